@@ -1,0 +1,86 @@
+package send
+
+import (
+	"context"
+	"time"
+)
+
+// Address is an account or contract on a chain: 20 bytes, on Tron without the
+// 0x41 prefix.
+type Address [20]byte
+
+// Intent is one change of a contract that has to happen exactly once. Its ID is
+// chosen before anything is signed. Check is the calldata of a view call on To
+// that returns exactly Want once the change has happened, whoever caused it:
+// the contract, not our journal, is the truth about "did it happen".
+type Intent struct {
+	ID    string // for example "anchor/eip155:1337/4711"; at most 200 bytes
+	To    Address
+	Data  []byte // calldata of the change
+	Check []byte // calldata of the view call
+	Want  []byte // its ABI-encoded result once the change has happened
+}
+
+// Attempt is one signed transaction for an intent. Raw is what leaves the
+// process; it is on disk before it does. Attempts of one intent on an EVM chain
+// share Nonce and calldata; on Tron a second attempt exists only when the first
+// is provably dead.
+type Attempt struct {
+	ID      []byte    // transaction hash (EVM) or id (Tron), 32 bytes
+	Raw     []byte    // signed transaction as broadcast
+	Nonce   uint64    // EVM account nonce; 0 on Tron
+	Expires time.Time // Tron expiration; zero on EVM
+	Made    time.Time
+}
+
+// State is what a chain says of an attempt.
+type State int
+
+// The states of an attempt, as far as the asked nodes know.
+const (
+	StateUnknown  State = iota // no node knows it, and it could still land
+	StatePending               // known, not in a block
+	StateMined                 // in a canonical block, succeeded
+	StateReverted              // in a canonical block, failed; its fee is gone
+	StateDead                  // it can never land any more
+)
+
+// Outcome is what a chain says of an attempt, and what it cost. Cost is gas on
+// EVM and energy on Tron; Fee is wei on EVM and sun on Tron, decimal.
+type Outcome struct {
+	State     State
+	Final     bool // the block is finalized (EVM) or solidified (Tron)
+	Block     uint64
+	BlockHash []byte
+	Cost      uint64
+	Bandwidth uint64 // bytes charged on Tron; 0 on EVM
+	Fee       string
+}
+
+// Head names the point of a chain at which a contract is read.
+type Head int
+
+// The heads a contract is read at.
+const (
+	Latest Head = iota
+	Final       // finalized (EVM), solidified (Tron)
+)
+
+// Chain is one public chain as the sender needs it. Implementations must be
+// safe for concurrent use, must not retry, and must not keep state that a
+// restart needs.
+type Chain interface {
+	// ID returns the CAIP-2 id of the chain.
+	ID() string
+	// Holds reports whether in.Check returns in.Want at the given head.
+	Holds(ctx context.Context, in Intent, at Head) (bool, error)
+	// Arm builds and signs an attempt; nothing leaves the process. earlier holds
+	// all attempts made for the same intent, oldest first. inUse holds the nonces
+	// of live attempts of other intents of this key (ignored on Tron).
+	Arm(ctx context.Context, in Intent, earlier []Attempt, inUse []uint64) (Attempt, error)
+	// Send broadcasts a.Raw. A nil error means that a node took it, and nothing
+	// more; any error leaves the outcome unknown, to be found by Look.
+	Send(ctx context.Context, a Attempt) error
+	// Look finds out what became of a.
+	Look(ctx context.Context, a Attempt) (Outcome, error)
+}

@@ -1,0 +1,2 @@
+// Package send brings intents to a public chain exactly once.
+package send
