@@ -75,12 +75,21 @@ type Chain interface {
 	// Holds reports whether in.Check returns in.Want at the given head.
 	Holds(ctx context.Context, in Intent, at Head) (bool, error)
 	// Arm builds and signs an attempt; nothing leaves the process. earlier holds
-	// all attempts made for the same intent, oldest first. inUse holds the nonces
-	// of live attempts of other intents of this key (ignored on Tron).
+	// the attempts made for the same intent that may still land, oldest first: on
+	// EVM the new one takes their nonce and outbids the last of them; on Tron it
+	// is always empty. inUse holds the nonces of attempts of other intents of this
+	// key that may still land (ignored on Tron).
 	Arm(ctx context.Context, in Intent, earlier []Attempt, inUse []uint64) (Attempt, error)
 	// Send broadcasts a.Raw. A nil error means that a node took it, and nothing
 	// more; any error leaves the outcome unknown, to be found by Look.
 	Send(ctx context.Context, a Attempt) error
 	// Look finds out what became of a.
 	Look(ctx context.Context, a Attempt) (Outcome, error)
+}
+
+// Reader reads contracts of a chain. Every driver implements it beside Chain;
+// the sender itself does not need it.
+type Reader interface {
+	// Call returns the ABI-encoded result of a view call on to at the given head.
+	Call(ctx context.Context, to Address, data []byte, at Head) ([]byte, error)
 }
