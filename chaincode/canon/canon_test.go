@@ -1,0 +1,177 @@
+package canon_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+)
+
+type sample struct {
+	Name  string         `json:"name"`
+	Count int64          `json:"count,omitzero"`
+	List  []string       `json:"list,omitempty"`
+	Inner *sample        `json:"inner,omitzero"`
+	Flag  bool           `json:"flag,omitzero"`
+	Any   map[string]any `json:"any,omitempty"`
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	deep := strings.Repeat(`{"inner":`, 17) + `{"name":"x"}` + strings.Repeat("}", 17)
+	tests := []struct {
+		name, in string
+		code     fault.Code
+	}{
+		{"fine", `{"name":"a","count":-9007199254740991,"list":["1.5","null"]}`, fault.OK},
+		{"spaces inside", "{ \"name\" :\t\"a\" }", fault.OK},
+		{"empty", ``, fault.Malformed},
+		{"scalar", `"a"`, fault.Malformed},
+		{"open", `{"name":"a"`, fault.Malformed},
+		{"bad syntax", `{"name":"a",}`, fault.Malformed},
+		{"byte order mark", "\ufeff{}", fault.Malformed},
+		{"bad utf-8", "{\"name\":\"\xff\"}", fault.Malformed},
+		{"too deep", deep, fault.Malformed},
+		{"duplicate", `{"name":"a","name":"b"}`, fault.DuplicateKey},
+		{"duplicate by escape", `{"name":"a","n\u0061me":"b"}`, fault.DuplicateKey},
+		{"duplicate in unknown depth", `{"any":{"x":1,"x":2}}`, fault.DuplicateKey},
+		{"trailing object", `{"name":"a"}{}`, fault.TrailingData},
+		{"trailing line break", "{\"name\":\"a\"}\n", fault.TrailingData},
+		{"unknown", `{"name":"a","nam":"b"}`, fault.UnknownField},
+		{"wrong case", `{"Name":"a"}`, fault.UnknownField},
+		{"string for number", `{"count":"1"}`, fault.WrongType},
+		{"number for string", `{"name":1}`, fault.WrongType},
+		{"null", `{"name":null}`, fault.WrongType},
+		{"beyond 2^53", `{"count":9007199254740992}`, fault.NumberRange},
+		{"fraction", `{"count":1.0}`, fault.NumberRange},
+		{"exponent", `{"count":1e3}`, fault.NumberRange},
+		{"leading zero", `{"count":01}`, fault.NumberRange},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var v sample
+			err := canon.Decode([]byte(tt.in), &v)
+			if got := fault.Of(err); got != tt.code {
+				t.Errorf("Decode(%s) = %v (%v), want %v", tt.in, got, err, tt.code)
+			}
+		})
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"name":"a","count":5,"inner":{"name":"b"}}`))
+	f.Add([]byte(`{"any":{"x":[1,{"y":"z"}]}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var v sample
+		if canon.Decode(data, &v) != nil {
+			return
+		}
+		out, err := canon.Marshal(v)
+		if err != nil {
+			t.Fatalf("what decodes must encode: %v", err)
+		}
+		var again sample
+		if err := canon.Decode(out, &again); err != nil {
+			t.Fatalf("what we encode must decode: %s: %v", out, err)
+		}
+	})
+}
+
+func TestMarshalKeepsOrderAndText(t *testing.T) {
+	got, err := canon.Marshal(sample{Name: "<a&b>", Count: 1, Any: map[string]any{"z": "1", "a": "2"}})
+	if err != nil || string(got) != `{"name":"<a&b>","count":1,"any":{"a":"2","z":"1"}}` {
+		t.Errorf("Marshal = %s, %v", got, err)
+	}
+}
+
+func TestJCS(t *testing.T) {
+	got, err := canon.JCS([]byte(`{"b":[2,1],"a":{"d":"\u20ac","c":true}}`))
+	if err != nil || string(got) != `{"a":{"c":true,"d":"€"},"b":[2,1]}` {
+		t.Errorf("JCS = %s, %v", got, err)
+	}
+	if _, err := canon.JCS([]byte(`{"a":1,"a":2}`)); err == nil {
+		t.Error("JCS took a duplicate member")
+	}
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	b := canon.NewRecord(0x77).U8(1).U16(2).U32(3).U64(4).Fixed([]byte("ab")).Var8([]byte("c")).Var16(nil).Var32([]byte("def")).Bytes()
+	r := canon.OpenRecord(b, 0x77)
+	if r.U8() != 1 || r.U16() != 2 || r.U32() != 3 || r.U64() != 4 || string(r.Fixed(2)) != "ab" ||
+		string(r.Var8()) != "c" || len(r.Var16()) != 0 || string(r.Var32()) != "def" {
+		t.Error("fields differ")
+	}
+	if err := r.Done(); err != nil {
+		t.Error(err)
+	}
+	for n := range b {
+		r := canon.OpenRecord(b[:n], 0x77)
+		r.U8()
+		r.U16()
+		r.U32()
+		r.U64()
+		r.Fixed(2)
+		r.Var8()
+		r.Var16()
+		r.Var32()
+		if r.Done() == nil {
+			t.Errorf("a record cut to %d bytes passed", n)
+		}
+	}
+	if canon.OpenRecord(b, 0x78).Done() == nil {
+		t.Error("a record of another type passed")
+	}
+}
+
+func TestRecoverRefusesMalleableSignatures(t *testing.T) {
+	key := secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7}, 32))
+	digest := canon.Keccak([]byte("digest"))
+	sig := canon.SignDigest(key, digest)
+	got, err := canon.Recover(digest, sig[:])
+	if err != nil || got != canon.KeyAddress(key.PubKey()) {
+		t.Fatalf("Recover = %x, %v", got, err)
+	}
+	high := sig
+	var s secp256k1.ModNScalar
+	s.SetByteSlice(sig[32:64])
+	neg := s.Negate().Bytes()
+	copy(high[32:], neg[:])
+	high[64] ^= 27 ^ 28
+	for name, bad := range map[string][]byte{"high s": high[:], "short": sig[:64], "v 0": append(sig[:64:64], 0), "zero s": append(make([]byte, 64), 27)} {
+		if _, err := canon.Recover(digest, bad); fault.Of(err) != fault.BadSignature {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	for _, text := range []string{
+		"eip155:1337:0x00112233445566778899aabbccddeeff00112233",
+		"tron:0x2b6653dc:TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
+	} {
+		a, err := canon.ParseAccount(text)
+		if err != nil || a.String() != text {
+			t.Errorf("ParseAccount(%s) = %v, %v", text, a, err)
+		}
+	}
+	for _, text := range []string{"", "eip155:1337", "eip155:01:0x00112233445566778899aabbccddeeff00112233",
+		"eip155:1:0x00112233445566778899AABBccddeeff00112233", "eip155:1:00112233445566778899aabbccddeeff0011223344",
+		"tron:0x2b6653dc:TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u", "tron:2b6653dc:TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", "bip122:0:x"} {
+		if _, err := canon.ParseAccount(text); fault.Of(err) != fault.InvalidValue {
+			t.Errorf("ParseAccount(%q) = %v", text, err)
+		}
+	}
+}
+
+func TestUnB64IsStrict(t *testing.T) {
+	for _, s := range []string{"YQ=", "YQ==", "YR", "Y\nQ", "Y+==", "*"} {
+		if _, err := canon.UnB64(s); err == nil {
+			t.Errorf("UnB64(%q) passed", s)
+		}
+	}
+	if b, err := canon.UnB64("YQ"); err != nil || string(b) != "a" {
+		t.Errorf("UnB64 = %q, %v", b, err)
+	}
+}
