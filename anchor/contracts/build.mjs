@@ -1,0 +1,46 @@
+// Compiles the contracts into artifacts/NAME.json, and the tokens that only
+// tests deploy into testdata/NAME.json. Run by "make contracts"; the results are
+// committed, so nothing else needs npm.
+//
+// The bytecode holds no metadata hash: the same source gives the same bytes
+// wherever it lies.
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import solc from "solc";
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+const settings = {
+  // paris: Tron's machine has later opcodes only where a vote switched them on.
+  evmVersion: "paris",
+  viaIR: true,
+  optimizer: { enabled: true, runs: 10000 },
+  metadata: { bytecodeHash: "none", appendCBOR: false },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
+};
+
+function compile(folder) {
+  const sources = {};
+  for (const name of readdirSync(join(here, folder)).sort()) {
+    sources[name] = { content: readFileSync(join(here, folder, name), "utf8") };
+  }
+  const output = JSON.parse(
+    solc.compile(JSON.stringify({ language: "Solidity", sources, settings })),
+  );
+  for (const e of output.errors ?? []) console.error(e.formattedMessage);
+  if (output.errors?.length) process.exit(1); // warnings too
+  return Object.values(output.contracts).flatMap((file) => Object.entries(file));
+}
+
+function write(folder, contracts) {
+  for (const [name, c] of contracts) {
+    const bin = c.evm.bytecode.object;
+    if (bin === "") continue; // interfaces and abstract contracts
+    const artifact = { compiler: solc.version(), abi: c.abi, bin: "0x" + bin };
+    writeFileSync(join(here, folder, name + ".json"), JSON.stringify(artifact, null, 1) + "\n");
+  }
+}
+
+write("artifacts", compile("src").filter(([name]) => name !== "Members"));
+write("testdata", compile("testdata/src"));
