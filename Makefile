@@ -1,0 +1,68 @@
+# Killick. `make` alone prints the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+STATE   ?= $(CURDIR)/.killick
+BIN     ?= $(STATE)/bin
+TOOLS   := go tool -modfile=scripts/tools/go.mod
+OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gateway/killick \
+           killick-network=./network killick-ccaas=./network/ccaas killick-anchor=./anchor \
+           killick-evmnode=./anchor/evmnode killick-tronnode=./anchor/tronnode killick-verify=./anchor/verify \
+           killick-demo=./scripts/demo
+FABRIC  := peer orderer configtxgen cryptogen
+
+.PHONY: help build fabric demo test up status down check bench generate contracts fuzz clean
+
+help: ## print the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+fabric: ## build Fabric 3.1.1 from its pinned module (once; about a minute)
+	@mkdir -p $(BIN)
+	@for b in $(FABRIC); do test -x $(BIN)/$$b || missing=1; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "building Fabric 3.1.1 from its pinned module (about a minute on 2 cores, once) ..."; \
+	  go -C network/tools build -trimpath -o $(BIN)/ $(FABRIC:%=github.com/hyperledger/fabric/cmd/%); \
+	fi
+
+build: fabric ## build everything
+	@mkdir -p $(BIN)
+	@echo "building Killick ..."
+	@set -e; for p in $(OURS); do go build -trimpath -o $(BIN)/$${p%%=*} $${p#*=}; done
+
+demo: build ## the main job on real parts, from key to audit, then everything down again
+	@exec $(BIN)/killick-demo --bin $(BIN)
+
+up: build ## start the consortium and keep it running
+	@exec $(BIN)/killick-network up --dir $(STATE)
+
+status: ## show what runs
+	@test -x $(BIN)/killick-network && exec $(BIN)/killick-network status --dir $(STATE) || echo "nothing is built yet: make up"
+
+down: ## stop the consortium and remove its data
+	@test -x $(BIN)/killick-network && exec $(BIN)/killick-network down --dir $(STATE) || echo "nothing is built yet"
+
+check: ## gofmt, vet, staticcheck, structure
+	@bad=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
+	go vet ./...
+	go vet -tags e2e ./scripts/...
+	$(TOOLS) staticcheck ./...
+	go test ./scripts/arch
+
+test: build ## all tests, the end-to-end one on the real network included
+	go test ./...
+	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -v ./scripts/e2e
+
+bench: build ## plain transfers against batches, on the real network; writes docs/benchmarks.md
+	KILLICK_BIN=$(BIN) go run ./scripts/bench --bin $(BIN)
+
+fuzz: ## run every fuzz target for 20 seconds
+	@scripts/fuzz 20s
+
+contracts: ## compile the Solidity sources again (needs npm)
+	cd anchor/contracts && npm ci --silent && node build.mjs
+
+generate: ## generated Go and OpenAPI from gateway/api/killick.proto (needs npm)
+	go generate ./gateway/api
+
+clean: down ## remove everything that was built
+	rm -rf $(STATE)
