@@ -1,0 +1,260 @@
+package block_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/killick-ledger/killick/anchor/block"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+func marshal(t testing.TB, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+var txID = strings.Repeat("ab", 32)
+
+// results is a read-write set with every kind of write.
+func results(t testing.TB) []byte {
+	h := sha256.Sum256
+	key, val := h([]byte("k")), h([]byte("v"))
+	none := h(nil)
+	public := &kvrwset.KVRWSet{
+		Reads: []*kvrwset.KVRead{{Key: "a", Version: &kvrwset.Version{BlockNum: 3, TxNum: 1}}},
+		Writes: []*kvrwset.KVWrite{
+			{Key: "a", Value: []byte("one")},
+			{Key: "b", IsDelete: true},
+			{Key: "c", Value: nil},
+		},
+	}
+	private := &kvrwset.HashedRWSet{HashedWrites: []*kvrwset.KVWriteHash{
+		{KeyHash: key[:], ValueHash: val[:]},
+		{KeyHash: key[:], IsDelete: true},
+		{KeyHash: key[:], ValueHash: none[:]},
+		{KeyHash: key[:], IsDelete: true, IsPurge: true},
+	}}
+	return marshal(t, &rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{
+		{Namespace: "_lifecycle", Rwset: marshal(t, &kvrwset.KVRWSet{})},
+		{Namespace: "killick", Rwset: marshal(t, public), CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{
+			{CollectionName: "small", HashedRwset: marshal(t, private)},
+		}},
+	}})
+}
+
+func envelope(t testing.TB, typ common.HeaderType, data []byte) []byte {
+	payload := &common.Payload{
+		Header: &common.Header{
+			ChannelHeader:   marshal(t, &common.ChannelHeader{Type: int32(typ), ChannelId: "main", TxId: txID}),
+			SignatureHeader: marshal(t, &common.SignatureHeader{Creator: []byte("creator"), Nonce: []byte("nonce")}),
+		},
+		Data: data,
+	}
+	return marshal(t, &common.Envelope{Payload: marshal(t, payload), Signature: []byte("signature")})
+}
+
+func endorsed(t testing.TB, results []byte) []byte {
+	action := &peer.ChaincodeAction{
+		Results:     results,
+		Response:    &peer.Response{Status: 200, Payload: []byte("answer")},
+		ChaincodeId: &peer.ChaincodeID{Name: "killick"},
+	}
+	input := &peer.ChaincodeInvocationSpec{ChaincodeSpec: &peer.ChaincodeSpec{
+		Input: &peer.ChaincodeInput{Args: [][]byte{[]byte("ops:Batch"), []byte("frame")}},
+	}}
+	payload := &peer.ChaincodeActionPayload{
+		ChaincodeProposalPayload: marshal(t, &peer.ChaincodeProposalPayload{Input: marshal(t, input)}),
+		Action: &peer.ChaincodeEndorsedAction{
+			ProposalResponsePayload: marshal(t, &peer.ProposalResponsePayload{Extension: marshal(t, action)}),
+		},
+	}
+	tx := &peer.Transaction{Actions: []*peer.TransactionAction{{Payload: marshal(t, payload)}}}
+	return envelope(t, common.HeaderType_ENDORSER_TRANSACTION, marshal(t, tx))
+}
+
+// build makes a block of the envelopes as a peer would store it.
+func build(t testing.TB, number uint64, filter []byte, envelopes ...[]byte) *common.Block {
+	sum := sha256.Sum256(bytes.Join(envelopes, nil))
+	b := &common.Block{
+		Header: &common.BlockHeader{Number: number, DataHash: sum[:]},
+		Data:   &common.BlockData{Data: envelopes},
+		Metadata: &common.BlockMetadata{Metadata: [][]byte{
+			marshal(t, &common.Metadata{Value: []byte("value"), Signatures: []*common.MetadataSignature{
+				{IdentifierHeader: marshal(t, &common.IdentifierHeader{Identifier: 2}), Signature: []byte("s")},
+				{SignatureHeader: marshal(t, &common.SignatureHeader{Creator: []byte("orderer")}), Signature: []byte("r")},
+			}}),
+			nil, filter, nil,
+			marshal(t, &common.Metadata{Value: bytes.Repeat([]byte{7}, 32)}),
+		}},
+	}
+	if number > 0 {
+		b.Header.PreviousHash = bytes.Repeat([]byte{9}, 32)
+	}
+	return b
+}
+
+func TestDecode(t *testing.T) {
+	good := endorsed(t, results(t))
+	raw := marshal(t, build(t, 5, []byte{0, 11, 10}, good, good, []byte("\xffgarbage")))
+	b, err := block.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Number != 5 || len(b.PrevHash) != 32 || !bytes.Equal(b.Filter, []byte{0, 11, 10}) || len(b.CommitHash) != 32 {
+		t.Errorf("got %+v", b)
+	}
+	if got, want := len(b.Header), 76-1; got < want-4 || got > 76 {
+		t.Errorf("header of %d bytes", got)
+	}
+	tx := b.Txs[0]
+	if tx.ID != txID || tx.Type != block.TypeEndorser || string(tx.Nonce) != "nonce" || string(tx.Creator) != "creator" ||
+		tx.Chaincode != "killick" || string(tx.Response) != "answer" || len(tx.Args) != 2 || string(tx.Args[1]) != "frame" {
+		t.Errorf("got %+v", tx)
+	}
+	key, val := sha256.Sum256([]byte("k")), sha256.Sum256([]byte("v"))
+	private := func(d block.Delete, h [32]byte) block.Write {
+		return block.Write{Namespace: "killick", Collection: "small", Private: true, Key: key[:], Delete: d, ValueHash: h}
+	}
+	want := []block.Write{
+		{Namespace: "killick", Key: []byte("a"), Value: []byte("one"), ValueHash: sha256.Sum256([]byte("one"))},
+		{Namespace: "killick", Key: []byte("b"), Delete: block.Remove},
+		{Namespace: "killick", Key: []byte("c"), Delete: block.Remove},
+		private(block.Put, val), private(block.Remove, [32]byte{}), private(block.Remove, [32]byte{}), private(block.Purge, [32]byte{}),
+	}
+	if d := cmp.Diff(want, tx.Writes); d != "" {
+		t.Error(d)
+	}
+	if tx := b.Txs[1]; tx.Writes != nil || tx.Code != 11 || len(tx.Args) != 2 {
+		t.Errorf("invalid transaction: %+v", tx)
+	}
+	if tx := b.Txs[2]; tx.Type != block.TypeUndecodable || tx.ID != "" {
+		t.Errorf("undecodable transaction: %+v", tx)
+	}
+	if tx, ok := b.Find(txID); !ok || tx.Index != 0 {
+		t.Errorf("Find: %v %v", tx, ok)
+	}
+	s := b.Orderers.Signatures
+	if len(s) != 2 || !s[0].ByID || s[0].Identifier != 2 || s[1].ByID || string(s[1].Creator) != "orderer" {
+		t.Errorf("orderer signatures %+v", s)
+	}
+}
+
+func TestDecodeGenesis(t *testing.T) {
+	config := envelope(t, common.HeaderType_CONFIG, []byte("config"))
+	for _, filter := range [][]byte{nil, {0}} {
+		b, err := block.Decode(marshal(t, build(t, 0, filter, config)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(b.Filter, []byte{0}) || b.Txs[0].Type != block.TypeConfig || b.Txs[0].Writes != nil {
+			t.Errorf("got %+v", b)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	good := endorsed(t, results(t))
+	edit := func(f func(b *common.Block)) []byte {
+		b := build(t, 5, []byte{0}, good)
+		f(b)
+		return marshal(t, b)
+	}
+	plain := marshal(t, build(t, 5, []byte{0}, good))
+	twoActions := envelope(t, common.HeaderType_ENDORSER_TRANSACTION,
+		marshal(t, &peer.Transaction{Actions: []*peer.TransactionAction{{}, {}}}))
+	tests := []struct {
+		name, want string
+		raw        []byte
+	}{
+		{"empty", "hashes", nil},
+		{"truncated", "protobuf", plain[:len(plain)-1]},
+		{"unknown field", "unexpected field 9", protowire.AppendVarint(protowire.AppendTag(bytes.Clone(plain), 9, protowire.VarintType), 1)},
+		{"repeated header", "unexpected field 1", append(bytes.Clone(plain), 0x0a, 0)},
+		{"data hash", "data hash", edit(func(b *common.Block) { b.Header.DataHash[0] ^= 1 })},
+		{"short previous hash", "hashes of 31", edit(func(b *common.Block) { b.Header.PreviousHash = b.Header.PreviousHash[1:] })},
+		{"no codes", "validation codes", edit(func(b *common.Block) { b.Metadata.Metadata[2] = nil })},
+		{"too many codes", "validation codes", edit(func(b *common.Block) { b.Metadata.Metadata[2] = []byte{0, 0} })},
+		{"no metadata", "slots", edit(func(b *common.Block) { b.Metadata = nil })},
+		{"short commit hash", "commit hash", edit(func(b *common.Block) { b.Metadata.Metadata[4] = []byte{10, 1, 1} })},
+		{"no transactions", "no transactions", edit(func(b *common.Block) { b.Data = nil })},
+		{"valid garbage", "valid transaction 0", marshal(t, build(t, 5, []byte{0}, []byte("\xff")))},
+		{"valid with two actions", "2 actions", marshal(t, build(t, 5, []byte{0}, twoActions))},
+		{"valid of another type", "header type 4", marshal(t, build(t, 5, []byte{0}, envelope(t, 4, nil)))},
+		{"valid with a broken set", "read-write set", marshal(t, build(t, 5, []byte{0}, endorsed(t, []byte{0x12, 9})))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := block.Decode(tt.raw)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// An envelope decodes as Fabric's own messages decode it, however it is spelt.
+func FuzzEnvelope(f *testing.F) {
+	good := endorsed(f, results(f))
+	f.Add(good)
+	f.Add(envelope(f, common.HeaderType_CONFIG, []byte("config")))
+	f.Add([]byte{})
+	f.Add(append(bytes.Clone(good), good...))
+	header := marshal(f, &common.Payload{Header: &common.Header{ChannelHeader: []byte{0x08, 0x03}}})
+	f.Add(marshal(f, &common.Envelope{Payload: append(bytes.Clone(header), header...)}))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		b, err := block.Decode(marshal(t, build(t, 7, []byte{1}, raw)))
+		if err != nil {
+			t.Fatalf("an invalid transaction stopped the decoder: %v", err)
+		}
+		tx := b.Txs[0]
+		typ, id := oracle(raw)
+		if tx.Type != typ || tx.ID != id {
+			t.Errorf("got type %d, id %q; Fabric reads %d, %q", tx.Type, tx.ID, typ, id)
+		}
+	})
+}
+
+// oracle reads type and transaction id with Fabric's generated messages.
+func oracle(raw []byte) (typ int32, id string) {
+	var e common.Envelope
+	var p common.Payload
+	var c common.ChannelHeader
+	if proto.Unmarshal(raw, &e) != nil || proto.Unmarshal(e.Payload, &p) != nil || p.Header == nil ||
+		proto.Unmarshal(p.Header.ChannelHeader, &c) != nil {
+		return block.TypeUndecodable, ""
+	}
+	typ = c.Type
+	if typ < 0 || typ > 254 {
+		typ = block.TypeUndecodable
+	}
+	if b, err := hex.DecodeString(c.TxId); err == nil && len(b) == 32 && hex.EncodeToString(b) == c.TxId {
+		id = c.TxId
+	}
+	return typ, id
+}
+
+// No block, however malformed, makes the decoder panic.
+func FuzzDecode(f *testing.F) {
+	good := endorsed(f, results(f))
+	f.Add(marshal(f, build(f, 5, []byte{0}, good)))
+	f.Add(marshal(f, build(f, 0, nil, envelope(f, common.HeaderType_CONFIG, nil))))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		b, err := block.Decode(raw)
+		if err == nil && len(b.Txs) != len(b.Filter) {
+			t.Errorf("%d transactions, %d codes", len(b.Txs), len(b.Filter))
+		}
+	})
+}

@@ -1,0 +1,239 @@
+package block
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+)
+
+// Delete says what a write does to its key.
+type Delete uint8
+
+// What a write does to its key.
+const (
+	Put    Delete = 0
+	Remove Delete = 1
+	Purge  Delete = 2 // private data only: history goes too
+)
+
+// Write is one key of a valid transaction's write set. For private data the
+// block holds hashes only: Key is the key's hash, ValueHash the value's, and
+// Value is nil.
+type Write struct {
+	Namespace  string
+	Collection string // empty for a public write
+	Private    bool
+	Key        []byte
+	Delete     Delete
+	Value      []byte
+	ValueHash  [32]byte // zeros unless Delete is Put
+}
+
+// decode fills t from its envelope. An error concerns a valid transaction only;
+// an invalid one is decoded as far as it goes.
+func (t *Tx) decode() error {
+	call, err := t.headers()
+	if err == nil && t.Type == TypeEndorser {
+		var results []byte
+		if results, err = t.call(call); err == nil && t.Code == CodeValid {
+			t.Writes, err = decodeWrites(results)
+		}
+	}
+	if t.Code != CodeValid {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.Type == TypeConfig:
+	case t.Type != TypeEndorser:
+		return fmt.Errorf("header type %d", t.Type)
+	case t.ID == "":
+		return fmt.Errorf("no transaction id")
+	case len(t.Nonce) == 0:
+		return fmt.Errorf("no nonce")
+	}
+	return nil
+}
+
+// headers reads type, id, creator and nonce, and returns the payload's data. A
+// broken SignatureHeader leaves type and id as they are.
+func (t *Tx) headers() (data []byte, err error) {
+	t.Type = TypeUndecodable
+	var payload, channel, signature []byte
+	var present bool
+	if err := into(t.Envelope, sink{1: toBytes(&payload)}); err != nil {
+		return nil, fmt.Errorf("envelope: %w", err)
+	}
+	header := sink{1: toBytes(&channel), 2: toBytes(&signature)}
+	if err := into(payload, sink{1: toMessage(&present, header), 2: toBytes(&data)}); err != nil {
+		return nil, fmt.Errorf("payload: %w", err)
+	}
+	if !present {
+		return nil, fmt.Errorf("payload without header")
+	}
+	var typ int32
+	var id, channelID string
+	err = into(channel, sink{
+		1: toInt32(&typ),
+		3: toMessage(nil, nil), // timestamp: framing only
+		4: toString(&channelID),
+		5: toString(&id),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("channel header: %w", err)
+	}
+	if typ >= 0 && typ < TypeUndecodable {
+		t.Type = typ
+	}
+	if isID(id) {
+		t.ID = id
+	}
+	if err := into(signature, sink{1: toBytes(&t.Creator), 2: toBytes(&t.Nonce)}); err != nil {
+		return nil, fmt.Errorf("signature header: %w", err)
+	}
+	return data, nil
+}
+
+// call reads the one action of an endorser transaction: the chaincode's
+// arguments, its answer, and the bytes of its read-write set.
+func (t *Tx) call(transaction []byte) (results []byte, err error) {
+	var actions [][]byte
+	if err := into(transaction, sink{1: toList(&actions)}); err != nil {
+		return nil, fmt.Errorf("transaction: %w", err)
+	}
+	if len(actions) != 1 {
+		return nil, fmt.Errorf("%d actions", len(actions))
+	}
+	var payload, proposal, response, action []byte
+	if err := into(actions[0], sink{2: toBytes(&payload)}); err != nil {
+		return nil, fmt.Errorf("action: %w", err)
+	}
+	endorsed := sink{1: toBytes(&response)}
+	if err := into(payload, sink{1: toBytes(&proposal), 2: toMessage(nil, endorsed)}); err != nil {
+		return nil, fmt.Errorf("action payload: %w", err)
+	}
+	if err := into(response, sink{2: toBytes(&action)}); err != nil {
+		return nil, fmt.Errorf("response payload: %w", err)
+	}
+	err = into(action, sink{
+		1: toBytes(&results),
+		3: toMessage(nil, sink{3: toBytes(&t.Response)}),
+		4: toMessage(nil, sink{2: toString(&t.Chaincode)}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("chaincode action: %w", err)
+	}
+	if err := t.arguments(proposal); err != nil {
+		return nil, fmt.Errorf("proposal: %w", err)
+	}
+	return results, nil
+}
+
+func (t *Tx) arguments(proposal []byte) error {
+	var input []byte
+	if err := into(proposal, sink{1: toBytes(&input)}); err != nil {
+		return err
+	}
+	var args [][]byte
+	spec := sink{3: toMessage(nil, sink{1: toList(&args)})}
+	if err := into(input, sink{1: toMessage(nil, spec)}); err != nil {
+		return err
+	}
+	t.Args = args
+	return nil
+}
+
+// decodeWrites reads the writes of a read-write set: namespaces in order, in each
+// the public writes and then the hashed writes of its collections.
+func decodeWrites(results []byte) ([]Write, error) {
+	var namespaces [][]byte
+	if err := into(results, sink{2: toList(&namespaces)}); err != nil {
+		return nil, fmt.Errorf("read-write set: %w", err)
+	}
+	var out []Write
+	for _, msg := range namespaces {
+		var name string
+		var public []byte
+		var collections [][]byte
+		err := into(msg, sink{1: toString(&name), 2: toBytes(&public), 3: toList(&collections)})
+		if err != nil {
+			return nil, fmt.Errorf("read-write set: %w", err)
+		}
+		if out, err = publicWrites(out, name, public); err != nil {
+			return nil, fmt.Errorf("writes of %q: %w", name, err)
+		}
+		for _, c := range collections {
+			if out, err = privateWrites(out, name, c); err != nil {
+				return nil, fmt.Errorf("private writes of %q: %w", name, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+func publicWrites(out []Write, namespace string, set []byte) ([]Write, error) {
+	var writes [][]byte
+	if err := into(set, sink{3: toList(&writes)}); err != nil {
+		return nil, err
+	}
+	for _, msg := range writes {
+		w := Write{Namespace: namespace}
+		var key string
+		var del bool
+		if err := into(msg, sink{1: toString(&key), 2: toBool(&del), 3: toBytes(&w.Value)}); err != nil {
+			return nil, err
+		}
+		w.Key = []byte(key)
+		// Fabric treats an empty value as a deletion (rwsetutil.IsKVWriteDelete).
+		if del || len(w.Value) == 0 {
+			w.Delete, w.Value = Remove, nil
+		} else {
+			w.ValueHash = sha256.Sum256(w.Value)
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+var hashOfNothing = sha256.Sum256(nil)
+
+func privateWrites(out []Write, namespace string, msg []byte) ([]Write, error) {
+	var collection string
+	var set []byte
+	var writes [][]byte
+	if err := into(msg, sink{1: toString(&collection), 2: toBytes(&set)}); err != nil {
+		return nil, err
+	}
+	if collection == "" {
+		return nil, fmt.Errorf("collection without name")
+	}
+	if err := into(set, sink{2: toList(&writes)}); err != nil {
+		return nil, err
+	}
+	for _, m := range writes {
+		w := Write{Namespace: namespace, Collection: collection, Private: true}
+		var hash []byte
+		var del, purge bool
+		err := into(m, sink{1: toBytes(&w.Key), 2: toBool(&del), 3: toBytes(&hash), 4: toBool(&purge)})
+		if err != nil {
+			return nil, err
+		}
+		if len(w.Key) != 32 {
+			return nil, fmt.Errorf("key hash of %d bytes", len(w.Key))
+		}
+		switch {
+		case purge:
+			w.Delete = Purge
+		case del || len(hash) == 0 || bytes.Equal(hash, hashOfNothing[:]):
+			w.Delete = Remove // as rwsetutil.IsKVWriteHashDelete has it
+		case len(hash) != 32:
+			return nil, fmt.Errorf("value hash of %d bytes", len(hash))
+		default:
+			w.ValueHash = [32]byte(hash)
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}

@@ -1,0 +1,131 @@
+package block
+
+import (
+	"errors"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+var (
+	errWire = errors.New("not a protobuf message")
+	errUTF8 = errors.New("string field is not UTF-8")
+)
+
+// value is one field of a message as it stands on the wire.
+type value struct {
+	typ protowire.Type
+	b   []byte // content when typ is BytesType; shares memory with the message
+	u   uint64 // content when typ is VarintType
+}
+
+func (v value) isBytes() bool  { return v.typ == protowire.BytesType }
+func (v value) isVarint() bool { return v.typ == protowire.VarintType }
+
+// walk calls visit for each field of msg in order. It accepts exactly the
+// messages whose framing proto.Unmarshal accepts, groups included.
+func walk(msg []byte, visit func(protowire.Number, value) error) error {
+	for len(msg) > 0 {
+		num, typ, n := protowire.ConsumeTag(msg)
+		if n < 0 || num > protowire.MaxValidNumber {
+			return errWire
+		}
+		msg = msg[n:]
+		v := value{typ: typ}
+		switch typ {
+		case protowire.VarintType:
+			v.u, n = protowire.ConsumeVarint(msg)
+		case protowire.BytesType:
+			v.b, n = protowire.ConsumeBytes(msg)
+		default:
+			n = protowire.ConsumeFieldValue(num, typ, msg)
+		}
+		if n < 0 {
+			return errWire
+		}
+		msg = msg[n:]
+		if err := visit(num, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sink says where a field of an envelope's message goes. Repeated calls follow
+// proto3: the last scalar wins, embedded messages merge.
+type sink map[protowire.Number]func(value) error
+
+// into sends the fields of msg to their sinks. Fields without one, and fields of
+// another wire type (which their sink ignores), are skipped as Fabric skips them.
+func into(msg []byte, s sink) error {
+	return walk(msg, func(num protowire.Number, v value) error {
+		if f := s[num]; f != nil {
+			return f(v)
+		}
+		return nil
+	})
+}
+
+func toBytes(p *[]byte) func(value) error {
+	return func(v value) error {
+		if v.isBytes() {
+			*p = v.b
+		}
+		return nil
+	}
+}
+
+func toString(p *string) func(value) error {
+	return func(v value) error {
+		if !v.isBytes() {
+			return nil
+		}
+		if !utf8.Valid(v.b) {
+			return errUTF8
+		}
+		*p = string(v.b)
+		return nil
+	}
+}
+
+func toInt32(p *int32) func(value) error {
+	return func(v value) error {
+		if v.isVarint() {
+			*p = int32(v.u)
+		}
+		return nil
+	}
+}
+
+func toBool(p *bool) func(value) error {
+	return func(v value) error {
+		if v.isVarint() {
+			*p = protowire.DecodeBool(v.u)
+		}
+		return nil
+	}
+}
+
+// toList collects a repeated field of bytes or messages.
+func toList(p *[][]byte) func(value) error {
+	return func(v value) error {
+		if v.isBytes() {
+			*p = append(*p, v.b)
+		}
+		return nil
+	}
+}
+
+// toMessage decodes an embedded message; the sinks are shared by all its
+// occurrences, which is how they merge. seen, if not nil, is set.
+func toMessage(seen *bool, s sink) func(value) error {
+	return func(v value) error {
+		if !v.isBytes() {
+			return nil
+		}
+		if seen != nil {
+			*seen = true
+		}
+		return into(v.b, s)
+	}
+}
