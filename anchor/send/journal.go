@@ -1,0 +1,241 @@
+package send
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the journal's driver
+)
+
+// A journal keeps intents and attempts. Each method is one transaction that is
+// on disk when it returns. Times are Unix nanoseconds, 0 for none.
+type journal struct{ db *sql.DB }
+
+const schema = `
+CREATE TABLE IF NOT EXISTS intent (
+	n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, chain TEXT NOT NULL,
+	target BLOB NOT NULL, data BLOB NOT NULL, checking BLOB NOT NULL, want BLOB NOT NULL,
+	phase INTEGER NOT NULL, why TEXT NOT NULL DEFAULT '') STRICT;
+CREATE INDEX IF NOT EXISTS unfinished ON intent (chain, n) WHERE phase NOT IN (5, 6);
+CREATE TABLE IF NOT EXISTS attempt (
+	n INTEGER PRIMARY KEY, intent TEXT NOT NULL REFERENCES intent (id),
+	id BLOB NOT NULL, raw BLOB NOT NULL, nonce INTEGER NOT NULL, expires INTEGER NOT NULL,
+	made INTEGER NOT NULL, first INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0,
+	state INTEGER NOT NULL DEFAULT 0, final INTEGER NOT NULL DEFAULT 0,
+	block INTEGER NOT NULL DEFAULT 0, hash BLOB, cost INTEGER NOT NULL DEFAULT 0,
+	bandwidth INTEGER NOT NULL DEFAULT 0, fee TEXT NOT NULL DEFAULT '',
+	settled INTEGER NOT NULL DEFAULT 0,
+	UNIQUE (intent, id)) STRICT;
+CREATE TABLE IF NOT EXISTS halt (chain TEXT PRIMARY KEY, why TEXT NOT NULL) STRICT;`
+
+// openJournal opens or creates a journal and holds it until Close: a second
+// process, or a second sender, is refused.
+func openJournal(path string) (*journal, error) {
+	q := url.Values{"_pragma": {
+		"locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)",
+		"foreign_keys(ON)", "busy_timeout(200)",
+	}, "_txlock": {"immediate"}}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open journal %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec(schema); err != nil {
+		if strings.Contains(err.Error(), "SQLITE_BUSY") {
+			err = fmt.Errorf("%w: %w", ErrTaken, err)
+		}
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), db.Close())
+	}
+	return &journal{db: db}, nil
+}
+
+func (j *journal) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+	tx, err := j.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin in journal: %w", err)
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit to journal: %w", err)
+	}
+	return nil
+}
+
+// plan adds an intent, or checks that the one of this id is the same.
+func (j *journal) plan(ctx context.Context, chain string, in Intent) error {
+	return j.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO intent (id, chain, target, data, checking, want, phase)
+			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			in.ID, chain, in.To[:], in.Data, in.Check, in.Want, PhasePlanned)
+		if err != nil {
+			return fmt.Errorf("plan %s: %w", in.ID, err)
+		}
+		had, err := readIntent(tx.QueryRowContext(ctx, intentColumns+` WHERE id = ?`, in.ID))
+		if err != nil {
+			return fmt.Errorf("plan %s: %w", in.ID, err)
+		}
+		if had.Chain != chain || had.To != in.To || !bytes.Equal(had.Data, in.Data) ||
+			!bytes.Equal(had.Check, in.Check) || !bytes.Equal(had.Want, in.Want) {
+			return fmt.Errorf("plan %s: %w", in.ID, ErrDifferent)
+		}
+		return nil
+	})
+}
+
+// setPhase writes an intent's phase; it never leaves PhaseRecorded.
+func (j *journal) setPhase(ctx context.Context, id string, p Phase, why string) error {
+	_, err := j.db.ExecContext(ctx, `UPDATE intent SET phase = ?, why = ? WHERE id = ? AND phase <> ?`,
+		p, why, id, PhaseRecorded)
+	if err != nil {
+		return fmt.Errorf("write phase of %s: %w", id, err)
+	}
+	return nil
+}
+
+// arm adds a signed attempt. It has not been broadcast.
+func (j *journal) arm(ctx context.Context, id string, a Attempt, p Phase) error {
+	return j.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO attempt (intent, id, raw, nonce, expires, made)
+			VALUES (?, ?, ?, ?, ?, ?)`, id, a.ID, a.Raw, int64(a.Nonce), nanos(a.Expires), nanos(a.Made))
+		if err != nil {
+			return fmt.Errorf("write attempt for %s: %w", id, err)
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE intent SET phase = ? WHERE id = ?`, p, id); err != nil {
+			return fmt.Errorf("write phase of %s: %w", id, err)
+		}
+		return nil
+	})
+}
+
+// leave writes that an attempt is being broadcast, before it is.
+func (j *journal) leave(ctx context.Context, id string, attempt []byte, now time.Time) error {
+	return j.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE attempt SET last = ?1, first = CASE first WHEN 0 THEN ?1 ELSE first END
+			WHERE intent = ?2 AND id = ?3`, nanos(now), id, attempt)
+		if err != nil {
+			return fmt.Errorf("write broadcast of %s: %w", id, err)
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE intent SET phase = ? WHERE id = ?`, PhaseSent, id); err != nil {
+			return fmt.Errorf("write phase of %s: %w", id, err)
+		}
+		return nil
+	})
+}
+
+// settle writes what the chain says of an attempt.
+func (j *journal) settle(ctx context.Context, id string, t Try) error {
+	o := t.Outcome
+	_, err := j.db.ExecContext(ctx, `UPDATE attempt SET state = ?, final = ?, block = ?, hash = ?, cost = ?,
+		bandwidth = ?, fee = ?, settled = ? WHERE intent = ? AND id = ?`,
+		o.State, o.Final, int64(o.Block), o.BlockHash, int64(o.Cost), int64(o.Bandwidth), o.Fee,
+		nanos(t.Settled), id, t.ID)
+	if err != nil {
+		return fmt.Errorf("write outcome for %s: %w", id, err)
+	}
+	return nil
+}
+
+const intentColumns = `SELECT id, chain, target, data, checking, want, phase, why FROM intent`
+
+type scanner interface{ Scan(dest ...any) error }
+
+func readIntent(row scanner) (Status, error) {
+	var s Status
+	var to []byte
+	err := row.Scan(&s.ID, &s.Chain, &to, &s.Data, &s.Check, &s.Want, &s.Phase, &s.Why)
+	if err == nil && copy(s.To[:], to) != len(s.To) {
+		err = errors.New("address is not 20 bytes")
+	}
+	return s, err
+}
+
+// list returns the intents that a condition selects, oldest first, with their
+// attempts.
+func (j *journal) list(ctx context.Context, where string, args ...any) ([]Status, error) {
+	rows, err := j.db.QueryContext(ctx, intentColumns+" "+where+" ORDER BY n", args...)
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err below says what went wrong
+	var all []Status
+	for rows.Next() {
+		s, err := readIntent(rows)
+		if err != nil {
+			return nil, fmt.Errorf("read journal: %w", err)
+		}
+		all = append(all, s)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	for i := range all {
+		if all[i].Tries, err = j.tries(ctx, all[i].ID); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (j *journal) tries(ctx context.Context, id string) ([]Try, error) {
+	rows, err := j.db.QueryContext(ctx, `SELECT id, raw, nonce, expires, made, first, last, state, final,
+		block, hash, cost, bandwidth, fee, settled FROM attempt WHERE intent = ? ORDER BY n`, id)
+	if err != nil {
+		return nil, fmt.Errorf("read attempts of %s: %w", id, err)
+	}
+	defer rows.Close() //nolint:errcheck // Err below says what went wrong
+	var all []Try
+	for rows.Next() {
+		var t Try
+		var nonce, block, cost, bandwidth, expires, made, first, last, settled int64
+		o := &t.Outcome
+		if err := rows.Scan(&t.ID, &t.Raw, &nonce, &expires, &made, &first, &last, &o.State, &o.Final,
+			&block, &o.BlockHash, &cost, &bandwidth, &o.Fee, &settled); err != nil {
+			return nil, fmt.Errorf("read attempts of %s: %w", id, err)
+		}
+		t.Nonce, o.Block, o.Cost, o.Bandwidth = uint64(nonce), uint64(block), uint64(cost), uint64(bandwidth)
+		t.Expires, t.Made, t.First, t.Last, t.Settled = moment(expires), moment(made), moment(first), moment(last), moment(settled)
+		all = append(all, t)
+	}
+	return all, rows.Err()
+}
+
+// halt stops a chain for good; an empty reason lifts it.
+func (j *journal) halt(ctx context.Context, chain, why string) error {
+	_, err := j.db.ExecContext(ctx, `INSERT INTO halt (chain, why) VALUES (?, ?)
+		ON CONFLICT (chain) DO UPDATE SET why = excluded.why`, chain, why)
+	if err != nil {
+		return fmt.Errorf("write halt of %s: %w", chain, err)
+	}
+	return nil
+}
+
+func (j *journal) halted(ctx context.Context, chain string) (string, error) {
+	var why string
+	err := j.db.QueryRowContext(ctx, `SELECT why FROM halt WHERE chain = ?`, chain).Scan(&why)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read halt of %s: %w", chain, err)
+	}
+	return why, nil
+}
+
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func moment(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}

@@ -1,0 +1,272 @@
+package send
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// chainError is an error of a chain: expected, kept for Alarms, tried again.
+type chainError struct{ error }
+
+func (e chainError) Unwrap() error { return e.error }
+
+// round is one pass over the unfinished intents of a chain.
+type round struct {
+	s      *Sender
+	chain  Chain
+	halted bool
+	all    []Status
+	views  []View // of all, by index; the zero View where asking failed
+	failed error  // the first chain error
+}
+
+// stepChain does one round on a chain.
+func (s *Sender) stepChain(ctx context.Context, id string) error {
+	s.stepping[id].Lock()
+	defer s.stepping[id].Unlock()
+	why, err := s.db.halted(ctx, id)
+	if err != nil {
+		return err
+	}
+	all, err := s.db.list(ctx, "WHERE phase NOT IN (5, 6) AND chain = ?", id)
+	if err != nil {
+		return err
+	}
+	r := &round{s: s, chain: s.chains[id], halted: why != "", all: all, views: make([]View, len(all))}
+	// All are asked before one is moved: which nonces are in use, and whether one
+	// is on its way, is known only then.
+	known := make([]bool, len(all))
+	for i := range all {
+		known[i], err = r.keep(r.look(ctx, i))
+		if err != nil {
+			return err
+		}
+	}
+	for i := range all {
+		if !known[i] {
+			continue
+		}
+		if _, err := r.keep(r.move(ctx, i)); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.failed != nil && s.errors[id] == nil {
+		s.cfg.Log.Warn("chain call failed", "chain", id, "error", r.failed)
+	}
+	s.errors[id] = r.failed
+	return nil
+}
+
+// keep puts a chain's error aside and returns any other; ok says there was none.
+func (r *round) keep(err error) (ok bool, _ error) {
+	if e, is := err.(chainError); is {
+		if r.failed == nil {
+			r.failed = e.error
+		}
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// call bounds one call to a chain and marks its error.
+func (r *round) call(ctx context.Context, what string, do func(ctx context.Context) error) error {
+	bound, cancel := context.WithTimeout(ctx, r.s.cfg.Timeout)
+	defer cancel()
+	if err := do(bound); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err() // we are stopping: not the chain's fault
+		}
+		return chainError{fmt.Errorf("%s: %w", what, err)}
+	}
+	return nil
+}
+
+// look makes the view of an intent and writes down what is new about its
+// attempts. The contract is asked first: an attempt that caused what it shows
+// cannot be younger than the answer.
+func (r *round) look(ctx context.Context, i int) error {
+	st := &r.all[i]
+	v := View{Now: r.s.cfg.Now(), Halted: r.halted, Stopped: st.Phase == PhaseStopped}
+	err := r.call(ctx, "ask for "+st.ID, func(ctx context.Context) (err error) {
+		if v.HeldFinal, err = r.chain.Holds(ctx, st.Intent, Final); err != nil || v.HeldFinal {
+			return err
+		}
+		v.HeldLatest, err = r.chain.Holds(ctx, st.Intent, Latest)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for k := range st.Tries {
+		if err := r.lookAt(ctx, st.ID, &st.Tries[k], v.Now); err != nil {
+			return err
+		}
+	}
+	v.Tries = st.Tries
+	r.views[i] = v
+	return nil
+}
+
+func (r *round) lookAt(ctx context.Context, id string, t *Try, now time.Time) error {
+	if t.Ended() {
+		return nil
+	}
+	var o Outcome
+	err := r.call(ctx, "look for "+id, func(ctx context.Context) (err error) {
+		o, err = r.chain.Look(ctx, t.Attempt)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	before := t.Outcome
+	t.Outcome = o
+	if t.Ended() && t.Settled.IsZero() {
+		t.Settled = now
+	}
+	if before.State == o.State && before.Final == o.Final && string(before.BlockHash) == string(o.BlockHash) {
+		return nil
+	}
+	r.s.cfg.Log.Debug("attempt changed", "intent", id, "tx", fmt.Sprintf("%x", t.ID),
+		"state", int(o.State), "final", o.Final, "block", o.Block)
+	return r.s.db.settle(ctx, id, *t)
+}
+
+// move decides about an intent and does it. Whatever a move does to the world is
+// on disk before, so stopping at any point leaves what the next round, of this
+// or of a later process, goes on from.
+func (r *round) move(ctx context.Context, i int) error {
+	st := &r.all[i]
+	r.views[i].Blocked = r.blocked(i)
+	d := Next(r.views[i], r.s.cfg.Policy)
+	if d.Phase != st.Phase && d.Move != Broadcast {
+		if err := r.s.db.setPhase(ctx, st.ID, d.Phase, d.Why); err != nil {
+			return err
+		}
+		st.Phase = d.Phase
+		r.s.cfg.Log.Info("intent moved", "intent", st.ID, "phase", d.Phase.String(), "why", d.Why)
+	}
+	switch d.Move {
+	case Arm:
+		return r.arm(ctx, i)
+	case Broadcast:
+		return r.broadcast(ctx, st, d.Try)
+	case Wait, Finish, Stop:
+	}
+	return nil
+}
+
+// arm signs an attempt, writes it down and broadcasts it.
+func (r *round) arm(ctx context.Context, i int) error {
+	st, now := &r.all[i], r.s.cfg.Now()
+	if err := r.s.tooEarly(st.ID, now); err != nil {
+		return chainError{err}
+	}
+	earlier := alive(st.Tries)
+	var a Attempt
+	err := r.call(ctx, "arm "+st.ID, func(ctx context.Context) (err error) {
+		a, err = r.chain.Arm(ctx, st.Intent, earlier, r.inUse(i))
+		return err
+	})
+	r.s.armed(st.ID, now, err)
+	if err != nil {
+		return err // nothing has left; the next round arms again
+	}
+	phase := PhaseArmed
+	if len(earlier) > 0 {
+		phase = PhaseSent // an earlier attempt is out already
+	}
+	if err := r.s.db.arm(ctx, st.ID, a, phase); err != nil {
+		return err // the bytes are forgotten, and have never left
+	}
+	st.Phase = phase
+	st.Tries = append(st.Tries, Try{Attempt: a})
+	r.views[i].Tries = st.Tries
+	return r.broadcast(ctx, st, len(st.Tries)-1)
+}
+
+// broadcast sends an attempt's bytes. That they may be out is on disk first; an
+// error of the node leaves open what became of them, and the next round looks.
+func (r *round) broadcast(ctx context.Context, st *Status, k int) error {
+	now := r.s.cfg.Now()
+	if err := r.s.db.leave(ctx, st.ID, st.Tries[k].ID, now); err != nil {
+		return err
+	}
+	st.Phase = PhaseSent
+	st.Tries[k].Last = now
+	if st.Tries[k].First.IsZero() {
+		st.Tries[k].First = now
+		r.s.cfg.Log.Info("broadcasting", "intent", st.ID, "tx", fmt.Sprintf("%x", st.Tries[k].ID),
+			"nonce", st.Tries[k].Nonce)
+	}
+	return r.call(ctx, "broadcast "+st.ID, func(ctx context.Context) error {
+		return r.chain.Send(ctx, st.Tries[k].Attempt)
+	})
+}
+
+// blocked reports whether an intent other than i is on its way into a block. One
+// whose change is in a block already is not in the way, ours or not.
+func (r *round) blocked(i int) bool {
+	for k, st := range r.all {
+		if live, inBlock := sortTries(st.Tries); k != i && len(live) > 0 && !inBlock && !r.views[k].HeldLatest {
+			return true
+		}
+	}
+	return false
+}
+
+// inUse returns the nonces that intents other than i may still need: a block may
+// be dropped, and its transactions go back to the pool. Those of an intent that
+// somebody else delivered may be taken over: whichever of the two transactions
+// lands does no harm, and no gap can open.
+func (r *round) inUse(i int) []uint64 {
+	var nonces []uint64
+	for k, st := range r.all {
+		if k == i {
+			continue
+		}
+		_, inBlock := sortTries(st.Tries)
+		if r.views[k].HeldFinal || r.views[k].HeldLatest && !inBlock {
+			continue
+		}
+		for _, a := range alive(st.Tries) {
+			nonces = append(nonces, a.Nonce)
+		}
+	}
+	return nonces
+}
+
+// alive returns the attempts that may still land, oldest first.
+func alive(tries []Try) []Attempt {
+	var as []Attempt
+	for _, t := range tries {
+		if !t.Ended() {
+			as = append(as, t.Attempt)
+		}
+	}
+	return as
+}
+
+// tooEarly returns the error of a refused Arm while its pause lasts.
+func (s *Sender) tooEarly(id string, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.armAt[id]; now.Before(b.next) {
+		return b.err
+	}
+	return nil
+}
+
+func (s *Sender) armed(id string, now time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.armAt, id)
+		return
+	}
+	wait := min(max(2*s.armAt[id].wait, s.cfg.Interval), maxBackoff)
+	s.armAt[id] = backoff{next: now.Add(wait), wait: wait, err: err}
+}

@@ -1,0 +1,470 @@
+package send_test
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/send"
+)
+
+const block3 = 3 * time.Second
+
+// harness drives a Sender over a fake chain, one round for each block.
+type harness struct {
+	t     *testing.T
+	f     *fake
+	path  string
+	s     *send.Sender
+	plans []send.Intent
+}
+
+func newHarness(t *testing.T, f *fake) *harness {
+	h := &harness{t: t, f: f, path: filepath.Join(t.TempDir(), "journal")}
+	h.open()
+	t.Cleanup(func() { h.s.Close() })
+	return h
+}
+
+func (h *harness) open() {
+	h.t.Helper()
+	s, err := send.Open(h.path, map[string]send.Chain{h.f.ID(): h.f}, send.Config{
+		Now:    func() time.Time { return h.f.now },
+		Policy: send.Policy{Bump: 15 * time.Second, Resend: 6 * time.Second, Doubt: time.Minute},
+		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.s = s
+}
+
+func intent(id string) send.Intent {
+	return send.Intent{ID: id, To: send.Address{1}, Data: []byte("do " + id), Check: []byte("is " + id), Want: []byte{1}}
+}
+
+func (h *harness) plan(ids ...string) {
+	h.t.Helper()
+	for _, id := range ids {
+		in := intent(id)
+		if err := h.s.Plan(context.Background(), h.f.ID(), in); err != nil {
+			h.t.Fatal(err)
+		}
+		if !slices.ContainsFunc(h.plans, func(p send.Intent) bool { return p.ID == id }) {
+			h.plans = append(h.plans, in)
+		}
+	}
+}
+
+// step does one round; when the process dies in it, a new one takes over.
+func (h *harness) step() {
+	h.t.Helper()
+	died := func() (died bool) {
+		defer func() {
+			if r := recover(); r != nil {
+				if _, is := r.(crash); !is {
+					panic(r)
+				}
+				died = true
+			}
+		}()
+		if err := h.s.Step(context.Background()); err != nil {
+			h.t.Fatal(err)
+		}
+		return false
+	}()
+	if died {
+		h.reopen()
+	}
+}
+
+func (h *harness) reopen() {
+	h.t.Helper()
+	if err := h.s.Close(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.open()
+	h.onDisk()
+}
+
+// onDisk checks that all bytes the chain ever saw are in the journal.
+func (h *harness) onDisk() {
+	h.t.Helper()
+	known := map[string]bool{}
+	for _, in := range h.plans {
+		for _, t := range h.status(in.ID).Tries {
+			known[string(t.ID)] = true
+		}
+	}
+	for id := range h.f.sent {
+		if !known[id] && !h.f.lost {
+			h.t.Errorf("transaction %x left without being on disk", id)
+		}
+	}
+}
+
+func (h *harness) status(id string) send.Status {
+	h.t.Helper()
+	st, err := h.s.Status(context.Background(), id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return st
+}
+
+// finish runs until all intents are final.
+func (h *harness) finish(rounds int) {
+	h.t.Helper()
+	for range rounds {
+		h.step()
+		h.f.mine(block3)
+		open := 0
+		for _, in := range h.plans {
+			if !h.status(in.ID).Phase.Done() {
+				open++
+			}
+		}
+		if open == 0 {
+			return
+		}
+	}
+	for _, in := range h.plans {
+		st := h.status(in.ID)
+		h.t.Errorf("%s is %s (%s) after %d rounds, %d tries", in.ID, st.Phase, st.Why, rounds, len(st.Tries))
+	}
+}
+
+// check verifies what must hold at the end, whatever went wrong.
+func (h *harness) check() {
+	h.t.Helper()
+	for _, b := range h.f.broken {
+		h.t.Error(b)
+	}
+	h.onDisk()
+	final := h.f.blocks[h.f.head(send.Final)].held
+	for _, in := range h.plans {
+		if n := h.f.effects(in.ID); n > 1 {
+			h.t.Errorf("%s happened %d times", in.ID, n)
+		}
+		if !final[in.ID] {
+			h.t.Errorf("%s is not in the contract at the final head", in.ID)
+		}
+	}
+}
+
+func kinds() map[string]func() *fake {
+	return map[string]func() *fake{
+		"nonces": func() *fake { return newFake(0) },
+		"expiry": func() *fake { return newFake(time.Minute) },
+	}
+}
+
+func TestDelivers(t *testing.T) {
+	for name, make := range kinds() {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, make())
+			h.plan("a", "b", "c")
+			h.finish(40)
+			h.check()
+			if h.f.paid() != 3 {
+				t.Errorf("paid %d fees for 3 intents", h.f.paid())
+			}
+			st := h.status("b")
+			if try, ours := st.Landed(); !ours || !try.Outcome.Final || try.Outcome.Block == 0 {
+				t.Errorf("landed = %+v, %v", try, ours)
+			}
+			if err := h.s.Record(context.Background(), "b"); err != nil {
+				t.Error(err)
+			}
+			left, err := h.s.Unrecorded(context.Background())
+			if err != nil || len(left) != 2 {
+				t.Errorf("unrecorded: %d, %v", len(left), err)
+			}
+		})
+	}
+}
+
+// TestFaultAtEveryCall lets each call to the chain fail once, in each way, alone.
+func TestFaultAtEveryCall(t *testing.T) {
+	for name, make := range kinds() {
+		for _, kind := range []fault{failed, doneError, crashIn, crashOut} {
+			t.Run(fmt.Sprint(name, kind), func(t *testing.T) {
+				for at, reached := 1, true; reached; at++ {
+					f := make()
+					f.fault = func(call int, _ string) fault {
+						if call == at {
+							return kind
+						}
+						return none
+					}
+					h := newHarness(t, f)
+					h.plan("a", "b")
+					h.finish(60)
+					h.check()
+					if f.paid() != 2 {
+						t.Errorf("fault at call %d: paid %d fees for 2 intents", at, f.paid())
+					}
+					reached = f.calls >= at
+					if t.Failed() {
+						t.Fatalf("fault at call %d", at)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestSomebodyElseDelivers(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.plan("a")
+	h.f.deliver("a")
+	h.step()
+	if st := h.status("a"); len(st.Tries) != 0 || st.Phase != send.PhaseMined {
+		t.Errorf("tries = %d, phase = %s: wants to pay for what is there", len(st.Tries), st.Phase)
+	}
+	// The other's block is dropped: now it is on us.
+	h.f.reorg(1, false)
+	h.finish(20)
+	h.check()
+	if h.f.effects("a") != 1 {
+		t.Error("not delivered after the other's block was dropped")
+	}
+}
+
+func TestSomebodyElseDeliversWhileOursIsStuck(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.plan("a")
+	h.step()
+	h.f.floor = 5 // ours stays in the pool
+	h.f.deliver("a")
+	h.plan("b") // takes over the nonce: no gap
+	h.finish(60)
+	h.check()
+	if h.f.paid() != 1 {
+		t.Errorf("paid %d fees, want 1", h.f.paid())
+	}
+}
+
+func TestFeeSpike(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.plan("a")
+	h.step()
+	h.f.floor = 4
+	h.finish(60)
+	h.check()
+	st := h.status("a")
+	if len(st.Tries) < 2 || h.f.paid() != 1 {
+		t.Errorf("tries = %d, paid = %d", len(st.Tries), h.f.paid())
+	}
+	for _, try := range st.Tries {
+		if try.Nonce != st.Tries[0].Nonce {
+			t.Error("a bump changed the nonce")
+		}
+	}
+}
+
+func TestReorg(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		for name, make := range kinds() {
+			t.Run(fmt.Sprint(name, " back to the pool ", keep), func(t *testing.T) {
+				h := newHarness(t, make())
+				h.plan("a")
+				h.step()
+				h.f.mine(block3)
+				h.step()
+				if st := h.status("a"); st.Phase != send.PhaseMined {
+					t.Fatalf("phase = %s", st.Phase)
+				}
+				h.f.reorg(1, keep)
+				h.step()
+				if st := h.status("a"); st.Phase != send.PhaseSent {
+					t.Fatalf("phase after reorg = %s", st.Phase)
+				}
+				h.finish(40)
+				h.check()
+				if h.f.paid() != 1 {
+					t.Errorf("paid %d fees", h.f.paid())
+				}
+			})
+		}
+	}
+}
+
+func TestExpiryInPartition(t *testing.T) {
+	h := newHarness(t, newFake(time.Minute))
+	// The node takes it and forgets it, for longer than it is valid.
+	h.f.fault = func(_ int, name string) fault {
+		if name == "send" && len(h.status("a").Tries) == 1 {
+			return failed
+		}
+		return none
+	}
+	h.plan("a")
+	h.finish(60)
+	h.check()
+	if n := len(h.status("a").Tries); n != 2 {
+		t.Errorf("%d tries, want 2", n)
+	}
+}
+
+func TestRevert(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.f.revert["a"] = 1
+	h.plan("a")
+	h.finish(40)
+	h.check()
+	if len(h.status("a").Tries) != 2 {
+		t.Errorf("%d tries, want 2", len(h.status("a").Tries))
+	}
+}
+
+func TestRevertForEver(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.f.revert["a"] = 100
+	h.plan("a", "b")
+	for range 60 {
+		h.step()
+		h.f.mine(block3)
+	}
+	if st := h.status("a"); st.Phase != send.PhaseStopped || len(st.Tries) != 3 {
+		t.Errorf("phase = %s after %d tries", st.Phase, len(st.Tries))
+	}
+	if st := h.status("b"); st.Phase != send.PhaseFinal {
+		t.Errorf("b is %s: held up by a stopped intent", st.Phase)
+	}
+	alarms, err := h.s.Alarms(context.Background())
+	if err != nil || len(alarms) != 1 || !strings.Contains(alarms[0], "a is stopped") {
+		t.Errorf("alarms = %q, %v", alarms, err)
+	}
+	h.f.deliver("a")
+	for range 4 {
+		h.f.mine(block3)
+		h.step()
+	}
+	if st := h.status("a"); st.Phase != send.PhaseFinal {
+		t.Errorf("phase = %s although it was delivered", st.Phase)
+	}
+}
+
+func TestJournalLost(t *testing.T) {
+	for name, make := range kinds() {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, make())
+			h.f.lost = true
+			h.plan("a", "b")
+			h.step()
+			h.path += ".new"
+			h.reopenEmpty()
+			h.plan("a", "b")
+			h.finish(60)
+			h.check()
+			if h.f.paid() > 3 {
+				t.Errorf("paid %d fees for 2 intents and a lost journal", h.f.paid())
+			}
+		})
+	}
+}
+
+func (h *harness) reopenEmpty() {
+	h.s.Close()
+	h.open()
+}
+
+func TestHalt(t *testing.T) {
+	ctx := context.Background()
+	h := newHarness(t, newFake(0))
+	h.plan("a")
+	if err := h.s.Halt(ctx, h.f.ID(), "the roots differ"); err != nil {
+		t.Fatal(err)
+	}
+	h.reopen()
+	h.step()
+	if len(h.f.sent) != 0 {
+		t.Error("sent to a halted chain")
+	}
+	alarms, err := h.s.Alarms(ctx)
+	if err != nil || !slices.Equal(alarms, []string{"eip155:7 is halted: the roots differ"}) {
+		t.Errorf("alarms = %q, %v", alarms, err)
+	}
+	if err := h.s.Halt(ctx, h.f.ID(), ""); err != nil {
+		t.Fatal(err)
+	}
+	h.finish(20)
+	h.check()
+}
+
+func TestPlan(t *testing.T) {
+	ctx := context.Background()
+	h := newHarness(t, newFake(0))
+	h.plan("a", "a")
+	other := intent("a")
+	other.Data = []byte("do something else")
+	if err := h.s.Plan(ctx, h.f.ID(), other); !errors.Is(err, send.ErrDifferent) {
+		t.Errorf("same id, other bytes: %v", err)
+	}
+	if err := h.s.Plan(ctx, "eip155:8", intent("b")); !errors.Is(err, send.ErrUnknown) {
+		t.Errorf("unknown chain: %v", err)
+	}
+	if err := h.s.Plan(ctx, h.f.ID(), send.Intent{ID: "c"}); err == nil {
+		t.Error("an empty intent was taken")
+	}
+	if _, err := h.s.Status(ctx, "z"); !errors.Is(err, send.ErrUnknown) {
+		t.Errorf("unknown id: %v", err)
+	}
+	if err := h.s.Record(ctx, "a"); !errors.Is(err, send.ErrNotFinal) {
+		t.Errorf("record before final: %v", err)
+	}
+}
+
+func TestJournalIsTakenOnce(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	_, err := send.Open(h.path, map[string]send.Chain{h.f.ID(): h.f}, send.Config{})
+	if !errors.Is(err, send.ErrTaken) {
+		t.Errorf("second sender on one journal: %v", err)
+	}
+}
+
+func TestRunStops(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.plan("a")
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- h.s.Run(ctx) }()
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if alarms, err := h.s.Alarms(context.Background()); err != nil || len(alarms) != 0 {
+		t.Errorf("alarms after a clean stop = %q, %v", alarms, err)
+	}
+}
+
+func ExampleSender() {
+	f := newFake(0)
+	s, err := send.Open(":memory:", map[string]send.Chain{f.ID(): f}, send.Config{
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	ctx := context.Background()
+	_ = s.Plan(ctx, f.ID(), intent("anchor/eip155:7/4711"))
+	for range 4 { // Run does this, with pauses
+		_ = s.Step(ctx)
+		f.mine(block3)
+	}
+	st, err := s.Status(ctx, "anchor/eip155:7/4711")
+	try, ours := st.Landed()
+	fmt.Println(st.Phase, ours, try.Outcome.Block, hex.EncodeToString(st.Want), err)
+	// Output: final true 1 01 <nil>
+}

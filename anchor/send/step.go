@@ -1,0 +1,128 @@
+package send
+
+import (
+	"fmt"
+	"time"
+)
+
+// View is what is known of an intent at one moment: what the contract says and
+// what became of each attempt.
+type View struct {
+	Now        time.Time
+	HeldFinal  bool // the change has happened at the final head
+	HeldLatest bool // the change has happened in a block that may be dropped
+	Blocked    bool // another intent of the chain is on its way into a block
+	Halted     bool // nothing is to be sent to this chain
+	Stopped    bool // the intent has been given up
+	Tries      []Try
+}
+
+// Move is what the sender does next for an intent.
+type Move uint8
+
+// The moves.
+const (
+	Wait      Move = iota // nothing to do now
+	Arm                   // sign an attempt and put it on disk
+	Broadcast             // send the bytes of attempt Decision.Try, for the first time or again
+	Finish                // the intent is final
+	Stop                  // give up and raise an alarm
+)
+
+// Decision is the outcome of Next.
+type Decision struct {
+	Move  Move
+	Phase Phase // the phase to write down before the move
+	Try   int   // index of the attempt to broadcast
+	Why   string
+}
+
+// Next decides what happens to an intent. It is a function of what the chain
+// says and of the journal's attempts alone, so a restart goes on where the last
+// process was, by the same code.
+func Next(v View, p Policy) Decision {
+	p = p.orDefaults()
+	if v.HeldFinal {
+		return Decision{Move: Finish, Phase: PhaseFinal}
+	}
+	if v.Stopped {
+		return Decision{Move: Wait, Phase: PhaseStopped}
+	}
+	if why := contradiction(v, p); why != "" {
+		return Decision{Move: Stop, Phase: PhaseStopped, Why: why}
+	}
+	live, inBlock := sortTries(v.Tries)
+	switch {
+	case v.HeldLatest, inBlock:
+		// Somebody's delivery is in a block, ours or another's. Paying more would
+		// be waste; if the block is dropped, the next view says so. A reverted
+		// attempt counts too: its block may be dropped and it may land after all.
+		return Decision{Move: Wait, Phase: PhaseMined}
+	case len(live) == 0 && (v.Blocked || v.Halted):
+		return Decision{Move: Wait, Phase: PhasePlanned}
+	case len(live) == 0:
+		return Decision{Move: Arm, Phase: PhasePlanned}
+	}
+	last := live[len(live)-1]
+	newest, send := v.Tries[last], Decision{Move: Broadcast, Phase: PhaseSent, Try: last}
+	switch {
+	case v.Halted && newest.First.IsZero():
+		return Decision{Move: Wait, Phase: PhaseArmed}
+	case v.Halted:
+		return Decision{Move: Wait, Phase: PhaseSent}
+	case newest.First.IsZero():
+		return send
+	case newest.Outcome.State == StateUnknown && v.Now.Sub(newest.Last) >= p.Resend:
+		return send
+	case mayBump(newest, len(live), v.Now, p):
+		return Decision{Move: Arm, Phase: PhaseSent}
+	}
+	return Decision{Move: Wait, Phase: PhaseSent}
+}
+
+// sortTries returns the indexes of the attempts that may still land and are in
+// no block, and whether one is in a block that may still be dropped.
+func sortTries(tries []Try) (live []int, inBlock bool) {
+	for i, t := range tries {
+		switch {
+		case t.Outcome.State == StateMined:
+			inBlock = true
+		case t.Ended():
+		case t.Outcome.State == StateReverted:
+			inBlock = true
+		default:
+			live = append(live, i)
+		}
+	}
+	return live, inBlock
+}
+
+// mayBump: a transaction that expires has no nonce to share, so a second one
+// could land beside it; it is waited for instead.
+func mayBump(newest Try, live int, now time.Time, p Policy) bool {
+	return newest.Expires.IsZero() && live < p.Bumps && now.Sub(newest.First) >= p.Bump
+}
+
+// contradiction returns why the intent must not go on, or "".
+func contradiction(v View, p Policy) string {
+	reverted := 0
+	for _, t := range v.Tries {
+		if !t.Outcome.Final {
+			continue
+		}
+		switch t.Outcome.State {
+		case StateReverted:
+			reverted++
+		case StateMined:
+			// Two nodes may differ for a moment about where the final head is.
+			if !v.HeldLatest && !t.Settled.IsZero() && v.Now.Sub(t.Settled) >= p.Doubt {
+				return fmt.Sprintf("transaction %x succeeded in final block %d and the contract does not show it",
+					t.ID, t.Outcome.Block)
+			}
+		}
+	}
+	if reverted >= p.Reverts {
+		return fmt.Sprintf("%d transactions failed in final blocks", reverted)
+	}
+	return ""
+}
