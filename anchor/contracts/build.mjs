@@ -4,6 +4,7 @@
 //
 // The bytecode holds no metadata hash: the same source gives the same bytes
 // wherever it lies.
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,14 +31,29 @@ function compile(folder) {
   );
   for (const e of output.errors ?? []) console.error(e.formattedMessage);
   if (output.errors?.length) process.exit(1); // warnings too
-  return Object.values(output.contracts).flatMap((file) => Object.entries(file));
+  // A test compares these with the files, so that nobody edits a source and
+  // forgets to compile it.
+  const hashes = Object.fromEntries(
+    Object.entries(sources).map(([name, { content }]) => [
+      name,
+      createHash("sha256").update(content).digest("hex"),
+    ]),
+  );
+  return Object.values(output.contracts)
+    .flatMap((file) => Object.entries(file))
+    .map(([name, c]) => [name, { ...c, sources: hashes }]);
 }
 
 function write(folder, contracts) {
   for (const [name, c] of contracts) {
     const bin = c.evm.bytecode.object;
     if (bin === "") continue; // interfaces and abstract contracts
-    const artifact = { compiler: solc.version(), abi: c.abi, bin: "0x" + bin };
+    const artifact = {
+      compiler: solc.version(),
+      sources: c.sources,
+      abi: c.abi,
+      bin: "0x" + bin,
+    };
     writeFileSync(join(here, folder, name + ".json"), JSON.stringify(artifact, null, 1) + "\n");
   }
 }
