@@ -1,0 +1,194 @@
+package did
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/mr-tron/base58"
+)
+
+// Limits of a document.
+const (
+	maxMethods  = 16
+	maxServices = 8
+	maxEndpoint = 512
+)
+
+// Document is an inception document (docs/formats/did-method.md).
+type Document struct {
+	VerificationMethod   []Method  `json:"verificationMethod"`
+	Authentication       []string  `json:"authentication,omitempty"`
+	AssertionMethod      []string  `json:"assertionMethod,omitempty"`
+	KeyAgreement         []string  `json:"keyAgreement,omitempty"`
+	CapabilityInvocation []string  `json:"capabilityInvocation"`
+	Service              []Service `json:"service,omitempty"`
+	Recovery             string    `json:"recovery"`
+}
+
+// Method is one key of a document. ID is "#" and the fragment.
+type Method struct {
+	ID                 string `json:"id"`
+	Type               string `json:"type"`
+	PublicKeyMultibase string `json:"publicKeyMultibase"`
+}
+
+// Service is one service of a document.
+type Service struct {
+	ID              string `json:"id"`
+	Type            string `json:"type"`
+	ServiceEndpoint string `json:"serviceEndpoint"`
+}
+
+// DecodeDocument reads and checks an inception document and returns the id
+// that it makes. Errors: those of canon.Decode, fault.MissingField,
+// fault.InvalidValue.
+func DecodeDocument(raw []byte) (*Document, ledger.ID, error) {
+	doc := new(Document)
+	if err := canon.Decode(raw, doc); err != nil {
+		return nil, ledger.ID{}, err
+	}
+	if err := doc.check(); err != nil {
+		return nil, ledger.ID{}, err
+	}
+	canonical, err := canon.JCS(raw)
+	if err != nil {
+		return nil, ledger.ID{}, err
+	}
+	sum := canon.Sum(canonical)
+	return doc, ledger.ID(sum[:20]), nil
+}
+
+func (d *Document) check() error {
+	if n := len(d.VerificationMethod); n < 1 || n > maxMethods {
+		return fault.New(fault.InvalidValue, "verificationMethod has %d entries, 1 to %d are allowed", n, maxMethods)
+	}
+	seen := map[string]bool{}
+	for _, m := range d.VerificationMethod {
+		if err := takeID(seen, m.ID); err != nil {
+			return err
+		}
+		if m.Type != "Multikey" {
+			return fault.New(fault.InvalidValue, "%s: type must be Multikey", m.ID)
+		}
+		if _, err := ParseKey(m.PublicKeyMultibase); err != nil {
+			return fault.New(fault.InvalidValue, "%s: %s", m.ID, fault.Text(err))
+		}
+	}
+	if len(d.CapabilityInvocation) == 0 {
+		return fault.New(fault.MissingField, "capabilityInvocation must list at least one key")
+	}
+	for _, list := range [][]string{d.Authentication, d.AssertionMethod, d.KeyAgreement, d.CapabilityInvocation} {
+		if err := d.checkList(list); err != nil {
+			return err
+		}
+	}
+	if len(d.Service) > maxServices {
+		return fault.New(fault.InvalidValue, "service has %d entries, at most %d are allowed", len(d.Service), maxServices)
+	}
+	for _, s := range d.Service {
+		if err := takeID(seen, s.ID); err != nil {
+			return err
+		}
+		if len(s.Type) < 1 || len(s.Type) > 64 || !printable(s.Type) {
+			return fault.New(fault.InvalidValue, "%s: type must be 1 to 64 printable characters", s.ID)
+		}
+		if !strings.HasPrefix(s.ServiceEndpoint, "https://") || len(s.ServiceEndpoint) > maxEndpoint || !printable(s.ServiceEndpoint) {
+			return fault.New(fault.InvalidValue, "%s: serviceEndpoint must be an https: URI of at most %d characters", s.ID, maxEndpoint)
+		}
+	}
+	if hash, err := canon.UnB64(d.Recovery); err != nil || len(hash) != 32 {
+		return fault.New(fault.InvalidValue, "recovery must be base64url of 32 bytes")
+	}
+	return nil
+}
+
+func takeID(seen map[string]bool, id string) error {
+	if len(id) < 1 || id[0] != '#' || !validFragment(id[1:]) {
+		return fault.New(fault.InvalidValue, "id %.40q is not # and 1 to 32 of A-Z a-z 0-9 _ -", id)
+	}
+	if seen[id] {
+		return fault.New(fault.InvalidValue, "id %s occurs twice", id)
+	}
+	seen[id] = true
+	return nil
+}
+
+func (d *Document) checkList(list []string) error {
+	if len(list) > maxMethods {
+		return fault.New(fault.InvalidValue, "a relationship lists more than %d keys", maxMethods)
+	}
+	for i, id := range list {
+		if d.method(id) == nil {
+			return fault.New(fault.InvalidValue, "%.40q is not a verification method of the document", id)
+		}
+		if slices.Contains(list[:i], id) {
+			return fault.New(fault.InvalidValue, "%s is listed twice", id)
+		}
+	}
+	return nil
+}
+
+func (d *Document) method(id string) *Method {
+	for i := range d.VerificationMethod {
+		if d.VerificationMethod[i].ID == id {
+			return &d.VerificationMethod[i]
+		}
+	}
+	return nil
+}
+
+// SigningKey returns the Ed25519 key that the fragment names, if it may act
+// for the DID. Errors: fault.KeyUnknown, fault.KeyPurpose.
+func (d *Document) SigningKey(fragment string) ([32]byte, error) {
+	m := d.method("#" + fragment)
+	if m == nil {
+		return [32]byte{}, fault.New(fault.KeyUnknown, "the document has no key #%s", fragment)
+	}
+	if !slices.Contains(d.CapabilityInvocation, m.ID) {
+		return [32]byte{}, fault.New(fault.KeyPurpose, "the key #%s is not listed under capabilityInvocation", fragment)
+	}
+	return ParseKey(m.PublicKeyMultibase)
+}
+
+// multicodec prefix of an Ed25519 public key.
+var ed25519Prefix = []byte{0xed, 0x01}
+
+// FormatKey returns the Multikey form of an Ed25519 public key.
+func FormatKey(key [32]byte) string {
+	return "z" + base58.Encode(KeyBytes(key))
+}
+
+// KeyBytes returns the multicodec bytes of an Ed25519 public key; a recovery
+// commitment is their SHA-256.
+func KeyBytes(key [32]byte) []byte {
+	return append(slices.Clone(ed25519Prefix), key[:]...)
+}
+
+// ParseKey reads the Multikey form of an Ed25519 public key.
+// Errors: fault.InvalidValue.
+func ParseKey(text string) ([32]byte, error) {
+	if len(text) > 64 || !strings.HasPrefix(text, "z") {
+		return [32]byte{}, fault.New(fault.InvalidValue, "publicKeyMultibase must be z and base58btc")
+	}
+	raw, err := base58.Decode(text[1:])
+	if err != nil || len(raw) != 34 || raw[0] != ed25519Prefix[0] || raw[1] != ed25519Prefix[1] {
+		return [32]byte{}, fault.New(fault.InvalidValue, "publicKeyMultibase is not an Ed25519 key")
+	}
+	key := [32]byte(raw[2:])
+	if FormatKey(key) != text {
+		return [32]byte{}, fault.New(fault.InvalidValue, "publicKeyMultibase is not in canonical base58btc")
+	}
+	return key, nil
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

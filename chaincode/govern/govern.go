@@ -1,0 +1,207 @@
+// Package govern keeps what the consortium decides: the network's name, its
+// member organisations and how many of them make a quorum, assets, vaults,
+// treasuries, accreditations and parameters. Initialisation sets all of it,
+// once. The package is pure.
+//
+// State (docs/formats/state.md): network, role/issuer/<did id>.
+package govern
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+)
+
+// Rules is the number of the rules that this code contains. State names the
+// rules it wants; code that does not contain them refuses to touch it.
+const Rules = 1
+
+// NetworkKey is the state key of the Network.
+const NetworkKey = "network"
+
+// Network is what initialisation fixed, in the order of docs/formats/state.md.
+type Network struct {
+	Name             string   `json:"network"`
+	Log              string   `json:"log"`
+	Rules            uint32   `json:"rules"`
+	SetVersion       uint64   `json:"setVersion"`
+	Members          []Member `json:"members"`
+	K                int      `json:"k"`
+	Vaults           []Vault  `json:"vaults"`
+	Treasuries       []string `json:"treasuries"`
+	Assets           []string `json:"assets"`
+	EpochSeconds     uint64   `json:"epochSeconds"`
+	HeartbeatSeconds uint64   `json:"heartbeatSeconds"`
+}
+
+// Member is one organisation. Cosign is the note verifier key of its Ed25519
+// cosigner, Address the address of its secp256k1 key.
+type Member struct {
+	MSP     string `json:"msp"`
+	Cosign  string `json:"cosign"`
+	Address string `json:"address"`
+}
+
+// Vault is a payout contract: ID and Token are CAIP-10 ids on one chain.
+type Vault struct {
+	ID    string `json:"id"`
+	Token string `json:"token"`
+	Asset string `json:"asset"`
+}
+
+// Load reads the network. Errors: fault.NotInitialised; fault.Internal when
+// state wants rules that this code does not contain.
+func Load(tx *ledger.Tx) (*Network, error) {
+	value, err := tx.Get(NetworkKey)
+	if err != nil {
+		return nil, err
+	}
+	if value == nil {
+		return nil, fault.New(fault.NotInitialised, "the ledger has no network yet")
+	}
+	n := new(Network)
+	if err := json.Unmarshal(value, n, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("stored network: %w", err)
+	}
+	if n.Rules != Rules {
+		return nil, fault.New(fault.Internal, "state has rules %d, this program contains %d", n.Rules, Rules)
+	}
+	return n, nil
+}
+
+// Member returns the organisation with the MSP id and its place in the order
+// of members. Errors: fault.NotMember.
+func (n *Network) Member(msp string) (Member, int, error) {
+	for i, m := range n.Members {
+		if m.MSP == msp {
+			return m, i, nil
+		}
+	}
+	return Member{}, 0, fault.New(fault.NotMember, "%.80q is not a member organisation", msp)
+}
+
+// CallingMember returns the member on whose behalf the transaction was
+// submitted, by an admin or a client of it. Errors: fault.NotMember.
+func (n *Network) CallingMember(tx *ledger.Tx) (Member, error) {
+	caller := tx.Caller()
+	if !mayAct(caller) {
+		return Member{}, fault.New(fault.NotMember, "role %.40q of %.80q may not act for its organisation", caller.Role, caller.MSP)
+	}
+	m, _, err := n.Member(caller.MSP)
+	return m, err
+}
+
+func mayAct(c ledger.Caller) bool { return c.Role == "admin" || c.Role == "client" }
+
+// CheckAsset refuses an asset that the ledger does not have.
+// Errors: fault.AssetUnknown.
+func (n *Network) CheckAsset(asset string) error {
+	if !slices.Contains(n.Assets, asset) {
+		return fault.New(fault.AssetUnknown, "%.80q", asset)
+	}
+	return nil
+}
+
+// Vault returns the vault with the id. Errors: fault.VaultUnknown.
+func (n *Network) Vault(id string) (Vault, error) {
+	for _, v := range n.Vaults {
+		if v.ID == id {
+			return v, nil
+		}
+	}
+	return Vault{}, fault.New(fault.VaultUnknown, "%.120q", id)
+}
+
+// VaultFor returns the vault that pays an asset on a chain, if there is one.
+func (n *Network) VaultFor(chain, asset string) (Vault, bool) {
+	for _, v := range n.Vaults {
+		if v.Asset == asset && strings.HasPrefix(v.ID, chain+":") {
+			return v, true
+		}
+	}
+	return Vault{}, false
+}
+
+// LogID returns the log id in bytes.
+func (n *Network) LogID() ([32]byte, error) { return canon.UnHex32(n.Log) }
+
+// SetHash returns the hash by which contracts know the member set.
+func (n *Network) SetHash() ([32]byte, error) {
+	addresses := make([][20]byte, len(n.Members))
+	for i, m := range n.Members {
+		a, err := m.AddressBytes()
+		if err != nil {
+			return [32]byte{}, err
+		}
+		addresses[i] = a
+	}
+	slices.SortFunc(addresses, func(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) })
+	return canon.MemberSetHash(n.SetVersion, uint64(n.K), addresses), nil
+}
+
+// AddressBytes returns the address of the member's secp256k1 key.
+func (m Member) AddressBytes() ([20]byte, error) {
+	hex, ok := strings.CutPrefix(m.Address, "0x")
+	if !ok {
+		return [20]byte{}, fault.New(fault.InvalidValue, "address %.60q does not begin with 0x", m.Address)
+	}
+	b, err := canon.UnHex(hex, 20)
+	if err != nil {
+		return [20]byte{}, err
+	}
+	return [20]byte(b), nil
+}
+
+// cosignatureV1 is the C2SP signature type of Ed25519 cosignatures.
+const cosignatureV1 = 0x04
+
+// CosignKey returns the Ed25519 key in the member's note verifier key, which
+// must be named <msp>.<network>. Errors: fault.InvalidValue.
+func (m Member) CosignKey(network string) ([32]byte, error) {
+	bad := func(why string) ([32]byte, error) {
+		return [32]byte{}, fault.New(fault.InvalidValue, "cosign of %s: %s", m.MSP, why)
+	}
+	parts := strings.SplitN(m.Cosign, "+", 3)
+	if len(parts) != 3 {
+		return bad("want <name>+<key id>+<key>")
+	}
+	if parts[0] != m.MSP+"."+network {
+		return bad("the key must be named " + m.MSP + "." + network)
+	}
+	raw, err := base64.StdEncoding.Strict().DecodeString(parts[2])
+	if err != nil || len(raw) != 33 || raw[0] != cosignatureV1 {
+		return bad("the key is not an Ed25519 cosignature/v1 key")
+	}
+	sum := canon.Sum([]byte(parts[0]), []byte{'\n'}, raw)
+	if parts[1] != fmt.Sprintf("%08x", binary.BigEndian.Uint32(sum[:4])) {
+		return bad("the key id does not match the key")
+	}
+	return [32]byte(raw[1:]), nil
+}
+
+// IssuerKey returns the state key of an issuer's accreditation.
+func IssuerKey(id ledger.ID) string { return issuerPrefix + id.String() }
+
+const issuerPrefix = "role/issuer/"
+
+// CheckIssuer refuses a DID that is not an accredited issuer.
+// Errors: fault.NotAccredited.
+func CheckIssuer(tx *ledger.Tx, network string, id ledger.ID) error {
+	ok, err := tx.Has(IssuerKey(id))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fault.New(fault.NotAccredited, "%s is not an accredited issuer", did.String(network, id))
+	}
+	return nil
+}

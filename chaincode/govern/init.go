@@ -1,0 +1,201 @@
+package govern
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+)
+
+// Limits of a network.
+const (
+	maxMembers = 31 // contracts take at most 31 signers
+	maxIssuers = 256
+	maxVaults  = 16
+)
+
+// Init is the request of ops:Init.
+type Init struct {
+	Network          string   `json:"network"`
+	Log              string   `json:"log"`
+	Rules            uint32   `json:"rules"`
+	Members          []Member `json:"members"`
+	K                int      `json:"k"`
+	Vaults           []Vault  `json:"vaults"`
+	Issuers          []string `json:"issuers"`
+	Treasuries       []string `json:"treasuries"`
+	Assets           []string `json:"assets"`
+	EpochSeconds     uint64   `json:"epochSeconds"`
+	HeartbeatSeconds uint64   `json:"heartbeatSeconds"`
+}
+
+// Apply fixes the network, once, at the request of one of the members that it
+// names. Errors: fault.AlreadyInitialised, fault.NotMember, fault.InvalidValue
+// and the other codes of bad forms.
+func (i *Init) Apply(tx *ledger.Tx) error {
+	exists, err := tx.Has(NetworkKey)
+	if err != nil {
+		return err
+	}
+	if exists {
+		return fault.New(fault.AlreadyInitialised, "the network is fixed")
+	}
+	n := &Network{
+		Name: i.Network, Log: i.Log, Rules: i.Rules, SetVersion: 1, Members: i.Members, K: i.K, Vaults: i.Vaults,
+		Treasuries: i.Treasuries, Assets: i.Assets, EpochSeconds: i.EpochSeconds, HeartbeatSeconds: i.HeartbeatSeconds,
+	}
+	if err := n.check(); err != nil {
+		return err
+	}
+	if _, err := n.CallingMember(tx); err != nil {
+		return err
+	}
+	if len(i.Issuers) > maxIssuers {
+		return fault.New(fault.InvalidValue, "%d issuers, at most %d are allowed", len(i.Issuers), maxIssuers)
+	}
+	for _, issuer := range i.Issuers {
+		id, err := did.ParseOn(n.Name, issuer)
+		if err != nil {
+			return err
+		}
+		value, err := canon.Marshal(Accreditation{issuer})
+		if err != nil {
+			return err
+		}
+		tx.Put(IssuerKey(id), value)
+	}
+	value, err := canon.Marshal(n)
+	if err != nil {
+		return err
+	}
+	tx.Put(NetworkKey, value)
+	return nil
+}
+
+// Accreditation is the stored right of a DID to issue credentials.
+type Accreditation struct {
+	DID string `json:"did"`
+}
+
+// Issuers returns the accredited issuers in the order of their ids.
+func Issuers(tx *ledger.Tx, network string) ([]string, error) {
+	issuers := []string{}
+	entries, err := tx.Prefix(issuerPrefix, "", maxIssuers)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		issuers = append(issuers, "did:killick:"+network+":"+strings.TrimPrefix(e.Key, issuerPrefix))
+	}
+	return issuers, nil
+}
+
+func (n *Network) check() error {
+	if err := CheckName(n.Name); err != nil {
+		return err
+	}
+	if _, err := n.LogID(); err != nil {
+		return fault.New(fault.InvalidValue, "log: %s", fault.Text(err))
+	}
+	if n.Rules != Rules {
+		return fault.New(fault.InvalidValue, "rules %d; this program contains %d", n.Rules, Rules)
+	}
+	if n.EpochSeconds < 1 || n.HeartbeatSeconds < 1 {
+		return fault.New(fault.InvalidValue, "epochSeconds and heartbeatSeconds must be at least 1")
+	}
+	if err := n.checkMembers(); err != nil {
+		return err
+	}
+	if err := n.checkAssets(); err != nil {
+		return err
+	}
+	return n.checkVaults()
+}
+
+// CheckName refuses what is not `<channel>-<16 hex digits>`.
+// Errors: fault.InvalidValue.
+func CheckName(name string) error {
+	dash := strings.LastIndexByte(name, '-')
+	if dash < 1 || dash > 64 || !ledger.IsName(name[:dash], 64) {
+		return fault.New(fault.InvalidValue, "network %.100q is not <channel>-<16 hex digits>", name)
+	}
+	if _, err := canon.UnHex(name[dash+1:], 8); err != nil {
+		return fault.New(fault.InvalidValue, "network %.100q is not <channel>-<16 hex digits>", name)
+	}
+	return nil
+}
+
+func (n *Network) checkMembers() error {
+	if len(n.Members) < 1 || len(n.Members) > maxMembers {
+		return fault.New(fault.InvalidValue, "%d members, 1 to %d are allowed", len(n.Members), maxMembers)
+	}
+	if n.K > len(n.Members) || 2*n.K <= len(n.Members) {
+		return fault.New(fault.InvalidValue, "k is %d; a quorum of %d members is more than half of them and at most all", n.K, len(n.Members))
+	}
+	seen := map[string]bool{}
+	for _, m := range n.Members {
+		if !ledger.IsName(m.MSP, 64) {
+			return fault.New(fault.InvalidValue, "msp %.80q is not 1 to 64 of A-Z a-z 0-9 . _ -", m.MSP)
+		}
+		if _, err := m.CosignKey(n.Name); err != nil {
+			return err
+		}
+		if _, err := m.AddressBytes(); err != nil {
+			return fault.New(fault.InvalidValue, "address of %s: %s", m.MSP, fault.Text(err))
+		}
+		for _, part := range []string{m.MSP, m.Cosign, m.Address} {
+			if seen[part] {
+				return fault.New(fault.InvalidValue, "%.120q belongs to two members", part)
+			}
+			seen[part] = true
+		}
+	}
+	for i, msp := range n.Treasuries {
+		if _, _, err := n.Member(msp); err != nil || slices.Contains(n.Treasuries[:i], msp) {
+			return fault.New(fault.InvalidValue, "treasury %.80q is not a member, or is named twice", msp)
+		}
+	}
+	return nil
+}
+
+func (n *Network) checkAssets() error {
+	for i, a := range n.Assets {
+		if !ledger.IsName(a, 16) || slices.Contains(n.Assets[:i], a) {
+			return fault.New(fault.InvalidValue, "asset %.40q is not 1 to 16 of A-Z a-z 0-9 . _ -, or is named twice", a)
+		}
+	}
+	return nil
+}
+
+func (n *Network) checkVaults() error {
+	if len(n.Vaults) > maxVaults {
+		return fault.New(fault.InvalidValue, "%d vaults, at most %d are allowed", len(n.Vaults), maxVaults)
+	}
+	seen := map[string]bool{}
+	for _, v := range n.Vaults {
+		vault, err := canon.ParseAccount(v.ID)
+		if err != nil {
+			return fault.New(fault.InvalidValue, "vault: %s", fault.Text(err))
+		}
+		token, err := canon.ParseAccount(v.Token)
+		if err != nil {
+			return fault.New(fault.InvalidValue, "token: %s", fault.Text(err))
+		}
+		if token.Chain != vault.Chain {
+			return fault.New(fault.InvalidValue, "vault %s and its token are on two chains", v.ID)
+		}
+		if !slices.Contains(n.Assets, v.Asset) {
+			return fault.New(fault.InvalidValue, "vault %s pays the asset %.40q, which is not listed", v.ID, v.Asset)
+		}
+		// A payee names a chain; asset and chain must lead to one vault.
+		if pair := vault.Chain + " " + v.Asset; seen[pair] || seen[v.ID] {
+			return fault.New(fault.InvalidValue, "two vaults for %s", pair)
+		} else {
+			seen[pair], seen[v.ID] = true, true
+		}
+	}
+	return nil
+}
