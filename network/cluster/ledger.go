@@ -1,0 +1,87 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/killick-ledger/killick/network/fabric"
+	"github.com/killick-ledger/killick/network/topology"
+)
+
+// initWithin is how long the ledger's initialisation may take: each peer learns of
+// the chaincode's definition with its own copy of the block.
+const initWithin = 30 * time.Second
+
+// initLedger runs ops:Init unless the ledger says that it has a network.
+func (c *Cluster) initLedger(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, initWithin)
+	defer cancel()
+	client, err := fabric.Connect(c.Orgs()[0].Connection(topology.Admin))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if _, err := client.Evaluate(ctx, "ops:Network"); err == nil {
+		return nil
+	}
+	founding, err := c.founding()
+	if err != nil {
+		return err
+	}
+	return again(ctx, func() error {
+		if _, err := client.Evaluate(ctx, "ops:Network"); err == nil {
+			return nil
+		}
+		_, err := client.Execute(ctx, "ops:Init", founding)
+		return err
+	})
+}
+
+type member struct {
+	MSP     string `json:"msp"`
+	Cosign  string `json:"cosign"`
+	Address string `json:"address"`
+}
+
+type vault struct {
+	ID    string `json:"id"`
+	Token string `json:"token"`
+	Asset string `json:"asset"`
+}
+
+// asset is what the test tokens stand for on the reward ledger.
+const asset = "usd"
+
+// rules is the number of the rules that a new ledger starts with.
+const rules = 1
+
+// founding is the argument of ops:Init: what the ledger knows of its members and
+// contracts from the start.
+func (c *Cluster) founding() ([]byte, error) {
+	var members []member
+	for _, m := range c.facts.Members {
+		members = append(members, member{MSP: m.MSPID, Cosign: m.CosignKey, Address: m.Address})
+	}
+	d, err := c.deployed()
+	if err != nil {
+		return nil, fmt.Errorf("founding: %w", err)
+	}
+	var vaults []vault
+	for _, ch := range d.Chains {
+		for _, v := range ch.Vaults {
+			vaults = append(vaults, vault{ID: v, Token: ch.Token, Asset: asset})
+		}
+	}
+	return json.Marshal(struct {
+		Network        string   `json:"network"`
+		Members        []member `json:"members"`
+		K              int      `json:"k"`
+		Log            string   `json:"log"`
+		Rules          int      `json:"rules"`
+		Vaults         []vault  `json:"vaults"`
+		Accreditations []string `json:"accreditations"`
+		EpochSeconds   int64    `json:"epoch_seconds"`
+	}{c.Network, members, c.K(), c.facts.LogID, rules, vaults, []string{}, int64(c.Epoch / time.Second)})
+}

@@ -1,0 +1,248 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// spec is one process to run.
+type spec struct {
+	name  string // also of its log and run file
+	path  string
+	args  []string
+	env   []string // added to PATH, HOME and TMPDIR
+	ports []int    // everything it listens on
+}
+
+// record is what is on disk of a process. Start is the kernel's start time of the
+// process: a pid that was given to another process since is never touched.
+type record struct {
+	Name  string `json:"name"`
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"`
+	Ports []int  `json:"ports"`
+}
+
+// processes starts, finds and ends the processes of one state directory.
+type processes struct {
+	runDir, logDir string
+	attached       bool
+
+	mu      sync.Mutex
+	spawner chan func() // runs on one thread for ever, see spawn
+	started []string    // by this value, in order
+}
+
+// start runs s unless it is alive, and reports whether it did. It returns once the
+// process exists; whether it is ready is for the caller to find out.
+func (p *processes) start(s spec) (bool, error) {
+	if _, alive := p.find(s.name); alive {
+		return false, nil
+	}
+	if err := os.MkdirAll(p.logDir, 0o755); err != nil {
+		return false, fmt.Errorf("start %s: %w", s.name, err)
+	}
+	log, err := os.OpenFile(p.logFile(s.name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return false, fmt.Errorf("start %s: %w", s.name, err)
+	}
+	defer log.Close()
+	cmd := exec.Command(s.path, s.args...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir()}, s.env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	// A group of its own, so that Ctrl-C at the terminal reaches only us.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if p.attached {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	} else {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	}
+	// If we die between the start and the record, a detached process stays that no
+	// run file names; its busy port tells at the next start.
+	if err := p.spawn(cmd); err != nil {
+		return false, fmt.Errorf("start %s: %w", s.name, err)
+	}
+	p.mu.Lock()
+	p.started = append(p.started, s.name)
+	p.mu.Unlock()
+	start, _, err := stat(cmd.Process.Pid)
+	if err == nil {
+		err = p.write(record{Name: s.name, PID: cmd.Process.Pid, Start: start, Ports: s.ports})
+	}
+	go cmd.Wait() // reaps it; what became of it is read from /proc
+	if err != nil {
+		return true, errors.Join(fmt.Errorf("start %s: %w", s.name, err), cmd.Process.Kill())
+	}
+	return true, nil
+}
+
+// spawn starts cmd. Attached children are started from one thread that lives as
+// long as this process: the kernel ends them when the thread that started them ends.
+func (p *processes) spawn(cmd *exec.Cmd) error {
+	if !p.attached {
+		return cmd.Start()
+	}
+	p.mu.Lock()
+	if p.spawner == nil {
+		p.spawner = make(chan func())
+		go func() {
+			runtime.LockOSThread()
+			for f := range p.spawner {
+				f()
+			}
+		}()
+	}
+	p.mu.Unlock()
+	result := make(chan error)
+	p.spawner <- func() { result <- cmd.Start() }
+	return <-result
+}
+
+func (p *processes) logFile(name string) string { return filepath.Join(p.logDir, name+".log") }
+func (p *processes) runFile(name string) string { return filepath.Join(p.runDir, name+".json") }
+
+func (p *processes) write(r record) error {
+	if err := os.MkdirAll(p.runDir, 0o755); err != nil {
+		return err
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return writeFile(p.runFile(r.Name), data, 0o644)
+}
+
+// find returns what is known of a process, and whether it is alive.
+func (p *processes) find(name string) (record, bool) {
+	var r record
+	data, err := os.ReadFile(p.runFile(name))
+	if err != nil || json.Unmarshal(data, &r) != nil || r.PID <= 1 {
+		return record{Name: name}, false
+	}
+	start, state, err := stat(r.PID)
+	return r, err == nil && start == r.Start && state != 'Z' && state != 'X'
+}
+
+// names lists all processes that were ever started and not taken down.
+func (p *processes) names() []string {
+	entries, err := os.ReadDir(p.runDir)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// kill ends one process at once.
+func (p *processes) kill(name string) error {
+	r, alive := p.find(name)
+	if !alive {
+		return fmt.Errorf("%s is not running", name)
+	}
+	if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill %s: %w", name, err)
+	}
+	for {
+		if _, alive := p.find(name); !alive {
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// stopGrace is how long a process may take to end after SIGTERM.
+const stopGrace = 8 * time.Second
+
+// stop ends the named processes: SIGTERM to all, and SIGKILL to those that are left
+// after the grace. Their run files go once they are gone.
+func (p *processes) stop(names []string) error {
+	for _, name := range names {
+		if r, alive := p.find(name); alive {
+			// It may be gone by now, which is what we want.
+			_ = syscall.Kill(r.PID, syscall.SIGTERM)
+		}
+	}
+	deadline := time.Now().Add(stopGrace)
+	var errs []error
+	for _, name := range names {
+		for {
+			r, alive := p.find(name)
+			if !alive {
+				break
+			}
+			if time.Now().After(deadline) {
+				if err := p.kill(r.Name); err != nil {
+					errs = append(errs, err)
+				}
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := os.Remove(p.runFile(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tail returns the end of a process's log, for messages.
+func (p *processes) tail(name string) string {
+	data, err := os.ReadFile(p.logFile(name))
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], "\n")
+}
+
+// stat reads start time and state of a process from /proc.
+func stat(pid int) (start uint64, state byte, err error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	// The name, in parentheses, may hold anything; fields count from behind it.
+	i := bytes.LastIndexByte(data, ')')
+	fields := strings.Fields(string(data[i+1:]))
+	const stateField, startField = 0, 19
+	if i < 0 || len(fields) <= startField {
+		return 0, 0, fmt.Errorf("process %d: cannot read its state", pid)
+	}
+	start, err = strconv.ParseUint(fields[startField], 10, 64)
+	return start, fields[stateField][0], err
+}
+
+// memory is the resident memory of a process in bytes.
+func memory(pid int) uint64 {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(data))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
+}

@@ -1,0 +1,154 @@
+// Command network runs a consortium on this machine: it brings it up, shows it, and
+// takes it down. consortium.yaml beside it documents every setting.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/killick-ledger/killick/network/cluster"
+	"github.com/killick-ledger/killick/network/topology"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "network:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are the flags that all commands share.
+type settings struct {
+	dir, bin, file, ports, chaincode string
+	only                             []string
+	keep                             bool
+}
+
+func command() *cobra.Command {
+	var s settings
+	root := &cobra.Command{
+		Use: "network", Short: "Run a Killick consortium on this machine.",
+		SilenceUsage: true, SilenceErrors: true, Args: cobra.NoArgs,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.dir, "dir", ".killick", "state `directory`: configuration, keys, ledger, logs")
+	flags.StringVar(&s.bin, "bin", "", "`directory` of the programs (default <dir>/bin)")
+	flags.StringVar(&s.file, "file", "", "consortium.yaml to run (default: network/consortium.yaml here, else its defaults)")
+	flags.StringVar(&s.ports, "ports", "", "base `port`, or auto, in place of the setting ports")
+
+	up := &cobra.Command{
+		Use: "up", Short: "Bring the network up, or start again what has died", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.up(cmd.Context()) },
+	}
+	up.Flags().StringSliceVar(&s.only, "only", nil, "only these `parts`: fabric, chaincode, chains, ledger, anchors, gateways")
+	up.Flags().StringVar(&s.chaincode, "chaincode", "", "chaincode `program` (default <bin>/killick-chaincode)")
+	down := &cobra.Command{
+		Use: "down", Short: "Take the network down and delete its ledger and keys", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return s.down() },
+	}
+	down.Flags().BoolVar(&s.keep, "keep", false, "only stop it; up continues from its state")
+	status := &cobra.Command{
+		Use: "status", Short: "Show the network's processes; fails when one has died", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return s.status() },
+	}
+	root.AddCommand(up, down, status)
+	return root
+}
+
+// options reads the description and the flags.
+func (s *settings) options() (cluster.Options, error) {
+	o := cluster.Options{Dir: s.dir, Bin: s.bin, ChaincodeProgram: s.chaincode, Progress: os.Stdout}
+	for _, name := range s.only {
+		p, err := cluster.ParsePart(name)
+		if err != nil {
+			return o, err
+		}
+		o.Parts |= p
+	}
+	file := s.file
+	if file == "" {
+		file = "network/consortium.yaml"
+	}
+	data, err := os.ReadFile(file)
+	if err != nil && (s.file != "" || !errors.Is(err, os.ErrNotExist)) {
+		return o, err
+	}
+	if o.Consortium, err = topology.Parse(data); err != nil {
+		return o, fmt.Errorf("%s:\n%w", file, err)
+	}
+	switch s.ports {
+	case "":
+	case "auto":
+		o.Consortium.Ports = 0
+	default:
+		base, err := strconv.Atoi(s.ports)
+		if err != nil {
+			return o, fmt.Errorf("--ports: %q is neither a number nor auto", s.ports)
+		}
+		o.Consortium.Ports = topology.Ports(base)
+		if err := o.Consortium.Check(); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func (s *settings) up(ctx context.Context) error {
+	o, err := s.options()
+	if err != nil {
+		return err
+	}
+	for _, w := range o.Consortium.Warnings() {
+		fmt.Fprintln(os.Stderr, "network: not tolerated:", w)
+	}
+	c, err := cluster.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("network %s is up: state %s\n", c.Network, c.Dir)
+	if o.Parts == 0 || o.Parts&cluster.Gateways != 0 {
+		fmt.Printf("gateway %s (gRPC %s)\n", c.GatewayURL(), strings.TrimPrefix(c.GatewayAddress(), "http://"))
+	}
+	return nil
+}
+
+func (s *settings) down() error {
+	c, err := s.open()
+	if errors.Is(err, os.ErrNotExist) {
+		fmt.Println("there is no network in", s.dir)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.keep {
+		return c.Stop()
+	}
+	return c.Remove()
+}
+
+func (s *settings) status() error {
+	c, err := s.open()
+	if err != nil {
+		return err
+	}
+	return c.WriteStatus(os.Stdout)
+}
+
+func (s *settings) open() (*cluster.Cluster, error) {
+	o, err := s.options()
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Open(o)
+}
