@@ -21,11 +21,12 @@ type fake struct {
 	expiry time.Duration // 0: nonces
 	now    time.Time
 	blocks []block
-	final  int // height of the final head; never falls
+	final  int           // height of the final head; never falls
 	pool   map[string]tx // by id
 	floor  int           // pool and blocks take no lower fee
 	revert map[string]int
-	sent   map[string]tx // all that ever came in, by id
+	failed map[string]bool // intents that were let fail
+	sent   map[string]tx   // all that ever came in, by id
 
 	calls  int
 	fault  func(call int, name string) fault
@@ -74,7 +75,7 @@ var errNode = errors.New("node is ill")
 func newFake(expiry time.Duration) *fake {
 	return &fake{
 		expiry: expiry, now: time.Unix(1_700_000_000, 0), blocks: []block{{}},
-		pool: map[string]tx{}, sent: map[string]tx{}, revert: map[string]int{},
+		pool: map[string]tx{}, sent: map[string]tx{}, revert: map[string]int{}, failed: map[string]bool{},
 		fault: func(int, string) fault { return none },
 	}
 }

@@ -22,7 +22,6 @@ CREATE TABLE IF NOT EXISTS intent (
 	n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, chain TEXT NOT NULL,
 	target BLOB NOT NULL, data BLOB NOT NULL, checking BLOB NOT NULL, want BLOB NOT NULL,
 	phase INTEGER NOT NULL, why TEXT NOT NULL DEFAULT '') STRICT;
-CREATE INDEX IF NOT EXISTS unfinished ON intent (chain, n) WHERE phase NOT IN (5, 6);
 CREATE TABLE IF NOT EXISTS attempt (
 	n INTEGER PRIMARY KEY, intent TEXT NOT NULL REFERENCES intent (id),
 	id BLOB NOT NULL, raw BLOB NOT NULL, nonce INTEGER NOT NULL, expires INTEGER NOT NULL,
@@ -32,6 +31,7 @@ CREATE TABLE IF NOT EXISTS attempt (
 	bandwidth INTEGER NOT NULL DEFAULT 0, fee TEXT NOT NULL DEFAULT '',
 	settled INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (intent, id)) STRICT;
+CREATE INDEX IF NOT EXISTS loose ON attempt (intent) WHERE first > 0 AND state <> 4 AND final = 0;
 CREATE TABLE IF NOT EXISTS halt (chain TEXT PRIMARY KEY, why TEXT NOT NULL) STRICT;`
 
 // openJournal opens or creates a journal and holds it until Close: a second
@@ -116,14 +116,14 @@ func (j *journal) arm(ctx context.Context, id string, a Attempt, p Phase) error 
 }
 
 // leave writes that an attempt is being broadcast, before it is.
-func (j *journal) leave(ctx context.Context, id string, attempt []byte, now time.Time) error {
+func (j *journal) leave(ctx context.Context, id string, attempt []byte, now time.Time, p Phase) error {
 	return j.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE attempt SET last = ?1, first = CASE first WHEN 0 THEN ?1 ELSE first END
 			WHERE intent = ?2 AND id = ?3`, nanos(now), id, attempt)
 		if err != nil {
 			return fmt.Errorf("write broadcast of %s: %w", id, err)
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE intent SET phase = ? WHERE id = ?`, PhaseSent, id); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE intent SET phase = ? WHERE id = ?`, p, id); err != nil {
 			return fmt.Errorf("write phase of %s: %w", id, err)
 		}
 		return nil
@@ -142,6 +142,11 @@ func (j *journal) settle(ctx context.Context, id string, t Try) error {
 	}
 	return nil
 }
+
+// open selects the intents of a chain that are not final, and those whose
+// attempts may still land: a nonce is in use until its block is final.
+const open = `WHERE chain = ? AND (phase NOT IN (5, 6) OR EXISTS (SELECT 1 FROM attempt
+	WHERE attempt.intent = intent.id AND first > 0 AND state <> 4 AND final = 0))`
 
 const intentColumns = `SELECT id, chain, target, data, checking, want, phase, why FROM intent`
 

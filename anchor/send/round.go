@@ -29,7 +29,7 @@ func (s *Sender) stepChain(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.db.list(ctx, "WHERE phase NOT IN (5, 6) AND chain = ?", id)
+	all, err := s.db.list(ctx, open, id)
 	if err != nil {
 		return err
 	}
@@ -89,8 +89,11 @@ func (r *round) call(ctx context.Context, what string, do func(ctx context.Conte
 // cannot be younger than the answer.
 func (r *round) look(ctx context.Context, i int) error {
 	st := &r.all[i]
-	v := View{Now: r.s.cfg.Now(), Halted: r.halted, Stopped: st.Phase == PhaseStopped}
+	v := View{Now: r.s.cfg.Now(), Halted: r.halted, Phase: st.Phase, HeldFinal: st.Phase.Done()}
 	err := r.call(ctx, "ask for "+st.ID, func(ctx context.Context) (err error) {
+		if v.HeldFinal {
+			return nil
+		}
 		if v.HeldFinal, err = r.chain.Holds(ctx, st.Intent, Final); err != nil || v.HeldFinal {
 			return err
 		}
@@ -140,7 +143,7 @@ func (r *round) lookAt(ctx context.Context, id string, t *Try, now time.Time) er
 // or of a later process, goes on from.
 func (r *round) move(ctx context.Context, i int) error {
 	st := &r.all[i]
-	r.views[i].Blocked = r.blocked(i)
+	r.views[i].Blocked, r.views[i].Gap = r.blocked(i), r.gap(i)
 	d := Next(r.views[i], r.s.cfg.Policy)
 	if d.Phase != st.Phase && d.Move != Broadcast {
 		if err := r.s.db.setPhase(ctx, st.ID, d.Phase, d.Why); err != nil {
@@ -153,7 +156,7 @@ func (r *round) move(ctx context.Context, i int) error {
 	case Arm:
 		return r.arm(ctx, i)
 	case Broadcast:
-		return r.broadcast(ctx, st, d.Try)
+		return r.broadcast(ctx, st, d.Try, d.Phase)
 	case Wait, Finish, Stop:
 	}
 	return nil
@@ -185,17 +188,17 @@ func (r *round) arm(ctx context.Context, i int) error {
 	st.Phase = phase
 	st.Tries = append(st.Tries, Try{Attempt: a})
 	r.views[i].Tries = st.Tries
-	return r.broadcast(ctx, st, len(st.Tries)-1)
+	return r.broadcast(ctx, st, len(st.Tries)-1, PhaseSent)
 }
 
 // broadcast sends an attempt's bytes. That they may be out is on disk first; an
 // error of the node leaves open what became of them, and the next round looks.
-func (r *round) broadcast(ctx context.Context, st *Status, k int) error {
+func (r *round) broadcast(ctx context.Context, st *Status, k int, p Phase) error {
 	now := r.s.cfg.Now()
-	if err := r.s.db.leave(ctx, st.ID, st.Tries[k].ID, now); err != nil {
+	if err := r.s.db.leave(ctx, st.ID, st.Tries[k].ID, now, p); err != nil {
 		return err
 	}
-	st.Phase = PhaseSent
+	st.Phase = p
 	st.Tries[k].Last = now
 	if st.Tries[k].First.IsZero() {
 		st.Tries[k].First = now
@@ -210,8 +213,26 @@ func (r *round) broadcast(ctx context.Context, st *Status, k int) error {
 // blocked reports whether an intent other than i is on its way into a block. One
 // whose change is in a block already is not in the way, ours or not.
 func (r *round) blocked(i int) bool {
+	for k := range r.all {
+		if k != i && !r.views[k].HeldLatest && r.pending(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// pending reports whether an intent still has to get into a block.
+func (r *round) pending(k int) bool {
+	live, inBlock := sortTries(r.all[k].Tries)
+	return len(live) > 0 && !inBlock && !r.all[k].Phase.Done()
+}
+
+// gap reports whether another intent can land only after an attempt of i.
+func (r *round) gap(i int) bool {
+	own := alive(r.all[i].Tries)
 	for k, st := range r.all {
-		if live, inBlock := sortTries(st.Tries); k != i && len(live) > 0 && !inBlock && !r.views[k].HeldLatest {
+		others := alive(st.Tries)
+		if k != i && len(own) > 0 && r.pending(k) && others[len(others)-1].Nonce > own[len(own)-1].Nonce {
 			return true
 		}
 	}

@@ -130,8 +130,8 @@ func (s *Sender) Halt(ctx context.Context, chain, why string) error {
 	return s.db.halt(ctx, chain, why)
 }
 
-// Alarms returns what a person has to look at: halted chains, stopped intents,
-// and the last error of each chain, as sentences.
+// Alarms returns what a person has to look at, as sentences: halted chains,
+// intents that are stopped or stuck, and the last error of each chain.
 func (s *Sender) Alarms(ctx context.Context) ([]string, error) {
 	var alarms []string
 	for _, chain := range slices.Sorted(maps.Keys(s.chains)) {
@@ -148,9 +148,15 @@ func (s *Sender) Alarms(ctx context.Context) ([]string, error) {
 		}
 		s.mu.Unlock()
 	}
-	stopped, err := s.db.list(ctx, "WHERE phase = ?", PhaseStopped)
-	for _, st := range stopped {
-		alarms = append(alarms, st.ID+" is stopped: "+st.Why)
+	open, err := s.db.list(ctx, "WHERE phase IN (?, ?)", PhaseSent, PhaseStopped)
+	p := s.cfg.Policy.orDefaults()
+	for _, st := range open {
+		switch {
+		case st.Phase == PhaseStopped:
+			alarms = append(alarms, st.ID+" is stopped: "+st.Why)
+		case len(st.Tries) > 0 && s.cfg.Now().Sub(st.Tries[0].Made) > p.Bump*time.Duration(p.Bumps):
+			alarms = append(alarms, st.ID+" is in no block since "+st.Tries[0].Made.Format(time.RFC3339))
+		}
 	}
 	return alarms, err
 }

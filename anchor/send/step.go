@@ -13,7 +13,8 @@ type View struct {
 	HeldLatest bool // the change has happened in a block that may be dropped
 	Blocked    bool // another intent of the chain is on its way into a block
 	Halted     bool // nothing is to be sent to this chain
-	Stopped    bool // the intent has been given up
+	Gap        bool // an attempt of another intent waits behind the nonce of ours
+	Phase      Phase
 	Tries      []Try
 }
 
@@ -32,7 +33,7 @@ const (
 // Decision is the outcome of Next.
 type Decision struct {
 	Move  Move
-	Phase Phase // the phase to write down before the move
+	Phase Phase // the phase to write down, before any other move
 	Try   int   // index of the attempt to broadcast
 	Why   string
 }
@@ -42,16 +43,26 @@ type Decision struct {
 // process was, by the same code.
 func Next(v View, p Policy) Decision {
 	p = p.orDefaults()
-	if v.HeldFinal {
-		return Decision{Move: Finish, Phase: PhaseFinal}
+	live, inBlock := sortTries(v.Tries)
+	last := len(live) - 1
+	if fillsGap(v, live, p) {
+		held := Decision{Move: Broadcast, Phase: PhaseMined, Try: live[last]}
+		if v.Phase.Done() {
+			held.Phase = v.Phase
+		}
+		return held
 	}
-	if v.Stopped {
+	switch {
+	case v.Phase.Done():
+		return Decision{Move: Wait, Phase: v.Phase}
+	case v.HeldFinal:
+		return Decision{Move: Finish, Phase: PhaseFinal}
+	case v.Phase == PhaseStopped:
 		return Decision{Move: Wait, Phase: PhaseStopped}
 	}
 	if why := contradiction(v, p); why != "" {
 		return Decision{Move: Stop, Phase: PhaseStopped, Why: why}
 	}
-	live, inBlock := sortTries(v.Tries)
 	switch {
 	case v.HeldLatest, inBlock:
 		// Somebody's delivery is in a block, ours or another's. Paying more would
@@ -63,8 +74,7 @@ func Next(v View, p Policy) Decision {
 	case len(live) == 0:
 		return Decision{Move: Arm, Phase: PhasePlanned}
 	}
-	last := live[len(live)-1]
-	newest, send := v.Tries[last], Decision{Move: Broadcast, Phase: PhaseSent, Try: last}
+	newest, send := v.Tries[live[last]], Decision{Move: Broadcast, Phase: PhaseSent, Try: live[last]}
 	switch {
 	case v.Halted && newest.First.IsZero():
 		return Decision{Move: Wait, Phase: PhaseArmed}
@@ -95,6 +105,17 @@ func sortTries(tries []Try) (live []int, inBlock bool) {
 		}
 	}
 	return live, inBlock
+}
+
+// fillsGap: a block with our transaction was dropped, no node kept it, and
+// somebody else made the change meanwhile. Another intent was signed for the next
+// nonce and can only land when ours does, at the price of one fee.
+func fillsGap(v View, live []int, p Policy) bool {
+	if !v.Gap || v.Halted || len(live) == 0 || !v.HeldLatest && !v.HeldFinal {
+		return false
+	}
+	t := v.Tries[live[len(live)-1]]
+	return !t.First.IsZero() && t.Outcome.State == StateUnknown && v.Now.Sub(t.Last) >= p.Resend
 }
 
 // mayBump: a transaction that expires has no nonce to share, so a second one
