@@ -1,0 +1,73 @@
+package log
+
+import (
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// memory keeps the stored hashes of a small tree, as tlog numbers them.
+type memory []tlog.Hash
+
+// ReadHashes implements tlog.HashReader.
+func (m memory) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		if x < 0 || x >= int64(len(m)) {
+			return nil, fmt.Errorf("no hash %d", x)
+		}
+		out[i] = m[x]
+	}
+	return out, nil
+}
+
+func grow(leaves []Hash) memory {
+	m := make(memory, 0, 2*len(leaves))
+	for i, h := range leaves {
+		stored, err := tlog.StoredHashesForRecordHash(int64(i), h, m)
+		if err != nil {
+			panic("log: tree in memory: " + err.Error()) // reads only what it wrote
+		}
+		m = append(m, stored...)
+	}
+	return m
+}
+
+// rootOf returns the root of the tree over leaf hashes.
+func rootOf(leaves []Hash) Hash {
+	root, err := tlog.TreeHash(int64(len(leaves)), grow(leaves))
+	if err != nil {
+		panic("log: tree in memory: " + err.Error())
+	}
+	return root
+}
+
+// pathOf returns the inclusion proof of one leaf hash.
+func pathOf(leaves []Hash, index int) ([]Hash, error) {
+	proof, err := tlog.ProveRecord(int64(len(leaves)), int64(index), grow(leaves))
+	return fromTlog(proof), err
+}
+
+// included reports whether the path proves the leaf hash under root.
+func included(path []Hash, size uint64, root Hash, index uint64, leaf Hash) bool {
+	if size > 1<<62 || index >= size {
+		return false
+	}
+	return tlog.CheckRecord(toTlog(path), int64(size), root, int64(index), leaf) == nil
+}
+
+func fromTlog(in []tlog.Hash) []Hash {
+	out := make([]Hash, len(in))
+	for i, h := range in {
+		out[i] = Hash(h)
+	}
+	return out
+}
+
+func toTlog(in []Hash) []tlog.Hash {
+	out := make([]tlog.Hash, len(in))
+	for i, h := range in {
+		out[i] = tlog.Hash(h)
+	}
+	return out
+}
