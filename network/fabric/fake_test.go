@@ -1,0 +1,223 @@
+package fabric_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/killick-ledger/killick/network/fabric"
+)
+
+// keys is one self-signed key pair that serves as every node's certificate, their
+// authority and the client's identity: what Fabric checks of it is not tested here.
+type keys struct{ cert, key string }
+
+func newKeys(t *testing.T) keys {
+	t.Helper()
+	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "node"}, DNSNames: []string{"node"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, priv.Public(), priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	k := keys{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+	for path, block := range map[string]*pem.Block{k.cert: {Type: "CERTIFICATE", Bytes: der}, k.key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return k
+}
+
+func (k keys) serve(t *testing.T, register func(*grpc.Server)) string {
+	t.Helper()
+	creds, err := credentials.NewServerTLSFromFile(k.cert, k.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := grpc.NewServer(grpc.Creds(creds))
+	register(s)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Serve(l)
+	t.Cleanup(s.Stop)
+	return l.Addr().String()
+}
+
+// fakePeer answers proposals with what run returns; blocks are what it delivers
+// before it ends the stream.
+type fakePeer struct {
+	peer.UnimplementedEndorserServer
+	peer.UnimplementedDeliverServer
+	run    func(context.Context) (*peer.ProposalResponse, error)
+	blocks []uint64
+}
+
+func (p *fakePeer) ProcessProposal(ctx context.Context, _ *peer.SignedProposal) (*peer.ProposalResponse, error) {
+	return p.run(ctx)
+}
+
+func (p *fakePeer) Deliver(s grpc.BidiStreamingServer[common.Envelope, peer.DeliverResponse]) error {
+	envelope, err := s.Recv()
+	if err != nil {
+		return err
+	}
+	from, err := start(envelope)
+	if err != nil {
+		return err
+	}
+	for _, n := range p.blocks {
+		if n >= from {
+			block := &peer.DeliverResponse_Block{Block: &common.Block{Header: &common.BlockHeader{Number: n}}}
+			if err := s.Send(&peer.DeliverResponse{Type: block}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func start(envelope *common.Envelope) (uint64, error) {
+	var payload common.Payload
+	if err := proto.Unmarshal(envelope.GetPayload(), &payload); err != nil {
+		return 0, err
+	}
+	var seek orderer.SeekInfo
+	if err := proto.Unmarshal(payload.GetData(), &seek); err != nil {
+		return 0, err
+	}
+	return seek.GetStart().GetSpecified().GetNumber(), nil
+}
+
+// fakeOrderer answers the i-th envelope on any of its streams with answer(i), and
+// ends the stream after any answer but success, as Fabric's does. A nil answer ends
+// the stream without one.
+type fakeOrderer struct {
+	orderer.UnimplementedAtomicBroadcastServer
+	answer func(i int) *orderer.BroadcastResponse
+	mu     sync.Mutex
+	n      int
+}
+
+func (o *fakeOrderer) Broadcast(s grpc.BidiStreamingServer[common.Envelope, orderer.BroadcastResponse]) error {
+	for {
+		if _, err := s.Recv(); err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		o.mu.Lock()
+		response := o.answer(o.n)
+		o.n++
+		o.mu.Unlock()
+		if response == nil {
+			return io.ErrUnexpectedEOF
+		}
+		if err := s.Send(response); err != nil || response.GetStatus() != common.Status_SUCCESS {
+			return err
+		}
+	}
+}
+
+func (o *fakeOrderer) seen() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.n
+}
+
+// result is a peer's answer that carries payload as the chaincode's response.
+func result(payload string) func(context.Context) (*peer.ProposalResponse, error) {
+	return func(context.Context) (*peer.ProposalResponse, error) {
+		action, err := proto.Marshal(&peer.ChaincodeAction{Response: &peer.Response{Status: 200, Payload: []byte(payload)}})
+		if err != nil {
+			return nil, err
+		}
+		prp, err := proto.Marshal(&peer.ProposalResponsePayload{Extension: action})
+		if err != nil {
+			return nil, err
+		}
+		return &peer.ProposalResponse{
+			Response: &peer.Response{Status: 200, Payload: []byte(payload)}, Payload: prp, Endorsement: &peer.Endorsement{},
+		}, nil
+	}
+}
+
+func refuse(message string) func(context.Context) (*peer.ProposalResponse, error) {
+	return func(context.Context) (*peer.ProposalResponse, error) {
+		return &peer.ProposalResponse{Response: &peer.Response{Status: 500, Message: message}}, nil
+	}
+}
+
+func hang(ctx context.Context) (*peer.ProposalResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+var organisations = []string{"Org1MSP", "Org2MSP", "Org3MSP", "Org4MSP"}
+
+// client connects to fakes; a nil peer or orderer is one that is down.
+func client(t *testing.T, peers []*fakePeer, orderers []*fakeOrderer) *fabric.Client {
+	t.Helper()
+	k := newKeys(t)
+	conf := fabric.Config{Channel: "main", Chaincode: "killick", MSPID: organisations[0], Cert: k.cert, Key: k.key, Endorsements: 2}
+	for i, p := range peers {
+		address := k.serve(t, func(s *grpc.Server) {
+			if p != nil {
+				peer.RegisterEndorserServer(s, p)
+				peer.RegisterDeliverServer(s, p)
+			}
+		})
+		conf.Peers = append(conf.Peers, fabric.Endpoint{MSPID: organisations[i], Name: organisations[i], Address: address, ServerName: "node", TLSCA: k.cert})
+	}
+	for _, o := range orderers {
+		address := k.serve(t, func(s *grpc.Server) {
+			if o != nil {
+				orderer.RegisterAtomicBroadcastServer(s, o)
+			}
+		})
+		conf.Orderers = append(conf.Orderers, fabric.Endpoint{Name: "orderer", Address: address, ServerName: "node", TLSCA: k.cert})
+	}
+	c, err := fabric.Connect(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
