@@ -74,14 +74,25 @@ func (c *Cluster) founding() ([]byte, error) {
 			vaults = append(vaults, vault{ID: v, Token: ch.Token, Asset: asset})
 		}
 	}
+	var issuers, treasuries []string
+	for _, id := range c.Issuers {
+		issuers = append(issuers, "did:killick:"+c.Network+":"+id)
+	}
+	for _, m := range members {
+		treasuries = append(treasuries, m.MSP)
+	}
 	return json.Marshal(struct {
-		Network        string   `json:"network"`
-		Members        []member `json:"members"`
-		K              int      `json:"k"`
-		Log            string   `json:"log"`
-		Rules          int      `json:"rules"`
-		Vaults         []vault  `json:"vaults"`
-		Accreditations []string `json:"accreditations"`
-		EpochSeconds   int64    `json:"epoch_seconds"`
-	}{c.Network, members, c.K(), c.facts.LogID, rules, vaults, []string{}, int64(c.Epoch / time.Second)})
+		Network          string   `json:"network"`
+		Log              string   `json:"log"`
+		Rules            int      `json:"rules"`
+		Members          []member `json:"members"`
+		K                int      `json:"k"`
+		Vaults           []vault  `json:"vaults"`
+		Issuers          []string `json:"issuers,omitempty"`
+		Treasuries       []string `json:"treasuries"`
+		Assets           []string `json:"assets"`
+		EpochSeconds     int64    `json:"epochSeconds"`
+		HeartbeatSeconds int64    `json:"heartbeatSeconds"`
+	}{c.Network, c.facts.LogID, rules, members, c.K(), vaults, issuers, treasuries, []string{asset},
+		int64(c.Epoch / time.Second), int64(max(c.Cadence.Quiet, time.Second) / time.Second)})
 }

@@ -41,6 +41,7 @@ type Consortium struct {
 	Chains        Chains         `yaml:"chains"`
 	Cadence       Cadence        `yaml:"cadence"`
 	Epoch         time.Duration  `yaml:"epoch"`
+	Issuers       []string       `yaml:"issuers"`
 }
 
 // Organisation is one member. Orderers is 1 when the file does not say.
@@ -112,6 +113,9 @@ func (p *Ports) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// issuerID is a base58btc id of 20 bytes.
+var issuerID = regexp.MustCompile(`^[1-9A-HJ-NP-Za-km-z]{20,28}$`)
+
 // Default returns the consortium that an empty file describes: four organisations,
 // the first of them with a gateway.
 func Default() Consortium {
@@ -128,6 +132,7 @@ func Default() Consortium {
 		Chains:        Chains{Period: time.Second},
 		Cadence:       Cadence{Busy: 5 * time.Second, Quiet: time.Minute, Post: 10 * time.Minute},
 		Epoch:         24 * time.Hour,
+		Issuers:       []string{},
 	}
 }
 
@@ -222,6 +227,11 @@ func (c Consortium) Check() error {
 		bad("fabric.log: %q is no logging specification", c.Fabric.Log)
 	}
 	c.checkChains(bad)
+	for _, id := range c.Issuers {
+		if !issuerID.MatchString(id) {
+			bad("issuers: %q is no id of a DID", id)
+		}
+	}
 	for name, d := range map[string]time.Duration{"cadence.busy": c.Cadence.Busy, "cadence.quiet": c.Cadence.Quiet, "cadence.post": c.Cadence.Post, "epoch": c.Epoch} {
 		if d < time.Second {
 			bad("%s: %s is below one second", name, d)
