@@ -74,6 +74,7 @@ type Chains struct {
 	EVM    Chain         `yaml:"evm"`
 	Tron   Chain         `yaml:"tron"`
 	Period time.Duration `yaml:"period"`
+	Fund   []string      `yaml:"fund"`
 }
 
 // Chain is the endpoints of one public chain; GRPC and Solidity are Tron's.
@@ -113,6 +114,8 @@ func (p *Ports) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+var address = regexp.MustCompile(`^0x[0-9a-f]{40}$`)
+
 // issuerID is a base58btc id of 20 bytes.
 var issuerID = regexp.MustCompile(`^[1-9A-HJ-NP-Za-km-z]{20,28}$`)
 
@@ -129,7 +132,7 @@ func Default() Consortium {
 		Block:         Block{Interval: 100 * time.Millisecond, Messages: 100},
 		StateDatabase: "goleveldb",
 		Fabric:        Fabric{Log: "error"},
-		Chains:        Chains{Period: time.Second},
+		Chains:        Chains{Period: time.Second, Fund: []string{}},
 		Cadence:       Cadence{Busy: 5 * time.Second, Quiet: time.Minute, Post: 10 * time.Minute},
 		Epoch:         24 * time.Hour,
 		Issuers:       []string{},
@@ -324,6 +327,11 @@ func (c Consortium) checkChains(bad func(string, ...any)) {
 	for _, u := range append(append([]string{}, c.Chains.EVM.RPC...), t.RPC...) {
 		if !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
 			bad("chains: %q is no http or https URL", u)
+		}
+	}
+	for _, a := range c.Chains.Fund {
+		if !address.MatchString(a) {
+			bad("chains.fund: %q is not 0x and 40 lower-case hex digits", a)
 		}
 	}
 	if c.Chains.Period < 100*time.Millisecond || c.Chains.Period > time.Minute {

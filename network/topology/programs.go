@@ -2,6 +2,7 @@ package topology
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -179,8 +180,8 @@ const (
 func (l Layout) ChainNodes(senders []string) ([]File, error) {
 	alloc := func(amount string) map[string]string {
 		m := map[string]string{}
-		for _, s := range senders {
-			m[s] = amount
+		for _, address := range slices.Concat(senders, l.Chains.Fund) {
+			m[address] = amount
 		}
 		return m
 	}
