@@ -114,7 +114,7 @@ func (p *Ports) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-var address = regexp.MustCompile(`^0x[0-9a-f]{40}$`)
+var chainAddress = regexp.MustCompile(`^0x[0-9a-f]{40}$`)
 
 // issuerID is a base58btc id of 20 bytes.
 var issuerID = regexp.MustCompile(`^[1-9A-HJ-NP-Za-km-z]{20,28}$`)
@@ -330,7 +330,7 @@ func (c Consortium) checkChains(bad func(string, ...any)) {
 		}
 	}
 	for _, a := range c.Chains.Fund {
-		if !address.MatchString(a) {
+		if !chainAddress.MatchString(a) {
 			bad("chains.fund: %q is not 0x and 40 lower-case hex digits", a)
 		}
 	}
