@@ -155,4 +155,3 @@ func (h *harness) check() {
 		}
 	}
 }
-
