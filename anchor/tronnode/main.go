@@ -76,7 +76,12 @@ func run(ctx context.Context, path string, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, chain.Close()) }()
-	head, _ := chain.Height()
+	// A fresh block before anyone asks: an old head, or the genesis block, would
+	// refuse transactions as expired.
+	head, err := chain.Produce()
+	if err != nil {
+		return err
+	}
 	log.Info("ready", "node", node.Version, "chain", chain.ID(), "head", head,
 		"grpc", sockets.GRPC.Addr().String(), "solidity", sockets.Solidity.Addr().String(),
 		"http", sockets.HTTP.Addr().String())

@@ -53,19 +53,18 @@ func serveError(what string, err error) error {
 	return fmt.Errorf("serve %s: %w", what, err)
 }
 
-// Run makes a block at once and then one every period, until ctx ends or a block
-// cannot be made.
+// Run makes a block every period, until ctx ends or a block cannot be made.
 func Run(ctx context.Context, c *Chain) error {
 	tick := time.NewTicker(c.cfg.Period)
 	defer tick.Stop()
 	for {
-		if _, err := c.Produce(); err != nil {
-			return fmt.Errorf("make block: %w", err)
-		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+		if _, err := c.Produce(); err != nil {
+			return fmt.Errorf("make block: %w", err)
 		}
 	}
 }

@@ -1,0 +1,231 @@
+package tron_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"log/slog"
+	"math/big"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/tron"
+	"github.com/killick-ledger/killick/anchor/tronnode/node"
+)
+
+const trx = 1_000_000 // sun
+
+func key(name string) *ecdsa.PrivateKey {
+	seed := sha256.Sum256([]byte(name))
+	k, err := crypto.ToECDSA(seed[:])
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+func addressOf(k *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(k.PublicKey) }
+
+// network is a node whose blocks the test makes, and a driver of it for alice.
+type network struct {
+	*tron.Client
+	t     *testing.T
+	chain *node.Chain
+	cfg   tron.Config
+}
+
+func start(t *testing.T) *network {
+	t.Helper()
+	chain, err := node.Open(node.Config{
+		Dir: t.TempDir(), SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return time.Unix(1_700_000_000, 0) },
+		Alloc: map[common.Address]uint64{
+			addressOf(key("alice")): 100_000 * trx,
+			addressOf(key("poor")):  trx / 100,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := func() net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	sockets := node.Listen{GRPC: listen(), Solidity: listen(), HTTP: listen()}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- node.Serve(ctx, chain, sockets) }()
+	n := &network{t: t, chain: chain, cfg: tron.Config{
+		GRPC: sockets.GRPC.Addr().String(), Solidity: sockets.Solidity.Addr().String(), Key: key("alice"),
+	}}
+	n.produce(3)
+	n.Client = n.dial()
+	t.Cleanup(func() {
+		n.Close()
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		if err := chain.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return n
+}
+
+// dial opens another driver of the network.
+func (n *network) dial(change ...func(*tron.Config)) *tron.Client {
+	n.t.Helper()
+	cfg := n.cfg
+	for _, c := range change {
+		c(&cfg)
+	}
+	c, err := tron.Dial(n.t.Context(), cfg)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(c.Close)
+	return c
+}
+
+func (n *network) produce(blocks int) {
+	n.t.Helper()
+	for range blocks {
+		if _, err := n.chain.Produce(); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+}
+
+// running makes blocks until the test ends, so that calls that wait can end.
+func (n *network) running() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if _, err := n.chain.Produce(); err != nil {
+				n.t.Errorf("make block: %v", err)
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	n.t.Cleanup(func() { cancel(); <-done })
+}
+
+func (n *network) arm(in send.Intent, earlier ...send.Attempt) send.Attempt {
+	n.t.Helper()
+	a, err := n.Arm(n.t.Context(), in, earlier, nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return a
+}
+
+func (n *network) send(a send.Attempt) {
+	n.t.Helper()
+	if err := n.Send(n.t.Context(), a); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// look wants a state and returns the outcome.
+func (n *network) look(a send.Attempt, want send.State, final bool) send.Outcome {
+	n.t.Helper()
+	o, err := n.Look(n.t.Context(), a)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if o.State != want || o.Final != final {
+		n.t.Fatalf("state %d final %v, want %d %v", o.State, o.Final, want, final)
+	}
+	return o
+}
+
+func (n *network) holds(in send.Intent, at send.Head, want bool) {
+	n.t.Helper()
+	got, err := n.Holds(n.t.Context(), in, at)
+	if err != nil || got != want {
+		n.t.Fatalf("holds at %d: %v, %v; want %v", at, got, err, want)
+	}
+}
+
+// install deploys code by hand, a block at a time, and makes it final.
+func (n *network) install(code []byte) send.Address {
+	n.t.Helper()
+	done := make(chan struct{})
+	var at send.Address
+	var err error
+	go func() { defer close(done); at, err = n.Deploy(n.t.Context(), code) }()
+	for {
+		select {
+		case <-done:
+			if err != nil {
+				n.t.Fatal(err)
+			}
+			return at
+		case <-time.After(time.Millisecond):
+			n.produce(1)
+		}
+	}
+}
+
+// anchorLog deploys an AnchorLog of members of whom k sign.
+func (n *network) anchorLog() send.Address {
+	return n.install(contracts.NewAnchorLog(logID, memberSet(), 2))
+}
+
+var (
+	logID   = [32]byte{1, 2, 3}
+	members = sorted(key("m1"), key("m2"), key("m3"))
+)
+
+func sorted(keys ...*ecdsa.PrivateKey) []*ecdsa.PrivateKey {
+	slices.SortFunc(keys, func(a, b *ecdsa.PrivateKey) int { return addressOf(a).Cmp(addressOf(b)) })
+	return keys
+}
+
+func memberSet() [][20]byte {
+	var out [][20]byte
+	for _, m := range members {
+		out = append(out, addressOf(m))
+	}
+	return out
+}
+
+// anchor is the intent to anchor a checkpoint of a size.
+func (n *network) anchor(log send.Address, size uint64) send.Intent {
+	n.t.Helper()
+	cp := contracts.Checkpoint{Size: size, Root: [32]byte{byte(size)}, Time: 1_700_000_000 + size}
+	digest, err := n.Call(n.t.Context(), log, contracts.PackCheckpointDigest(cp), send.Latest)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	sigs := contracts.Signatures{Members: memberSet(), Signers: big.NewInt(0b011)}
+	for _, m := range members[:2] {
+		sig, err := crypto.Sign(digest, m)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		sig[64] += 27
+		sigs.Bytes = append(sigs.Bytes, sig...)
+	}
+	return send.Intent{
+		ID: "anchor", To: log, Data: contracts.PackSubmit(cp, sigs),
+		Check: contracts.PackSizeReached(size), Want: contracts.True(),
+	}
+}

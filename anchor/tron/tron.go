@@ -1,0 +1,211 @@
+// Package tron is the sender's driver for Tron: it builds and signs
+// transactions itself, and asks a full node and a solidity node what became of
+// them. It never retries and keeps no state.
+//
+// Tron has no nonce. A transaction that is signed anew is a second one, which can
+// land beside the first; so a second attempt is made only when no earlier one
+// can land any more. That is proved by time: a transaction can be in no block
+// later than its expiration, and a solidified block after that moment means that
+// every block which could hold it is final and known.
+//
+// Fees are sun, costs energy. Prices are the chain's own at the time of asking.
+package tron
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
+	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/killick-ledger/killick/anchor/send"
+)
+
+// Config says where the chain is and what may be spent there.
+type Config struct {
+	// Chain is the CAIP-2 id that the network must have, for example
+	// tron:0x2b6653dc. Empty accepts any: for a network that has just been made.
+	Chain string
+	// GRPC is host:port of a full node's API (protocol.Wallet).
+	GRPC string
+	// Solidity is host:port of protocol.WalletSolidity, best on another node;
+	// empty means GRPC, where java-tron serves it too.
+	Solidity string
+	// Key signs and pays. It may be nil for a chain that is only read.
+	Key *ecdsa.PrivateKey
+	// MaxFee is the most sun that one transaction's energy may cost; 0 means
+	// 1,000 TRX.
+	MaxFee uint64
+	// Expiry is how long after the head block's time a transaction is good; 0
+	// means 60 seconds. Tron allows up to 24 hours.
+	Expiry time.Duration
+	// Dial is for connections that need more than plain text, which is how Tron
+	// nodes serve: TLS, or an API key. Empty means plain text.
+	Dial []grpc.DialOption
+}
+
+// Client speaks to a Tron network. It implements send.Chain.
+type Client struct {
+	cfg      Config
+	id       string
+	from     send.Address
+	wallet   api.WalletClient
+	solidity api.WalletSolidityClient
+	conns    []*grpc.ClientConn
+
+	mu    sync.Mutex
+	stamp int64 // guarded by mu: timestamp of the last transaction built
+}
+
+var _ send.Chain = (*Client)(nil)
+
+// ErrWrongChain is returned when the nodes serve another network than configured.
+var ErrWrongChain = errors.New("the node serves another chain")
+
+// ErrAlive says that an earlier attempt may still land.
+var ErrAlive = errors.New("an earlier attempt may still land")
+
+// ErrFunds says that the account cannot pay.
+var ErrFunds = errors.New("the account's balance does not cover the fees")
+
+// ErrFee says that the energy costs more than Config.MaxFee.
+var ErrFee = errors.New("the fee is above the configured limit")
+
+// ErrFails says that the call would fail if it were made now.
+var ErrFails = errors.New("the call would fail")
+
+// Dial connects and finds out which network it is. Both nodes must be of the
+// same one.
+func Dial(ctx context.Context, cfg Config) (*Client, error) {
+	if cfg.Solidity == "" {
+		cfg.Solidity = cfg.GRPC
+	}
+	if cfg.MaxFee == 0 {
+		cfg.MaxFee = 1_000_000_000
+	}
+	if cfg.Expiry == 0 {
+		cfg.Expiry = time.Minute
+	}
+	if len(cfg.Dial) == 0 {
+		cfg.Dial = []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
+	}
+	c := &Client{cfg: cfg}
+	if cfg.Key != nil {
+		c.from = send.Address(crypto.PubkeyToAddress(cfg.Key.PublicKey))
+	}
+	for _, addr := range []string{cfg.GRPC, cfg.Solidity} {
+		conn, err := grpc.NewClient(addr, cfg.Dial...)
+		if err != nil {
+			c.Close()
+			return nil, fmt.Errorf("connect to tron node %s: %w", addr, err)
+		}
+		c.conns = append(c.conns, conn)
+	}
+	c.wallet, c.solidity = api.NewWalletClient(c.conns[0]), api.NewWalletSolidityClient(c.conns[1])
+	if err := c.identify(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// identify derives the CAIP-2 id: the last four bytes of the genesis block's id.
+func (c *Client) identify(ctx context.Context) error {
+	full, err := c.wallet.GetBlockByNum2(ctx, &api.NumberMessage{})
+	if err != nil {
+		return fmt.Errorf("read genesis block from %s: %w", c.cfg.GRPC, err)
+	}
+	solid, err := c.solidity.GetBlockByNum2(ctx, &api.NumberMessage{})
+	if err != nil {
+		return fmt.Errorf("read genesis block from %s: %w", c.cfg.Solidity, err)
+	}
+	id := full.GetBlockid()
+	if len(id) != 32 || !bytes.Equal(id, solid.GetBlockid()) {
+		return fmt.Errorf("%w: %s and %s differ", ErrWrongChain, c.cfg.GRPC, c.cfg.Solidity)
+	}
+	c.id = fmt.Sprintf("tron:0x%x", id[28:])
+	if c.cfg.Chain != "" && c.cfg.Chain != c.id {
+		return fmt.Errorf("%w: %s, not %s", ErrWrongChain, c.id, c.cfg.Chain)
+	}
+	return nil
+}
+
+// Close ends the connections.
+func (c *Client) Close() {
+	for _, conn := range c.conns {
+		_ = conn.Close() // it only says that it was closed before
+	}
+}
+
+// ID returns the CAIP-2 id, for example tron:0x2b6653dc.
+func (c *Client) ID() string { return c.id }
+
+// Address returns the account that pays.
+func (c *Client) Address() send.Address { return c.from }
+
+// Balance returns the sun that an account holds at the head.
+func (c *Client) Balance(ctx context.Context, a send.Address) (*big.Int, error) {
+	acct, err := c.wallet.GetAccount(ctx, &core.Account{Address: wire(a)})
+	if err != nil {
+		return nil, fmt.Errorf("read account %s: %w", Base58(a), err)
+	}
+	return big.NewInt(acct.GetBalance()), nil
+}
+
+// Holds reports whether in.Check returns in.Want at the given head.
+func (c *Client) Holds(ctx context.Context, in send.Intent, at send.Head) (bool, error) {
+	got, err := c.Call(ctx, in.To, in.Check, at)
+	return err == nil && bytes.Equal(got, in.Want), err
+}
+
+// Call runs a view call and returns its result.
+func (c *Client) Call(ctx context.Context, to send.Address, data []byte, at send.Head) ([]byte, error) {
+	msg := &core.TriggerSmartContract{OwnerAddress: wire(c.from), ContractAddress: wire(to), Data: data}
+	ask := c.wallet.TriggerConstantContract
+	if at == send.Final {
+		ask = c.solidity.TriggerConstantContract
+	}
+	ext, err := ask(ctx, msg)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", Base58(to), err)
+	}
+	if err := succeeded(ext); err != nil {
+		return nil, fmt.Errorf("call %s: %w", Base58(to), err)
+	}
+	return bytes.Join(ext.GetConstantResult(), nil), nil
+}
+
+// succeeded reads the outcome of a call that changes nothing: the node says
+// success when the call was run, and the contract's own failure stands in the
+// transaction.
+func succeeded(ext *api.TransactionExtention) error {
+	if r := ext.GetResult(); r.GetCode() != api.Return_SUCCESS || !r.GetResult() {
+		return fmt.Errorf("%w: %s: %s", ErrFails, r.GetCode(), r.GetMessage())
+	}
+	for _, ret := range ext.GetTransaction().GetRet() {
+		if ret.GetRet() != core.Transaction_Result_SUCESS {
+			return &FailedError{Message: string(ext.GetResult().GetMessage()), Data: bytes.Join(ext.GetConstantResult(), nil)}
+		}
+	}
+	return nil
+}
+
+// FailedError is a call that the contract itself refuses. It is an ErrFails.
+type FailedError struct {
+	Message string
+	Data    []byte // what the contract returned with REVERT
+}
+
+func (e *FailedError) Error() string { return ErrFails.Error() + ": " + e.Message }
+
+// Is makes FailedError an ErrFails.
+func (e *FailedError) Is(target error) bool { return target == ErrFails }
