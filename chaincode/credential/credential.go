@@ -66,7 +66,7 @@ type NewSchema struct {
 }
 
 // Check looks at what the body says by itself. Errors: fault.InvalidValue.
-func (s *NewSchema) Check() error {
+func (s *NewSchema) Check(ledger.Call) error {
 	if !ledger.IsName(s.Name, 64) {
 		return fault.New(fault.InvalidValue, "name must be 1 to 64 of A-Z a-z 0-9 . _ -")
 	}
@@ -95,7 +95,7 @@ type Issue struct {
 }
 
 // Check looks at what the body says by itself. Errors: fault.InvalidValue.
-func (i *Issue) Check() error {
+func (i *Issue) Check(ledger.Call) error {
 	if err := checkReference("schema", i.Schema); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ type Revoke struct {
 }
 
 // Check looks at what the body says by itself. Errors: fault.InvalidValue.
-func (r *Revoke) Check() error { return checkReference("credential", r.Credential) }
+func (r *Revoke) Check(ledger.Call) error { return checkReference("credential", r.Credential) }
 
 // Keys returns the state keys that Apply reads.
 func (r *Revoke) Keys(ledger.Call) []string { return []string{Key(r.Credential)} }

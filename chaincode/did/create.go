@@ -16,7 +16,13 @@ type Create struct {
 	Document jsontext.Value `json:"document"`
 	Links    []Link         `json:"links,omitempty"`
 	Payout   string         `json:"payout,omitempty"`
+
+	doc *Document // of Document, set by Check
 }
+
+// SigningKey returns the key of the document that the fragment names. It needs
+// a body that passed Check. Errors: fault.KeyUnknown, fault.KeyPurpose.
+func (c *Create) SigningKey(fragment string) ([32]byte, error) { return c.doc.SigningKey(fragment) }
 
 // Link joins a chain account to a DID; Proof is base64url of the account's
 // signature over canon.LinkDigest.
@@ -25,12 +31,18 @@ type Link struct {
 	Proof   string `json:"proof"`
 }
 
-// Check looks at what the body says by itself. Errors: those of
-// DecodeDocument, fault.InvalidValue.
-func (c *Create) Check() error {
-	if _, _, err := DecodeDocument(c.Document); err != nil {
+// Check looks at what the body says by itself: the operation must be signed as
+// the DID that the document makes. Errors: those of DecodeDocument,
+// fault.InvalidValue, fault.KidMismatch.
+func (c *Create) Check(call ledger.Call) error {
+	doc, id, err := DecodeDocument(c.Document)
+	if err != nil {
 		return err
 	}
+	if id != call.Actor {
+		return fault.New(fault.KidMismatch, "the document makes %s", String(call.Network, id))
+	}
+	c.doc = doc
 	if len(c.Links) > maxLinks {
 		return fault.New(fault.InvalidValue, "%d links, at most %d are allowed", len(c.Links), maxLinks)
 	}
@@ -63,8 +75,7 @@ func (c *Create) Keys(call ledger.Call) []string {
 	return keys
 }
 
-// Apply makes the DID. The operation's actor is the DID of the document; the
-// caller has checked that. Errors: fault.DIDExists, fault.LinkTaken,
+// Apply makes the DID. Errors: fault.DIDExists, fault.LinkTaken,
 // fault.BadProof.
 func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
 	exists, err := tx.Has(Key(call.Actor))

@@ -18,7 +18,7 @@ type Submit struct {
 
 // Check looks at what the body says by itself. Errors: fault.InvalidValue,
 // fault.NumberRange.
-func (s *Submit) Check() error {
+func (s *Submit) Check(ledger.Call) error {
 	if err := checkSchema(s.Schema); err != nil {
 		return err
 	}
@@ -65,12 +65,12 @@ type Amend struct {
 
 // Check looks at what the body says by itself. Errors: fault.InvalidValue,
 // fault.NumberRange.
-func (a *Amend) Check() error {
+func (a *Amend) Check(call ledger.Call) error {
 	if err := checkReference(a.Record); err != nil {
 		return err
 	}
 	s := Submit{a.Schema, a.Commitment, a.Size, a.Location}
-	return s.Check()
+	return s.Check(call)
 }
 
 // Keys returns the state keys that Apply reads.
@@ -90,7 +90,7 @@ type Delete struct {
 }
 
 // Check looks at what the body says by itself. Errors: fault.InvalidValue.
-func (d *Delete) Check() error { return checkReference(d.Record) }
+func (d *Delete) Check(ledger.Call) error { return checkReference(d.Record) }
 
 // Keys returns the state keys that Apply reads.
 func (d *Delete) Keys(ledger.Call) []string { return []string{Key(d.Record)} }

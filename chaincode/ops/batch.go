@@ -1,0 +1,194 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/reward"
+)
+
+// Engine applies operations. It holds nothing but parsed forms of bytes that it
+// has seen, so any number of engines give the same answers. It may be used by
+// several goroutines at once, each with a transaction of its own.
+type Engine struct{ actors actors }
+
+// New returns an engine.
+func New() *Engine { return new(Engine) }
+
+// Replayed is the bit of a response byte that marks a first result.
+const Replayed = 0x80
+
+// Outcome is what became of one item.
+type Outcome struct {
+	Code   fault.Code
+	Replay bool
+	Err    error // the refusal of this run; nil when done or replayed
+}
+
+// Byte returns the response byte.
+func (o Outcome) Byte() byte {
+	if o.Replay {
+		return byte(o.Code) | Replayed
+	}
+	return byte(o.Code)
+}
+
+// ApplyBatch applies the items of a batch in their order, each alone, and
+// returns an outcome for each. An error means that the whole transaction must
+// be given up. Errors: fault.NotInitialised; others are internal.
+func (e *Engine) ApplyBatch(tx *ledger.Tx, items []Item) ([]Outcome, error) {
+	network, err := govern.Load(tx)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]Outcome, len(items))
+	signatures := make([]*signed, len(items))
+	for i, item := range items {
+		op, err := Admit(item, network.Name, tx.ClaimedTime())
+		if err != nil {
+			if outcomes[i], err = refused(err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		signatures[i] = &signed{op: op}
+	}
+	if err := prefetch(tx, signatures); err != nil {
+		return nil, err
+	}
+	if err := e.verifyBatch(tx, signatures); err != nil {
+		return nil, err
+	}
+	for i, s := range signatures {
+		if s == nil {
+			continue
+		}
+		if outcomes[i], err = e.applyOne(tx, network, s); err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+	}
+	return outcomes, nil
+}
+
+// refused turns a refusal into an outcome and passes other errors on.
+func refused(err error) (Outcome, error) {
+	code := fault.Of(err)
+	if code >= fault.Internal {
+		return Outcome{}, err
+	}
+	return Outcome{Code: code, Err: err}, nil
+}
+
+// prefetch reads in one go what the operations are going to read.
+func prefetch(tx *ledger.Tx, items []*signed) error {
+	keys := make([]string, 0, 5*len(items))
+	for _, s := range items {
+		if s == nil {
+			continue
+		}
+		op := s.op
+		keys = append(keys, did.Key(op.Call.Actor), ResultKey(op.Call.Ref))
+		if op.kind.creates != "" {
+			keys = append(keys, op.kind.creates+op.Call.Ref.String())
+		}
+		if op.Name == "reward.pay" {
+			keys = append(keys, reward.CurrentKey)
+		}
+		keys = append(keys, op.Body.Keys(op.Call)...)
+	}
+	return tx.Prefetch(keys)
+}
+
+// verifyBatch verifies all signatures by the keys as they are before the batch;
+// the keys of a DID that the batch itself creates come from its document.
+// applyOne looks again where an operation in between has changed the key.
+func (e *Engine) verifyBatch(tx *ledger.Tx, items []*signed) error {
+	created := map[ledger.ID]*DIDCreate{}
+	expected := make([]*signed, 0, len(items))
+	for _, s := range items {
+		if s == nil {
+			continue
+		}
+		key, err := e.signingKey(tx, s.op)
+		create, ok := created[s.op.Call.Actor]
+		if ok && fault.Of(err) == fault.DIDUnknown {
+			key, err = create.SigningKey(s.op.fragment)
+		}
+		if fault.Of(err) >= fault.Internal {
+			return err
+		}
+		if err != nil {
+			continue
+		}
+		if create, ok := s.op.Body.(*DIDCreate); ok {
+			created[s.op.Call.Actor] = create
+		}
+		s.key = key
+		expected = append(expected, s)
+	}
+	verifyAll(expected)
+	return nil
+}
+
+// applyOne applies one item. A refusal is an outcome; an error gives the whole
+// transaction up.
+func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Outcome, error) {
+	op := s.op
+	key, err := e.signingKey(tx, op)
+	if err == nil && (!s.good || s.key != key) {
+		err = op.verify(key)
+	}
+	if err != nil {
+		return refused(err)
+	}
+	first, found, err := firstResult(tx, op)
+	if found || err != nil {
+		return Outcome{Code: first, Replay: found}, err
+	}
+	mark := tx.Mark()
+	detail, err := op.apply(tx, network)
+	if err != nil {
+		tx.Rollback(mark)
+		outcome, err := refused(err)
+		if err != nil {
+			return outcome, err
+		}
+		tx.Put(ResultKey(op.Call.Ref), encodeResult(outcome.Code, op, nil))
+		return outcome, nil
+	}
+	if op.kind.creates == "" {
+		tx.Put(ResultKey(op.Call.Ref), encodeResult(fault.OK, op, detail))
+	}
+	return Outcome{}, nil
+}
+
+func (o *Operation) apply(tx *ledger.Tx, network *govern.Network) (detail []byte, err error) {
+	switch {
+	case o.kind.prior && o.Call.Prior == "":
+		return nil, fault.New(fault.MissingPrior, "%s replaces a version", o.Name)
+	case !o.kind.prior && o.Call.Prior != "":
+		return nil, fault.New(fault.UnexpectedPrior, "%s replaces nothing", o.Name)
+	}
+	return o.kind.apply(tx, o.Call, o.Body, network)
+}
+
+// firstResult finds what an operation that ran before has left.
+func firstResult(tx *ledger.Tx, op *Operation) (code fault.Code, found bool, err error) {
+	value, err := tx.Get(ResultKey(op.Call.Ref))
+	if err != nil {
+		return 0, false, err
+	}
+	if value != nil {
+		r := canon.OpenRecord(value, resultType)
+		return fault.Code(r.U8()), true, nil
+	}
+	if op.kind.creates == "" {
+		return 0, false, nil
+	}
+	found, err = tx.Has(op.kind.creates + op.Call.Ref.String())
+	return fault.OK, found, err
+}

@@ -1,0 +1,294 @@
+package ops
+
+import (
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/checkpoint"
+	"github.com/killick-ledger/killick/chaincode/credential"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/record"
+	"github.com/killick-ledger/killick/chaincode/reward"
+)
+
+// Function is one function of the chaincode.
+type Function struct {
+	Name   string // "<contract>:<Function>", exactly so
+	Args   int    // number of arguments, exactly so many
+	Writes bool   // its changes are to be kept
+
+	organisation bool
+	run          func(*Engine, *ledger.Tx, []byte) (any, error)
+}
+
+// raw marks an answer that is not to be rendered as JSON.
+type raw []byte
+
+// Functions returns every function in the order of the table.
+func Functions() []Function { return functions }
+
+// LookupFunction finds a function by its exact name. Errors:
+// fault.UnknownFunction.
+func LookupFunction(name string) (Function, error) {
+	f, ok := functionByName[name]
+	if !ok {
+		return Function{}, fault.New(fault.UnknownFunction, "%.80q", name)
+	}
+	return *f, nil
+}
+
+// Invoke runs a function. The caller flushes the transaction when the function
+// writes and there was no error. Errors: fault.UnknownFunction,
+// fault.WrongArguments, and those of the function.
+func (e *Engine) Invoke(tx *ledger.Tx, name string, args [][]byte) ([]byte, error) {
+	f, err := LookupFunction(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(args) != f.Args {
+		return nil, fault.New(fault.WrongArguments, "%s takes %d, got %d", name, f.Args, len(args))
+	}
+	var arg []byte
+	if f.Args == 1 {
+		arg = args[0]
+	}
+	answer, err := f.run(e, tx, arg)
+	if err != nil {
+		return nil, err
+	}
+	if bytes, ok := answer.(raw); ok {
+		return bytes, nil
+	}
+	return canon.Marshal(answer)
+}
+
+var functions = []Function{
+	{Name: "ops:Init", Args: 1, Writes: true, organisation: true, run: initialise},
+	{Name: "ops:Apply", Args: 1, Writes: true, run: (*Engine).apply},
+	{Name: "ops:Batch", Args: 1, Writes: true, run: (*Engine).batch},
+	{Name: "ops:Check", Args: 1, run: (*Engine).check},
+	{Name: "ops:Network", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
+		issuers, err := govern.Issuers(tx, n.Name)
+		return NetworkView{*n, issuers}, err
+	})},
+	{Name: "ops:Operation", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
+		return lookup(tx, n, string(ref))
+	})},
+
+	{Name: "did:Resolve", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, id []byte) (any, error) {
+		return did.Resolve(tx, n.Name, string(id))
+	})},
+	{Name: "record:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
+		return record.Lookup(tx, n.Name, string(ref))
+	})},
+	{Name: "record:History", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
+		return record.History(tx, n.Name, string(ref))
+	})},
+	{Name: "credential:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, ref []byte) (any, error) {
+		return credential.Lookup(tx, string(ref))
+	})},
+	{Name: "credential:Schema", Args: 1, run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, ref []byte) (any, error) {
+		return credential.LookupSchema(tx, string(ref))
+	})},
+
+	{Name: "reward:Fund", Args: 1, Writes: true, organisation: true, run: request([]string{"id", "asset"}, (*reward.Fund).Apply)},
+	{Name: "reward:Cut", Writes: true, organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
+		clock, err := readClock(tx)
+		if err != nil {
+			return nil, err
+		}
+		return reward.Cut(tx, n, clock)
+	})},
+	{Name: "reward:Fold", Writes: true, organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
+		return reward.Fold(tx, n)
+	})},
+	{Name: "reward:Reserve", Args: 1, Writes: true, organisation: true, run: request([]string{"vault", "funded"}, (*reward.Reserve).Apply)},
+	{Name: "reward:Sign", Args: 1, Writes: true, organisation: true,
+		run: request([]string{"vault", "epoch", "attempt", "signature"}, (*reward.Sign).Apply)},
+	{Name: "reward:Balance", Args: 1, run: query([]string{"did", "asset"}, (*reward.BalanceQuery).Answer)},
+	{Name: "reward:Epoch", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
+		clock, err := readClock(tx)
+		if err != nil {
+			return nil, err
+		}
+		return reward.AnswerEpoch(tx, n, clock)
+	})},
+	{Name: "reward:Root", Args: 1, run: query([]string{"vault"}, (*reward.RootQuery).Answer)},
+	{Name: "reward:Leaves", Args: 1, run: query([]string{"vault"}, (*reward.LeavesQuery).Answer)},
+	{Name: "reward:Signatures", Args: 1, run: query([]string{"vault", "epoch", "attempt"}, (*reward.SignaturesQuery).Answer)},
+
+	{Name: "checkpoint:Cosign", Args: 1, Writes: true, organisation: true,
+		run: request([]string{"size", "root", "time", "ed25519", "secp256k1"}, (*checkpoint.Cosign).Apply)},
+	{Name: "checkpoint:Accept", Args: 1, Writes: true, organisation: true,
+		run: query([]string{"size", "root", "time", "signers"}, (*checkpoint.Accept).Apply)},
+	{Name: "checkpoint:Receipt", Args: 1, Writes: true, organisation: true,
+		run: request([]string{"chain", "size", "tx", "block", "blockHash"}, (*checkpoint.Receipt).Apply)},
+	{Name: "checkpoint:Head", run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, _ []byte) (any, error) {
+		head, err := checkpoint.Head(tx)
+		if err == nil && head == nil {
+			return nil, fault.New(fault.NotFound, "no checkpoint yet")
+		}
+		return head, err
+	})},
+	{Name: "checkpoint:At", Args: 1, run: query([]string{"number"}, (*AtQuery).Answer)},
+	{Name: "checkpoint:Cosignatures", Args: 1, run: query([]string{"size", "root", "time"}, (*CosignaturesQuery).Answer)},
+	{Name: "checkpoint:Receipts", Args: 1, run: query([]string{"chain", "size"}, (*ReceiptsQuery).Answer)},
+}
+
+var functionByName = map[string]*Function{}
+
+func init() {
+	for i := range functions {
+		functionByName[functions[i].Name] = &functions[i]
+	}
+}
+
+// NetworkView is the answer of ops:Network.
+type NetworkView struct {
+	govern.Network
+	Issuers []string `json:"issuers"`
+}
+
+// AtQuery is the request of checkpoint:At.
+type AtQuery struct {
+	Number uint64 `json:"number"`
+}
+
+// Answer returns the checkpoint with the number. Errors: fault.NotFound.
+func (q *AtQuery) Answer(tx *ledger.Tx, _ *govern.Network) (*checkpoint.Checkpoint, error) {
+	return checkpoint.At(tx, q.Number)
+}
+
+// CosignaturesQuery is the request of checkpoint:Cosignatures.
+type CosignaturesQuery checkpoint.Point
+
+// Answer returns the cosignatures of a point. Errors: fault.InvalidValue.
+func (q *CosignaturesQuery) Answer(tx *ledger.Tx, n *govern.Network) ([]checkpoint.MemberSignatures, error) {
+	return checkpoint.Cosignatures(tx, n, checkpoint.Point(*q))
+}
+
+// ReceiptsQuery is the request of checkpoint:Receipts.
+type ReceiptsQuery struct {
+	Chain string `json:"chain"`
+	Size  uint64 `json:"size"`
+}
+
+// Answer returns the receipts of a size on a chain. Errors:
+// fault.InvalidValue.
+func (q *ReceiptsQuery) Answer(tx *ledger.Tx, n *govern.Network) ([]checkpoint.MemberReceipt, error) {
+	return checkpoint.Receipts(tx, n, q.Chain, q.Size)
+}
+
+// done is the answer of functions that have nothing to say but that they ran.
+type done struct {
+	Done bool `json:"done"`
+}
+
+// withNetwork makes a function of one that needs the network.
+func withNetwork(f func(*ledger.Tx, *govern.Network, []byte) (any, error)) func(*Engine, *ledger.Tx, []byte) (any, error) {
+	return func(_ *Engine, tx *ledger.Tx, arg []byte) (any, error) {
+		n, err := govern.Load(tx)
+		if err != nil {
+			return nil, err
+		}
+		return f(tx, n, arg)
+	}
+}
+
+// query makes a function of one that takes a strict JSON object with the named
+// members and answers.
+func query[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Network) (A, error)) func(*Engine, *ledger.Tx, []byte) (any, error) {
+	return withNetwork(func(tx *ledger.Tx, n *govern.Network, arg []byte) (any, error) {
+		q := new(Q)
+		if err := decode(arg, q, fields); err != nil {
+			return nil, err
+		}
+		return answer(q, tx, n)
+	})
+}
+
+// request makes a function of one that takes a strict JSON object and has no
+// answer.
+func request[R any](fields []string, apply func(*R, *ledger.Tx, *govern.Network) error) func(*Engine, *ledger.Tx, []byte) (any, error) {
+	return query(fields, func(r *R, tx *ledger.Tx, n *govern.Network) (done, error) {
+		return done{true}, apply(r, tx, n)
+	})
+}
+
+func initialise(_ *Engine, tx *ledger.Tx, arg []byte) (any, error) {
+	i := new(govern.Init)
+	fields := []string{"network", "log", "rules", "members", "k", "vaults", "issuers", "treasuries", "assets", "epochSeconds", "heartbeatSeconds"}
+	if err := decode(arg, i, fields); err != nil {
+		return nil, err
+	}
+	if err := i.Apply(tx); err != nil {
+		return nil, err
+	}
+	return done{true}, reward.Open(tx)
+}
+
+// readClock returns what the accepted checkpoints say about time.
+func readClock(tx *ledger.Tx) (reward.Clock, error) {
+	head, err := checkpoint.Head(tx)
+	if head == nil || err != nil {
+		return reward.Clock{}, err
+	}
+	first, err := checkpoint.At(tx, 1)
+	if err != nil {
+		return reward.Clock{}, err
+	}
+	return reward.Clock{First: first.Time, Now: head.Time}, nil
+}
+
+func (e *Engine) batch(tx *ledger.Tx, frame []byte) (any, error) {
+	items, err := DecodeFrame(frame)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := e.ApplyBatch(tx, items)
+	if err != nil {
+		return nil, err
+	}
+	answer := make(raw, len(outcomes))
+	for i, o := range outcomes {
+		answer[i] = o.Byte()
+	}
+	return answer, nil
+}
+
+// single applies one operation in compact form. A JWS that cannot be taken
+// apart is refused like any other bad form.
+func (e *Engine) single(tx *ledger.Tx, jws []byte) (Outcome, error) {
+	item, err := ParseCompact(string(jws))
+	if err != nil {
+		return refused(err)
+	}
+	outcomes, err := e.ApplyBatch(tx, []Item{item})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return outcomes[0], nil
+}
+
+func (e *Engine) apply(tx *ledger.Tx, jws []byte) (any, error) {
+	o, err := e.single(tx, jws)
+	return raw{o.Byte()}, err
+}
+
+// CheckView is the answer of ops:Check: what Apply would say, and why.
+type CheckView struct {
+	Code   uint8  `json:"code"`
+	Name   string `json:"name"`
+	Text   string `json:"text"`
+	Replay bool   `json:"replay"`
+}
+
+func (e *Engine) check(tx *ledger.Tx, jws []byte) (any, error) {
+	o, err := e.single(tx, jws)
+	view := CheckView{Code: uint8(o.Code), Name: o.Code.String(), Replay: o.Replay}
+	if o.Err != nil {
+		view.Text = fault.Text(o.Err)
+	}
+	return view, err
+}

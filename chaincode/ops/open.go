@@ -1,0 +1,253 @@
+package ops
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+)
+
+// Limits of an operation, docs/formats/operation.md section 1.
+const (
+	MaxOperation = 65536 // bytes in compact form
+	maxAhead     = 300   // seconds that iat may be in the future
+	maxLifetime  = 86400 // seconds from iat to exp
+)
+
+// Item is an operation as it travels: the decoded parts of its JWS.
+type Item struct {
+	Header, Payload, Signature []byte
+}
+
+// ParseCompact reads a JWS in compact form. Errors: fault.TooLarge,
+// fault.Malformed.
+func ParseCompact(jws string) (Item, error) {
+	if len(jws) > MaxOperation {
+		return Item{}, fault.New(fault.TooLarge, "%d bytes, an operation has at most %d", len(jws), MaxOperation)
+	}
+	parts := strings.Split(jws, ".")
+	if len(parts) != 3 {
+		return Item{}, fault.New(fault.Malformed, "a compact JWS has three parts, this has %d", len(parts))
+	}
+	var item Item
+	for i, to := range []*[]byte{&item.Header, &item.Payload, &item.Signature} {
+		decoded, err := canon.UnB64(parts[i])
+		if err != nil {
+			return Item{}, fault.New(fault.Malformed, "part %d: %s", i+1, fault.Text(err))
+		}
+		*to = decoded
+	}
+	return item, nil
+}
+
+// Compact returns the compact form.
+func (i Item) Compact() string {
+	return string(append(append(i.input(), '.'), canon.B64(i.Signature)...))
+}
+
+// input returns the signing input, all before the second dot.
+func (i Item) input() []byte {
+	enc := base64.RawURLEncoding
+	b := make([]byte, 0, enc.EncodedLen(len(i.Header))+1+enc.EncodedLen(len(i.Payload))+1+enc.EncodedLen(len(i.Signature)))
+	b = enc.AppendEncode(b, i.Header)
+	b = append(b, '.')
+	return enc.AppendEncode(b, i.Payload)
+}
+
+// Operation is an operation whose form is good.
+type Operation struct {
+	Item
+	Call     ledger.Call
+	Name     string
+	IssuedAt uint64
+	Expires  uint64
+	Body     Body
+
+	kind     *kind
+	fragment string
+	input    []byte
+}
+
+// Reference returns the operation's reference.
+func (o *Operation) Reference() Reference { return o.Call.Ref }
+
+type header struct {
+	Alg string `json:"alg"`
+	Kid string `json:"kid"`
+	Typ string `json:"typ"`
+}
+
+type payload struct {
+	Op    string         `json:"op"`
+	Net   string         `json:"net"`
+	Iat   uint64         `json:"iat"`
+	Exp   uint64         `json:"exp"`
+	Prior string         `json:"prior,omitzero"`
+	Body  jsontext.Value `json:"body"`
+}
+
+var (
+	headerFields  = []string{"alg", "kid", "typ"}
+	payloadFields = []string{"op", "net", "iat", "exp", "body"}
+)
+
+// Open reads an operation without looking at network, time or state.
+// Errors: the codes of bad forms, fault.UnknownOperation, fault.Batched,
+// fault.AlgMismatch, fault.KidMismatch, fault.WrongNetwork.
+func Open(item Item) (*Operation, error) {
+	o := &Operation{Item: item, input: item.input()}
+	if size := len(o.input) + 1 + base64.RawURLEncoding.EncodedLen(len(item.Signature)); size > MaxOperation {
+		return nil, fault.New(fault.TooLarge, "%d bytes, an operation has at most %d", size, MaxOperation)
+	}
+	var p payload
+	if err := decode(item.Payload, &p, payloadFields); err != nil {
+		return nil, err
+	}
+	if err := o.openHeader(p.Net); err != nil {
+		return nil, err
+	}
+	k, ok := kindByName[p.Op]
+	switch {
+	case !ok && organisational(p.Op):
+		return nil, fault.New(fault.Batched, "%.60q is a function for organisations", p.Op)
+	case !ok:
+		return nil, fault.New(fault.UnknownOperation, "%.60q", p.Op)
+	}
+	if p.Prior != "" {
+		if _, err := canon.UnHex32(p.Prior); err != nil {
+			return nil, fault.New(fault.InvalidValue, "prior: %s", fault.Text(err))
+		}
+	}
+	if p.Exp/3600 > 1<<32-1 {
+		return nil, fault.New(fault.LifetimeTooLong, "exp %d", p.Exp)
+	}
+	o.kind, o.Name, o.IssuedAt, o.Expires = k, p.Op, p.Iat, p.Exp
+	o.Call.Network, o.Call.Prior = p.Net, p.Prior
+	o.Call.Ref = Reference{Hour: uint32(p.Exp / 3600), ID: canon.Sum(o.input)}
+	o.Body = k.body()
+	return o, decode(p.Body, o.Body, k.fields)
+}
+
+func (o *Operation) openHeader(network string) error {
+	var h header
+	if err := decode(o.Header, &h, headerFields); err != nil {
+		return err
+	}
+	if h.Typ != "killick-op" {
+		return fault.New(fault.InvalidValue, "typ must be killick-op")
+	}
+	if h.Alg != "EdDSA" {
+		return fault.New(fault.AlgMismatch, "alg is %.40q; Ed25519 keys sign with EdDSA", h.Alg)
+	}
+	of, id, fragment, err := did.ParseURL(h.Kid)
+	if err != nil {
+		return fault.New(fault.KidMismatch, "kid: %s", fault.Text(err))
+	}
+	if of != network {
+		return fault.New(fault.WrongNetwork, "kid is of the network %.80q, net is %.80q", of, network)
+	}
+	o.Call.Actor, o.fragment = id, fragment
+	return nil
+}
+
+// Admit opens an operation and checks everything that needs no state: form,
+// network, times, and what the body says by itself. Errors: those of Open,
+// fault.Expired, fault.NotYetValid, fault.LifetimeTooLong, and those of the
+// body.
+func Admit(item Item, network string, now uint64) (*Operation, error) {
+	o, err := Open(item)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Call.Network != network:
+		return nil, fault.New(fault.WrongNetwork, "net is %.80q, this is %s", o.Call.Network, network)
+	case o.IssuedAt > now+maxAhead:
+		return nil, fault.New(fault.NotYetValid, "iat %d is more than %d s ahead of %d", o.IssuedAt, maxAhead, now)
+	case o.Expires <= o.IssuedAt || o.Expires-o.IssuedAt > maxLifetime:
+		return nil, fault.New(fault.LifetimeTooLong, "exp %d must be 1 to %d s after iat %d", o.Expires, maxLifetime, o.IssuedAt)
+	case o.Expires <= now:
+		return nil, fault.New(fault.Expired, "exp %d is past, it is %d", o.Expires, now)
+	}
+	return o, o.Body.Check(o.Call)
+}
+
+// Precheck does what can be done for a JWS in compact form before it is
+// accepted anywhere: Admit, and the signature where the operation brings its
+// own key. What passes can still be refused for what state says.
+func Precheck(jws, network string, now uint64) error {
+	item, err := ParseCompact(jws)
+	if err != nil {
+		return err
+	}
+	o, err := Admit(item, network, now)
+	if err != nil {
+		return err
+	}
+	create, ok := o.Body.(*DIDCreate)
+	if !ok {
+		return nil
+	}
+	key, err := create.SigningKey(o.fragment)
+	if err != nil {
+		return err
+	}
+	return o.verify(key)
+}
+
+// decode reads a strict JSON object and wants the named members to be there.
+func decode(data []byte, v any, names []string) error {
+	if err := canon.Decode(data, v); err != nil {
+		return err
+	}
+	found := 0
+	members(data, func(name []byte) {
+		if slices.Contains(names, string(name)) {
+			found++
+		}
+	})
+	if found == len(names) {
+		return nil
+	}
+	for _, want := range names {
+		there := false
+		members(data, func(name []byte) { there = there || string(name) == want })
+		if !there {
+			return fault.New(fault.MissingField, "%s is missing", want)
+		}
+	}
+	return nil
+}
+
+// members visits the names of the outermost object of valid JSON, as they are
+// written: a name with an escape is not the name that the formats list.
+func members(data []byte, visit func(name []byte)) {
+	depth, name := 0, false
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{', '[':
+			depth++
+			name = depth == 1
+		case '}', ']':
+			depth--
+		case ',':
+			name = depth == 1
+		case '"':
+			start := i + 1
+			for i++; data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+			if name {
+				visit(data[start:i])
+				name = false
+			}
+		}
+	}
+}

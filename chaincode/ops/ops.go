@@ -1,0 +1,130 @@
+// Package ops is the one table of everything the ledger can be asked to do:
+// operations that users sign, functions that organisations call, and queries.
+// It opens operations strictly, verifies them, applies them alone or in
+// batches with a result for each, and keeps the guard that makes each operation
+// happen once. Gateways and clients use the same code to build, sign and check
+// operations before they send them. Times are seconds since 1970.
+//
+// Guarantees: an operation that fails changes nothing but its result; the same
+// operation never runs twice; what a batch does depends on state, on the batch
+// and on its claimed time alone. Formats: docs/formats/operation.md.
+package ops
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/credential"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/record"
+	"github.com/killick-ledger/killick/chaincode/reward"
+)
+
+// The bodies of the operations.
+type (
+	DIDCreate        = did.Create
+	CredentialSchema = credential.NewSchema
+	CredentialIssue  = credential.Issue
+	CredentialRevoke = credential.Revoke
+	RecordSubmit     = record.Submit
+	RecordAmend      = record.Amend
+	RecordDelete     = record.Delete
+	RewardPay        = reward.Pay
+)
+
+// Reference names an operation and what it created.
+type Reference = ledger.Reference
+
+// ParseReference reads `<hour, 8 hex>-<op id, 64 hex>`.
+func ParseReference(text string) (Reference, error) { return ledger.ParseReference(text) }
+
+// Body is the body of an operation. Check looks at what it says by itself;
+// Keys names the state that it will read and needs a body that passed Check.
+type Body interface {
+	Check(call ledger.Call) error
+	Keys(call ledger.Call) []string
+}
+
+// kind is one operation of the table.
+type kind struct {
+	number  byte
+	name    string
+	prior   bool   // replaces a version
+	creates string // prefix of the key that is guard, receipt and thing in one
+	fields  []string
+	body    func() Body
+	apply   func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
+}
+
+// kinds is the table of docs/formats/operation.md section 4.
+var kinds = []*kind{
+	{number: 1, name: "did.create", fields: []string{"document"},
+		body: func() Body { return new(DIDCreate) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*DIDCreate).Apply(tx, c)
+		}},
+	{number: 10, name: "credential.schema", creates: "schema/", fields: []string{"name", "digest"},
+		body: func() Body { return new(CredentialSchema) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*CredentialSchema).Apply(tx, c)
+		}},
+	{number: 11, name: "credential.issue", creates: "credential/",
+		fields: []string{"schema", "digest", "validFrom", "validUntil", "evidence"},
+		body:   func() Body { return new(CredentialIssue) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*CredentialIssue).Apply(tx, c)
+		}},
+	{number: 12, name: "credential.revoke", prior: true, fields: []string{"credential"},
+		body: func() Body { return new(CredentialRevoke) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*CredentialRevoke).Apply(tx, c)
+		}},
+	{number: 20, name: "record.submit", creates: "record/",
+		fields: []string{"schema", "commitment", "size", "location"},
+		body:   func() Body { return new(RecordSubmit) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*RecordSubmit).Apply(tx, c)
+		}},
+	{number: 21, name: "record.amend", prior: true,
+		fields: []string{"record", "schema", "commitment", "size", "location"},
+		body:   func() Body { return new(RecordAmend) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return b.(*RecordAmend).Apply(tx, c)
+		}},
+	{number: 22, name: "record.delete", prior: true, fields: []string{"record"},
+		body: func() Body { return new(RecordDelete) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return b.(*RecordDelete).Apply(tx, c)
+		}},
+	{number: 30, name: "reward.pay", fields: []string{"asset", "lines"},
+		body: func() Body { return new(RewardPay) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
+			return b.(*RewardPay).Apply(tx, c, n)
+		}},
+}
+
+var (
+	kindByName   = map[string]*kind{}
+	kindByNumber = map[byte]*kind{}
+	kindByBody   = map[reflect.Type]*kind{}
+)
+
+func init() {
+	for _, k := range kinds {
+		kindByName[k.name], kindByNumber[k.number] = k, k
+		kindByBody[reflect.TypeOf(k.body())] = k
+	}
+}
+
+// organisational says that a name is that of a function which organisations
+// call in single transactions.
+func organisational(op string) bool {
+	domain, verb, ok := strings.Cut(op, ".")
+	if !ok || verb == "" || verb[0] < 'a' || verb[0] > 'z' {
+		return false
+	}
+	f, ok := functionByName[domain+":"+string(verb[0]-'a'+'A')+verb[1:]]
+	return ok && f.Writes && f.organisation
+}

@@ -1,0 +1,216 @@
+package reward
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+)
+
+// Audit reads the whole reward ledger and reports every invariant that does not
+// hold; docs/invariants.md states them under the ids in these errors. It reads
+// ranges without bound and is for audits and tests, never for an operation.
+func Audit(tx *ledger.Tx, n *govern.Network) error {
+	a := &audit{tx: tx, network: n, funded: map[string]Sum{}, held: map[string]Sum{}}
+	for _, step := range []func() error{a.fundings, a.balances, a.posts, a.dues, a.vaults, a.rests} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	for _, asset := range n.Assets {
+		if a.funded[asset] != a.held[asset] {
+			a.report("RW-1: %s: %s were funded, %s are held", asset, a.funded[asset], a.held[asset])
+		}
+		delete(a.funded, asset)
+		delete(a.held, asset)
+	}
+	for asset := range a.held {
+		a.report("RW-2: money in the unknown asset %s", asset)
+	}
+	return errors.Join(a.broken...)
+}
+
+type audit struct {
+	tx           *ledger.Tx
+	network      *govern.Network
+	funded, held map[string]Sum
+	broken       []error
+}
+
+func (a *audit) report(format string, args ...any) {
+	a.broken = append(a.broken, fmt.Errorf(format, args...))
+}
+
+// each passes every entry under a prefix.
+func (a *audit) each(prefix string, use func(e ledger.Entry) error) error {
+	for after := ""; ; {
+		entries, err := a.tx.Prefix(prefix, after, maxAnswer)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := use(e); err != nil {
+				return fmt.Errorf("stored %s: %w", e.Key, err)
+			}
+			after = e.Key
+		}
+		if len(entries) < maxAnswer {
+			return nil
+		}
+	}
+}
+
+func (a *audit) fundings() error {
+	return a.each("fund/", func(e ledger.Entry) error {
+		f, err := decodeFunding(e.Value)
+		if err != nil {
+			return err
+		}
+		for _, line := range f.lines {
+			a.funded[f.asset] = a.funded[f.asset].Plus(line.Amount)
+		}
+		return nil
+	})
+}
+
+func (a *audit) balances() error {
+	return a.each("balance/", func(e ledger.Entry) error {
+		amount, err := decodeAmount(balanceType, e.Value)
+		asset := e.Key[strings.LastIndexByte(e.Key, '/')+1:]
+		a.held[asset] = a.held[asset].Plus(amount)
+		return err
+	})
+}
+
+func (a *audit) posts() error {
+	fold, err := loadFold(a.tx)
+	if err != nil {
+		return err
+	}
+	current, err := Current(a.tx)
+	if err != nil {
+		return err
+	}
+	if fold.Epoch > current.Number {
+		a.report("RW-5: epoch %d is folded, %d is current", fold.Epoch, current.Number)
+	}
+	return a.each("post/", func(e ledger.Entry) error {
+		asset, amount, err := decodePost(e.Value)
+		if amount < 1 {
+			a.report("RW-3: %s credits %d", e.Key, amount)
+		}
+		if !fold.passed(e.Key) {
+			a.held[asset] = a.held[asset].Plus(amount)
+		}
+		if e.Key >= ledger.PrefixEnd(postPrefix(current.Number)) {
+			a.report("RW-5: %s is in an epoch that has not begun", e.Key)
+		}
+		return err
+	})
+}
+
+func (a *audit) dues() error {
+	return a.each(duePrefix, func(e ledger.Entry) error {
+		due, err := decodeSum(dueType, e.Value)
+		if due.IsZero() {
+			a.report("RW-3: %s is zero", e.Key)
+		}
+		_, asset := splitDue(e.Key)
+		a.held[asset] = a.held[asset].Add(due)
+		return err
+	})
+}
+
+// vaults checks that totals, subtrees and the last root of each vault agree,
+// and that nothing is assigned beyond the reserve.
+func (a *audit) vaults() error {
+	fold, err := loadFold(a.tx)
+	if err != nil {
+		return err
+	}
+	for _, v := range a.network.Vaults {
+		var subtrees [Subtrees][]Payee
+		var total Sum
+		err := a.each(totalPrefix(v.ID), func(e ledger.Entry) error {
+			p, err := decodePayee(e)
+			s := SubtreeOf(p.Address)
+			if !strings.HasPrefix(e.Key, totalPrefix(v.ID)+canon.Hex([]byte{s})+"/") {
+				a.report("RW-6: %s lies in the wrong subtree", e.Key)
+			}
+			subtrees[s] = append(subtrees[s], p)
+			total = total.Plus(p.Cumulative)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		a.held[v.Asset] = a.held[v.Asset].Add(total)
+		funded, err := reserve(a.tx, a.network, v.ID)
+		if err != nil {
+			return err
+		}
+		if total.Cmp(Sum{Lo: uint64(funded)}) > 0 {
+			a.report("RW-4: %s are assigned in %s, its reserve is %s", total, v.ID, Sum{Lo: uint64(funded)})
+		}
+		if fold.Stage == stagePosts || fold.Stage == stageWants {
+			if err := a.tree(v.ID, &subtrees, total); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tree computes a vault's tree from nothing and compares it with what is
+// stored.
+func (a *audit) tree(vault string, subtrees *[Subtrees][]Payee, total Sum) error {
+	domain, err := vaultDomain(a.network, vault)
+	if err != nil {
+		return err
+	}
+	stored, err := a.tx.Get(treesKey(vault))
+	if stored == nil || err != nil {
+		if !total.IsZero() {
+			a.report("RW-6: %s has totals and no tree", vault)
+		}
+		return err
+	}
+	t, err := decodeTrees(stored)
+	if err != nil {
+		return err
+	}
+	var nodes [Subtrees]Node
+	for i := range subtrees {
+		SortPayees(subtrees[i])
+		nodes[i] = Subtree(domain, subtrees[i])
+		if nodes[i] != t.nodes[i] || int(t.leaves[i]) != len(subtrees[i]) {
+			a.report("RW-6: subtree %d of %s is not that of its leaves", i, vault)
+		}
+	}
+	root, err := readRoot(a.tx, a.network, vault, t.epoch, firstAttempt)
+	if err != nil {
+		return err
+	}
+	want := Root(&nodes)
+	if root.Root != want.Hash || root.Total != want.Sum || root.Total != total {
+		a.report("RW-6: the root of %s for epoch %d is not that of its totals", vault, t.epoch)
+	}
+	return nil
+}
+
+// rests checks that lists of remainders exist only while they are needed.
+func (a *audit) rests() error {
+	fold, err := loadFold(a.tx)
+	if err != nil {
+		return err
+	}
+	return a.each("rest/", func(e ledger.Entry) error {
+		if fold.Stage != stageAssign && fold.Stage != stageRest {
+			a.report("RW-7: %s outside of folding", e.Key)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,239 @@
+package reward
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+)
+
+const (
+	maxLines = 16
+	shards   = 64
+)
+
+// Line is one credit of a payment.
+type Line struct {
+	To     string `json:"to"`
+	Amount Amount `json:"amount"`
+}
+
+// Pay is the body of reward.pay.
+type Pay struct {
+	Asset string `json:"asset"`
+	Lines []Line `json:"lines"`
+
+	payees []ledger.ID // of Lines, set by Check
+}
+
+// Check looks at what the body says by itself. Errors: fault.InvalidValue,
+// fault.WrongNetwork, fault.MissingField.
+func (p *Pay) Check(call ledger.Call) error {
+	if !ledger.IsName(p.Asset, 16) {
+		return fault.New(fault.InvalidValue, "asset must be 1 to 16 of A-Z a-z 0-9 . _ -")
+	}
+	if len(p.Lines) < 1 || len(p.Lines) > maxLines {
+		return fault.New(fault.InvalidValue, "%d lines, 1 to %d are allowed", len(p.Lines), maxLines)
+	}
+	payees, err := checkLines(call.Network, p.Lines)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(payees, call.Actor) {
+		return fault.New(fault.InvalidValue, "a line pays the actor itself")
+	}
+	p.payees = payees
+	return nil
+}
+
+// checkLines reads the payees: DIDs of the network, each once, with at least
+// one micro-unit.
+func checkLines(network string, lines []Line) ([]ledger.ID, error) {
+	payees := make([]ledger.ID, len(lines))
+	seen := make(map[ledger.ID]bool, len(lines))
+	for i, l := range lines {
+		if l.To == "" {
+			return nil, fault.New(fault.MissingField, "line %d has no to", i)
+		}
+		id, err := did.ParseOn(network, l.To)
+		if err != nil {
+			return nil, err
+		}
+		if l.Amount < 1 {
+			return nil, fault.New(fault.InvalidValue, "the amount of line %d must be at least 1", i)
+		}
+		if seen[id] {
+			return nil, fault.New(fault.InvalidValue, "%s is paid twice", l.To)
+		}
+		seen[id], payees[i] = true, id
+	}
+	return payees, nil
+}
+
+// Keys returns the state keys that Apply reads.
+func (p *Pay) Keys(call ledger.Call) []string {
+	keys := append(make([]string, 0, len(p.payees)+1), BalanceKey(call.Actor, p.Asset))
+	for _, payee := range p.payees {
+		keys = append(keys, did.Key(payee))
+	}
+	return keys
+}
+
+// Apply debits the actor's balance and appends the credits to the current
+// epoch. The result's detail carries the postings. Errors: fault.AssetUnknown,
+// fault.NotFound for a payee that does not exist, fault.Overflow,
+// fault.InsufficientFunds.
+func (p *Pay) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) (detail []byte, err error) {
+	if err := n.CheckAsset(p.Asset); err != nil {
+		return nil, err
+	}
+	epoch, err := Current(tx)
+	if err != nil {
+		return nil, err
+	}
+	total := Amount(0)
+	for i, line := range p.Lines {
+		if total, err = total.Add(line.Amount); err != nil {
+			return nil, err
+		}
+		exists, err := tx.Has(did.Key(p.payees[i]))
+		if err != nil {
+			return nil, err
+		}
+		if !exists {
+			return nil, fault.New(fault.NotFound, "no DID %s", line.To)
+		}
+	}
+	key := BalanceKey(call.Actor, p.Asset)
+	balance, err := readAmount(tx, key, balanceType)
+	if err != nil {
+		return nil, err
+	}
+	if balance, err = balance.Sub(total); err != nil {
+		return nil, err
+	}
+	tx.Put(key, encodeAmount(balanceType, balance))
+	for i, line := range p.Lines {
+		if err := credit(tx, call, epoch.Number, p.payees[i], p.Asset, line.Amount, i); err != nil {
+			return nil, err
+		}
+	}
+	return p.postings(epoch.Number), nil
+}
+
+// credit appends a credit. Within one transaction the credits of a payee are
+// summed in the first one's key.
+func credit(tx *ledger.Tx, call ledger.Call, epoch uint64, payee ledger.ID, asset string, amount Amount, line int) error {
+	note := "credit/" + string(payee[:]) + "/" + asset
+	key := tx.Note(note)
+	if key == "" {
+		key = postKey(epoch, payee, call.Ref.ID, line)
+		tx.SetNote(note, key)
+		tx.Put(key, encodePost(asset, amount))
+		return nil
+	}
+	value, err := tx.Get(key)
+	if err != nil {
+		return err
+	}
+	_, before, err := decodePost(value)
+	if err != nil {
+		return err
+	}
+	sum, err := before.Add(amount)
+	if err != nil {
+		return err
+	}
+	tx.Put(key, encodePost(asset, sum))
+	return nil
+}
+
+// postings is the result's detail (docs/formats/operation.md section 3).
+func (p *Pay) postings(epoch uint64) []byte {
+	b := append(make([]byte, 0, 12+len(p.Asset)+28*len(p.Lines)), byte(len(p.Asset)))
+	b = append(b, p.Asset...)
+	b = binary.BigEndian.AppendUint64(b, epoch)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(p.Lines)))
+	for i, l := range p.Lines {
+		b = append(b, p.payees[i][:]...)
+		b = binary.BigEndian.AppendUint64(b, uint64(l.Amount))
+	}
+	return b
+}
+
+// Postings is what the result of a payment says.
+type Postings struct {
+	Asset string
+	Epoch uint64
+	Lines []Credit
+}
+
+// Credit is one credited amount.
+type Credit struct {
+	Payee  ledger.ID
+	Amount Amount
+}
+
+// DecodePostings reads a payment's detail. Errors: fault.Malformed.
+func DecodePostings(b []byte) (*Postings, error) {
+	short := fault.New(fault.Malformed, "the detail of a payment is too short or too long")
+	if len(b) < 1 || len(b) < 1+int(b[0])+10 {
+		return nil, short
+	}
+	p := &Postings{Asset: string(b[1 : 1+b[0]])}
+	b = b[1+b[0]:]
+	p.Epoch = binary.BigEndian.Uint64(b)
+	count := int(binary.BigEndian.Uint16(b[8:]))
+	b = b[10:]
+	if len(b) != 28*count {
+		return nil, short
+	}
+	for ; len(b) > 0; b = b[28:] {
+		p.Lines = append(p.Lines, Credit{ledger.ID(b[:20]), Amount(binary.BigEndian.Uint64(b[20:]))})
+	}
+	return p, nil
+}
+
+// BalanceKey returns the state key of a balance.
+func BalanceKey(id ledger.ID, asset string) string { return "balance/" + id.String() + "/" + asset }
+
+func postPrefix(epoch uint64) string { return "post/" + ledger.Hex64(epoch) + "/" }
+
+// payeePrefix begins the keys of a payee's credits in an epoch.
+func payeePrefix(epoch uint64, payee ledger.ID) string {
+	hash := canon.Sum(payee[:])
+	return postPrefix(epoch) + canon.Hex([]byte{hash[0] % shards}) + "/" + payee.String() + "/"
+}
+
+func postKey(epoch uint64, payee ledger.ID, op [32]byte, line int) string {
+	return payeePrefix(epoch, payee) + canon.Hex(op[:]) + "/" + canon.Hex([]byte{byte(line)})
+}
+
+func encodePost(asset string, a Amount) []byte {
+	return canon.NewRecord(postType).Var8([]byte(asset)).U64(uint64(a)).Bytes()
+}
+
+func decodePost(value []byte) (asset string, a Amount, err error) {
+	r := canon.OpenRecord(value, postType)
+	asset, a = string(r.Var8()), Amount(r.U64())
+	if err := r.Done(); err != nil {
+		return "", 0, err
+	}
+	if a < 0 {
+		return "", 0, fault.New(fault.Internal, "a stored credit is above 2^63-1")
+	}
+	return asset, a, nil
+}
+
+// readAmount reads an amount; an absent key is zero.
+func readAmount(tx *ledger.Tx, key string, typ byte) (Amount, error) {
+	value, err := tx.Get(key)
+	if value == nil || err != nil {
+		return 0, err
+	}
+	return decodeAmount(typ, value)
+}
