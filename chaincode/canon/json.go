@@ -25,6 +25,11 @@ func Decode(data []byte, v any) error {
 	if err == nil {
 		return nil
 	}
+	// A type that reads its own text knows better what is wrong with it.
+	var refusal *fault.Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
 	var syntax *jsontext.SyntacticError
 	var semantic *json.SemanticError
 	switch {
