@@ -155,20 +155,44 @@ func (l Layout) path(parts ...string) string {
 	return filepath.Join(append([]string{l.Dir}, parts...)...)
 }
 
-// The state directory's parts that more than one step knows.
-func (l Layout) CryptoDir() string       { return l.path("crypto") }
-func (l Layout) CryptoConfig() string    { return l.path("config", "crypto-config.yaml") }
-func (l Layout) ChannelConfig() string   { return l.path("config", "channel") }
-func (l Layout) GenesisBlock() string    { return l.path("config", "channel", "genesis.block") }
-func (l Layout) Builder() string         { return l.path("config", "ccaas") }
-func (l Layout) DeployFile() string      { return l.path("config", "deploy.yaml") }
-func (l Layout) Deployments() string     { return l.path("deployments.json") }
-func (l Layout) Policy() string          { return l.path("policy.json") }
-func (l Layout) EVMFile() string         { return l.path("config", "evmnode.yaml") }
-func (l Layout) TronFile() string        { return l.path("config", "tronnode.yaml") }
-func (l Layout) LogDir() string          { return l.path("logs") }
-func (l Layout) RunDir() string          { return l.path("run") }
-func (l Layout) Program(n string) string { return filepath.Join(l.Bin, n) }
+// CryptoDir holds the keys and certificates of all Fabric nodes and clients.
+func (l Layout) CryptoDir() string { return l.path("crypto") }
+
+// CryptoConfig is the file that they are made from.
+func (l Layout) CryptoConfig() string { return l.path("config", "crypto-config.yaml") }
+
+// ChannelConfig is the directory of configtx.yaml.
+func (l Layout) ChannelConfig() string { return l.path("config", "channel") }
+
+// GenesisBlock is the channel's block 0.
+func (l Layout) GenesisBlock() string { return l.path("config", "channel", "genesis.block") }
+
+// Builder is the directory of the external builder, as core.yaml names it.
+func (l Layout) Builder() string { return l.path("config", "ccaas") }
+
+// DeployFile is deploy.yaml.
+func (l Layout) DeployFile() string { return l.path("config", "deploy.yaml") }
+
+// Deployments is the file that names the deployed contracts.
+func (l Layout) Deployments() string { return l.path("deployments.json") }
+
+// Policy is the auditor's policy file.
+func (l Layout) Policy() string { return l.path("policy.json") }
+
+// EVMFile is evmnode.yaml.
+func (l Layout) EVMFile() string { return l.path("config", "evmnode.yaml") }
+
+// TronFile is tronnode.yaml.
+func (l Layout) TronFile() string { return l.path("config", "tronnode.yaml") }
+
+// LogDir holds one log for each process.
+func (l Layout) LogDir() string { return l.path("logs") }
+
+// RunDir holds one run file for each process.
+func (l Layout) RunDir() string { return l.path("run") }
+
+// Program is the path of a program of this name.
+func (l Layout) Program(name string) string { return filepath.Join(l.Bin, name) }
 
 // User is a client identity of an organisation.
 type User string
@@ -199,26 +223,50 @@ func (o Org) ChaincodeIdentity() string {
 	return o.layout.path("crypto", "peerOrganizations", o.Domain, "peers", o.chaincodeHost(), "msp")
 }
 
-// Names and files of an organisation's own programs.
+// ChaincodeName is the name of the organisation's chaincode service.
 func (o Org) ChaincodeName() string { return "chaincode." + o.low() }
-func (o Org) AnchorName() string    { return "anchor." + o.low() }
-func (o Org) GatewayName() string   { return "gateway." + o.low() }
+
+// AnchorName is the name of the organisation's anchor.
+func (o Org) AnchorName() string { return "anchor." + o.low() }
+
+// GatewayName is the name of the organisation's gateway.
+func (o Org) GatewayName() string { return "gateway." + o.low() }
+
+// ChaincodeFile is the organisation's chaincode.yaml.
 func (o Org) ChaincodeFile() string { return o.layout.path("config", o.ChaincodeName()+".yaml") }
-func (o Org) AnchorFile() string    { return o.layout.path("config", o.AnchorName()+".yaml") }
-func (o Org) GatewayFile() string   { return o.layout.path("config", o.GatewayName()+".yaml") }
-func (o Org) PackageFile() string   { return o.layout.path("config", o.ChaincodeName()+".tar.gz") }
 
-// Addresses of an organisation's own programs.
+// AnchorFile is the organisation's anchor.yaml.
+func (o Org) AnchorFile() string { return o.layout.path("config", o.AnchorName()+".yaml") }
+
+// GatewayFile is the organisation's gateway.yaml.
+func (o Org) GatewayFile() string { return o.layout.path("config", o.GatewayName()+".yaml") }
+
+// PackageFile is the organisation's chaincode package.
+func (o Org) PackageFile() string { return o.layout.path("config", o.ChaincodeName()+".tar.gz") }
+
+// ChaincodeAddress is where the organisation's chaincode service listens.
 func (o Org) ChaincodeAddress() string { return address(o.port(offChaincode)) }
-func (o Org) AnchorAddress() string    { return address(o.port(offAnchor)) }
-func (o Org) GatewayHTTP() string      { return address(o.port(offGatewayHTTP)) }
-func (o Org) GatewayGRPC() string      { return address(o.port(offGatewayGRPC)) }
 
-// EVMAddress and the Tron addresses are where the test nodes listen.
-func (l Layout) EVMAddress() string          { return address(l.Base + offEVM) }
-func (l Layout) TronGRPCAddress() string     { return address(l.Base + offTronGRPC) }
+// AnchorAddress is where the organisation's anchor serves HTTP.
+func (o Org) AnchorAddress() string { return address(o.port(offAnchor)) }
+
+// GatewayHTTP is where the organisation's gateway serves REST.
+func (o Org) GatewayHTTP() string { return address(o.port(offGatewayHTTP)) }
+
+// GatewayGRPC is where the organisation's gateway serves gRPC.
+func (o Org) GatewayGRPC() string { return address(o.port(offGatewayGRPC)) }
+
+// EVMAddress is where the EVM test node serves JSON-RPC.
+func (l Layout) EVMAddress() string { return address(l.Base + offEVM) }
+
+// TronGRPCAddress is where the Tron test node serves its wallet service.
+func (l Layout) TronGRPCAddress() string { return address(l.Base + offTronGRPC) }
+
+// TronSolidityAddress is where it serves solidified state.
 func (l Layout) TronSolidityAddress() string { return address(l.Base + offTronSolidity) }
-func (l Layout) TronHTTPAddress() string     { return address(l.Base + offTronHTTP) }
+
+// TronHTTPAddress is where it serves HTTP and JSON-RPC.
+func (l Layout) TronHTTPAddress() string { return address(l.Base + offTronHTTP) }
 
 // EVM is the EVM chain's endpoints, the test node's when none is configured.
 func (l Layout) EVM() Chain {
