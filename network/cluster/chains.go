@@ -125,7 +125,7 @@ func (c *Cluster) chain(ctx context.Context, conf topology.Chain, name, config, 
 		if err != nil {
 			return "", err
 		}
-		if err := c.startProgram(ctx, name, path, config, listens...); err != nil {
+		if err := c.startProgram(ctx, name, path, []string{"--config", config}, listens...); err != nil {
 			return "", err
 		}
 	}
@@ -176,9 +176,11 @@ type Deployed struct {
 	Vaults    []string `json:"vaults"`
 }
 
-// deploy puts the contracts on the chains, once, and adds them to the facts.
+// deploy puts the contracts on the chains, once, and adds them to the facts. The
+// policy file is the last thing that the program writes: without it, it goes on
+// where it was interrupted.
 func (c *Cluster) deploy(ctx context.Context) error {
-	if _, err := os.Stat(c.Deployments()); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(c.Policy()); errors.Is(err, os.ErrNotExist) {
 		path, err := c.program("killick-anchor")
 		if err != nil {
 			return err
@@ -241,7 +243,7 @@ func (c *Cluster) startAnchors(ctx context.Context) error {
 			if err := writeFiles(file); err != nil {
 				return err
 			}
-			return c.startProgram(ctx, o.AnchorName(), path, o.AnchorFile(), o.AnchorAddress())
+			return c.startProgram(ctx, o.AnchorName(), path, []string{"run", "--config", o.AnchorFile()}, o.AnchorAddress())
 		})
 	}
 	return g.Wait()
@@ -266,7 +268,7 @@ func (c *Cluster) startGateways(ctx context.Context) error {
 			if err := writeFiles(file); err != nil {
 				return err
 			}
-			return c.startProgram(ctx, o.GatewayName(), path, o.GatewayFile(), o.GatewayHTTP(), o.GatewayGRPC())
+			return c.startProgram(ctx, o.GatewayName(), path, []string{"--config", o.GatewayFile()}, o.GatewayHTTP(), o.GatewayGRPC())
 		})
 	}
 	return g.Wait()

@@ -96,15 +96,15 @@ func (c *Cluster) startChaincode(ctx context.Context) error {
 			if err := writeFiles(file); err != nil {
 				return err
 			}
-			return c.startProgram(ctx, o.ChaincodeName(), path, o.ChaincodeFile(), o.ChaincodeAddress())
+			return c.startProgram(ctx, o.ChaincodeName(), path, []string{"--config", o.ChaincodeFile()}, o.ChaincodeAddress())
 		})
 	}
 	return g.Wait()
 }
 
 // startProgram starts one of our daemons and waits until it listens everywhere.
-func (c *Cluster) startProgram(ctx context.Context, name, path, config string, listens ...string) error {
-	s := spec{name: name, path: path, args: []string{"--config", config}}
+func (c *Cluster) startProgram(ctx context.Context, name, path string, args []string, listens ...string) error {
+	s := spec{name: name, path: path, args: args}
 	for _, a := range listens {
 		s.ports = append(s.ports, portOf(a))
 	}

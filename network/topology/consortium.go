@@ -240,6 +240,9 @@ func (c Consortium) Check() error {
 			bad("%s: %s is below one second", name, d)
 		}
 	}
+	if c.Cadence.Busy > c.Cadence.Quiet {
+		bad("cadence: busy (%s) is above quiet (%s)", c.Cadence.Busy, c.Cadence.Quiet)
+	}
 	return errors.Join(errs...)
 }
 

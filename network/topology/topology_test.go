@@ -85,6 +85,8 @@ func TestMistakes(t *testing.T) {
 		{"EVM with Tron's fields", `chains: {evm: {rpc: ["https://a"], grpc: b}}`, "belong to Tron"},
 		{"URL", `chains: {evm: {rpc: ["a:1"]}}`, "no http or https URL"},
 		{"cadence", "cadence: {busy: 1ms}", "cadence.busy"},
+		{"cadence upside down", "cadence: {busy: 2m}", "is above quiet"},
+		{"issuer", "issuers: [\"0OIl\"]", "issuers:"},
 		{"epoch", "epoch: 0s", "epoch:"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
