@@ -1,0 +1,134 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	// maxBatch is how many operations a request may carry.
+	maxBatch = 1000
+	// maxSingle and maxMany bound the bodies of the two POST paths. An operation
+	// has at most 65,536 bytes.
+	maxSingle = 128 << 10
+	maxMany   = 8 << 20
+	// maxMessage bounds gRPC messages. Those above maxMany are refused with a code
+	// of ours; above this gRPC itself ends the call.
+	maxMessage = 32 << 20
+)
+
+// marshaler is the JSON of the REST form: answers as protobuf defines it, with
+// all fields present; requests strictly, as operations are read.
+type marshaler struct{ runtime.JSONPb }
+
+func newMarshaler() *marshaler {
+	return &marshaler{runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitUnpopulated: true}}}
+}
+
+// NewDecoder reads a request body.
+func (m *marshaler) NewDecoder(r io.Reader) runtime.Decoder {
+	return runtime.DecoderFunc(func(v any) error {
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return tooLarge(err)
+		}
+		return decodeRequest(data, v)
+	})
+}
+
+func tooLarge(err error) error {
+	if limit := new(http.MaxBytesError); errors.As(err, &limit) {
+		return fault.New(fault.TooLarge, "the body is longer than %d bytes", limit.Limit)
+	}
+	return fault.New(fault.Malformed, "the body ended early")
+}
+
+// decodeRequest reads a body under the rules of docs/formats/operation.md
+// section 1: protobuf's own JSON decoder would accept a name twice, other
+// spellings of names, and null.
+func decodeRequest(data []byte, v any) error {
+	switch request := v.(type) {
+	case *killickv1.SubmitRequest:
+		var body struct {
+			Operation *string `json:"operation"`
+			Wait      *bool   `json:"wait"`
+		}
+		if err := canon.Decode(data, &body); err != nil {
+			return err
+		}
+		if body.Operation == nil {
+			return fault.New(fault.MissingField, "operation")
+		}
+		request.Operation, request.Wait = *body.Operation, body.Wait
+	case *killickv1.SubmitBatchRequest:
+		var body struct {
+			Operations []string `json:"operations"`
+			Wait       *bool    `json:"wait"`
+		}
+		if err := canon.Decode(data, &body); err != nil {
+			return err
+		}
+		if body.Operations == nil {
+			return fault.New(fault.MissingField, "operations")
+		}
+		request.Operations, request.Wait = body.Operations, body.Wait
+	default:
+		return fmt.Errorf("no body is read into %T", v)
+	}
+	return nil
+}
+
+// checkMessage refuses fields that the message does not have, and sizes.
+func checkMessage(request any) error {
+	m, ok := request.(proto.Message)
+	if !ok {
+		return nil
+	}
+	if size := proto.Size(m); size > maxMany {
+		return fault.New(fault.TooLarge, "the message has %d bytes, more than %d", size, maxMany)
+	}
+	if len(m.ProtoReflect().GetUnknown()) > 0 {
+		return fault.New(fault.UnknownField, "the message has a field that is not known here")
+	}
+	return nil
+}
+
+// bodyLimit is how long the body of a request may be.
+func bodyLimit(r *http.Request) int64 {
+	switch {
+	case r.Method != http.MethodPost:
+		return 0
+	case strings.HasSuffix(r.URL.Path, ":batch"):
+		return maxMany
+	}
+	return maxSingle
+}
+
+// checkQuery refuses query parameters that the path does not have, or twice.
+func checkQuery(r *http.Request) error {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fault.New(fault.Malformed, "the query of the URL cannot be read")
+	}
+	for name, v := range values {
+		known := r.URL.Path == "/v1/proofs" && (name == "key" || name == "operation" || name == "transaction")
+		if !known {
+			return fault.New(fault.UnknownField, "query parameter %q is not known here", name)
+		}
+		if len(v) > 1 {
+			return fault.New(fault.DuplicateKey, "query parameter %q occurs twice", name)
+		}
+	}
+	return nil
+}

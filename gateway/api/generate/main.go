@@ -1,0 +1,174 @@
+// Command generate compiles gateway/api/killick.proto and runs the code
+// generators on it: messages, gRPC stubs, the REST proxy and the OpenAPI
+// document. It is a module of its own, so that the generators do not pin the
+// product's dependencies. Run it in gateway/api: (cd generate && go run . ..).
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/bufbuild/protocompile"
+	_ "google.golang.org/genproto/googleapis/api/annotations"
+	_ "google.golang.org/genproto/googleapis/api/httpbody"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/pluginpb"
+)
+
+const (
+	source  = "killick.proto"
+	module  = "github.com/killick-ledger/killick/gateway/api"
+	openAPI = "killick.openapi.json"
+)
+
+// Each generator and its parameter. The programs are tools of this module.
+var generators = []struct{ tool, parameter string }{
+	{"protoc-gen-go", "module=" + module},
+	{"protoc-gen-go-grpc", "module=" + module},
+	{"protoc-gen-grpc-gateway", "module=" + module},
+	{"protoc-gen-openapiv3", "disable_default_errors=true"},
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: generate DIRECTORY-OF-"+source)
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(dir string) error {
+	request, err := compile(dir)
+	if err != nil {
+		return err
+	}
+	for _, g := range generators {
+		request.Parameter = proto.String(g.parameter)
+		files, err := generate(g.tool, request)
+		if err != nil {
+			return fmt.Errorf("%s: %w", g.tool, err)
+		}
+		for _, f := range files {
+			content := []byte(f.GetContent())
+			if f.GetName() == openAPI {
+				if content, err = complete(content); err != nil {
+					return err
+				}
+			}
+			if err := os.WriteFile(filepath.Join(dir, f.GetName()), content, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// compile resolves Google's annotations from the Go module that carries their
+// descriptors, so no .proto file of others is kept in this repository.
+func compile(dir string) (*pluginpb.CodeGeneratorRequest, error) {
+	compiler := protocompile.Compiler{
+		SourceInfoMode: protocompile.SourceInfoStandard,
+		Resolver: protocompile.CompositeResolver{
+			&protocompile.SourceResolver{ImportPaths: []string{dir}},
+			protocompile.ResolverFunc(func(path string) (protocompile.SearchResult, error) {
+				d, err := protoregistry.GlobalFiles.FindFileByPath(path)
+				return protocompile.SearchResult{Desc: d}, err
+			}),
+		},
+	}
+	files, err := compiler.Compile(context.Background(), source)
+	if err != nil {
+		return nil, err
+	}
+	request := &pluginpb.CodeGeneratorRequest{FileToGenerate: []string{source}}
+	seen := map[string]bool{}
+	var add func(f protoreflect.FileDescriptor)
+	add = func(f protoreflect.FileDescriptor) {
+		if seen[f.Path()] {
+			return
+		}
+		seen[f.Path()] = true
+		for i := range f.Imports().Len() {
+			add(f.Imports().Get(i).FileDescriptor)
+		}
+		request.ProtoFile = append(request.ProtoFile, protodesc.ToFileDescriptorProto(f))
+	}
+	add(files[0])
+	// Through their wire form, so that options become known extensions.
+	wire, err := proto.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	request = new(pluginpb.CodeGeneratorRequest)
+	return request, proto.Unmarshal(wire, request)
+}
+
+func generate(tool string, request *pluginpb.CodeGeneratorRequest) ([]*pluginpb.CodeGeneratorResponse_File, error) {
+	in, err := proto.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("go", "tool", tool)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	var response pluginpb.CodeGeneratorResponse
+	if err := proto.Unmarshal(out, &response); err != nil {
+		return nil, err
+	}
+	if response.Error != nil {
+		return nil, errors.New(response.GetError())
+	}
+	return response.GetFile(), nil
+}
+
+// complete adds what no annotation can say: every refusal is a problem document
+// (RFC 9457), and what the service is.
+func complete(document []byte) ([]byte, error) {
+	var doc map[string]any
+	if err := json.Unmarshal(document, &doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", openAPI, err)
+	}
+	doc["info"] = map[string]any{
+		"title": "Killick gateway", "version": "1",
+		"license": map[string]any{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+	}
+	text := map[string]any{"type": "string"}
+	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
+	schemas["Problem"] = map[string]any{
+		"type":     "object",
+		"required": []string{"type", "title", "status", "code", "advice", "instance"},
+		"properties": map[string]any{
+			"type": text, "title": text, "status": map[string]any{"type": "integer"},
+			"code": text, "detail": text, "advice": text, "instance": text,
+			"operation": map[string]any{"$ref": "#/components/schemas/killick.v1.Operation"},
+		},
+	}
+	refusal := map[string]any{
+		"description": "A refusal; docs/formats/codes.md lists the codes.",
+		"content": map[string]any{"application/problem+json": map[string]any{
+			"schema": map[string]any{"$ref": "#/components/schemas/Problem"},
+		}},
+	}
+	for _, path := range doc["paths"].(map[string]any) {
+		for _, operation := range path.(map[string]any) {
+			operation.(map[string]any)["responses"].(map[string]any)["default"] = refusal
+		}
+	}
+	out, err := json.MarshalIndent(doc, "", "  ")
+	return append(out, '\n'), err
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"google.golang.org/genproto/googleapis/api/httpbody"
+)
+
+const (
+	bundleType = "text/plain; charset=utf-8"
+	// maxBundle bounds what is taken from the anchor.
+	maxBundle   = 16 << 20
+	anchorLimit = 20 * time.Second
+)
+
+// GetProof fetches a bundle from the organisation's anchor.
+// Errors: fault.MissingField, fault.InvalidValue, fault.NotFound,
+// fault.NotAnchored, fault.Unavailable.
+func (s *Server) GetProof(ctx context.Context, in *killickv1.GetProofRequest) (*httpbody.HttpBody, error) {
+	query := url.Values{}
+	given := 0
+	if in.GetKey() != "" {
+		given++
+		query.Set("key", in.GetKey())
+	}
+	if in.GetTransaction() != "" {
+		given++
+		if _, err := canon.UnHex32(in.GetTransaction()); err != nil {
+			return nil, fault.New(fault.InvalidValue, "transaction: %s", fault.Text(err))
+		}
+		query.Set("tx", in.GetTransaction())
+	}
+	if in.GetOperation() != "" {
+		given++
+		receipt, err := s.lookup(in.GetOperation())
+		if err != nil {
+			return nil, err
+		}
+		if receipt.Key == "" {
+			return nil, fault.New(fault.NotAnchored, "nothing on the ledger holds a result of the operation; it is %s", receipt.State)
+		}
+		query.Set("key", receipt.Key)
+		query.Set("tx", receipt.Transaction)
+	}
+	if given != 1 {
+		return nil, fault.New(fault.MissingField, "give exactly one of key, operation and transaction")
+	}
+	data, err := s.fromAnchor(ctx, "/bundle", query)
+	if err != nil {
+		return nil, err
+	}
+	return &httpbody.HttpBody{ContentType: bundleType, Data: data}, nil
+}
+
+// GetPayout fetches what a claim needs from the organisation's anchor.
+// Errors: fault.InvalidValue, fault.NotFound, fault.Unavailable.
+func (s *Server) GetPayout(ctx context.Context, in *killickv1.GetPayoutRequest) (*httpbody.HttpBody, error) {
+	if _, err := canon.ParseAccount(in.GetAccount()); err != nil {
+		return nil, err
+	}
+	data, err := s.fromAnchor(ctx, "/payout", url.Values{"account": {in.GetAccount()}})
+	if err != nil {
+		return nil, err
+	}
+	return &httpbody.HttpBody{ContentType: "application/json", Data: data}, nil
+}
+
+func (s *Server) fromAnchor(ctx context.Context, path string, query url.Values) ([]byte, error) {
+	if s.cfg.Anchor == "" {
+		return nil, fault.New(fault.Unavailable, "this gateway has no anchor")
+	}
+	ctx, cancel := context.WithTimeout(ctx, anchorLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.cfg.Anchor+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask anchor: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.cfg.Log.WarnContext(ctx, "anchor does not answer", "error", err)
+		return nil, fault.New(fault.Unavailable, "the organisation's anchor does not answer")
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxBundle+1))
+	if err == nil && len(data) > maxBundle {
+		err = errors.New("answer is too long")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read answer of anchor: %w", err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return data, nil
+	}
+	if e, ok := fault.Parse(string(data)); ok {
+		return nil, e
+	}
+	switch response.StatusCode {
+	case http.StatusNotFound:
+		return nil, fault.New(fault.NotAnchored, "the anchor has no such bundle yet")
+	case http.StatusBadRequest:
+		return nil, fault.New(fault.InvalidValue, "the anchor cannot read the request")
+	}
+	return nil, fmt.Errorf("anchor answers %s", response.Status)
+}

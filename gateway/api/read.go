@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/credential"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/record"
+	"github.com/killick-ledger/killick/chaincode/reward"
+	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// query runs a query and reads its JSON answer into v.
+func (s *Server) query(ctx context.Context, v any, function string, args ...[]byte) error {
+	answer, err := s.cfg.Ledger.Evaluate(ctx, function, args...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, v, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("answer of %s: %w", function, err)
+	}
+	return nil
+}
+
+// ResolveDid resolves a DID. Errors: fault.InvalidValue, fault.WrongNetwork,
+// fault.DIDUnknown.
+func (s *Server) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest) (*killickv1.DidResolution, error) {
+	var v did.Resolution
+	if err := s.query(ctx, &v, "did:Resolve", []byte(in.GetDid())); err != nil {
+		return nil, err
+	}
+	document, err := canon.Marshal(v.Document)
+	if err != nil {
+		return nil, err
+	}
+	out := &killickv1.DidResolution{
+		DidDocument:         new(structpb.Struct),
+		DidDocumentMetadata: &killickv1.DidDocumentMetadata{VersionId: v.Metadata.VersionID, Deactivated: v.Metadata.Deactivated},
+		Version:             &killickv1.DidVersion{Hash: v.Version.Hash, Created: v.Version.Created, Updated: v.Version.Updated, Payout: v.Version.Payout},
+	}
+	return out, out.DidDocument.UnmarshalJSON(document)
+}
+
+// GetRecord reads a record. Errors: fault.InvalidValue, fault.NotFound.
+func (s *Server) GetRecord(ctx context.Context, in *killickv1.GetRecordRequest) (*killickv1.Record, error) {
+	var v record.View
+	if err := s.query(ctx, &v, "record:Read", []byte(in.GetId())); err != nil {
+		return nil, err
+	}
+	return &killickv1.Record{
+		Id: v.Reference, Owner: v.Owner, Status: v.Status, Version: v.Version, Schema: v.Schema, Commitment: v.Commitment,
+		Size: v.Size, Location: v.Location, Operation: v.By, Hash: v.Hash,
+	}, nil
+}
+
+// GetCredential reads a credential's status. Errors: fault.InvalidValue,
+// fault.NotFound.
+func (s *Server) GetCredential(ctx context.Context, in *killickv1.GetCredentialRequest) (*killickv1.Credential, error) {
+	var v credential.View
+	if err := s.query(ctx, &v, "credential:Read", []byte(in.GetId())); err != nil {
+		return nil, err
+	}
+	return &killickv1.Credential{
+		Id: v.Reference, Issuer: v.Issuer, Schema: v.Schema, Digest: v.Digest, ValidFrom: v.ValidFrom, ValidUntil: v.ValidUntil,
+		Evidence: v.Evidence, Status: v.Status, Version: v.Version, Operation: v.By, Hash: v.Hash,
+	}, nil
+}
+
+// GetBalance reads an account. Errors: fault.InvalidValue, fault.WrongNetwork,
+// fault.AssetUnknown, fault.DIDUnknown.
+func (s *Server) GetBalance(ctx context.Context, in *killickv1.GetBalanceRequest) (*killickv1.Balance, error) {
+	question, err := canon.Marshal(reward.BalanceQuery{DID: in.GetDid(), Asset: in.GetAsset()})
+	if err != nil {
+		return nil, err
+	}
+	var v reward.BalanceView
+	if err := s.query(ctx, &v, "reward:Balance", question); err != nil {
+		return nil, err
+	}
+	text := func(a reward.Amount) string { return strconv.FormatInt(int64(a), 10) }
+	return &killickv1.Balance{
+		Did: v.DID, Asset: v.Asset, Balance: text(v.Balance), Pending: v.Pending.String(), Due: v.Due.String(),
+		Vault: v.Vault, Address: v.Address, Assigned: text(v.Assigned),
+	}, nil
+}
+
+// GetNetwork describes the ledger. Errors: fault.NotInitialised.
+func (s *Server) GetNetwork(ctx context.Context, _ *killickv1.GetNetworkRequest) (*killickv1.Network, error) {
+	var v ops.NetworkView
+	if err := s.query(ctx, &v, "ops:Network"); err != nil {
+		return nil, err
+	}
+	out := &killickv1.Network{
+		Network: v.Name, Time: uint64(time.Now().Unix()), Rules: v.Rules, Log: v.Log, Assets: v.Assets, Operations: ops.Names(),
+		K: uint32(v.K), Treasuries: v.Treasuries, Issuers: v.Issuers, EpochSeconds: v.EpochSeconds, HeartbeatSeconds: v.HeartbeatSeconds,
+		SetVersion: v.SetVersion, Height: s.cfg.Submitter.Status().Next,
+	}
+	for _, m := range v.Members {
+		out.Members = append(out.Members, &killickv1.Member{Msp: m.MSP, Cosign: m.Cosign, Address: m.Address})
+	}
+	for _, vault := range v.Vaults {
+		out.Vaults = append(out.Vaults, &killickv1.Vault{Id: vault.ID, Token: vault.Token, Asset: vault.Asset})
+	}
+	return out, nil
+}

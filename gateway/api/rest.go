@@ -1,0 +1,149 @@
+package api
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/submit"
+	"google.golang.org/protobuf/proto"
+)
+
+//go:embed killick.openapi.json
+var openAPI []byte
+
+// REST returns the REST form of the server, with /openapi.json, /healthz and
+// /metrics beside it.
+func (s *Server) REST() (http.Handler, error) {
+	m := newMarshaler()
+	proxy := runtime.NewServeMux(
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.HTTPBodyMarshaler{Marshaler: m}),
+		runtime.WithErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, _ *http.Request, err error) {
+			s.writeProblem(ctx, w, err)
+		}),
+		runtime.WithRoutingErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, status int) {
+			s.writeProblem(ctx, w, routing(r, status))
+		}),
+		runtime.WithForwardResponseOption(accepted),
+		runtime.WithDisablePathLengthFallback(),
+	)
+	if err := killickv1.RegisterKillickHandlerServer(context.Background(), proxy, s); err != nil {
+		return nil, fmt.Errorf("register REST handlers: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", s.guard(proxy))
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(openAPI) // the client is gone if this fails
+	})
+	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("GET /metrics", s.metrics)
+	return mux, nil
+}
+
+// guard refuses what must not be read at all.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := bodyLimit(r)
+		if r.ContentLength > limit && (limit > 0 || r.ContentLength > 0) {
+			w.Header().Set("Connection", "close") // the rest of the body is not read
+			s.writeProblem(r.Context(), w, fault.New(fault.TooLarge, "the body has %d bytes, more than %d", r.ContentLength, limit))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		if err := checkQuery(r); err != nil {
+			s.writeProblem(r.Context(), w, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func routing(r *http.Request, status int) error {
+	switch status {
+	case http.StatusMethodNotAllowed:
+		return fault.New(fault.UnknownFunction, "%s is not possible on this path", r.Method)
+	case http.StatusNotFound:
+		return fault.New(fault.UnknownFunction, "no such path; /openapi.json lists them")
+	}
+	return fault.New(fault.Malformed, "the request's path cannot be read")
+}
+
+// accepted answers 202 to a submission that did not want to wait.
+func accepted(ctx context.Context, w http.ResponseWriter, m proto.Message) error {
+	var answered []*killickv1.Operation
+	switch method, _ := runtime.RPCMethod(ctx); method {
+	case killickv1.Killick_Submit_FullMethodName:
+		answered = []*killickv1.Operation{m.(*killickv1.Operation)}
+	case killickv1.Killick_SubmitBatch_FullMethodName:
+		answered = m.(*killickv1.SubmitBatchResponse).GetOperations()
+	}
+	for _, o := range answered {
+		if o.GetState() == string(submit.Pending) {
+			w.WriteHeader(http.StatusAccepted)
+			return nil
+		}
+	}
+	return nil
+}
+
+func (s *Server) writeProblem(ctx context.Context, w http.ResponseWriter, err error) {
+	r := s.refuse(ctx, err)
+	body, err := json.Marshal(r.problem())
+	if err != nil {
+		http.Error(w, "internal", http.StatusInternalServerError)
+		return
+	}
+	if r.code == fault.Overloaded {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(r.code.HTTP())
+	_, _ = w.Write(append(body, '\n')) // the client is gone if this fails
+}
+
+// health answers 200 when the ledger can be read through this gateway.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	status := s.cfg.Submitter.Status()
+	answer := map[string]any{"status": "ok", "network": s.cfg.Network, "next_block": status.Next, "pending": status.Pending}
+	code := http.StatusOK
+	if _, err := s.cfg.Ledger.Evaluate(ctx, "ops:Network"); err != nil {
+		answer["status"], answer["code"] = "unavailable", fault.Of(err).String()
+		code = http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(answer) // the client is gone if this fails
+}
+
+// metrics answers in the Prometheus text format.
+func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
+	status := s.cfg.Submitter.Status()
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	for _, m := range []struct {
+		name, kind, help string
+		value            uint64
+	}{
+		{"operations_accepted_total", "counter", "Operations written to the journal.", status.Accepted},
+		{"operations_repeated_total", "counter", "Submissions of operations that were known.", status.Repeated},
+		{"operations_done_total", "counter", "Operations that the ledger executed.", status.Done},
+		{"operations_refused_total", "counter", "Operations that the ledger refused.", status.Refused},
+		{"batches_total", "counter", "Transactions handed to the orderers.", status.Batches},
+		{"batches_void_total", "counter", "Transactions that Fabric voided; their operations went again.", status.Void},
+		{"batches_lost_total", "counter", "Transactions that no node knew; their operations went again.", status.Lost},
+		{"operations_pending", "gauge", "Operations that are not final.", uint64(status.Pending)},
+		{"batches_in_flight", "gauge", "Batches under way.", uint64(status.InFlight)},
+		{"next_block", "gauge", "Number of the block to be taken in next.", status.Next},
+	} {
+		fmt.Fprintf(w, "# HELP killick_%s %s\n# TYPE killick_%s %s\nkillick_%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
+	}
+}

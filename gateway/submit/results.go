@@ -1,0 +1,209 @@
+package submit
+
+import (
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+)
+
+// opResult is the result of an operation as a write of its transaction states it.
+type opResult struct {
+	op   [32]byte
+	code fault.Code
+	kind string // first part of the key
+	hour uint32
+}
+
+// key returns the state key of a standing result.
+func key(kind string, hour uint32, op [32]byte) string {
+	separator := "-"
+	if kind == "op" {
+		separator = "/"
+	}
+	return fmt.Sprintf("%s/%08x%s%x", kind, hour, separator, op)
+}
+
+// resultsOf reads the results that a valid transaction wrote
+// (docs/formats/operation.md section 3): result records, and the things that are
+// stored under the reference of the operation that created them.
+func resultsOf(tx Committed) []opResult {
+	var found []opResult
+	for _, w := range tx.Writes {
+		kind, rest, ok := strings.Cut(w.Key, "/")
+		if !ok || w.Delete || len(rest) != 73 {
+			continue
+		}
+		r := opResult{kind: kind}
+		separator := byte('-')
+		switch kind {
+		case "op":
+			const version, result = 0x01, 0x10
+			if len(w.Value) < 3 || w.Value[0] != version || w.Value[1] != result {
+				continue
+			}
+			separator, r.code = '/', fault.Code(w.Value[2])
+		case "record", "schema", "credential":
+		default:
+			continue
+		}
+		hour, err := hex.DecodeString(rest[:8])
+		if err != nil || rest[8] != separator {
+			continue
+		}
+		if _, err := hex.Decode(r.op[:], []byte(rest[9:])); err != nil {
+			continue
+		}
+		r.hour = binary.BigEndian.Uint32(hour)
+		found = append(found, r)
+	}
+	return found
+}
+
+// settlement is what a block says of one of our batches.
+type settlement struct {
+	flight *flight
+	valid  bool
+	reason string
+	// outcomes are those of flight.seqs, in order; of valid batches only. apply
+	// completes them.
+	outcomes []outcome
+}
+
+// verdicts reads the response of a valid batch: one byte for each item, the code
+// in the low 7 bits, the high bit for an operation that had been executed before.
+func verdicts(response []byte, items int) ([]outcome, error) {
+	if len(response) != items {
+		return nil, fmt.Errorf("response has %d bytes for %d items", len(response), items)
+	}
+	out := make([]outcome, items)
+	for i, b := range response {
+		out[i] = outcome{code: fault.Code(b & 0x7f), repeated: b&0x80 != 0}
+	}
+	return out, nil
+}
+
+// taken is a block as it enters the journal.
+type taken struct {
+	number       uint64
+	transactions []takenTx
+}
+
+type takenTx struct {
+	id         string
+	results    []opResult
+	settlement *settlement // nil for transactions of others
+}
+
+// take enters a block: results, outcomes and the cursor together, so that no
+// block counts as taken in whose results are missing, and none twice.
+func (j *journal) take(b taken) error {
+	return j.commit(func(tx *sql.Tx) error {
+		for i := range b.transactions {
+			if err := takeTransaction(tx, b.number, &b.transactions[i]); err != nil {
+				return fmt.Errorf("take block %d in: %w", b.number, err)
+			}
+		}
+		_, err := tx.Exec(`INSERT INTO meta(key, value) VALUES('next', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value`, fmt.Sprint(b.number+1))
+		return err
+	})
+}
+
+// addResult keeps the first result that stands on the ledger for good. One that
+// left nothing there (a bad signature, an operation that came too late) is kept
+// only until a standing one comes, for the same operation may still be done.
+const addResult = `INSERT INTO results(op, code, standing, tx, kind, hour) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(op) DO UPDATE
+	SET code = excluded.code, standing = excluded.standing, tx = excluded.tx, kind = excluded.kind, hour = excluded.hour
+	WHERE results.standing = 0 AND excluded.standing = 1`
+
+func takeTransaction(tx *sql.Tx, block uint64, t *takenTx) error {
+	valid := t.settlement == nil || t.settlement.valid
+	if !valid {
+		_, err := tx.Exec(`UPDATE batches SET state = ? WHERE tx = ?`, batchVoid, t.id)
+		return err
+	}
+	inserted, err := tx.Exec(`INSERT INTO transactions(tx, block) VALUES(?, ?)`, t.id, block)
+	if err != nil {
+		return err
+	}
+	row, err := inserted.LastInsertId()
+	if err != nil {
+		return err
+	}
+	results, err := tx.Prepare(addResult)
+	if err != nil {
+		return err
+	}
+	defer results.Close()
+	for _, r := range t.results {
+		if _, err := results.Exec(r.op[:], r.code, true, row, r.kind, r.hour); err != nil {
+			return err
+		}
+	}
+	if t.settlement == nil {
+		return nil
+	}
+	if _, err := tx.Exec(`UPDATE batches SET state = ? WHERE tx = ?`, batchValid, t.id); err != nil {
+		return err
+	}
+	return settle(tx, block, row, t)
+}
+
+// settle writes the outcomes of a valid batch of ours to its submissions. A
+// standing outcome replaces one that is not: a batch that was given up may still
+// come after the operation was refused, for example as expired.
+func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
+	update, err := tx.Prepare(`UPDATE submissions SET code = ?, repeated = ?, standing = ?, tx = ?, jws = x''
+		WHERE seq = ? AND (code IS NULL OR standing = 0 AND ?3 = 1)`)
+	if err != nil {
+		return err
+	}
+	defer update.Close()
+	written := make(map[[32]byte]bool, len(t.results))
+	for _, r := range t.results {
+		written[r.op] = true
+	}
+	f := t.settlement.flight
+	for i := range t.settlement.outcomes {
+		o, it := &t.settlement.outcomes[i], f.items[i]
+		o.tx, o.block = t.id, block
+		at := row
+		switch {
+		case it == nil: // final already, and known by its seq only since a restart
+			o.standing = o.code == fault.OK
+		case o.repeated:
+			o.standing = true
+			// The receipt names the transaction that did it.
+			err := tx.QueryRow(`SELECT t.id, t.tx, t.block FROM results r JOIN transactions t ON t.id = r.tx WHERE r.op = ?`,
+				it.op[:]).Scan(&at, &o.tx, &o.block)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("first result of %x: %w", it.op, err)
+			}
+		case written[it.op]:
+			o.standing = true
+		default:
+			if _, err := tx.Exec(addResult, it.op[:], o.code, false, row, "", it.hour); err != nil {
+				return err
+			}
+		}
+		if _, err := update.Exec(o.code, o.repeated, o.standing, at, f.seqs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse ends a submission that no transaction will carry.
+func (j *journal) refuse(it *item, code fault.Code) error {
+	return j.commit(func(tx *sql.Tx) error {
+		if _, err := tx.Exec(`UPDATE submissions SET code = ?, jws = x'' WHERE seq = ? AND code IS NULL`, code, it.seq); err != nil {
+			return err
+		}
+		_, err := tx.Exec(addResult, it.op[:], code, false, 0, "", it.hour)
+		return err
+	})
+}

@@ -1,0 +1,289 @@
+// Package submittest has a ledger in memory for tests of what submits to one: it
+// executes batches with chaincode/ops as endorsers do, orders them, and voids
+// those whose reads are stale as Fabric does. Faults can be ordered for the
+// transactions to come.
+package submittest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/gateway/submit"
+)
+
+// Fault is what goes wrong with one transaction.
+type Fault int
+
+// The faults.
+const (
+	None          Fault = iota
+	Unendorsed          // too few organisations answer: nothing happens
+	Refused             // the chaincode refuses the whole batch: nothing happens
+	Conflict            // it reaches a block and is void
+	UnknownStored       // handing it over fails, and it is in a block all the same
+	UnknownLost         // handing it over fails, and it is nowhere
+	SilentLost          // handing it over succeeds, and it is nowhere
+	Late                // as SilentLost, until Release puts it into a block
+)
+
+// Ledger is the ledger in memory. Make it with New.
+type Ledger struct {
+	engine *ops.Engine
+
+	mu     sync.Mutex
+	state  ledger.Memory
+	blocks []submit.Block
+	grown  chan struct{} // closed and replaced with each block
+	faults []Fault
+	known  map[string]bool
+	late   []*transaction
+	down   bool
+	count  int
+}
+
+// Caller is the organisation as which the ledger runs what is not a batch.
+var Caller = ledger.Caller{MSP: "Org1MSP", Role: "admin"}
+
+// New returns an empty ledger with one block, as a channel's first.
+func New() *Ledger {
+	return &Ledger{engine: ops.New(), grown: make(chan struct{}), known: map[string]bool{}, blocks: []submit.Block{{}}}
+}
+
+// Invoke runs a function of the chaincode as Caller and commits it in a block of
+// its own.
+func (l *Ledger) Invoke(function string, args ...[]byte) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tx := ledger.Begin(&l.state, now(), Caller)
+	answer, err := l.engine.Invoke(tx, function, args)
+	if err != nil {
+		return nil, err
+	}
+	writes := tx.Changes()
+	l.count++
+	l.append(committed(fmt.Sprintf("%064x", l.count), answer, writes))
+	return answer, tx.Flush()
+}
+
+// Evaluate runs a query.
+func (l *Ledger) Evaluate(_ context.Context, function string, args ...[]byte) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return nil, fault.New(fault.Unavailable, "no peer answers")
+	}
+	return l.engine.Invoke(ledger.Begin(&l.state, now(), Caller), function, args)
+}
+
+// Inject orders faults for the next transactions, one each.
+func (l *Ledger) Inject(faults ...Fault) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults = append(l.faults, faults...)
+}
+
+// SetDown makes every endorsement and query fail, or work again.
+func (l *Ledger) SetDown(down bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = down
+}
+
+// Release puts the transactions with the fault Late into blocks.
+func (l *Ledger) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.late {
+		l.commit(t, false)
+	}
+	l.late = nil
+}
+
+// Blocks yields blocks as submit.Ledger says.
+func (l *Ledger) Blocks(ctx context.Context, from uint64) iter.Seq2[submit.Block, error] {
+	return func(yield func(submit.Block, error) bool) {
+		for next := from; ; next++ {
+			block, err := l.block(ctx, next)
+			if !yield(block, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (l *Ledger) block(ctx context.Context, number uint64) (submit.Block, error) {
+	for {
+		l.mu.Lock()
+		grown := l.grown
+		if number < uint64(len(l.blocks)) {
+			defer l.mu.Unlock()
+			return l.blocks[number], nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return submit.Block{}, ctx.Err()
+		}
+	}
+}
+
+// Find reports whether a transaction is in a block.
+func (l *Ledger) Find(_ context.Context, id string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return false, errors.New("no peer answers")
+	}
+	return l.known[id], nil
+}
+
+// State returns a copy of the whole state.
+func (l *Ledger) State() []ledger.Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.Clone().Entries()
+}
+
+// Chain returns the blocks.
+func (l *Ledger) Chain() []submit.Block {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]submit.Block(nil), l.blocks...)
+}
+
+// Prepare makes a transaction and takes the next fault for it.
+func (l *Ledger) Prepare(frame []byte) (submit.Transaction, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count++
+	t := &transaction{ledger: l, id: fmt.Sprintf("%064x", l.count), frame: frame}
+	if len(l.faults) > 0 {
+		t.fault, l.faults = l.faults[0], l.faults[1:]
+	}
+	return t, nil
+}
+
+type transaction struct {
+	ledger   *Ledger
+	id       string
+	frame    []byte
+	fault    Fault
+	response []byte
+	reads    map[string]string
+	writes   []ledger.Entry
+}
+
+func (t *transaction) ID() string { return t.id }
+
+// Endorse executes the batch and remembers what it read.
+func (t *transaction) Endorse(ctx context.Context) error {
+	l := t.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.down, t.fault == Unendorsed:
+		return errors.New("1 of 2 needed organisations answered")
+	case t.fault == Refused:
+		return fault.New(fault.ClockSkew, "ordered by the test")
+	}
+	seen := &recorder{Memory: &l.state, reads: map[string]string{}}
+	tx := ledger.Begin(seen, now(), Caller)
+	var err error
+	if t.response, err = l.engine.Invoke(tx, "ops:Batch", [][]byte{t.frame}); err != nil {
+		return err
+	}
+	t.reads, t.writes = seen.reads, tx.Changes()
+	return ctx.Err()
+}
+
+// Submit orders the batch, or does what its fault says.
+func (t *transaction) Submit(context.Context) error {
+	l := t.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	unknown := errors.New("the orderers' answer is lost")
+	switch t.fault {
+	case UnknownLost:
+		return unknown
+	case SilentLost:
+		return nil
+	case Late:
+		l.late = append(l.late, t)
+		return nil
+	case UnknownStored:
+		l.commit(t, false)
+		return unknown
+	}
+	l.commit(t, t.fault == Conflict)
+	return nil
+}
+
+// commit puts a transaction into a block. It is void when a value that it read
+// has changed since. The caller holds mu.
+func (l *Ledger) commit(t *transaction, void bool) {
+	for key, value := range t.reads {
+		current, err := l.state.Get(key)
+		void = void || err != nil || string(current) != value
+	}
+	l.known[t.id] = true
+	if void {
+		l.append(submit.Committed{ID: t.id, Reason: "MVCC_READ_CONFLICT"})
+		return
+	}
+	for _, w := range t.writes {
+		var err error
+		if w.Value == nil {
+			err = l.state.Delete(w.Key)
+		} else {
+			err = l.state.Put(w.Key, w.Value)
+		}
+		if err != nil {
+			panic(err) // the chaincode wrote an empty key or value
+		}
+	}
+	l.append(committed(t.id, t.response, t.writes))
+}
+
+func (l *Ledger) append(tx submit.Committed) {
+	l.blocks = append(l.blocks, submit.Block{Number: uint64(len(l.blocks)), Transactions: []submit.Committed{tx}})
+	close(l.grown)
+	l.grown = make(chan struct{})
+}
+
+func committed(id string, response []byte, writes []ledger.Entry) submit.Committed {
+	c := submit.Committed{ID: id, Valid: true, Reason: "VALID", Response: response}
+	for _, w := range writes {
+		c.Writes = append(c.Writes, submit.Write{Key: w.Key, Value: w.Value, Delete: w.Value == nil})
+	}
+	return c
+}
+
+// recorder remembers the values of the keys that a batch reads one by one.
+type recorder struct {
+	*ledger.Memory
+	reads map[string]string
+}
+
+func (r *recorder) Get(key string) ([]byte, error) {
+	value, err := r.Memory.Get(key)
+	r.reads[key] = string(value)
+	return value, err
+}
+
+func (r *recorder) GetMany(keys []string) ([][]byte, error) {
+	values, err := r.Memory.GetMany(keys)
+	for i, key := range keys {
+		r.reads[key] = string(values[i])
+	}
+	return values, err
+}
+
+func now() uint64 { return uint64(time.Now().Unix()) }
