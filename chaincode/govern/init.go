@@ -25,7 +25,7 @@ type Init struct {
 	Members          []Member `json:"members"`
 	K                int      `json:"k"`
 	Vaults           []Vault  `json:"vaults"`
-	Issuers          []string `json:"issuers"`
+	Issuers          []string `json:"issuers,omitempty"`
 	Treasuries       []string `json:"treasuries"`
 	Assets           []string `json:"assets"`
 	EpochSeconds     uint64   `json:"epochSeconds"`

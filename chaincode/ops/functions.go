@@ -17,9 +17,11 @@ type Function struct {
 	Name   string // "<contract>:<Function>", exactly so
 	Args   int    // number of arguments, exactly so many
 	Writes bool   // its changes are to be kept
+	// Organisation says that it acts for the organisation that submits it, whose
+	// identity therefore has to be known.
+	Organisation bool
 
-	organisation bool
-	run          func(*Engine, *ledger.Tx, []byte) (any, error)
+	run func(*Engine, *ledger.Tx, []byte) (any, error)
 }
 
 // raw marks an answer that is not to be rendered as JSON.
@@ -64,7 +66,7 @@ func (e *Engine) Invoke(tx *ledger.Tx, name string, args [][]byte) ([]byte, erro
 }
 
 var functions = []Function{
-	{Name: "ops:Init", Args: 1, Writes: true, organisation: true, run: initialise},
+	{Name: "ops:Init", Args: 1, Writes: true, Organisation: true, run: initialise},
 	{Name: "ops:Apply", Args: 1, Writes: true, run: (*Engine).apply},
 	{Name: "ops:Batch", Args: 1, Writes: true, run: (*Engine).batch},
 	{Name: "ops:Check", Args: 1, run: (*Engine).check},
@@ -92,19 +94,19 @@ var functions = []Function{
 		return credential.LookupSchema(tx, string(ref))
 	})},
 
-	{Name: "reward:Fund", Args: 1, Writes: true, organisation: true, run: request([]string{"id", "asset"}, (*reward.Fund).Apply)},
-	{Name: "reward:Cut", Writes: true, organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
+	{Name: "reward:Fund", Args: 1, Writes: true, Organisation: true, run: request([]string{"id", "asset"}, (*reward.Fund).Apply)},
+	{Name: "reward:Cut", Writes: true, Organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
 		clock, err := readClock(tx)
 		if err != nil {
 			return nil, err
 		}
 		return reward.Cut(tx, n, clock)
 	})},
-	{Name: "reward:Fold", Writes: true, organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
+	{Name: "reward:Fold", Writes: true, Organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
 		return reward.Fold(tx, n)
 	})},
-	{Name: "reward:Reserve", Args: 1, Writes: true, organisation: true, run: request([]string{"vault", "funded"}, (*reward.Reserve).Apply)},
-	{Name: "reward:Sign", Args: 1, Writes: true, organisation: true,
+	{Name: "reward:Reserve", Args: 1, Writes: true, Organisation: true, run: request([]string{"vault", "funded"}, (*reward.Reserve).Apply)},
+	{Name: "reward:Sign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"vault", "epoch", "attempt", "signature"}, (*reward.Sign).Apply)},
 	{Name: "reward:Balance", Args: 1, run: query([]string{"did", "asset"}, (*reward.BalanceQuery).Answer)},
 	{Name: "reward:Epoch", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
@@ -118,11 +120,11 @@ var functions = []Function{
 	{Name: "reward:Leaves", Args: 1, run: query([]string{"vault"}, (*reward.LeavesQuery).Answer)},
 	{Name: "reward:Signatures", Args: 1, run: query([]string{"vault", "epoch", "attempt"}, (*reward.SignaturesQuery).Answer)},
 
-	{Name: "checkpoint:Cosign", Args: 1, Writes: true, organisation: true,
+	{Name: "checkpoint:Cosign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"size", "root", "time", "ed25519", "secp256k1"}, (*checkpoint.Cosign).Apply)},
-	{Name: "checkpoint:Accept", Args: 1, Writes: true, organisation: true,
+	{Name: "checkpoint:Accept", Args: 1, Writes: true, Organisation: true,
 		run: query([]string{"size", "root", "time", "signers"}, (*checkpoint.Accept).Apply)},
-	{Name: "checkpoint:Receipt", Args: 1, Writes: true, organisation: true,
+	{Name: "checkpoint:Receipt", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"chain", "size", "tx", "block", "blockHash"}, (*checkpoint.Receipt).Apply)},
 	{Name: "checkpoint:Head", run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, _ []byte) (any, error) {
 		head, err := checkpoint.Head(tx)
@@ -218,7 +220,7 @@ func request[R any](fields []string, apply func(*R, *ledger.Tx, *govern.Network)
 
 func initialise(_ *Engine, tx *ledger.Tx, arg []byte) (any, error) {
 	i := new(govern.Init)
-	fields := []string{"network", "log", "rules", "members", "k", "vaults", "issuers", "treasuries", "assets", "epochSeconds", "heartbeatSeconds"}
+	fields := []string{"network", "log", "rules", "members", "k", "vaults", "treasuries", "assets", "epochSeconds", "heartbeatSeconds"}
 	if err := decode(arg, i, fields); err != nil {
 		return nil, err
 	}

@@ -126,5 +126,5 @@ func organisational(op string) bool {
 		return false
 	}
 	f, ok := functionByName[domain+":"+string(verb[0]-'a'+'A')+verb[1:]]
-	return ok && f.Writes && f.organisation
+	return ok && f.Writes && f.Organisation
 }
