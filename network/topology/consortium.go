@@ -129,7 +129,7 @@ func Default() Consortium {
 			{Name: "Org1", Gateway: true}, {Name: "Org2"}, {Name: "Org3"}, {Name: "Org4"},
 		},
 		Ports:         17000,
-		Block:         Block{Interval: 100 * time.Millisecond, Messages: 100},
+		Block:         Block{Interval: 100 * time.Millisecond, Messages: 500},
 		StateDatabase: "goleveldb",
 		Fabric:        Fabric{Log: "error"},
 		Chains:        Chains{Period: time.Second, Fund: []string{}},
