@@ -46,7 +46,7 @@ var alice, bob, carol = named("alice"), named("bob"), named("carol")
 // gotron-sdk's client of it.
 type network struct {
 	*client.GrpcClient
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	cfg      node.Config
 	chain    *node.Chain
@@ -55,7 +55,7 @@ type network struct {
 	stop     func()
 }
 
-func start(t *testing.T, dir string, change ...func(*node.Config)) *network {
+func start(t testing.TB, dir string, change ...func(*node.Config)) *network {
 	t.Helper()
 	n := &network{t: t, dir: dir, cfg: node.Config{
 		Dir: dir, SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),

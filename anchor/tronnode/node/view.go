@@ -4,6 +4,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/killick-ledger/killick/anchor/tronnode/tvm"
 )
@@ -93,13 +94,13 @@ func (v view) transaction(id common.Hash) (*core.Transaction, error) {
 	return b.GetTransactions()[at.index], nil
 }
 
-// waitingTransaction returns a transaction that waits for a block, or nil. The
-// chain is locked.
+// waitingTransaction returns a copy of a transaction that waits for a block, or
+// nil. The chain is locked.
 func (c *Chain) waitingTransaction(id common.Hash) *core.Transaction {
 	if c.waiting[id] {
 		for _, t := range c.pending {
 			if t.id == id {
-				return t.msg
+				return proto.Clone(t.msg).(*core.Transaction) // making a block changes it
 			}
 		}
 	}
