@@ -20,6 +20,7 @@ type flight struct {
 const (
 	minPause = 100 * time.Millisecond
 	maxPause = 2 * time.Second
+	maxDelay = 30 * time.Second // of a lane with an operation that fails alone
 )
 
 // dispatch sends batches as long as there are places and operations.
@@ -134,14 +135,39 @@ func (s *Submitter) putBack(f *flight, cause error) {
 	s.cfg.Log.Warn("batch was not endorsed", "items", len(f.items), "error", cause)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if refused := new(fault.Error); errors.As(cause, &refused) {
+	refused := new(fault.Error)
+	about := errors.As(cause, &refused) && !general(refused.Code)
+	if about {
 		for _, it := range f.items {
 			it.conflicts++
 		}
+	} else {
+		s.pause = min(max(2*s.pause, minPause), maxPause)
+		s.paused = time.Now().Add(s.pause)
 	}
-	s.pause = min(max(2*s.pause, minPause), maxPause)
-	s.paused = time.Now().Add(s.pause)
-	s.land(f)
+	if !about || len(f.items) > 1 {
+		s.land(f)
+		return
+	}
+	// It is this operation that cannot be executed now: only its lane waits.
+	s.inFlight--
+	s.signal()
+	time.AfterFunc(min(minPause<<min(f.items[0].conflicts, 16), maxDelay), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.queue.release(f, time.Now())
+		s.signal()
+	})
+}
+
+// general says whether a refusal of a batch is about the ledger or the gateway
+// and not about one of the operations.
+func general(c fault.Code) bool {
+	switch c {
+	case fault.NotInitialised, fault.ClockSkew, fault.Unavailable, fault.Overloaded, fault.Unknown:
+		return true
+	}
+	return false
 }
 
 // land frees a flight's place and lanes. The caller holds mu.
@@ -151,14 +177,8 @@ func (s *Submitter) land(f *flight) {
 	s.signal()
 }
 
-// transient says whether a refusal of a whole batch may pass by itself.
-func transient(c fault.Code) bool {
-	switch c {
-	case fault.Internal, fault.NotInitialised, fault.ClockSkew, fault.Unavailable, fault.Overloaded, fault.Unknown:
-		return true
-	}
-	return false
-}
+// transient says whether a refusal of a lone operation may pass by itself.
+func transient(c fault.Code) bool { return c == fault.Internal || general(c) }
 
 // doomed says whether a lone operation must be given up after this refusal: when
 // the refusal is about it, or when it has expired.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -63,6 +64,7 @@ const (
 // joins those that come at the same time into one SQLite transaction and one
 // fsync; reads go past it.
 type journal struct {
+	lock   *os.File
 	write  *sql.DB // one connection
 	read   *sql.DB
 	queue  chan *change
@@ -91,20 +93,37 @@ func openJournal(path, network string) (*journal, error) {
 		}
 		return db, err
 	}
-	write, err := open("", 1)
+	lock, err := lockFile(path + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", path, err)
 	}
+	write, err := open("", 1)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), lock.Close())
+	}
 	read, err := open("&_pragma=query_only(1)", 4)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), write.Close())
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), write.Close(), lock.Close())
 	}
-	j := &journal{write: write, read: read, queue: make(chan *change, 4096), ended: make(chan struct{})}
+	j := &journal{lock: lock, write: write, read: read, queue: make(chan *change, 4096), ended: make(chan struct{})}
 	if err := j.prepare(network); err != nil {
-		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), write.Close(), read.Close())
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), write.Close(), read.Close(), lock.Close())
 	}
 	go j.run()
 	return j, nil
+}
+
+// lockFile keeps a second process away until the file is closed or the process
+// ends, however it ends.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another process uses it: %w", err), f.Close())
+	}
+	return f, nil
 }
 
 func (j *journal) prepare(network string) error {
@@ -130,7 +149,7 @@ func (j *journal) prepare(network string) error {
 func (j *journal) close() error {
 	close(j.queue)
 	<-j.ended
-	return errors.Join(j.read.Close(), j.write.Close())
+	return errors.Join(j.read.Close(), j.write.Close(), j.lock.Close())
 }
 
 // commit makes a change durable together with those of others. When it returns

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+
+	"github.com/killick-ledger/killick/network/fabric"
+	"gopkg.in/yaml.v3"
+)
+
+// Config is gateway.yaml.
+type Config struct {
+	// ListenHTTP is host:port of the REST service, ListenGRPC that of gRPC. Both
+	// are without TLS: bind them to a loopback or inner address and let the
+	// organisation's edge end TLS before them.
+	ListenHTTP string `yaml:"listen_http"`
+	ListenGRPC string `yaml:"listen_grpc"`
+	// Journal is the path of the SQLite file that holds what was taken. Its folder
+	// is made. One process uses it at a time.
+	Journal string `yaml:"journal"`
+	// Network is the ledger's name, "<channel>-<16 hex digits>".
+	Network string `yaml:"network"`
+	// Anchor is the URL of the own organisation's anchor. Empty: no proofs and
+	// payouts here.
+	Anchor string `yaml:"anchor"`
+	// Fabric is how the network is reached.
+	Fabric fabric.Config `yaml:"fabric"`
+
+	// Batch is how many operations travel together at most (0: 500), InFlight how
+	// many batches are under way (0: 4), Queue how many operations may wait before
+	// more are refused as overloaded (0: 100,000).
+	Batch    int `yaml:"batch"`
+	InFlight int `yaml:"in_flight"`
+	Queue    int `yaml:"queue"`
+}
+
+// readConfig reads a configuration strictly and reports all its mistakes.
+func readConfig(path string) (Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	var c Config
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("configuration %s: more than one document", path)
+	}
+	if err := c.Check(); err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Check reports every mistake.
+func (c Config) Check() error {
+	var errs []error
+	for name, address := range map[string]string{"listen_http": c.ListenHTTP, "listen_grpc": c.ListenGRPC} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %q is not host:port", name, address))
+		}
+	}
+	if c.Journal == "" {
+		errs = append(errs, errors.New("journal: a path is needed"))
+	}
+	if c.Network == "" {
+		errs = append(errs, errors.New("network: the ledger's name is needed"))
+	}
+	if c.Anchor != "" {
+		if u, err := url.Parse(c.Anchor); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			errs = append(errs, fmt.Errorf("anchor: %q is no http or https URL", c.Anchor))
+		}
+	}
+	if c.Batch < 0 || c.Batch > 1000 {
+		errs = append(errs, fmt.Errorf("batch: %d is not between 0 and 1000", c.Batch))
+	}
+	if c.InFlight < 0 || c.Queue < 0 {
+		errs = append(errs, errors.New("in_flight and queue cannot be negative"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/submit"
+	"github.com/killick-ledger/killick/network/fabric"
+)
+
+// ledger is the Fabric network as submit and api see it.
+type ledger struct {
+	client    *fabric.Client
+	chaincode string
+}
+
+// Prepare makes a transaction of a batch.
+func (l ledger) Prepare(frame []byte) (submit.Transaction, error) {
+	tx, err := l.client.Prepare("ops:Batch", frame)
+	if err != nil {
+		return nil, err
+	}
+	return transaction{tx}, nil
+}
+
+// transaction gives refusals their codes.
+type transaction struct{ *fabric.Transaction }
+
+func (t transaction) Endorse(ctx context.Context) error { return coded(t.Transaction.Endorse(ctx)) }
+
+// coded finds the chaincode's code in a refusal. A difference between
+// organisations counts as a fault of the batch too: halving finds the operation
+// that they differ on.
+func coded(err error) error {
+	var refused *fabric.Refused
+	var diverged *fabric.Diverged
+	switch {
+	case errors.As(err, &refused):
+		if e, ok := fault.Parse(refused.Message); ok {
+			return e
+		}
+	case errors.As(err, &diverged):
+		return fault.New(fault.Internal, "%v", err)
+	}
+	return err
+}
+
+// Evaluate runs a query.
+func (l ledger) Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error) {
+	answer, err := l.client.Evaluate(ctx, function, args...)
+	var unavailable *fabric.Unavailable
+	if errors.As(err, &unavailable) {
+		return nil, fault.New(fault.Unavailable, "no peer answers")
+	}
+	return answer, coded(err)
+}
+
+// Find reports whether a transaction is in a block.
+func (l ledger) Find(ctx context.Context, id string) (bool, error) {
+	status, err := l.client.Lookup(ctx, id)
+	return status.Found, err
+}
+
+// Blocks yields blocks with what submit needs of them.
+func (l ledger) Blocks(ctx context.Context, from uint64) iter.Seq2[submit.Block, error] {
+	return func(yield func(submit.Block, error) bool) {
+		for block, err := range l.client.Blocks(ctx, from) {
+			var b submit.Block
+			if err == nil {
+				b, err = decode(block, l.chaincode)
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
