@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/killick-ledger/killick/anchor/log"
+)
+
+// finding is what the program says of a bundle.
+type finding struct {
+	Verdict  string   `json:"verdict"` // "verified", "invalid" or "not fully checked"
+	Exit     int      `json:"exit"`
+	Depth    string   `json:"depth"` // "L1" or "none"
+	Kind     string   `json:"kind,omitempty"`
+	Claim    []string `json:"claim,omitempty"`
+	Sentence string   `json:"sentence,omitempty"`
+	Checks   []result `json:"checks"`
+	// Notes are endpoints that did not answer although another one did; they do
+	// not change the verdict.
+	Notes []string `json:"notes,omitempty"`
+}
+
+type result struct {
+	Name   string `json:"name"`
+	Status string `json:"status"` // "ok", "FAIL" or "not checked"
+	Text   string `json:"text"`
+}
+
+// examine checks the bundle offline and then against every chain of the policy.
+// Chains are read only for a bundle whose form and signatures hold: what else
+// it says could come from anybody.
+func examine(ctx context.Context, data []byte, p *log.Policy, o options) *finding {
+	b, err := log.ParseBundle(data)
+	if err != nil {
+		return conclude(nil, []log.Check{{Name: "form", Status: log.Failed, Text: err.Error()}}, nil)
+	}
+	checks := append([]log.Check{{Name: "form", Text: fmt.Sprintf("%d bytes; the claim follows from the records", len(data))}}, b.Verify(p)...)
+	if log.Worst(checks) == log.Failed {
+		return conclude(b, checks, nil)
+	}
+	var notes []string
+	for _, c := range p.Chains {
+		list := o.evm
+		if isTron(c.ID) {
+			list = o.tron
+		}
+		more, silent := onChain(ctx, b, p, c.ID, list)
+		checks, notes = append(checks, more...), append(notes, silent...)
+	}
+	if len(p.Chains) == 0 {
+		checks = append(checks, log.Check{Name: "chains", Status: log.Unchecked, Text: "the policy names no public chain"})
+	}
+	return conclude(b, checks, notes)
+}
+
+// onChain asks every endpoint given for a chain. All that answer must agree with
+// the bundle, and so with each other; one that answers is enough.
+func onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chain string, endpoints []string) (checks []log.Check, notes []string) {
+	name := "chain " + chain
+	if len(endpoints) == 0 {
+		return []log.Check{{Name: name, Status: log.Unchecked, Text: "no endpoint was given"}}, nil
+	}
+	if _, ok := b.AnchorOn(chain); !ok {
+		return b.CheckReading(p, chain, log.Reading{}), nil
+	}
+	answered := false
+	var silent []log.Check
+	for _, url := range endpoints {
+		r, err := read(ctx, url, b, p, chain)
+		if err != nil {
+			silent = append(silent, log.Check{Name: name, Status: log.Unchecked, Text: err.Error()})
+			continue
+		}
+		answered = true
+		checks = append(checks, b.CheckReading(p, chain, r)...)
+	}
+	if !answered {
+		return silent, nil
+	}
+	for _, s := range silent {
+		notes = append(notes, s.Name+": "+s.Text)
+	}
+	return checks, notes
+}
+
+func isTron(chain string) bool { return strings.HasPrefix(chain, "tron:") }
+
+func conclude(b *log.Bundle, checks []log.Check, notes []string) *finding {
+	f := &finding{Verdict: "verified", Exit: exitVerified, Depth: "L1", Notes: notes}
+	switch log.Worst(checks) {
+	case log.Failed:
+		f.Verdict, f.Exit, f.Depth = "invalid", exitInvalid, "none"
+	case log.Unchecked:
+		f.Verdict, f.Exit, f.Depth = "not fully checked", exitPartly, "none"
+	}
+	if b != nil {
+		if c, err := b.Claim(); err == nil {
+			f.Kind, f.Claim, f.Sentence = c.Kind, c.Lines, c.Sentence
+		}
+	}
+	for _, c := range checks {
+		f.Checks = append(f.Checks, result{c.Name, c.Status.String(), c.Text})
+	}
+	return f
+}
+
+func (f *finding) writeJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(f)
+}
+
+func (f *finding) writeText(w io.Writer) error {
+	var out strings.Builder
+	if f.Sentence != "" {
+		fmt.Fprintf(&out, "claim: %s\n", f.Sentence)
+	}
+	for _, c := range f.Checks {
+		fmt.Fprintf(&out, "%-11s  %-14s  %s\n", c.Status, c.Name, c.Text)
+	}
+	for _, n := range f.Notes {
+		fmt.Fprintf(&out, "%-11s  %s\n", "no answer", n)
+	}
+	switch f.Exit {
+	case exitVerified:
+		fmt.Fprintf(&out, "VERIFIED at depth L1: signatures of the members and the public chains' final heads\n")
+	case exitInvalid:
+		fmt.Fprintf(&out, "INVALID\n")
+	default:
+		fmt.Fprintf(&out, "NOT FULLY CHECKED: nothing failed, but this is not a verification\n")
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}

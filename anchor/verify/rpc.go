@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxReply bounds what an endpoint may answer to one call.
+const maxReply = 1 << 20
+
+// endpoint is a JSON-RPC server of a public chain. It is not trusted: replies are
+// bounded and decoded strictly, redirects are refused. Calls do not retry.
+type endpoint struct {
+	url    string
+	client *http.Client
+}
+
+func dial(address string) (*endpoint, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("%q is not an http or https URL", address)
+	}
+	return &endpoint{url: address, client: &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// call makes one JSON-RPC call. An error means that there is no answer, never
+// that the answer is no.
+func (e *endpoint) call(ctx context.Context, result any, method string, params ...any) error {
+	if params == nil {
+		params = []any{}
+	}
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	reply, err := e.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, withoutURL(err))
+	}
+	defer reply.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(reply.Body, maxReply+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", method, err)
+	case reply.StatusCode != http.StatusOK:
+		return fmt.Errorf("%s: HTTP status %d", method, reply.StatusCode)
+	case len(data) > maxReply:
+		return fmt.Errorf("%s: the reply is longer than %d bytes", method, maxReply)
+	}
+	var envelope struct {
+		Version string         `json:"jsonrpc"`
+		ID      int            `json:"id"`
+		Result  jsontext.Value `json:"result"`
+		Error   *struct {
+			Code    int    `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(data, &envelope); err != nil {
+		return fmt.Errorf("%s: the reply is not JSON-RPC: %w", method, err)
+	}
+	if envelope.Error != nil {
+		return fmt.Errorf("%s: the endpoint answers error %d: %.200q", method, envelope.Error.Code, envelope.Error.Message)
+	}
+	if envelope.Version != "2.0" || envelope.ID != 1 || len(envelope.Result) == 0 || string(envelope.Result) == "null" {
+		return fmt.Errorf("%s: the reply holds no result", method)
+	}
+	if err := json.Unmarshal(envelope.Result, result); err != nil {
+		return fmt.Errorf("%s: unexpected result: %w", method, err)
+	}
+	return nil
+}
+
+// withoutURL drops the URL from an error: it may carry an access key.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// host names an endpoint without its path and query, which may hold a key.
+func host(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return "endpoint"
+}
+
+// quantity is a JSON-RPC number: 0x and hex digits.
+type quantity uint64
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (q *quantity) UnmarshalText(text []byte) error {
+	digits, ok := strings.CutPrefix(string(text), "0x")
+	n, err := strconv.ParseUint(digits, 16, 64)
+	if !ok || err != nil {
+		return fmt.Errorf("%.40q is not a quantity", text)
+	}
+	*q = quantity(n)
+	return nil
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (q quantity) MarshalText() ([]byte, error) {
+	return strconv.AppendUint([]byte("0x"), uint64(q), 16), nil
+}
+
+// octets is JSON-RPC data: 0x and pairs of hex digits.
+type octets []byte
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *octets) UnmarshalText(text []byte) error {
+	digits, ok := strings.CutPrefix(string(text), "0x")
+	b, err := hex.DecodeString(digits)
+	if !ok || err != nil {
+		return fmt.Errorf("%.40q is not data", text)
+	}
+	*o = b
+	return nil
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (o octets) MarshalText() ([]byte, error) { return []byte("0x" + hex.EncodeToString(o)), nil }
