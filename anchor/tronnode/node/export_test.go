@@ -1,0 +1,7 @@
+package node
+
+// For tests of what has vectors elsewhere.
+var (
+	BlockID    = blockID
+	MerkleRoot = merkleRoot
+)
