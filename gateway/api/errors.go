@@ -94,6 +94,7 @@ func (r *refusal) GRPCStatus() *status.Status {
 	if o := r.receipt; o != nil {
 		info.Metadata["operation"], info.Metadata["reference"] = o.GetId(), o.GetReference()
 		info.Metadata["transaction"], info.Metadata["block"] = o.GetTransaction(), strconv.FormatUint(o.GetBlock(), 10)
+		info.Metadata["state"] = o.GetState()
 		info.Metadata["repeated"] = strconv.FormatBool(o.GetRepeated())
 	}
 	st := status.New(grpcCode(r.code), r.Error())

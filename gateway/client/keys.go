@@ -48,6 +48,8 @@ type publicPart struct {
 	Address string `json:"address,omitempty"` // of the chain key, 0x and hex
 }
 
+var errNoChainKey = errors.New("the key file holds no key for public chains; killick keys new --chain makes one")
+
 // Generate draws new keys; withChain adds a key for an account on public chains.
 func Generate(withChain bool) (*Identity, *Recovery, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -110,7 +112,7 @@ func (i *Identity) Address() (address [20]byte, ok bool) {
 // ChainKey returns the 32 bytes of the chain key. Errors when there is none.
 func (i *Identity) ChainKey() ([]byte, error) {
 	if i.chain == nil {
-		return nil, errors.New("the key file holds no chain key; make one with keys new --chain")
+		return nil, errNoChainKey
 	}
 	return i.chain.Serialize(), nil
 }

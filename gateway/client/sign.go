@@ -1,0 +1,81 @@
+package client
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/ops"
+)
+
+// Lifetime is how long operations that Sign makes may be executed.
+const Lifetime = time.Hour
+
+// Signer is an identity on one network. It implements ops.Signer.
+type Signer struct {
+	identity *Identity
+	network  string
+}
+
+// On returns the identity as a signer on a network.
+func (i *Identity) On(network string) Signer { return Signer{i, network} }
+
+// DID returns the signer's DID.
+func (s Signer) DID() string { return s.identity.DID(s.network) }
+
+// KeyID returns the DID URL of the signing key.
+func (s Signer) KeyID() string { return s.DID() + "#" + s.identity.fragment }
+
+// Sign signs bytes with the identity's key.
+func (s Signer) Sign(message []byte) ([]byte, error) {
+	return ed25519.Sign(s.identity.signing, message), nil
+}
+
+// Operation signs an operation and returns it as a compact JWS, and its
+// reference: the name of what it creates. prior is the hash of the version that
+// it replaces, empty where it replaces none.
+func (s Signer) Operation(body ops.Body, prior string) (jws, reference string, err error) {
+	now := time.Now()
+	item, ref, err := ops.SignRequest(ops.Request{
+		Network: s.network, IssuedAt: uint64(now.Unix()), Expires: uint64(now.Add(Lifetime).Unix()), Prior: prior, Body: body,
+	}, s)
+	if err != nil {
+		return "", "", fmt.Errorf("sign operation: %w", err)
+	}
+	return item.Compact(), ref.String(), nil
+}
+
+// Create signs the operation that creates the identity's DID, linked by its chain
+// key to an account on each of the chains (CAIP-2), with rewards paid out on the
+// chain payout, if that is not empty.
+func (s Signer) Create(chains []string, payout string) (jws string, err error) {
+	body := &ops.DIDCreate{Document: s.identity.Document(), Payout: payout}
+	if payout != "" && !slices.Contains(chains, payout) {
+		return "", fmt.Errorf("payout on %s needs a link to an account there", payout)
+	}
+	for _, chain := range chains {
+		account, err := s.identity.Account(chain)
+		if err != nil {
+			return "", err
+		}
+		proof := canon.SignDigest(s.identity.chain, canon.LinkDigest(s.DID(), account))
+		body.Links = append(body.Links, did.Link{Account: account.String(), Proof: canon.B64(proof[:])})
+	}
+	jws, _, err = s.Operation(body, "")
+	return jws, err
+}
+
+// Account returns the account of the identity's chain key on a chain (CAIP-2).
+func (i *Identity) Account(chain string) (canon.Account, error) {
+	address, ok := i.Address()
+	if !ok {
+		return canon.Account{}, errNoChainKey
+	}
+	if _, err := canon.ChainNumber(chain); err != nil {
+		return canon.Account{}, err
+	}
+	return canon.Account{Chain: chain, Address: address}, nil
+}
