@@ -32,6 +32,9 @@ func (e *endpoint) read(ctx context.Context, b *log.Bundle, p *log.Policy, chain
 		return r, err
 	}
 	r.ChainNumber = uint64(number)
+	if want, err := canon.ChainNumber(chain); err != nil || r.ChainNumber != want {
+		return r, err // another chain; CheckReading says so
+	}
 	if r.Final, err = e.final(ctx); err != nil {
 		return r, err
 	}
@@ -81,7 +84,7 @@ func (e *endpoint) final(ctx context.Context) (uint64, error) {
 // is no contract the answer is zeros.
 func (e *endpoint) view(ctx context.Context, tag string, to canon.Account, signature string, args ...uint64) (word [32]byte, err error) {
 	selector := canon.Keccak([]byte(signature))
-	data := selector[:4]
+	data := append([]byte(nil), selector[:4]...)
 	for _, a := range args {
 		w := uintWord(a)
 		data = append(data, w[:]...)

@@ -1,0 +1,352 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// vectors is docs/formats/vectors/bundle.json.
+type vectors struct {
+	Policy  json.RawMessage `json:"policy"`
+	Chains  []chain         `json:"chains"`
+	Bundles []struct {
+		Name, Verdict, Failed, Bundle string
+	} `json:"bundles"`
+}
+
+type event struct {
+	Address   string   `json:"address"`
+	Topics    []string `json:"topics"`
+	Data      string   `json:"data"`
+	Block     uint64   `json:"block"`
+	BlockHash string   `json:"blockHash"`
+	Tx        string   `json:"tx"`
+}
+
+// chain is a node of a public chain that answers what the vectors say: a working
+// small implementation of the five methods, with java-tron's limits on Tron.
+type chain struct {
+	ID, ChainID, Contract, LogID, MembersHash string
+	Final                                     uint64
+	Roots                                     map[string]string
+	Events                                    []event
+
+	tamper func(method string, result any) any
+}
+
+func load(t *testing.T) vectors {
+	t.Helper()
+	data, err := os.ReadFile("../../docs/formats/vectors/bundle.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v vectors
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func (c chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var req struct {
+		ID     int               `json:"id"`
+		Method string            `json:"method"`
+		Params []json.RawMessage `json:"params"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	reply := map[string]any{"jsonrpc": "2.0", "id": req.ID}
+	result, err := c.answer(req.Method, req.Params)
+	if err != nil {
+		reply["error"] = map[string]any{"code": -32602, "message": err.Error()}
+	} else {
+		if c.tamper != nil {
+			result = c.tamper(req.Method, result)
+		}
+		reply["result"] = result
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(reply)
+}
+
+func (c chain) answer(method string, params []json.RawMessage) (any, error) {
+	switch method {
+	case "eth_chainId":
+		return c.ChainID, nil
+	case "eth_getBlockByNumber":
+		if string(params[0]) != `"finalized"` {
+			return nil, fmt.Errorf("block %s", params[0])
+		}
+		return map[string]any{"number": fmt.Sprintf("0x%x", c.Final), "hash": "0x00"}, nil
+	case "eth_call":
+		return c.call(params)
+	case "eth_getLogs":
+		return c.logs(params)
+	}
+	return nil, fmt.Errorf("no method %s", method)
+}
+
+func (c chain) call(params []json.RawMessage) (any, error) {
+	want := `"finalized"`
+	if isTron(c.ID) {
+		want = `"latest"`
+	}
+	if string(params[1]) != want {
+		return nil, fmt.Errorf("TAG %s not supported", params[1])
+	}
+	var call struct{ To, Data string }
+	if err := json.Unmarshal(params[0], &call); err != nil {
+		return nil, err
+	}
+	if call.To != c.Contract {
+		return "0x", nil
+	}
+	for signature, result := range map[string]string{"logId()": c.LogID, "membersHash()": c.MembersHash} {
+		if call.Data == selector(signature) {
+			return result, nil
+		}
+	}
+	if digits, ok := strings.CutPrefix(call.Data, selector("rootAt(uint64)")); ok {
+		size, err := strconv.ParseUint(digits, 16, 64)
+		if root, found := c.Roots[fmt.Sprint(size)]; found && err == nil {
+			return root, nil
+		}
+		return "0x" + strings.Repeat("00", 32), err
+	}
+	return nil, fmt.Errorf("execution reverted")
+}
+
+func selector(signature string) string {
+	h := canon.Keccak([]byte(signature))
+	return "0x" + canon.Hex(h[:4])
+}
+
+func (c chain) logs(params []json.RawMessage) (any, error) {
+	var f struct {
+		FromBlock, ToBlock, Address string
+		Topics                      []string
+	}
+	if err := json.Unmarshal(params[0], &f); err != nil {
+		return nil, err
+	}
+	out := []map[string]any{}
+	for _, e := range c.Events {
+		number := fmt.Sprintf("0x%x", e.Block)
+		if e.Address == f.Address && f.FromBlock == number && f.ToBlock == number && slices.Equal(f.Topics, e.Topics) {
+			out = append(out, map[string]any{
+				"address": e.Address, "topics": e.Topics, "data": e.Data, "blockNumber": number,
+				"blockHash": e.BlockHash, "transactionHash": e.Tx, "logIndex": "0x0", "removed": false,
+			})
+		}
+	}
+	return out, nil
+}
+
+// scene is a policy file, a bundle file and a node for each chain.
+type scene struct {
+	t              *testing.T
+	v              vectors
+	policy, bundle string
+	evm, tron      string
+}
+
+func stage(t *testing.T, edit func(c *chain)) *scene {
+	t.Helper()
+	s := &scene{t: t, v: load(t)}
+	s.policy = s.write("policy.json", s.v.Policy)
+	for i := range s.v.Chains {
+		c := s.v.Chains[i]
+		if edit != nil {
+			edit(&c)
+		}
+		server := httptest.NewServer(c)
+		t.Cleanup(server.Close)
+		if isTron(c.ID) {
+			s.tron = server.URL + "/jsonrpc"
+		} else {
+			s.evm = server.URL
+		}
+	}
+	s.bundle = s.write("b.anchorproof", []byte(s.v.Bundles[0].Bundle))
+	return s
+}
+
+func (s *scene) write(name string, data []byte) string {
+	path := filepath.Join(s.t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+func (s *scene) run(args ...string) (int, string) {
+	var out, errs bytes.Buffer
+	code := run(context.Background(), args, &out, &errs)
+	return code, out.String() + errs.String()
+}
+
+// all runs the program with both chains and JSON output.
+func (s *scene) all(bundle string) finding {
+	s.t.Helper()
+	code, out := s.run(bundle, "--policy", s.policy, "--evm", s.evm, "--tron", s.tron, "--json")
+	var f finding
+	if err := json.Unmarshal([]byte(out), &f); err != nil {
+		s.t.Fatalf("%v in %s", err, out)
+	}
+	if f.Exit != code {
+		s.t.Errorf("exit %d, finding says %d", code, f.Exit)
+	}
+	return f
+}
+
+func TestVectors(t *testing.T) {
+	s := stage(t, nil)
+	exits := map[string]int{"verified": exitVerified, "invalid": exitInvalid, "not fully checked": exitPartly}
+	for _, b := range s.v.Bundles {
+		t.Run(b.Name, func(t *testing.T) {
+			f := s.all(s.write("b.anchorproof", []byte(b.Bundle)))
+			if f.Verdict != b.Verdict || f.Exit != exits[b.Verdict] {
+				t.Errorf("verdict %s, exit %d: %+v", f.Verdict, f.Exit, f.Checks)
+			}
+			failed := ""
+			for _, c := range f.Checks {
+				if c.Status == "FAIL" && failed == "" {
+					failed = c.Name
+				}
+			}
+			if failed != b.Failed {
+				t.Errorf("failed at %q, want %q", failed, b.Failed)
+			}
+		})
+	}
+}
+
+// Lying and lagging nodes: what each change of an answer leads to.
+func TestNodes(t *testing.T) {
+	onTron := func(f func(c *chain)) func(c *chain) {
+		return func(c *chain) {
+			if isTron(c.ID) {
+				f(c)
+			}
+		}
+	}
+	replace := func(method string, with any) func(c *chain) {
+		return onTron(func(c *chain) {
+			c.tamper = func(m string, result any) any {
+				if m == method {
+					return with
+				}
+				return result
+			}
+		})
+	}
+	tests := []struct {
+		name string
+		edit func(c *chain)
+		exit int
+		want string
+	}{
+		{"honest", func(c *chain) {}, exitVerified, ""},
+		{"another chain", onTron(func(c *chain) { c.ChainID = "0x1" }), exitPartly, "serves chain 0x1"},
+		{"lags", onTron(func(c *chain) { c.Final = 3 }), exitPartly, "not final"},
+		{"no contract", onTron(func(c *chain) { c.Contract = "0x" }), exitInvalid, "holds log 00"},
+		{"another set", onTron(func(c *chain) { c.MembersHash = c.LogID }), exitInvalid, "another member set"},
+		{"no root", onTron(func(c *chain) { c.Roots = nil }), exitInvalid, "no checkpoint of size 5"},
+		{"another root", onTron(func(c *chain) { c.Roots["5"] = c.LogID }), exitInvalid, "another root"},
+		{"no events", onTron(func(c *chain) { c.Events = nil }), exitInvalid, "recorded nothing"},
+		{"event of another block hash", onTron(func(c *chain) { c.Events[0].BlockHash = c.LogID }), exitInvalid, "recorded nothing"},
+		{"logs that were not asked for", replace("eth_getLogs", []any{map[string]any{"address": "0x01", "data": "0x"}}), exitInvalid, "recorded nothing"},
+		{"logs of another form", replace("eth_getLogs", []any{1}), exitPartly, "unexpected result"},
+		{"null", replace("eth_call", nil), exitPartly, "no result"},
+		{"short word", replace("eth_call", "0x01"), exitPartly, "1 bytes"},
+		{"no hex", replace("eth_chainId", "27"), exitPartly, "not a quantity"},
+		{"block without number", replace("eth_getBlockByNumber", map[string]any{}), exitPartly, "no number"},
+		{"flood", replace("eth_call", strings.Repeat("0", maxReply)), exitPartly, "longer than"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := stage(t, tt.edit)
+			f := s.all(s.bundle)
+			if f.Exit != tt.exit || !strings.Contains(fmt.Sprint(f.Checks), tt.want) {
+				t.Errorf("exit %d: %+v", f.Exit, f.Checks)
+			}
+			if (f.Depth == "L1") != (f.Exit == exitVerified) {
+				t.Errorf("depth %s with exit %d", f.Depth, f.Exit)
+			}
+		})
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	s := stage(t, nil)
+	lying := stage(t, func(c *chain) { c.Roots = nil })
+	moved := httptest.NewServer(http.RedirectHandler(s.evm, http.StatusTemporaryRedirect))
+	defer moved.Close()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	tests := []struct {
+		name string
+		args []string
+		exit int
+		want string
+	}{
+		{"both", []string{"--evm", s.evm, "--tron", s.tron}, exitVerified, "VERIFIED at depth L1"},
+		{"one chain", []string{"--evm", s.evm}, exitPartly, "no endpoint was given"},
+		{"offline", []string{"--offline"}, exitPartly, "NOT FULLY CHECKED"},
+		{"two that agree", []string{"--evm", s.evm, "--evm", s.evm, "--tron", s.tron}, exitVerified, "VERIFIED"},
+		{"two that differ", []string{"--evm", s.evm, "--evm", lying.evm, "--tron", s.tron}, exitInvalid, "INVALID"},
+		{"one of two answers", []string{"--evm", gone.URL, "--evm", s.evm, "--tron", s.tron}, exitVerified, "no answer"},
+		{"none answers", []string{"--evm", gone.URL, "--tron", s.tron}, exitPartly, "refused"},
+		{"redirect", []string{"--evm", moved.URL, "--tron", s.tron}, exitPartly, "HTTP status 307"},
+		{"chains swapped", []string{"--evm", s.tron, "--tron", s.evm}, exitPartly, "serves chain"},
+		{"no URL", []string{"--evm", "ftp://x", "--tron", s.tron}, exitPartly, "not an http"},
+		{"offline with chains", []string{"--offline", "--evm", s.evm}, exitPartly, "reads no chain"},
+		{"unknown flag", []string{"--xyz"}, exitPartly, "not defined"},
+		{"two bundles", []string{"another"}, exitPartly, "one BUNDLE"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			code, out := s.run(append([]string{s.bundle, "--policy", s.policy}, tt.args...)...)
+			if code != tt.exit || !strings.Contains(out, tt.want) {
+				t.Errorf("exit %d:\n%s", code, out)
+			}
+		})
+	}
+	if code, out := s.run("--policy", s.policy, "--evm", s.evm, s.bundle, "--tron", s.tron); code != exitVerified {
+		t.Errorf("bundle between flags: exit %d\n%s", code, out)
+	}
+	if code, _ := s.run(s.bundle, "--policy", s.bundle); code != exitPartly {
+		t.Errorf("a policy that is none: exit %d", code)
+	}
+	if code, _ := s.run(s.policy, "--policy", s.policy, "--offline"); code != exitInvalid {
+		t.Errorf("a bundle that is none: exit %d", code)
+	}
+	if code, out := s.run("--help"); code != exitVerified || !strings.Contains(out, "exit 0: verified") {
+		t.Errorf("help: exit %d\n%s", code, out)
+	}
+}
+
+// A key in an endpoint's URL does not reach the output.
+func TestNoURLInOutput(t *testing.T) {
+	s := stage(t, nil)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	_, out := s.run(s.bundle, "--policy", s.policy, "--evm", gone.URL+"/v3/secret-key", "--tron", s.tron)
+	if strings.Contains(out, "secret-key") {
+		t.Errorf("the URL is in the output:\n%s", out)
+	}
+}
