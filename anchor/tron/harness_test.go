@@ -8,11 +8,16 @@ import (
 	"math/big"
 	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
+	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
@@ -34,6 +39,7 @@ func key(name string) *ecdsa.PrivateKey {
 func addressOf(k *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(k.PublicKey) }
 
 // network is a node whose blocks the test makes, and a driver of it for alice.
+// Extra sun makes it another network.
 type network struct {
 	*tron.Client
 	t     *testing.T
@@ -41,14 +47,18 @@ type network struct {
 	cfg   tron.Config
 }
 
-func start(t *testing.T) *network {
+func start(t *testing.T, extra ...uint64) *network {
 	t.Helper()
+	poor := uint64(trx / 100)
+	for _, e := range extra {
+		poor += e
+	}
 	chain, err := node.Open(node.Config{
 		Dir: t.TempDir(), SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return time.Unix(1_700_000_000, 0) },
 		Alloc: map[common.Address]uint64{
 			addressOf(key("alice")): 100_000 * trx,
-			addressOf(key("poor")):  trx / 100,
+			addressOf(key("poor")):  poor,
 		},
 	})
 	if err != nil {
@@ -228,4 +238,66 @@ func (n *network) anchor(log send.Address, size uint64) send.Intent {
 		ID: "anchor", To: log, Data: contracts.PackSubmit(cp, sigs),
 		Check: contracts.PackSizeReached(size), Want: contracts.True(),
 	}
+}
+
+// laggard is a solidity node that stands still at the block where it was made,
+// until it catches up.
+type laggard struct {
+	api.UnimplementedWalletSolidityServer
+	real   api.WalletSolidityClient
+	addr   string
+	at     *api.BlockExtention
+	caught atomic.Bool
+}
+
+func startLagging(t *testing.T, n *network) *laggard {
+	t.Helper()
+	conn, err := grpc.NewClient(n.cfg.Solidity, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &laggard{real: api.NewWalletSolidityClient(conn)}
+	if l.at, err = l.real.GetNowBlock2(t.Context(), &api.EmptyMessage{}); err != nil {
+		t.Fatal(err)
+	}
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.addr = socket.Addr().String()
+	server := grpc.NewServer()
+	api.RegisterWalletSolidityServer(server, l)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(socket) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		conn.Close()
+	})
+	return l
+}
+
+func (l *laggard) catchUp() { l.caught.Store(true) }
+
+func (l *laggard) GetNowBlock2(ctx context.Context, m *api.EmptyMessage) (*api.BlockExtention, error) {
+	if !l.caught.Load() {
+		return l.at, nil
+	}
+	return l.real.GetNowBlock2(ctx, m)
+}
+
+func (l *laggard) GetTransactionInfoById(ctx context.Context, m *api.BytesMessage) (*core.TransactionInfo, error) {
+	if !l.caught.Load() {
+		return &core.TransactionInfo{}, nil
+	}
+	return l.real.GetTransactionInfoById(ctx, m)
+}
+
+func (l *laggard) TriggerConstantContract(ctx context.Context, m *core.TriggerSmartContract) (*api.TransactionExtention, error) {
+	if !l.caught.Load() {
+		return &api.TransactionExtention{Result: &api.Return{Result: true}, ConstantResult: [][]byte{make([]byte, 32)}}, nil
+	}
+	return l.real.TriggerConstantContract(ctx, m)
 }

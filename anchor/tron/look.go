@@ -85,7 +85,8 @@ func (c *Client) knows(ctx context.Context, id []byte) (bool, error) {
 }
 
 // Look finds out what became of a. It is dead when no node knows it although a
-// solidified block is past its expiration.
+// solidified block is past its expiration, final when it is in a solidified
+// block; of the further nodes, all that answer must say so too.
 func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error) {
 	tx, err := decode(a)
 	if err != nil {
@@ -103,7 +104,7 @@ func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error)
 		return send.Outcome{}, fmt.Errorf("look at solidified blocks: %w", err)
 	}
 	if bytes.Equal(info.GetId(), a.ID) {
-		return c.outcome(ctx, tx, info, true)
+		return c.outcome(ctx, tx, info, c.othersHave(ctx, info))
 	}
 	if info, err = c.wallet.GetTransactionInfoById(ctx, id); err != nil {
 		return send.Outcome{}, fmt.Errorf("look at blocks: %w", err)
@@ -117,7 +118,8 @@ func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error)
 		return send.Outcome{}, err
 	case known:
 		return send.Outcome{State: send.StatePending}, nil
-	case solid.GetBlockHeader().GetRawData().GetTimestamp() > tx.GetRawData().GetExpiration():
+	case solid.GetBlockHeader().GetRawData().GetTimestamp() > tx.GetRawData().GetExpiration() &&
+		c.othersMiss(ctx, a.ID, tx.GetRawData().GetExpiration()):
 		return send.Outcome{State: send.StateDead}, nil
 	}
 	return send.Outcome{State: send.StateUnknown}, nil

@@ -40,6 +40,9 @@ type Config struct {
 	// Solidity is host:port of protocol.WalletSolidity, best on another node;
 	// empty means GRPC, where java-tron serves it too.
 	Solidity string
+	// Also holds further nodes (host:port of protocol.WalletSolidity), best of
+	// other operators: what is final, or dead, must be so on all that answer.
+	Also []string
 	// Key signs and pays. It may be nil for a chain that is only read.
 	Key *ecdsa.PrivateKey
 	// MaxFee is the most sun that one transaction's energy may cost; 0 means
@@ -60,6 +63,7 @@ type Client struct {
 	from     send.Address
 	wallet   api.WalletClient
 	solidity api.WalletSolidityClient
+	also     []api.WalletSolidityClient
 	conns    []*grpc.ClientConn
 
 	mu    sync.Mutex
@@ -83,8 +87,8 @@ var ErrFee = errors.New("the fee is above the configured limit")
 // ErrFails says that the call would fail if it were made now.
 var ErrFails = errors.New("the call would fail")
 
-// Dial connects and finds out which network it is. Both nodes must be of the
-// same one.
+// Dial connects and finds out which network it is. All nodes must be of the same
+// one, and all but the further ones must answer.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Solidity == "" {
 		cfg.Solidity = cfg.GRPC
@@ -102,7 +106,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Key != nil {
 		c.from = send.Address(crypto.PubkeyToAddress(cfg.Key.PublicKey))
 	}
-	for _, addr := range []string{cfg.GRPC, cfg.Solidity} {
+	for _, addr := range append([]string{cfg.GRPC, cfg.Solidity}, cfg.Also...) {
 		conn, err := grpc.NewClient(addr, cfg.Dial...)
 		if err != nil {
 			c.Close()
@@ -111,6 +115,9 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		c.conns = append(c.conns, conn)
 	}
 	c.wallet, c.solidity = api.NewWalletClient(c.conns[0]), api.NewWalletSolidityClient(c.conns[1])
+	for _, conn := range c.conns[2:] {
+		c.also = append(c.also, api.NewWalletSolidityClient(conn))
+	}
 	if err := c.identify(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -131,6 +138,12 @@ func (c *Client) identify(ctx context.Context) error {
 	id := full.GetBlockid()
 	if len(id) != 32 || !bytes.Equal(id, solid.GetBlockid()) {
 		return fmt.Errorf("%w: %s and %s differ", ErrWrongChain, c.cfg.GRPC, c.cfg.Solidity)
+	}
+	for i, n := range c.also {
+		other, err := n.GetBlockByNum2(ctx, &api.NumberMessage{})
+		if err == nil && !bytes.Equal(id, other.GetBlockid()) {
+			return fmt.Errorf("%w: %s and %s differ", ErrWrongChain, c.cfg.GRPC, c.cfg.Also[i])
+		}
 	}
 	c.id = fmt.Sprintf("tron:0x%x", id[28:])
 	if c.cfg.Chain != "" && c.cfg.Chain != c.id {
@@ -159,29 +172,6 @@ func (c *Client) Balance(ctx context.Context, a send.Address) (*big.Int, error) 
 		return nil, fmt.Errorf("read account %s: %w", Base58(a), err)
 	}
 	return big.NewInt(acct.GetBalance()), nil
-}
-
-// Holds reports whether in.Check returns in.Want at the given head.
-func (c *Client) Holds(ctx context.Context, in send.Intent, at send.Head) (bool, error) {
-	got, err := c.Call(ctx, in.To, in.Check, at)
-	return err == nil && bytes.Equal(got, in.Want), err
-}
-
-// Call runs a view call and returns its result.
-func (c *Client) Call(ctx context.Context, to send.Address, data []byte, at send.Head) ([]byte, error) {
-	msg := &core.TriggerSmartContract{OwnerAddress: wire(c.from), ContractAddress: wire(to), Data: data}
-	ask := c.wallet.TriggerConstantContract
-	if at == send.Final {
-		ask = c.solidity.TriggerConstantContract
-	}
-	ext, err := ask(ctx, msg)
-	if err != nil {
-		return nil, fmt.Errorf("call %s: %w", Base58(to), err)
-	}
-	if err := succeeded(ext); err != nil {
-		return nil, fmt.Errorf("call %s: %w", Base58(to), err)
-	}
-	return bytes.Join(ext.GetConstantResult(), nil), nil
 }
 
 // succeeded reads the outcome of a call that changes nothing: the node says

@@ -245,6 +245,11 @@ func TestWrongNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+	other := start(t, 1)
+	cfg.Also = []string{other.cfg.Solidity}
+	if _, err := tron.Dial(t.Context(), cfg); !errors.Is(err, tron.ErrWrongChain) {
+		t.Errorf("dialled two networks at once: %v", err)
+	}
 }
 
 func TestAddresses(t *testing.T) {
@@ -275,4 +280,38 @@ func FuzzParseAddress(f *testing.F) {
 			t.Errorf("%q is %x, which is written %q", s, a, tron.Base58(a))
 		}
 	})
+}
+
+// TestFurtherNodes gives the driver a second node that lags behind: nothing is
+// final or dead before it says so too, and one that is down is not waited for.
+func TestFurtherNodes(t *testing.T) {
+	n := start(t)
+	in := n.anchor(n.anchorLog(), 7)
+	lagging, down := startLagging(t, n), "127.0.0.1:1"
+	both := n.dial(func(c *tron.Config) { c.Also = []string{lagging.addr, down}; c.Expiry = 30 * time.Second })
+	lost, err := both.Arm(t.Context(), in, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := n.arm(in)
+	n.send(a)
+	n.produce(15)
+	check := func(final, dead bool) {
+		t.Helper()
+		o, err := both.Look(t.Context(), a)
+		if err != nil || o.State != send.StateMined || o.Final != final {
+			t.Errorf("the sent one: %+v, %v; want final %v", o, err, final)
+		}
+		l, err := both.Look(t.Context(), lost)
+		if err != nil || (l.State == send.StateDead) != dead {
+			t.Errorf("the lost one: %+v, %v; want dead %v", l, err, dead)
+		}
+		held, err := both.Holds(t.Context(), in, send.Final)
+		if err != nil || held != final {
+			t.Errorf("held %v, %v; want %v", held, err, final)
+		}
+	}
+	check(false, false)
+	lagging.catchUp()
+	check(true, true)
 }
