@@ -71,17 +71,20 @@ type Fabric struct {
 
 // Chains names the public chains. A chain without RPC is a test node of ours.
 type Chains struct {
-	EVM    Chain         `yaml:"evm"`
-	Tron   Chain         `yaml:"tron"`
-	Period time.Duration `yaml:"period"`
-	Fund   []string      `yaml:"fund"`
+	EVM  Chain    `yaml:"evm"`
+	Tron Chain    `yaml:"tron"`
+	Fund []string `yaml:"fund"`
 }
 
-// Chain is the endpoints of one public chain; GRPC and Solidity are Tron's.
+// Chain is the endpoints of one public chain; GRPC and Solidity are Tron's. Period
+// and Finality are a test node's: the time between blocks, and how many blocks make
+// a block final.
 type Chain struct {
-	RPC      []string `yaml:"rpc"`
-	GRPC     string   `yaml:"grpc"`
-	Solidity string   `yaml:"solidity"`
+	RPC      []string      `yaml:"rpc"`
+	GRPC     string        `yaml:"grpc"`
+	Solidity string        `yaml:"solidity"`
+	Period   time.Duration `yaml:"period"`
+	Finality int           `yaml:"finality"`
 }
 
 // Own reports whether the chain is a test node that the network starts.
@@ -132,10 +135,14 @@ func Default() Consortium {
 		Block:         Block{Interval: 100 * time.Millisecond, Messages: 500},
 		StateDatabase: "goleveldb",
 		Fabric:        Fabric{Log: "error"},
-		Chains:        Chains{Period: time.Second, Fund: []string{}},
-		Cadence:       Cadence{Busy: 5 * time.Second, Quiet: time.Minute, Post: 10 * time.Minute},
-		Epoch:         24 * time.Hour,
-		Issuers:       []string{},
+		Chains: Chains{
+			EVM:  Chain{Period: time.Second, Finality: 3},
+			Tron: Chain{Period: 500 * time.Millisecond, Finality: 3},
+			Fund: []string{},
+		},
+		Cadence: Cadence{Busy: 5 * time.Second, Quiet: time.Minute, Post: 10 * time.Minute},
+		Epoch:   24 * time.Hour,
+		Issuers: []string{},
 	}
 }
 
@@ -337,7 +344,16 @@ func (c Consortium) checkChains(bad func(string, ...any)) {
 			bad("chains.fund: %q is not 0x and 40 lower-case hex digits", a)
 		}
 	}
-	if c.Chains.Period < 100*time.Millisecond || c.Chains.Period > time.Minute {
-		bad("chains.period: %s is not between 100ms and 1m", c.Chains.Period)
+	// The time of an EVM block is in seconds and has to rise.
+	if p := c.Chains.EVM.Period; p < time.Second || p > time.Minute {
+		bad("chains.evm.period: %s is not between 1s and 1m", p)
+	}
+	if p := t.Period; p < 100*time.Millisecond || p > time.Minute {
+		bad("chains.tron.period: %s is not between 100ms and 1m", p)
+	}
+	for name, n := range map[string]int{"evm": c.Chains.EVM.Finality, "tron": t.Finality} {
+		if n < 1 || n > 100 {
+			bad("chains.%s.finality: %d is not between 1 and 100", name, n)
+		}
 	}
 }

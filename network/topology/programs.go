@@ -90,11 +90,12 @@ type DeployFile struct {
 
 // EVMFile is what killick-evmnode reads (evmnode.yaml). Alloc is wei, decimal.
 type EVMFile struct {
-	Listen  string            `yaml:"listen"`
-	ChainID uint64            `yaml:"chain_id"`
-	Dir     string            `yaml:"dir"`
-	Period  time.Duration     `yaml:"period"`
-	Alloc   map[string]string `yaml:"alloc"`
+	Listen   string            `yaml:"listen"`
+	ChainID  uint64            `yaml:"chain_id"`
+	Dir      string            `yaml:"dir"`
+	Period   time.Duration     `yaml:"period"`
+	Finality int               `yaml:"finality"`
+	Alloc    map[string]string `yaml:"alloc"`
 }
 
 // TronFile is what killick-tronnode reads (tronnode.yaml). Alloc is sun, decimal.
@@ -104,6 +105,7 @@ type TronFile struct {
 	HTTP     string            `yaml:"http"`
 	Dir      string            `yaml:"dir"`
 	Period   time.Duration     `yaml:"period"`
+	Solidify int               `yaml:"solidify_after"`
 	Alloc    map[string]string `yaml:"alloc"`
 }
 
@@ -187,14 +189,14 @@ func (l Layout) ChainNodes(senders []string) ([]File, error) {
 	}
 	evm, err := marshal(l.EVMFile(), EVMFile{
 		Listen: l.EVMAddress(), ChainID: EVMChainID, Dir: l.path("data", "evmnode"),
-		Period: l.Chains.Period, Alloc: alloc(allocWei),
+		Period: l.Chains.EVM.Period, Finality: l.Chains.EVM.Finality, Alloc: alloc(allocWei),
 	})
 	if err != nil {
 		return nil, err
 	}
 	tron, err := marshal(l.TronFile(), TronFile{
 		GRPC: l.TronGRPCAddress(), Solidity: l.TronSolidityAddress(), HTTP: l.TronHTTPAddress(),
-		Dir: l.path("data", "tronnode"), Period: l.Chains.Period, Alloc: alloc(allocSun),
+		Dir: l.path("data", "tronnode"), Period: l.Chains.Tron.Period, Solidify: l.Chains.Tron.Finality, Alloc: alloc(allocSun),
 	})
 	if err != nil {
 		return nil, err
