@@ -1,0 +1,171 @@
+package block
+
+import (
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+)
+
+// Consenter is an orderer of a BFT channel, as the channel's configuration names
+// it.
+type Consenter struct {
+	ID  uint32
+	MSP string
+	Key *ecdsa.PublicKey
+}
+
+// Consenters are the orderers whose signatures blocks carry from the block after
+// their configuration block on.
+type Consenters []Consenter
+
+// Quorum returns how many of them must sign a block: ceil((n + f + 1) / 2) with
+// f = (n - 1) / 3, as Fabric's BlockValidation policy has it for BFT.
+func (c Consenters) Quorum() int {
+	n := len(c)
+	f := (n - 1) / 3
+	return (n + f + 2) / 2
+}
+
+// Consenters returns the orderers that a configuration block puts in charge; ok
+// is false for other blocks. It fails when the block's channel is not BFT.
+func (b *Block) Consenters() (c Consenters, ok bool, err error) {
+	if len(b.Txs) != 1 || b.Txs[0].Type != TypeConfig || b.Txs[0].Code != CodeValid {
+		return nil, false, nil
+	}
+	t := b.Txs[0]
+	config, err := t.headers()
+	if err == nil {
+		c, err = consenters(config)
+	}
+	if err != nil {
+		return nil, true, fmt.Errorf("configuration in block %d: %w", b.Number, err)
+	}
+	return c, true, nil
+}
+
+// consenters reads ConfigEnvelope.config.channel_group.groups["Orderer"]
+// .values["Orderers"].consenter_mapping.
+func consenters(envelope []byte) (Consenters, error) {
+	groups := entries{}
+	err := into(envelope, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add})})})
+	if err != nil {
+		return nil, err
+	}
+	values := entries{}
+	if err := into(groups["Orderer"], sink{3: values.add}); err != nil {
+		return nil, err
+	}
+	var orderers []byte
+	var mapping [][]byte
+	if err := into(values["Orderers"], sink{2: toBytes(&orderers)}); err != nil {
+		return nil, err
+	}
+	if err := into(orderers, sink{1: toList(&mapping)}); err != nil {
+		return nil, err
+	}
+	if len(mapping) == 0 {
+		return nil, fmt.Errorf("no consenters: the channel is not BFT")
+	}
+	var out Consenters
+	seen := map[uint32]bool{}
+	for _, m := range mapping {
+		c, err := consenter(m)
+		if err != nil {
+			return nil, err
+		}
+		if seen[c.ID] {
+			return nil, fmt.Errorf("consenter %d is named twice", c.ID)
+		}
+		seen[c.ID] = true
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// entries collects a protobuf map with messages as values; the last entry of a
+// key wins.
+type entries map[string][]byte
+
+func (e entries) add(v value) error {
+	if !v.isBytes() {
+		return nil
+	}
+	var key string
+	var content []byte
+	if err := into(v.b, sink{1: toString(&key), 2: toBytes(&content)}); err != nil {
+		return err
+	}
+	e[key] = content
+	return nil
+}
+
+func consenter(msg []byte) (Consenter, error) {
+	var c Consenter
+	var id int32
+	var certificate []byte
+	if err := into(msg, sink{1: toInt32(&id), 4: toString(&c.MSP), 5: toBytes(&certificate)}); err != nil {
+		return c, err
+	}
+	c.ID = uint32(id)
+	p, _ := pem.Decode(certificate)
+	if p == nil {
+		return c, fmt.Errorf("consenter %d: identity is not PEM", c.ID)
+	}
+	cert, err := x509.ParseCertificate(p.Bytes)
+	if err != nil {
+		return c, fmt.Errorf("consenter %d: %w", c.ID, err)
+	}
+	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return c, fmt.Errorf("consenter %d: key is not ECDSA", c.ID)
+	}
+	c.Key = key
+	return c, nil
+}
+
+// Check verifies that a quorum of the consenters signed the block. Block 0 has no
+// signatures: it is what the log id pins. Certificates are taken as the
+// configuration names them, whatever their dates: the configuration is in charge.
+func (c Consenters) Check(b *Block) error {
+	signed := map[uint32]bool{}
+	for _, s := range b.Orderers.Signatures {
+		if !s.ByID {
+			continue
+		}
+		if key := c.key(s.Identifier); key != nil && verifies(key, b, s) {
+			signed[s.Identifier] = true
+		}
+	}
+	if len(c) == 0 || len(signed) < c.Quorum() {
+		return fmt.Errorf("block %d: %d of %d orderers signed, want %d", b.Number, len(signed), len(c), c.Quorum())
+	}
+	return nil
+}
+
+func (c Consenters) key(id uint32) *ecdsa.PublicKey {
+	for _, o := range c {
+		if o.ID == id {
+			return o.Key
+		}
+	}
+	return nil
+}
+
+// verifies checks one signature over Value || header || Block.Header. Fabric
+// refuses signatures with a high s.
+func verifies(key *ecdsa.PublicKey, b *Block, s Signature) bool {
+	h := sha256.New()
+	h.Write(b.Orderers.Value)
+	h.Write(s.Signed)
+	h.Write(b.Header)
+	var rs struct{ R, S *big.Int }
+	if rest, err := asn1.Unmarshal(s.Bytes, &rs); err != nil || len(rest) != 0 {
+		return false
+	}
+	half := new(big.Int).Rsh(key.Curve.Params().N, 1)
+	return rs.S.Sign() > 0 && rs.S.Cmp(half) <= 0 && ecdsa.VerifyASN1(key, h.Sum(nil), s.Bytes)
+}

@@ -1,0 +1,207 @@
+package block_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+// Blocks in testdata come from a peer of a real network:
+//
+//	go run ./network up --dir /tmp/k --ports auto
+//	go test ./anchor/block -run Recorded -record \
+//	  /tmp/k/data/peer.org1/ledgersData/chains/chains/main/blockfile_000000 -numbers 0,1,4
+var (
+	record  = flag.String("record", "", "block file of a peer to take testdata from")
+	numbers = flag.String("numbers", "0", "blocks to take")
+	update  = flag.Bool("update", false, "rewrite testdata/blocks.json")
+)
+
+// stored reads a peer's block file: for each block its length and its parts, all
+// as protobuf's varints and length-delimited bytes.
+func stored(t *testing.T, file string) []*common.Block {
+	t.Helper()
+	rest, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := func(b *[]byte) uint64 {
+		v, n := protowire.ConsumeVarint(*b)
+		*b = (*b)[n:]
+		return v
+	}
+	data := func(b *[]byte) []byte {
+		v, n := protowire.ConsumeBytes(*b)
+		*b = (*b)[n:]
+		return v
+	}
+	var out []*common.Block
+	for len(rest) > 0 {
+		part := data(&rest)
+		b := &common.Block{Header: &common.BlockHeader{}, Data: &common.BlockData{}, Metadata: &common.BlockMetadata{}}
+		b.Header.Number, b.Header.DataHash, b.Header.PreviousHash = number(&part), data(&part), data(&part)
+		for n := number(&part); n > 0; n-- {
+			b.Data.Data = append(b.Data.Data, data(&part))
+		}
+		for n := number(&part); n > 0; n-- {
+			b.Metadata.Metadata = append(b.Metadata.Metadata, data(&part))
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// summary is what testdata/blocks.json says of a recorded block.
+type summary struct {
+	File       string   `json:"file"`
+	Number     uint64   `json:"number"`
+	HeaderHash string   `json:"headerHash"`
+	CommitHash string   `json:"commitHash"`
+	Signatures int      `json:"signatures"`
+	Txs        []string `json:"transactions"`
+}
+
+func summarise(file string, b *block.Block) summary {
+	s := summary{
+		File: file, Number: b.Number, HeaderHash: canon.Hex(b.HeaderHash[:]), CommitHash: canon.Hex(b.CommitHash),
+		Signatures: len(b.Orderers.Signatures), Txs: []string{},
+	}
+	for _, tx := range b.Txs {
+		function := ""
+		if len(tx.Args) > 0 {
+			function = tx.Chaincode + "." + string(tx.Args[0])
+		}
+		private, deletes := 0, 0
+		for _, w := range tx.Writes {
+			if w.Private {
+				private++
+			}
+			if w.Delete != block.Put {
+				deletes++
+			}
+		}
+		s.Txs = append(s.Txs, fmt.Sprintf("%s type %d code %d %s: %d writes, %d private, %d deletes",
+			tx.ID, tx.Type, tx.Code, function, len(tx.Writes), private, deletes))
+	}
+	return s
+}
+
+func TestRecorded(t *testing.T) {
+	if *record != "" {
+		for _, b := range stored(t, *record) {
+			name := fmt.Sprintf("%d.block", b.Header.Number)
+			if !slices.Contains(strings.Split(*numbers, ","), fmt.Sprint(b.Header.Number)) {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join("testdata", name), marshal(t, b), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	files, err := filepath.Glob("testdata/*.block")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recorded blocks: %v", err)
+	}
+	got := []summary{}
+	for _, file := range files {
+		got = append(got, summarise(filepath.Base(file), recorded(t, filepath.Base(file))))
+	}
+	text, err := json.MarshalIndent(got, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, '\n')
+	if *update || *record != "" {
+		if err := os.WriteFile("testdata/blocks.json", text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/blocks.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(text, want) {
+		t.Errorf("recorded blocks decode as\n%s\nwant\n%s", text, want)
+	}
+}
+
+func recorded(t testing.TB, name string) *block.Block {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := block.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The orderers of block 0's configuration signed the recorded blocks, and any
+// change of what they signed, or one signature too few, is noticed.
+func TestOrdererSignatures(t *testing.T) {
+	orderers, ok, err := recorded(t, "0.block").Consenters()
+	if err != nil || !ok || len(orderers) != 4 || orderers.Quorum() != 3 {
+		t.Fatalf("%d orderers, quorum %d, %v %v", len(orderers), orderers.Quorum(), ok, err)
+	}
+	if _, ok, _ := recorded(t, "1.block").Consenters(); ok {
+		t.Error("block 1 is taken for a configuration block")
+	}
+	raw, err := os.ReadFile("testdata/1.block")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		good bool
+		edit func(b *common.Block, m *common.Metadata)
+	}{
+		{"as recorded", true, func(*common.Block, *common.Metadata) {}},
+		{"validation codes are not signed", true, func(b *common.Block, _ *common.Metadata) { b.Metadata.Metadata[2][0] = 11 }},
+		{"another previous block", false, func(b *common.Block, _ *common.Metadata) { b.Header.PreviousHash[0]++ }},
+		{"another number", false, func(b *common.Block, _ *common.Metadata) { b.Header.Number++ }},
+		{"another value", false, func(_ *common.Block, m *common.Metadata) { m.Value[0]++ }},
+		{"a signature less", false, func(_ *common.Block, m *common.Metadata) { m.Signatures = m.Signatures[:2] }},
+		{"one twice", false, func(_ *common.Block, m *common.Metadata) { m.Signatures[2] = m.Signatures[1] }},
+		{"none", false, func(_ *common.Block, m *common.Metadata) { m.Signatures = nil }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var b common.Block
+			var m common.Metadata
+			if proto.Unmarshal(raw, &b) != nil || proto.Unmarshal(b.Metadata.Metadata[0], &m) != nil {
+				t.Fatal("testdata/1.block")
+			}
+			tt.edit(&b, &m)
+			b.Metadata.Metadata[0] = marshal(t, &m)
+			d, err := block.Decode(marshal(t, &b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := orderers.Check(d); (err == nil) != tt.good {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestQuorum(t *testing.T) {
+	for n, want := range map[int]int{1: 1, 2: 2, 3: 2, 4: 3, 5: 4, 6: 4, 7: 5, 10: 7} {
+		if got := make(block.Consenters, n).Quorum(); got != want {
+			t.Errorf("quorum of %d is %d, want %d", n, got, want)
+		}
+	}
+}
