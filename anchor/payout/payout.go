@@ -37,19 +37,27 @@ func ParseRoot(value []byte) (Root, error) {
 	return *r, nil
 }
 
-const totalType = 0x41
+const (
+	reserveType = 0x34
+	totalType   = 0x41
+)
 
 // ParseTotal reads the value of a key total/<vault>/<subtree>/<address>.
-func ParseTotal(value []byte) (reward.Amount, error) {
-	r := canon.OpenRecord(value, totalType)
-	total := r.U64()
+func ParseTotal(value []byte) (reward.Amount, error) { return parseAmount(totalType, value) }
+
+// ParseReserve reads the value of a key reserve/<vault>/<msp id>.
+func ParseReserve(value []byte) (reward.Amount, error) { return parseAmount(reserveType, value) }
+
+func parseAmount(typ byte, value []byte) (reward.Amount, error) {
+	r := canon.OpenRecord(value, typ)
+	amount := r.U64()
 	if err := r.Done(); err != nil {
-		return 0, fmt.Errorf("payout total: %w", err)
+		return 0, fmt.Errorf("payout amount: %w", err)
 	}
-	if total > math.MaxInt64 {
-		return 0, fmt.Errorf("payout total: %d is more than 2^63-1", total)
+	if amount > math.MaxInt64 {
+		return 0, fmt.Errorf("payout amount: %d is more than 2^63-1", amount)
 	}
-	return reward.Amount(total), nil
+	return reward.Amount(amount), nil
 }
 
 // Vault names a payout contract and the token it pays in, both as CAIP-10 ids,

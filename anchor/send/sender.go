@@ -109,6 +109,13 @@ func (s *Sender) Unrecorded(ctx context.Context) ([]Status, error) {
 	return s.db.list(ctx, "WHERE phase <> ?", PhaseRecorded)
 }
 
+// Recent returns the newest intents, newest first.
+func (s *Sender) Recent(ctx context.Context, limit int) ([]Status, error) {
+	all, err := s.db.list(ctx, "WHERE n > (SELECT coalesce(max(n), 0) - ? FROM intent)", limit)
+	slices.Reverse(all)
+	return all, err
+}
+
 // Record notes that the caller has dealt with a final intent.
 func (s *Sender) Record(ctx context.Context, id string) error {
 	st, err := s.Status(ctx, id)

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// ledger is what the anchor needs of the Fabric network. What decides what is
+// signed comes from the own peer alone: Blocks, Block and Height.
+type ledger interface {
+	// Blocks yields the own peer's blocks from a number on and waits for further
+	// ones; a pair with an error is the last.
+	Blocks(ctx context.Context, from uint64) iter.Seq2[*block.Block, error]
+	// Block returns one block of the own peer.
+	Block(ctx context.Context, number uint64) (*block.Block, error)
+	// Height returns the number of blocks on the own peer.
+	Height(ctx context.Context) (uint64, error)
+	// Evaluate runs a query.
+	Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error)
+	// Execute runs a transaction to its end. After an error it may have happened
+	// or may still happen: what is done about it is decided by the next blocks.
+	Execute(ctx context.Context, function string, args ...[]byte) error
+}
+
+// anchor is the state that the loops share. Each loop has fields of its own;
+// what is here is safe for concurrent use or does not change.
+type anchor struct {
+	cfg    *config
+	keys   *keys
+	policy *log.Policy
+	log    *log.Log
+	index  *index
+	ledger ledger
+	sender *send.Sender
+	chains map[string]*publicChain
+	signed *signed
+	now    func() time.Time
+	alarms *alarms
+	bell   *bell
+}
+
+// n is the number of members.
+func (a *anchor) n() uint64 { return uint64(len(a.cfg.Members)) }
+
+// rank returns how many members come before this one for turn t: member t mod n
+// is the first.
+func (a *anchor) rank(t uint64) time.Duration {
+	return time.Duration((uint64(a.cfg.Index) + a.n() - t%a.n()) % a.n())
+}
+
+// execute sends a transaction with one JSON argument.
+func (a *anchor) execute(ctx context.Context, function string, request any) error {
+	var args [][]byte
+	if request != nil {
+		arg, err := canon.Marshal(request)
+		if err != nil {
+			return err
+		}
+		args = append(args, arg)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if err := a.ledger.Execute(ctx, function, args...); err != nil {
+		return fmt.Errorf("%s: %w", function, err)
+	}
+	return nil
+}
+
+// run runs an anchor until ctx ends.
+func run(ctx context.Context, cfg *config) (err error) {
+	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return err
+	}
+	unlock, err := lock(filepath.Join(cfg.Dir, "lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	l, closeLedger, err := connect(cfg)
+	if err != nil {
+		return err
+	}
+	defer closeLedger()
+	a, err := open(cfg, l)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	return a.run(ctx)
+}
+
+// lock takes a file for this process alone: two anchors of one organisation
+// would sign against each other.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another anchor runs in %s: %w", filepath.Dir(path), err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// open opens everything that is on disk. It contacts no chain.
+func open(cfg *config, l ledger) (*anchor, error) {
+	a := &anchor{
+		cfg: cfg, ledger: l, now: time.Now, alarms: newAlarms(), bell: newBell(),
+		chains: map[string]*publicChain{},
+	}
+	var err error
+	if a.policy, err = cfg.policy(); err != nil {
+		return nil, err
+	}
+	if a.keys, err = openKeys(cfg.Organisation, cfg.Network, cfg.Keys); err != nil {
+		return nil, err
+	}
+	own := cfg.Members[cfg.Index]
+	if address(a.keys.attest) != own.Address || a.keys.vkey(cfg.Network) != own.CosignKey {
+		return nil, fmt.Errorf("the key files are not those of members[%d]", cfg.Index)
+	}
+	if a.signed, err = openSigned(filepath.Join(cfg.Dir, "signed.json")); err != nil {
+		return nil, err
+	}
+	if a.log, err = log.Open(filepath.Join(cfg.Dir, "log")); err != nil {
+		return nil, err
+	}
+	post := uint64(cfg.Cadence.Post / time.Second)
+	if a.index, err = openIndex(filepath.Join(cfg.Dir, "index.db"), cfg.Fabric.Chaincode, post); err != nil {
+		return nil, errors.Join(err, a.log.Close())
+	}
+	senders := map[string]send.Chain{}
+	for _, c := range cfg.Chains {
+		p := newPublicChain(c, a.keys.sender)
+		a.chains[c.ID], senders[c.ID] = p, p.driver
+	}
+	if a.sender, err = send.Open(filepath.Join(cfg.Dir, "send.db"), senders, send.Config{Interval: time.Second}); err != nil {
+		return nil, errors.Join(err, a.index.close(), a.log.Close())
+	}
+	return a, nil
+}
+
+func (a *anchor) close() error {
+	for _, c := range a.chains {
+		c.close()
+	}
+	return errors.Join(a.sender.Close(), a.index.close(), a.log.Close())
+}
+
+// run starts the loops and waits for all of them. One that cannot go on stops
+// the others.
+func (a *anchor) run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	start := func(what string, do func(context.Context) error) {
+		wg.Go(func() {
+			if err := do(ctx); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	start("http server", a.serve)
+	start("log", a.follow)
+	start("sender", a.sender.Run)
+	start("checkpoints", a.loop("checkpoints", 200*time.Millisecond, newWitness(a).step))
+	start("epochs", a.loop("epochs", time.Second, newEpochs(a).step))
+	start("posts", a.loop("posts", time.Second, newPoster(a).step))
+	for _, id := range slices.Sorted(maps.Keys(a.chains)) {
+		w := &watch{anchor: a, chain: a.chains[id]}
+		start("chain "+id, a.loop("chain "+id, time.Second, w.step))
+	}
+	slog.Info("anchor runs", "organisation", a.cfg.Organisation, "blocks", a.log.Size(), "listen", a.cfg.Listen)
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// loop runs a step whenever blocks arrive and at least every pause. An error is
+// an alarm while it lasts; the next step tries again.
+func (a *anchor) loop(name string, pause time.Duration, step func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for {
+			rung := a.bell.wait()
+			err := step(ctx)
+			if ctx.Err() != nil {
+				return nil
+			}
+			a.alarms.set(name, err)
+			if err != nil {
+				rung = nil // a failing step must not run with every block
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-rung:
+			case <-time.After(pause):
+			}
+		}
+	}
+}
+
+// bell tells all who wait that something has changed.
+type bell struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func newBell() *bell { return &bell{ch: make(chan struct{})} }
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.ch)
+	b.ch = make(chan struct{})
+}
+
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ch
+}
+
+// alarms holds what is wrong now, by topic.
+type alarms struct {
+	mu sync.Mutex
+	by map[string]string
+}
+
+func newAlarms() *alarms { return &alarms{by: map[string]string{}} }
+
+// set raises the alarm of a topic, or clears it when err is nil.
+func (a *alarms) set(topic string, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before, was := a.by[topic]
+	if err == nil {
+		if was {
+			slog.Info("alarm is over", "topic", topic)
+		}
+		delete(a.by, topic)
+		return
+	}
+	a.by[topic] = err.Error()
+	if before != err.Error() {
+		slog.Error("alarm", "topic", topic, "error", err)
+	}
+}
+
+// list returns all alarms, sorted.
+func (a *alarms) list() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := []string{}
+	for _, topic := range slices.Sorted(maps.Keys(a.by)) {
+		all = append(all, topic+": "+a.by[topic])
+	}
+	return all
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/payout"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// foldTurn is how long each member waits for the one before it to fold a page.
+const foldTurn = 5 * time.Second
+
+// epochs cuts and folds epochs when they are due, and signs the roots of payouts
+// that it recomputed. Its fields are memory only.
+type epochs struct {
+	*anchor
+	dueSince time.Time // when the current epoch was first seen to be due
+	due      uint64    // its number
+	folding  string    // fold state when it last moved
+	foldedAt time.Time // when that was
+	asked    map[string]time.Time
+}
+
+func newEpochs(a *anchor) *epochs { return &epochs{anchor: a, asked: map[string]time.Time{}} }
+
+// step does whatever is due for epochs.
+func (e *epochs) step(ctx context.Context) error {
+	value, ok, err := e.index.state(ctx, "network")
+	if err != nil || !ok {
+		return err
+	}
+	return errors.Join(e.cutAndFold(ctx), e.sign(ctx, value))
+}
+
+func (e *epochs) cutAndFold(ctx context.Context) error {
+	answer, err := e.ledger.Evaluate(ctx, "reward:Epoch")
+	if err != nil {
+		return fmt.Errorf("ask for the epoch: %w", err)
+	}
+	var v struct {
+		Number uint64 `json:"number"`
+		Due    bool   `json:"due"`
+		Fold   struct {
+			Epoch   uint64 `json:"epoch"`
+			Stage   string `json:"stage"`
+			Waiting bool   `json:"waiting"`
+		} `json:"fold"`
+	}
+	if err := json.Unmarshal(answer, &v); err != nil {
+		return fmt.Errorf("read the epoch: %w", err)
+	}
+	now := e.now()
+	if v.Due {
+		if e.due != v.Number {
+			e.due, e.dueSince = v.Number, now
+		}
+		if !now.Before(e.dueSince.Add(e.rank(v.Number) * turn)) {
+			e.dueSince = now.Add(again) // if it has no effect, again after a while
+			if err := e.execute(ctx, "reward:Cut", nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if !v.Fold.Waiting {
+		return nil
+	}
+	// Pages are small and fold state shows each of them, so that whoever folds is
+	// left alone as long as it gets on.
+	state, _, err := e.index.state(ctx, "fold/state")
+	if err != nil {
+		return err
+	}
+	if at := fmt.Sprintf("%d %s", v.Fold.Epoch, state); at != e.folding {
+		e.folding, e.foldedAt = at, now
+	}
+	if now.Before(e.foldedAt.Add(e.rank(v.Fold.Epoch) * foldTurn)) {
+		return nil
+	}
+	return e.execute(ctx, "reward:Fold", nil)
+}
+
+// sign signs the newest root of each vault after recomputing it from the own
+// peer's blocks.
+func (e *epochs) sign(ctx context.Context, network []byte) error {
+	vaults, err := e.vaults(network)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, v := range vaults {
+		errs = append(errs, e.signVault(ctx, v))
+	}
+	return errors.Join(errs...)
+}
+
+// vaults returns the ledger's vaults.
+func (a *anchor) vaults(network []byte) ([]payout.Vault, error) {
+	var n struct {
+		Vaults []struct {
+			ID    string `json:"id"`
+			Token string `json:"token"`
+		} `json:"vaults"`
+	}
+	if err := json.Unmarshal(network, &n); err != nil {
+		return nil, fmt.Errorf("network on the ledger: %w", err)
+	}
+	var all []payout.Vault
+	for _, v := range n.Vaults {
+		all = append(all, payout.Vault{ID: v.ID, Token: v.Token, LogID: a.policy.LogID()})
+	}
+	return all, nil
+}
+
+func payoutSignaturePrefix(vault string, r root) string {
+	return fmt.Sprintf("payoutsig/%s/%016x/%08x/", vault, r.Epoch, r.Attempt)
+}
+
+func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {
+	r, ok, err := e.index.newestRoot(ctx, v.ID, 1<<62)
+	if err != nil || !ok {
+		return err
+	}
+	key := payoutSignaturePrefix(v.ID, r) + e.cfg.Organisation
+	if _, done, err := e.index.state(ctx, key); err != nil || done || e.now().Sub(e.asked[key]) < again {
+		return err
+	}
+	if address, fell, err := e.index.shrunk(ctx, v.ID); err != nil {
+		return err
+	} else if fell {
+		return fmt.Errorf("vault %s: the total of %x has fallen", v.ID, address)
+	}
+	tree, err := e.tree(ctx, v, r)
+	if err != nil {
+		return fmt.Errorf("vault %s: %w", v.ID, err)
+	}
+	if err := tree.Matches(r.Root); err != nil {
+		return fmt.Errorf("vault %s: %w", v.ID, err)
+	}
+	digest, err := payout.Digest(v, setVersion, e.policy.SetHash(), r.Root)
+	if err != nil {
+		return err
+	}
+	// On disk before it leaves: a payout that shrinks must not be signed even if
+	// the ledger's history is replaced.
+	if err := e.signed.payout(v.ID, r.Root); err != nil {
+		return fmt.Errorf("vault %s: %w", v.ID, err)
+	}
+	e.asked[key] = e.now()
+	signature := canon.SignDigest(e.keys.attest, digest)
+	return e.execute(ctx, "reward:Sign", struct {
+		Vault     string `json:"vault"`
+		Epoch     uint64 `json:"epoch"`
+		Attempt   uint32 `json:"attempt"`
+		Signature string `json:"signature"`
+	}{v.ID, r.Epoch, r.Attempt, base64.StdEncoding.EncodeToString(signature[:])})
+}
+
+// tree recomputes the tree of a root from the totals in the own peer's blocks.
+func (a *anchor) tree(ctx context.Context, v payout.Vault, r root) (*payout.Tree, error) {
+	payees, err := a.index.payees(ctx, v.ID, r.at)
+	if err != nil {
+		return nil, err
+	}
+	return payout.Build(v, payees)
+}
+
+// payoutSignatures returns the members' signatures over a root, by address.
+func (p *poster) payoutSignatures(ctx context.Context, vault string, r root) (map[[20]byte][65]byte, error) {
+	stored, err := p.index.states(ctx, payoutSignaturePrefix(vault, r))
+	if err != nil {
+		return nil, err
+	}
+	by := map[[20]byte][65]byte{}
+	for msp, text := range stored {
+		raw, err := base64.StdEncoding.DecodeString(string(text))
+		if err != nil || len(raw) != 65 {
+			return nil, fmt.Errorf("payout signature of %s on the ledger: not base64 of 65 bytes", msp)
+		}
+		by[p.addressOf(msp)] = [65]byte(raw)
+	}
+	return by, nil
+}

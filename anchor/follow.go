@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/network/fabric"
+)
+
+// fabricLedger is the ledger over Fabric. own speaks to the own peer only.
+type fabricLedger struct{ all, own *fabric.Client }
+
+func connect(cfg *config) (ledger, func(), error) {
+	all, err := fabric.Connect(cfg.Fabric)
+	if err != nil {
+		return nil, nil, err
+	}
+	one := cfg.Fabric
+	one.Peers, one.Endorsements = one.Peers[:1], 1
+	own, err := fabric.Connect(one)
+	if err != nil {
+		return nil, nil, errors.Join(err, all.Close())
+	}
+	return &fabricLedger{all: all, own: own}, func() { _ = errors.Join(own.Close(), all.Close()) }, nil
+}
+
+func (l *fabricLedger) Blocks(ctx context.Context, from uint64) iter.Seq2[*block.Block, error] {
+	return func(yield func(*block.Block, error) bool) {
+		for m, err := range l.own.Blocks(ctx, from) {
+			var b *block.Block
+			if err == nil {
+				b, err = decode(m)
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (l *fabricLedger) Block(ctx context.Context, number uint64) (*block.Block, error) {
+	m, err := l.own.Block(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	return decode(m)
+}
+
+// decode reads a message of the client library with our own strict decoder, which
+// is what auditors use.
+func decode(m proto.Message) (*block.Block, error) {
+	raw, err := proto.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode block: %w", err)
+	}
+	return block.Decode(raw)
+}
+
+func (l *fabricLedger) Height(ctx context.Context) (uint64, error) { return l.own.Height(ctx) }
+
+func (l *fabricLedger) Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error) {
+	return l.own.Evaluate(ctx, function, args...)
+}
+
+func (l *fabricLedger) Execute(ctx context.Context, function string, args ...[]byte) error {
+	_, err := l.all.Execute(ctx, function, args...)
+	return err
+}
+
+// maxBatch bounds the blocks that are appended at once when catching up.
+const maxBatch = 256
+
+// follow extends log and index by the own peer's blocks, for ever.
+func (a *anchor) follow(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := a.followOnce(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		a.alarms.set("blocks", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(2 * time.Second):
+		}
+	}
+	return nil
+}
+
+// followOnce follows until something is wrong with a block or with the disk.
+func (a *anchor) followOnce(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	from, err := a.index.next(ctx)
+	if err != nil {
+		return err
+	}
+	// The index may be behind the log, or new; the log is never behind the index
+	// unless it was removed.
+	from = min(from, a.log.Size())
+	type item struct {
+		b   *block.Block
+		err error
+	}
+	blocks := make(chan item, maxBatch)
+	go func() {
+		defer close(blocks)
+		for b, err := range a.ledger.Blocks(ctx, from) {
+			select {
+			case blocks <- item{b, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	defer func() { // wait for the reader
+		stop()
+		for range blocks {
+		}
+	}()
+	for first := range blocks {
+		batch := []item{first}
+		for more := true; more && len(batch) < maxBatch; {
+			select {
+			case next, ok := <-blocks:
+				if more = ok; ok {
+					batch = append(batch, next)
+				}
+			default:
+				more = false
+			}
+		}
+		var good []*block.Block
+		for _, i := range batch {
+			if i.err != nil {
+				err = i.err
+				break
+			}
+			good = append(good, i.b)
+		}
+		if e := a.extend(ctx, good); e != nil {
+			return e
+		}
+		if err != nil {
+			return err
+		}
+		a.alarms.set("blocks", nil)
+		a.bell.ring()
+	}
+	return ctx.Err()
+}
+
+// extend appends blocks to the log, then to the index. Blocks that either has
+// already must be the same; stopping between the two is made up for by the next
+// start.
+func (a *anchor) extend(ctx context.Context, blocks []*block.Block) error {
+	size := a.log.Size()
+	indexed, err := a.index.next(ctx)
+	if err != nil {
+		return err
+	}
+	var fresh, unindexed []*block.Block
+	for _, b := range blocks {
+		if b.Number >= size {
+			fresh = append(fresh, b)
+		} else if err := a.same(b); err != nil {
+			return err
+		}
+		if b.Number >= indexed {
+			unindexed = append(unindexed, b)
+		}
+	}
+	if err := a.log.Append(fresh...); err != nil {
+		return err
+	}
+	if id, ok := a.log.ID(); ok && id != a.policy.LogID() {
+		return fmt.Errorf("the peer's first block gives log %x, the configuration says %x", id, a.policy.LogID())
+	}
+	return a.index.add(ctx, unindexed...)
+}
+
+// same reports as an error when the peer now has another block than the one in
+// the log.
+func (a *anchor) same(b *block.Block) error {
+	had, err := a.log.Leaf(b.Number)
+	if err != nil {
+		return err
+	}
+	leaf, err := log.Leaf(had.LogID, b)
+	if err != nil {
+		return err
+	}
+	if leaf != had {
+		return fmt.Errorf("the peer's block %d is not the one in the log: the peer or the log was replaced", b.Number)
+	}
+	return nil
+}
+
+// size returns the number of blocks that are both in the log and in the index.
+func (a *anchor) size(ctx context.Context) (uint64, error) {
+	indexed, err := a.index.next(ctx)
+	return min(indexed, a.log.Size()), err
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// keys are an organisation's private keys.
+type keys struct {
+	msp    string
+	cosign ed25519.PrivateKey
+	attest *secp256k1.PrivateKey
+	sender *secp256k1.PrivateKey
+}
+
+// sign makes both signatures of a cosignature.
+func (k *keys) sign(p *log.Policy, c log.Checkpoint) log.Cosignature {
+	return log.Cosignature{
+		MSP:       k.msp,
+		Ed25519:   [64]byte(ed25519.Sign(k.cosign, c.CosignedMessage())),
+		Secp256k1: canon.SignDigest(k.attest, p.Digest(c)),
+	}
+}
+
+// vkey returns the verifier key of the cosigning key.
+func (k *keys) vkey(network string) string {
+	return log.CosignerKey(k.msp, network, k.cosign.Public().(ed25519.PublicKey))
+}
+
+// openKeys reads the key files.
+func openKeys(msp, network string, files keyFiles) (*keys, error) {
+	k := &keys{msp: msp}
+	var err error
+	if k.cosign, err = readCosignKey(files.Cosign, msp+"."+network); err != nil {
+		return nil, err
+	}
+	if k.attest, err = readKey(files.Attest); err != nil {
+		return nil, err
+	}
+	k.sender, err = readKey(files.Sender)
+	return k, err
+}
+
+// printKeys makes the key files that are missing and prints what others need to
+// know of them as one line of JSON.
+func printKeys(w io.Writer, c *config) error {
+	name := c.Organisation + "." + c.Network
+	cosign, _, err := note.GenerateKey(rand.Reader, name)
+	if err != nil {
+		return fmt.Errorf("make cosigning key: %w", err)
+	}
+	if err := createSecret(c.Keys.Cosign, cosign+"\n"); err != nil {
+		return err
+	}
+	for _, path := range []string{c.Keys.Attest, c.Keys.Sender} {
+		key, err := secp256k1.GeneratePrivateKey()
+		if err != nil {
+			return fmt.Errorf("make key: %w", err)
+		}
+		if err := createSecret(path, canon.Hex(key.Serialize())+"\n"); err != nil {
+			return err
+		}
+	}
+	k, err := openKeys(c.Organisation, c.Network, c.Keys)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(w).Encode(struct {
+		member
+		Sender string `json:"sender"`
+	}{
+		member: member{
+			MSPID:     c.Organisation,
+			CosignKey: k.vkey(c.Network),
+			Address:   address(k.attest),
+		},
+		Sender: address(k.sender),
+	})
+}
+
+func address(k *secp256k1.PrivateKey) string {
+	a := canon.KeyAddress(k.PubKey())
+	return "0x" + canon.Hex(a[:])
+}
+
+// createSecret writes a file that only its user may read, unless it exists. A
+// crash leaves the whole file or none.
+func createSecret(path, text string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("create key: %w", err)
+	}
+	if err := replaceFile(path, []byte(text)); err != nil {
+		return fmt.Errorf("create key: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file so that after a crash there is the old one or the
+// new one, on disk.
+func replaceFile(path string, data []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readSecret reads a key file and refuses one that others can read.
+func readSecret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("read key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("read key: %s can be read by others (%v): allow its user only", path, info.Mode().Perm())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read key: %w", err)
+	}
+	return strings.TrimSuffix(string(data), "\n"), nil
+}
+
+// readCosignKey reads a note signer key, PRIVATE+KEY+<name>+<id>+<key>.
+func readCosignKey(path, name string) (ed25519.PrivateKey, error) {
+	text, err := readSecret(path)
+	if err != nil {
+		return nil, err
+	}
+	// The note package checks the form and the id.
+	s, err := note.NewSigner(text)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", path, err)
+	}
+	if s.Name() != name {
+		return nil, fmt.Errorf("key %s is named %q, want %q", path, s.Name(), name)
+	}
+	parts := strings.SplitN(text, "+", 5) // base64 may hold a plus, names do not
+	raw, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(raw) != 1+ed25519.SeedSize {
+		return nil, fmt.Errorf("key %s: not an Ed25519 note signer key", path)
+	}
+	return ed25519.NewKeyFromSeed(raw[1:]), nil
+}
+
+// readKey reads a secp256k1 key of 64 hex digits.
+func readKey(path string) (*secp256k1.PrivateKey, error) {
+	text, err := readSecret(path)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := canon.UnHex(text, 32)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: not 64 hexadecimal digits", path)
+	}
+	var scalar secp256k1.ModNScalar
+	if overflow := scalar.SetByteSlice(raw); overflow || scalar.IsZero() {
+		return nil, fmt.Errorf("key %s: not a key of secp256k1", path)
+	}
+	return secp256k1.NewPrivateKey(&scalar), nil
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// takeover is how long each member waits for the one before it to pay for a
+// transaction that one of them has to send.
+const takeover = 15 * time.Second
+
+// poster takes checkpoints to public chains and puts receipts on the ledger. Its
+// fields are memory only.
+type poster struct {
+	*anchor
+	since    map[string]time.Time // when something to be sent was first seen
+	receipts map[string]time.Time // when a receipt was last sent
+	order    [][20]byte           // members' addresses, ascending
+}
+
+func newPoster(a *anchor) *poster {
+	order, _ := ascending(a.cfg.Members) // checked with the configuration
+	return &poster{anchor: a, since: map[string]time.Time{}, receipts: map[string]time.Time{}, order: order}
+}
+
+// step does whatever is due on public chains.
+func (p *poster) step(ctx context.Context) error {
+	open, err := p.sender.Unrecorded(ctx)
+	if err != nil {
+		return err
+	}
+	alarms, err := p.sender.Alarms(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, a := range alarms {
+		errs = append(errs, errors.New(a))
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.chains)) {
+		c := p.chains[id]
+		errs = append(errs, p.post(ctx, c, open), p.receipt(ctx, c))
+		for _, v := range c.cfg.Vaults {
+			errs = append(errs, p.activate(ctx, c, v))
+		}
+	}
+	errs = append(errs, p.record(ctx, open))
+	return errors.Join(errs...)
+}
+
+// due reports whether something was first seen to be needed a delay ago.
+func (p *poster) due(what string, delay time.Duration) bool {
+	first, ok := p.since[what]
+	if !ok {
+		first = p.now()
+		p.since[what] = first
+	}
+	return !p.now().Before(first.Add(delay))
+}
+
+func anchorIntent(chain string, size uint64) string { return fmt.Sprintf("anchor/%s/%d", chain, size) }
+
+func payoutIntent(vault string, epoch uint64, attempt uint32) string {
+	return fmt.Sprintf("payout/%s/%d/%d", vault, epoch, attempt)
+}
+
+// post plans the newest checkpoint that is to be anchored, unless it is there or
+// an earlier one is still on its way.
+func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) error {
+	at, ok, err := p.index.toPost(ctx)
+	final, head := c.seen()
+	if err != nil || !ok || final == 0 || head.Size >= at.Size {
+		return err
+	}
+	for _, st := range open {
+		if st.Chain == c.cfg.ID && strings.HasPrefix(st.ID, "anchor/") && !st.Phase.Done() && st.Phase != send.PhaseStopped {
+			return nil
+		}
+	}
+	id := anchorIntent(c.cfg.ID, at.Size)
+	if !p.due(id, p.rank(at.Number)*takeover) {
+		return nil
+	}
+	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
+		return err // planned already; which signatures it carries must not change
+	}
+	cosignatures, err := p.index.cosignatures(ctx, at)
+	if err != nil {
+		return err
+	}
+	by := map[[20]byte][65]byte{}
+	for _, s := range cosignatures {
+		by[p.addressOf(s.MSP)] = s.Secp256k1
+	}
+	signatures, err := p.collect(by)
+	if err != nil {
+		return fmt.Errorf("anchor size %d: %w", at.Size, err)
+	}
+	checkpoint := contracts.Checkpoint{Size: at.Size, Root: at.Root, Time: at.Time}
+	return p.sender.Plan(ctx, c.cfg.ID, send.Intent{
+		ID: id, To: c.anchorLog.Address,
+		Data:  contracts.PackSubmit(checkpoint, signatures),
+		Check: contracts.PackSizeReached(at.Size), Want: contracts.True(),
+	})
+}
+
+// collect brings K signatures into the form that contracts want.
+func (p *poster) collect(by map[[20]byte][65]byte) (contracts.Signatures, error) {
+	s := contracts.Signatures{Members: p.order, Signers: new(big.Int)}
+	count := 0
+	for i, address := range p.order {
+		sig, ok := by[address]
+		if !ok || count == p.cfg.K { // more would only cost
+			continue
+		}
+		s.Signers.SetBit(s.Signers, i, 1)
+		s.Bytes = append(s.Bytes, sig[:]...)
+		count++
+	}
+	if count < p.cfg.K {
+		return s, fmt.Errorf("%d signatures, want %d", count, p.cfg.K)
+	}
+	return s, nil
+}
+
+func (p *poster) addressOf(msp string) (a [20]byte) {
+	for _, m := range p.cfg.Members {
+		if m.MSPID == msp {
+			b, _ := canon.UnHex(strings.TrimPrefix(m.Address, "0x"), 20) // checked with the configuration
+			copy(a[:], b)
+		}
+	}
+	return a
+}
+
+// record closes the intents that are final: the change is there for good, and
+// the chain's events say where.
+func (p *poster) record(ctx context.Context, open []send.Status) error {
+	var errs []error
+	for _, st := range open {
+		if st.Phase != send.PhaseFinal {
+			continue
+		}
+		if try, ours := st.Landed(); ours {
+			slog.Info("final", "intent", st.ID, "tx", hex.EncodeToString(try.ID), "block", try.Outcome.Block,
+				"cost", try.Outcome.Cost, "bandwidth", try.Outcome.Bandwidth, "fee", try.Outcome.Fee)
+		} else {
+			slog.Info("final, by another member", "intent", st.ID)
+		}
+		errs = append(errs, p.sender.Record(ctx, st.ID))
+	}
+	return errors.Join(errs...)
+}
+
+// receipt tells the ledger that the newest anchored checkpoint is final on a
+// chain, once for all members: the one whose transaction it was does so at once,
+// the others if it does not.
+func (p *poster) receipt(ctx context.Context, c *publicChain) error {
+	e, ok, err := p.index.newestEvent(ctx, c.cfg.AnchorLog)
+	if err != nil || !ok {
+		return err
+	}
+	had, err := p.index.states(ctx, fmt.Sprintf("anchored/%s/%016x/", c.cfg.ID, e.Number))
+	if err != nil || len(had) > 0 {
+		return err
+	}
+	id := anchorIntent(c.cfg.ID, e.Number)
+	delay := (1 + p.rank(e.Number)) * takeover
+	st, err := p.sender.Status(ctx, id)
+	if err != nil && !errors.Is(err, send.ErrUnknown) {
+		return err
+	}
+	if try, landed := st.Landed(); landed && string(try.ID) == string(e.Tx[:]) {
+		delay = 0
+	}
+	if !p.due("receipt/"+id, delay) {
+		return nil
+	}
+	if p.now().Sub(p.receipts[id]) < again {
+		return nil
+	}
+	p.receipts[id] = p.now()
+	return p.execute(ctx, "checkpoint:Receipt", struct {
+		Chain     string `json:"chain"`
+		Size      uint64 `json:"size"`
+		Tx        string `json:"tx"`
+		Block     uint64 `json:"block"`
+		BlockHash string `json:"blockHash"`
+	}{c.cfg.ID, e.Number, canon.Hex(e.Tx[:]), e.Block, canon.Hex(e.BlockHash[:])})
+}
+
+// activate plans the newest payout root of a vault that K members have signed,
+// unless the vault has it.
+func (p *poster) activate(ctx context.Context, c *publicChain, vault string) error {
+	r, ok, err := p.index.newestRoot(ctx, vault, 1<<62)
+	if err != nil || !ok {
+		return err
+	}
+	if active, ok, err := p.index.newestEvent(ctx, vault); err != nil || ok && active.Number >= r.Epoch {
+		return err
+	}
+	signatures, err := p.payoutSignatures(ctx, vault, r)
+	if err != nil || len(signatures) < p.cfg.K {
+		return err
+	}
+	id := payoutIntent(vault, r.Epoch, r.Attempt)
+	if !p.due(id, p.rank(r.Epoch)*takeover) {
+		return nil
+	}
+	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
+		return err
+	}
+	s, err := p.collect(signatures)
+	if err != nil {
+		return err
+	}
+	account, err := canon.ParseAccount(vault)
+	if err != nil {
+		return err
+	}
+	epoch := contracts.Epoch{Number: r.Epoch, Root: r.Root.Root, Total: r.Total.Big()}
+	return p.sender.Plan(ctx, c.cfg.ID, send.Intent{
+		ID: id, To: account.Address, Data: contracts.PackActivate(epoch, s),
+		Check: contracts.PackEpochReached(r.Epoch), Want: contracts.True(),
+	})
+}

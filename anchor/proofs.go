@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/payout"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// errNotYet is returned for what will be provable later.
+var errNotYet = errors.New("not yet anchored")
+
+// errNone is returned for what is not on the ledger.
+var errNone = errors.New("not on the ledger")
+
+// note returns the signed note of an accepted checkpoint.
+func (a *anchor) note(ctx context.Context, p point) ([]byte, error) {
+	cosignatures, err := a.index.cosignatures(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	c := log.Checkpoint{Network: a.cfg.Network, LogID: a.policy.LogID(), Size: p.Size, Root: p.Root, Time: p.Time}
+	return a.policy.Note(c, cosignatures)
+}
+
+// anchorsOf returns the smallest checkpoint that covers a block and is final on
+// all chains, with where it is. With partial, one chain is enough.
+func (a *anchor) anchorsOf(ctx context.Context, number uint64, partial bool) (point, []log.Anchor, error) {
+	bySize := map[uint64][]log.Anchor{}
+	var sizes []uint64
+	for _, c := range a.chains {
+		events, err := a.index.eventsAfter(ctx, c.cfg.AnchorLog, number)
+		if err != nil {
+			return point{}, nil, err
+		}
+		for _, e := range events {
+			had, err := a.index.states(ctx, fmt.Sprintf("anchored/%s/%016x/", c.cfg.ID, e.Number))
+			if err != nil {
+				return point{}, nil, err
+			}
+			if len(had) == 0 {
+				continue // no receipt on the ledger yet
+			}
+			if len(bySize[e.Number]) == 0 {
+				sizes = append(sizes, e.Number)
+			}
+			bySize[e.Number] = append(bySize[e.Number], log.Anchor{Contract: e.Contract, Size: e.Number, Landing: e.Landing})
+		}
+	}
+	slices.Sort(sizes)
+	for _, size := range sizes {
+		anchors := bySize[size]
+		if len(anchors) < len(a.chains) && !partial {
+			continue
+		}
+		p, ok, err := a.index.point(ctx, `WHERE size = ?`, int64(size))
+		if err != nil {
+			return point{}, nil, err
+		}
+		// The root was compared with the own log when the event was read.
+		if ok {
+			return p, anchors, nil
+		}
+	}
+	return point{}, nil, errNotYet
+}
+
+// bundle returns the proof of what is at a place.
+func (a *anchor) bundle(ctx context.Context, at place, partial bool, proof *log.PayoutProof) ([]byte, error) {
+	p, anchors, err := a.anchorsOf(ctx, at.block, partial)
+	if err != nil {
+		return nil, err
+	}
+	note, err := a.note(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.ledger.Block(ctx, at.block)
+	if err != nil {
+		return nil, err
+	}
+	built, err := a.log.Build(b, at.tx, at.n, log.Evidence{SetVersion: setVersion, Note: note, Anchors: anchors, Payout: proof})
+	if err != nil {
+		return nil, err
+	}
+	return built.Marshal()
+}
+
+// keyBundle proves the newest write of a key.
+func (a *anchor) keyBundle(ctx context.Context, key string, partial bool) ([]byte, error) {
+	size, err := a.size(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, ok, err := a.index.findWrite(ctx, key, size)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errNone
+	}
+	// When the newest write is not anchored yet, an older one would prove what is
+	// no longer so.
+	return a.bundle(ctx, at, partial, nil)
+}
+
+// claimable is what a payee can claim now.
+type claimable struct {
+	Vault  payout.Vault
+	Root   root
+	Claim  payout.Claim
+	Active event
+}
+
+// claim returns the payee's claim under the newest epoch that is active in a
+// vault of its chain at the final head, or errNone.
+func (a *anchor) claim(ctx context.Context, payee canon.Account) ([]claimable, error) {
+	network, ok, err := a.index.state(ctx, "network")
+	if err != nil || !ok {
+		return nil, errors.Join(err, errNone)
+	}
+	vaults, err := a.vaults(network)
+	if err != nil {
+		return nil, err
+	}
+	var all []claimable
+	for _, v := range vaults {
+		account, err := canon.ParseAccount(v.ID)
+		if err != nil || account.Chain != payee.Chain {
+			continue
+		}
+		active, ok, err := a.index.newestEvent(ctx, v.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		r, ok, err := a.index.newestRoot(ctx, v.ID, active.Number)
+		if err != nil || !ok || r.Epoch != active.Number || r.Root.Root != active.Root {
+			return nil, errors.Join(err, fmt.Errorf("vault %s: the active epoch %d is not the ledger's", v.ID, active.Number))
+		}
+		tree, err := a.tree(ctx, v, r)
+		if err != nil {
+			return nil, err
+		}
+		if err := tree.Matches(r.Root); err != nil {
+			return nil, err
+		}
+		c, err := tree.Claim(payee.Address)
+		if errors.Is(err, payout.ErrNoLeaf) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, claimable{v, r, c, active})
+	}
+	if len(all) == 0 {
+		return nil, errNone
+	}
+	return all, nil
+}
+
+// payoutBundle proves a claim down from the public chain.
+func (a *anchor) payoutBundle(ctx context.Context, payee canon.Account, c claimable, partial bool) ([]byte, error) {
+	key := fmt.Sprintf("epoch/%s/%016x/%08x", c.Vault.ID, c.Root.Epoch, c.Root.Attempt)
+	at, ok, err := a.index.findWrite(ctx, key, 1<<62)
+	if err != nil || !ok {
+		return nil, errors.Join(err, errNone)
+	}
+	var left []bool
+	var sums [][16]byte
+	var hashes [][32]byte
+	for i, levels := 0, c.Claim.Levels; len(levels) > 0; i, levels = i+1, levels[contracts.LevelSize:] {
+		left = append(left, c.Claim.Sides.Bit(i) == 1)
+		sums = append(sums, [16]byte(levels))
+		hashes = append(hashes, [32]byte(levels[16:contracts.LevelSize]))
+	}
+	proof, err := log.ProvePayee(payee, uint64(c.Claim.Cumulative), left, sums, hashes, c.Active.Landing)
+	if err != nil {
+		return nil, err
+	}
+	return a.bundle(ctx, at, partial, proof)
+}
+
+// calldata returns what the payee, or anyone, sends to the vault.
+func (c claimable) calldata() []byte {
+	return contracts.PackClaim(contracts.Claim{
+		Payee: c.Claim.Payee, Cumulative: big.NewInt(int64(c.Claim.Cumulative)), Sides: c.Claim.Sides, Levels: c.Claim.Levels,
+	})
+}

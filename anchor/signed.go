@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/payout"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// signed is what this organisation signed last. It is on disk before a signature
+// leaves: an anchor that forgot could sign a fork of what it signed.
+type signed struct {
+	path string
+
+	mu   sync.Mutex
+	file signedFile
+}
+
+// signedFile is signed.json. Hashes are hex.
+type signedFile struct {
+	Size    uint64                  `json:"size"`
+	Root    string                  `json:"root"`
+	Time    uint64                  `json:"time"`
+	Payouts map[string]signedPayout `json:"payouts"` // by vault
+}
+
+type signedPayout struct {
+	Epoch   uint64 `json:"epoch"`
+	Attempt uint32 `json:"attempt"`
+	Record  []byte `json:"record"` // the root as it stands on the ledger
+}
+
+func openSigned(path string) (*signed, error) {
+	s := &signed{path: path, file: signedFile{Payouts: map[string]signedPayout{}}}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &s.file)
+	}
+	if err == nil && s.file.Payouts == nil {
+		s.file.Payouts = map[string]signedPayout{}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("what was signed last, %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// last returns the last signed checkpoint, zero before the first.
+func (s *signed) last() (size uint64, root [32]byte, time uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file.Size == 0 {
+		return 0, root, 0, nil
+	}
+	root, err = canon.UnHex32(s.file.Root)
+	return s.file.Size, root, s.file.Time, err
+}
+
+// checkpoint writes down that c is about to be signed. It refuses anything but an
+// extension of the last one, and the last one itself.
+func (s *signed) checkpoint(c log.Checkpoint) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.file
+	next.Size, next.Root, next.Time = c.Size, canon.Hex(c.Root[:]), c.Time
+	if next.Size == s.file.Size && next.Root == s.file.Root && next.Time == s.file.Time {
+		return nil
+	}
+	if next.Size <= s.file.Size || next.Time <= s.file.Time {
+		return fmt.Errorf("size %d at %d does not extend size %d at %d, which was signed", next.Size, next.Time, s.file.Size, s.file.Time)
+	}
+	return s.save(next)
+}
+
+// payout writes down that the root of a vault's epoch is about to be signed.
+func (s *signed) payout(vault string, r payout.Root) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var last payout.Root
+	if p, ok := s.file.Payouts[vault]; ok {
+		var err error
+		if last, err = payout.ParseRoot(p.Record); err != nil {
+			return err
+		}
+	}
+	if err := payout.Follows(last, r); err != nil {
+		return err
+	}
+	if last == r {
+		return nil
+	}
+	next := s.file
+	next.Payouts = map[string]signedPayout{}
+	for v, p := range s.file.Payouts {
+		next.Payouts[v] = p
+	}
+	next.Payouts[vault] = signedPayout{Epoch: r.Epoch, Attempt: r.Attempt, Record: r.Encode()}
+	return s.save(next)
+}
+
+func (s *signed) save(next signedFile) error {
+	data, err := json.MarshalIndent(next, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(s.path, append(data, '\n')); err != nil {
+		return fmt.Errorf("write down what is signed: %w", err)
+	}
+	s.file = next
+	return nil
+}

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/payout"
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// publicChain is a chain with the contracts on it, and what was last seen there.
+type publicChain struct {
+	cfg       chainConfig
+	driver    chainDriver
+	events    chainEvents
+	anchorLog canon.Account
+	vaults    []canon.Account
+	shut      []func()
+
+	mu    sync.Mutex
+	final uint64 // number of the final head
+	head  contracts.Checkpoint
+}
+
+// chainDriver is a driver as the anchor's loops use it.
+type chainDriver interface {
+	send.Chain
+	send.Reader
+}
+
+// chainEvents reads the contracts' events in final blocks.
+type chainEvents interface {
+	final(ctx context.Context) (uint64, error)
+	read(ctx context.Context, from, to uint64, of []canon.Account) ([]event, error)
+}
+
+func newPublicChain(c chainConfig, key *secp256k1.PrivateKey) *publicChain {
+	d := &chain{cfg: c, key: key}
+	e := &eventReader{chain: c.ID, urls: c.RPC}
+	p := &publicChain{cfg: c, driver: d, events: e, shut: []func(){d.close, e.close}}
+	p.contracts()
+	return p
+}
+
+// contracts parses the accounts, which the configuration's check has looked at.
+func (p *publicChain) contracts() {
+	p.anchorLog, _ = canon.ParseAccount(p.cfg.AnchorLog)
+	for _, v := range p.cfg.Vaults {
+		a, _ := canon.ParseAccount(v)
+		p.vaults = append(p.vaults, a)
+	}
+}
+
+func (p *publicChain) close() {
+	for _, f := range p.shut {
+		f()
+	}
+}
+
+// anchored returns the newest checkpoint in AnchorLog at the final head.
+func (p *publicChain) anchored(ctx context.Context) (contracts.Checkpoint, error) {
+	answer, err := p.driver.Call(ctx, p.anchorLog.Address, contracts.PackHead(), send.Final)
+	if err != nil {
+		return contracts.Checkpoint{}, err
+	}
+	return contracts.UnpackHead(answer)
+}
+
+// seen returns what the last look at the chain showed.
+func (p *publicChain) seen() (final uint64, head contracts.Checkpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.final, p.head
+}
+
+// watch follows the contracts of one chain: it compares what is anchored with
+// the own log, notes where events are, and reports reserves.
+type watch struct {
+	*anchor
+	chain *publicChain
+}
+
+// step looks at the chain once.
+func (w *watch) step(ctx context.Context) error {
+	final, err := w.chain.events.final(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.scan(ctx, final); err != nil {
+		return err
+	}
+	head, err := w.chain.anchored(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.compare(ctx, head.Size, head.Root); err != nil {
+		return err
+	}
+	w.chain.mu.Lock()
+	w.chain.final, w.chain.head = final, head
+	w.chain.mu.Unlock()
+	return w.reserves(ctx)
+}
+
+// scan reads the events of new final blocks. What was scanned moves on only
+// together with the events.
+func (w *watch) scan(ctx context.Context, final uint64) error {
+	next, err := w.index.scanned(ctx, w.chain.cfg.ID)
+	if err != nil {
+		return err
+	}
+	next = max(next, w.chain.cfg.FromBlock)
+	ours := append([]canon.Account{w.chain.anchorLog}, w.chain.vaults...)
+	for next <= final {
+		to := min(final, next+maxRange-1)
+		events, err := w.chain.events.read(ctx, next, to, ours)
+		if err != nil {
+			return err
+		}
+		events = slices.DeleteFunc(events, func(e event) bool { return !slices.Contains(ours, e.Contract) })
+		for _, e := range events {
+			if e.Contract != w.chain.anchorLog {
+				continue
+			}
+			if e.Number > w.log.Size() {
+				return nil // the own peer is behind: read again when it can be compared
+			}
+			if err := w.compare(ctx, e.Number, e.Root); err != nil {
+				return err
+			}
+		}
+		if err := w.index.addEvents(ctx, w.chain.cfg.ID, events, to+1); err != nil {
+			return err
+		}
+		next = to + 1
+		if len(events) > 0 {
+			w.bell.ring()
+		}
+	}
+	return nil
+}
+
+// compare stops all sending to the chain when the contract holds another root
+// than the own peer's blocks give: somebody signed a fork.
+func (w *watch) compare(ctx context.Context, size uint64, root [32]byte) error {
+	if size == 0 || size > w.log.Size() {
+		return nil // none yet, or the own peer is behind; the next look compares it
+	}
+	own, err := w.log.Root(size)
+	if err != nil || own == root {
+		return err
+	}
+	why := fmt.Sprintf("fork: AnchorLog holds root %x for size %d, the own peer's blocks give %x", root, size, own)
+	return errors.Join(errors.New(why), w.sender.Halt(ctx, w.chain.cfg.ID, why))
+}
+
+// reserves tells the ledger how much money ever reached each vault, when that
+// has changed. Payouts are assigned up to what K members confirm.
+func (w *watch) reserves(ctx context.Context) error {
+	if _, ok, err := w.index.state(ctx, "network"); err != nil || !ok {
+		return err
+	}
+	for i, vault := range w.chain.vaults {
+		funded, err := w.funded(ctx, vault)
+		if err != nil {
+			return err
+		}
+		id := w.chain.cfg.Vaults[i]
+		stored, ok, err := w.index.state(ctx, "reserve/"+id+"/"+w.cfg.Organisation)
+		if err != nil {
+			return err
+		}
+		if ok {
+			last, err := payout.ParseReserve(stored)
+			if err != nil {
+				return err
+			}
+			if uint64(last) == funded {
+				continue
+			}
+		} else if funded == 0 {
+			continue
+		}
+		if err := w.execute(ctx, "reward:Reserve", struct {
+			Vault  string `json:"vault"`
+			Funded string `json:"funded"`
+		}{id, fmt.Sprint(funded)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// funded returns a vault's balance and what it has paid, at the final head. What
+// was paid is read before and after: a claim between the two would show twice or
+// not at all.
+func (w *watch) funded(ctx context.Context, vault canon.Account) (uint64, error) {
+	number := func(to send.Address, data []byte) (*big.Int, error) {
+		answer, err := w.chain.driver.Call(ctx, to, data, send.Final)
+		if err != nil {
+			return nil, err
+		}
+		return contracts.UnpackUint(answer)
+	}
+	token, err := number(vault.Address, contracts.PackToken())
+	if err != nil {
+		return 0, err
+	}
+	for range 3 {
+		before, err := number(vault.Address, contracts.PackClaimedTotal())
+		if err != nil {
+			return 0, err
+		}
+		balance, err := number(send.Address(token.FillBytes(make([]byte, 32))[12:]), contracts.PackBalanceOf(vault.Address))
+		if err != nil {
+			return 0, err
+		}
+		paid, err := number(vault.Address, contracts.PackClaimedTotal())
+		if err != nil {
+			return 0, err
+		}
+		if before.Cmp(paid) != 0 {
+			continue
+		}
+		sum := balance.Add(balance, paid)
+		if sum.BitLen() > 63 {
+			return 0, fmt.Errorf("vault %s: %s is more than the ledger can count", vault, sum)
+		}
+		return sum.Uint64(), nil
+	}
+	return 0, fmt.Errorf("vault %s: claims arrive faster than it can be read", vault)
+}

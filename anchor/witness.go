@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+const (
+	// maxSkew is how far a checkpoint's time may be from the own clock.
+	maxSkew = 30 * time.Second
+	// turn is how long each member waits for the one before it to put a candidate.
+	turn = 2 * time.Second
+	// acceptTurn is the same for accepting one.
+	acceptTurn = time.Second
+	// again is when a transaction whose effect does not show is sent once more.
+	again = 5 * time.Second
+)
+
+// witness puts, cosigns and accepts checkpoints. Its fields are memory only:
+// losing them costs a few seconds.
+type witness struct {
+	*anchor
+	caughtUp bool
+	headSeen time.Time // when the head was first seen
+	head     uint64    // its number
+	put      time.Time // when this member put its last candidate
+	seen     map[candidateKey]*sighting
+}
+
+type candidateKey struct {
+	size uint64
+	root [32]byte
+	time uint64
+}
+
+func (c candidate) key() candidateKey { return candidateKey{c.Size, c.Root, c.Time} }
+
+// sighting is when things were first seen or last tried for a candidate.
+type sighting struct {
+	first, quorum, signed, accepted time.Time
+}
+
+func newWitness(a *anchor) *witness {
+	return &witness{anchor: a, seen: map[candidateKey]*sighting{}}
+}
+
+// step does whatever is due for checkpoints.
+func (w *witness) step(ctx context.Context) error {
+	now := w.now()
+	ready, err := w.ready(ctx)
+	if !ready || err != nil {
+		return err
+	}
+	head, err := w.index.head(ctx)
+	if err != nil {
+		return err
+	}
+	if w.headSeen.IsZero() || head.Number != w.head {
+		w.headSeen, w.head = now, head.Number
+	}
+	candidates, err := w.index.candidates(ctx, head.Size)
+	if err != nil {
+		return err
+	}
+	w.sight(candidates, now)
+	var errs []error
+	for _, c := range candidates {
+		errs = append(errs, w.cosign(ctx, head, c))
+	}
+	errs = append(errs, w.accept(ctx, head, candidates), w.propose(ctx, head, candidates))
+	return errors.Join(errs...)
+}
+
+// ready reports whether this member may sign: the ledger is initialised as this
+// anchor is configured, the log has all that the own peer had at the start, and
+// continues what was signed and anchored before.
+func (w *witness) ready(ctx context.Context) (bool, error) {
+	size, err := w.size(ctx)
+	if err != nil || size == 0 {
+		return false, err
+	}
+	value, ok, err := w.index.state(ctx, "network")
+	if err != nil || !ok {
+		return false, err
+	}
+	if w.caughtUp {
+		return true, nil
+	}
+	if err := w.sameNetwork(value); err != nil {
+		return false, err
+	}
+	height, err := w.ledger.Height(ctx)
+	if err != nil || size < height {
+		return false, err
+	}
+	last, root, _, err := w.signed.last()
+	if err != nil {
+		return false, err
+	}
+	if err := w.continues("what this organisation signed last", last, root, size); err != nil {
+		return false, err
+	}
+	for _, c := range w.chains {
+		anchored, err := c.anchored(ctx)
+		switch {
+		case err == nil:
+			err = w.continues("what is anchored on "+c.cfg.ID, anchored.Size, anchored.Root, size)
+		case last > 0:
+			// What was signed last is known from disk, and a public chain that is down
+			// must not stop the ledger's clock.
+			slog.Warn("chain not asked for what is anchored", "chain", c.cfg.ID, "error", err)
+			err = nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	w.caughtUp = true
+	return true, nil
+}
+
+// continues reports as an error when the log does not contain a known state of
+// itself.
+func (w *witness) continues(what string, size uint64, root [32]byte, have uint64) error {
+	if size == 0 {
+		return nil
+	}
+	if size > have {
+		return fmt.Errorf("the peer has %d blocks, %s covers %d: it lost blocks, or still catches up", have, what, size)
+	}
+	own, err := w.log.Root(size)
+	if err != nil {
+		return err
+	}
+	if own != root {
+		return fmt.Errorf("fork: %s has another root for size %d than the peer's blocks give", what, size)
+	}
+	return nil
+}
+
+// sameNetwork compares the ledger's members with the configured ones.
+func (w *witness) sameNetwork(value []byte) error {
+	var n struct {
+		Network string       `json:"network"`
+		Log     string       `json:"log"`
+		K       int          `json:"k"`
+		Members []log.Member `json:"members"`
+	}
+	if err := json.Unmarshal(value, &n); err != nil {
+		return fmt.Errorf("network on the ledger: %w", err)
+	}
+	same := n.Network == w.cfg.Network && n.Log == w.cfg.LogID && n.K == w.cfg.K && len(n.Members) == len(w.policy.Members)
+	for i := 0; same && i < len(n.Members); i++ {
+		same = n.Members[i] == w.policy.Members[i]
+	}
+	if !same {
+		return errors.New("network, log id, members or k on the ledger are not those of the configuration")
+	}
+	return nil
+}
+
+// sight remembers when candidates were first seen and first had K signatures,
+// and forgets those that are gone.
+func (w *witness) sight(candidates []candidate, now time.Time) {
+	seen := map[candidateKey]*sighting{}
+	for _, c := range candidates {
+		s := w.seen[c.key()]
+		if s == nil {
+			s = &sighting{first: now}
+		}
+		if len(c.By) >= w.cfg.K && s.quorum.IsZero() {
+			s.quorum = now
+		}
+		seen[c.key()] = s
+	}
+	w.seen = seen
+}
+
+// cosign signs another member's candidate if it is what this member would have
+// put itself.
+func (w *witness) cosign(ctx context.Context, head point, c candidate) error {
+	size, err := w.size(ctx)
+	if err != nil || c.signedBy(w.cfg.Organisation) || c.Size > size {
+		return err
+	}
+	root, err := w.log.Root(c.Size)
+	if err != nil {
+		return err
+	}
+	if root != c.Root {
+		return fmt.Errorf("fork: %s signed another root for size %d than the own peer's blocks give", c.By[0].MSP, c.Size)
+	}
+	if skew := w.now().Sub(time.Unix(int64(c.Time), 0)); skew > maxSkew || skew < -maxSkew || c.Time <= head.Time {
+		return nil // too old, too new, or not after the head: a later one will do
+	}
+	lastSize, _, lastTime, err := w.signed.last()
+	if err != nil {
+		return err
+	}
+	extends := c.Size > lastSize && c.Time > lastTime
+	if !extends && (c.Size != lastSize || c.Time != lastTime) {
+		return nil // something later was signed already
+	}
+	s := w.seen[c.key()]
+	if w.now().Sub(s.signed) < again {
+		return nil // its transaction may still be on its way
+	}
+	s.signed = w.now()
+	return w.sign(ctx, c.Size, root, c.Time)
+}
+
+// sign makes both signatures, after writing down that it does, and puts them on
+// the ledger.
+func (w *witness) sign(ctx context.Context, size uint64, root [32]byte, time uint64) error {
+	c := log.Checkpoint{Network: w.cfg.Network, LogID: w.policy.LogID(), Size: size, Root: root, Time: time}
+	if err := w.signed.checkpoint(c); err != nil {
+		return err
+	}
+	s := w.keys.sign(w.policy, c)
+	return w.execute(ctx, "checkpoint:Cosign", struct {
+		Size      uint64 `json:"size"`
+		Root      string `json:"root"`
+		Time      uint64 `json:"time"`
+		Ed25519   string `json:"ed25519"`
+		Secp256k1 string `json:"secp256k1"`
+	}{size, canon.Hex(root[:]), time, base64.StdEncoding.EncodeToString(s.Ed25519[:]), base64.StdEncoding.EncodeToString(s.Secp256k1[:])})
+}
+
+// propose puts a candidate when one is due: after the cadence's pause for the
+// member whose turn it is, later for the others.
+func (w *witness) propose(ctx context.Context, head point, candidates []candidate) error {
+	now := w.now()
+	size, err := w.size(ctx)
+	if err != nil || size <= head.Size || uint64(now.Unix()) <= head.Time {
+		return err
+	}
+	busy, err := w.index.busySince(ctx, head.Size)
+	if err != nil {
+		return err
+	}
+	pause := w.cfg.Cadence.Quiet
+	if busy {
+		pause = w.cfg.Cadence.Busy
+	}
+	due := w.headSeen.Add(pause).Add(w.rank(head.Number+1) * turn)
+	for _, c := range candidates {
+		// A candidate is out: give it the time to be accepted before another one.
+		if next := w.seen[c.key()].first.Add((1 + w.rank(head.Number+1)) * turn); next.After(due) {
+			due = next
+		}
+	}
+	if lap := w.put.Add(time.Duration(w.n()) * turn); lap.After(due) {
+		due = lap
+	}
+	if now.Before(due) {
+		return nil
+	}
+	lastSize, _, lastTime, err := w.signed.last()
+	if err != nil || size <= lastSize || uint64(now.Unix()) <= lastTime {
+		return err
+	}
+	root, err := w.log.Root(size)
+	if err != nil {
+		return err
+	}
+	w.put = now
+	return w.sign(ctx, size, root, uint64(now.Unix()))
+}
+
+// accept makes a checkpoint of the largest candidate that K members have signed.
+// The member that put it does so at once, the others if it does not.
+func (w *witness) accept(ctx context.Context, head point, candidates []candidate) error {
+	now := w.now()
+	for i := len(candidates) - 1; i >= 0; i-- {
+		c := candidates[i]
+		s := w.seen[c.key()]
+		if len(c.By) < w.cfg.K || c.Time <= head.Time {
+			continue
+		}
+		putBy := w.memberIndex(c.By[0].MSP)
+		if now.Before(s.quorum.Add(w.rank(putBy)*acceptTurn)) || now.Sub(s.accepted) < again {
+			return nil
+		}
+		s.accepted = now
+		var signers []string
+		for _, by := range c.By {
+			signers = append(signers, by.MSP)
+		}
+		return w.execute(ctx, "checkpoint:Accept", struct {
+			Size    uint64   `json:"size"`
+			Root    string   `json:"root"`
+			Time    uint64   `json:"time"`
+			Signers []string `json:"signers"`
+		}{c.Size, canon.Hex(c.Root[:]), c.Time, signers})
+	}
+	return nil
+}
+
+func (w *witness) memberIndex(msp string) uint64 {
+	for i, m := range w.cfg.Members {
+		if m.MSPID == msp {
+			return uint64(i)
+		}
+	}
+	return 0
+}
