@@ -141,6 +141,9 @@ func (c *Client) outcome(ctx context.Context, tx *core.Transaction, info *core.T
 	if err != nil {
 		return send.Outcome{}, fmt.Errorf("read block %d: %w", at.Num, err)
 	}
+	if len(block.GetBlockid()) != 32 {
+		return send.Outcome{}, fmt.Errorf("the node has a receipt of block %d, but not the block", at.Num)
+	}
 	unpaid := proto.Clone(tx).(*core.Transaction)
 	unpaid.Ret = nil
 	o := send.Outcome{

@@ -21,9 +21,8 @@ type unservedSolidity struct {
 	api.UnimplementedWalletSolidityServer
 }
 
-// reads are the calls that both of a node's services have. A transaction or an
-// account that is not there answers an empty message, as java-tron does; a block
-// that is not there is NotFound.
+// reads are the calls that both of a node's services have. What is not there
+// (block, transaction, account) answers an empty message, as java-tron does.
 type reads struct{ view }
 
 func (r reads) extended(number int64) (*api.BlockExtention, error) {
@@ -32,7 +31,7 @@ func (r reads) extended(number int64) (*api.BlockExtention, error) {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
 	if !ok {
-		return nil, status.Errorf(codes.NotFound, "no block %d", number)
+		return &api.BlockExtention{}, nil
 	}
 	out := &api.BlockExtention{BlockHeader: b.GetBlockHeader(), Blockid: id[:]}
 	for _, tx := range b.GetTransactions() {
@@ -63,7 +62,7 @@ func (r reads) GetBlockByNum2(_ context.Context, m *api.NumberMessage) (*api.Blo
 func (r reads) plain(number int64) (*core.Block, error) {
 	b, _, ok, err := r.block(number)
 	if err == nil && !ok {
-		err = status.Errorf(codes.NotFound, "no block %d", number)
+		b = &core.Block{}
 	}
 	return b, err
 }
@@ -71,7 +70,7 @@ func (r reads) plain(number int64) (*core.Block, error) {
 func (r reads) GetBlockById(_ context.Context, m *api.BytesMessage) (*core.Block, error) {
 	b, ok, err := r.blockByID(common.BytesToHash(m.GetValue()))
 	if err == nil && !ok {
-		err = status.Errorf(codes.NotFound, "no block %x", m.GetValue())
+		b = &core.Block{}
 	}
 	return b, err
 }

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"bytes"
+	"context"
 	"testing"
 	"time"
 
@@ -206,7 +207,8 @@ func TestBlocks(t *testing.T) {
 		}
 		parent = id
 	}
-	if _, err := n.GetBlockByNum(3); err == nil {
-		t.Error("a block above the head")
+	above, err := n.Client.GetBlockByNum2(context.Background(), &api.NumberMessage{Num: 3})
+	if err != nil || len(above.GetBlockid()) != 0 {
+		t.Errorf("a block above the head: %v, %v", above, err)
 	}
 }

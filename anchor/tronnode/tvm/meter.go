@@ -16,8 +16,8 @@ import (
 
 // headroom is the interpreter's own gas before each operation: more than any
 // single one can cost within Tron's memory limit, and too little to pay for
-// memory of 9 MB and more, which the interpreter takes before it is asked.
-const headroom = 1 << 27
+// memory of 6 MB and more, which the interpreter takes before it is asked.
+const headroom = 1 << 26
 
 // meter is the tracer that charges energy. It belongs to one run.
 type meter struct {
@@ -176,6 +176,8 @@ func (mt *meter) patch(f *frame, sc *vm.ScopeContext) {
 // kill ends frame f at op, which it cannot pay for.
 func (mt *meter) kill(f *frame, sc *vm.ScopeContext, op vm.OpCode, why Code, reason string) {
 	f.die(why, reason)
+	// The interpreter still runs op, which must not be work that nobody pays for.
+	clear(sc.StackData())
 	switch op {
 	case vm.RETURN, vm.REVERT, vm.SELFDESTRUCT:
 		// Nothing runs after these, so there is nothing to turn into a failure:
