@@ -79,3 +79,6 @@ func (i *Identity) Account(chain string) (canon.Account, error) {
 	}
 	return canon.Account{Chain: chain, Address: address}, nil
 }
+
+// Network returns the name of the signer's network.
+func (s Signer) Network() string { return s.network }

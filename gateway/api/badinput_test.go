@@ -1,0 +1,315 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/gateway/submit/submittest"
+)
+
+const recordBody = `{"schema":"note","commitment":"` + zeros + `","size":1,"location":""}`
+const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
+
+// sign signs header and payload as they are.
+func sign(t *testing.T, p *submittest.Person, header, payload string) string {
+	t.Helper()
+	item, err := ops.Sign([]byte(header), []byte(payload), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return item.Compact()
+}
+
+func header(kid string) string {
+	return `{"alg":"EdDSA","kid":"` + kid + `","typ":"killick-op"}`
+}
+
+// payload renders a payload; members after the first four replace the body.
+func payload(op string, iat, exp int64, rest string) string {
+	return fmt.Sprintf(`{"op":%q,"net":%q,"iat":%d,"exp":%d,%s}`, op, submittest.Network, iat, exp, rest)
+}
+
+type badInput struct {
+	name string
+	jws  string
+	code fault.Code
+}
+
+// badInputs is the list of what must be refused, each with its code.
+func badInputs(t *testing.T, h *harness) []badInput {
+	now := time.Now().Unix()
+	good := func(rest string) string { return payload("record.submit", now, now+600, rest) }
+	alice := func(payload string) string { return sign(t, h.alice, header(h.alice.KeyID()), payload) }
+	record := func(body string) string { return alice(good(`"body":` + body)) }
+	other := strings.Replace(h.alice.KeyID(), submittest.Network, "main-ffffffffffffffff", 1)
+	valid := record(recordBody)
+	stranger := submittest.NewPerson("stranger")
+
+	// A DID with a key that may not act.
+	weak := submittest.NewPerson("weak")
+	document := strings.Replace(string(weak.Document), `"capabilityInvocation":["#key-1"]`, `"capabilityInvocation":["#key-2"]`, 1)
+	key := strings.Split(strings.Split(document, `"publicKeyMultibase":"`)[1], `"`)[0]
+	document = strings.Replace(document, `"verificationMethod":[`, `"verificationMethod":[{"id":"#key-2","type":"Multikey","publicKeyMultibase":"`+key+`"},`, 1)
+	weakDID, _, err := ops.NewDID(submittest.Network, []byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := canon.Marshal(did.Create{Document: jsontext.Value(document)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.client.Submit(t.Context(), sign(t, weak, header(weakDID+"#key-2"), payload("did.create", now, now+600, `"body":`+string(body)))); err != nil {
+		t.Fatal(err)
+	}
+
+	gone := submittest.NewPerson("gone")
+	if _, err := h.client.Submit(t.Context(), gone.Create()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.ledger.Deactivate(gone); err != nil {
+		t.Fatal(err)
+	}
+
+	recordJWS, ref := h.alice.Record("first")
+	amendBody := strings.Replace(recordBody, `{`, `{"record":"`+ref+`",`, 1)
+	if _, err := h.client.Submit(t.Context(), recordJWS); err != nil {
+		t.Fatal(err)
+	}
+	amend := func(extra string) string {
+		return alice(payload("record.amend", now, now+600, extra+`"body":`+amendBody))
+	}
+	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
+	cut := valid[:len(valid)-22] // 48 bytes are left of 64
+
+	return []badInput{
+		{"not a JWS", "hello", fault.Malformed},
+		{"two parts", "a.b", fault.Malformed},
+		{"header is not JSON", sign(t, h.alice, "hello", good(`"body":`+recordBody)), fault.Malformed},
+		{"nested too deep", record(deep), fault.Malformed},
+		{"unknown operation", alice(payload("record.destroy", now, now+600, `"body":{}`)), fault.UnknownOperation},
+		{"operation in other case", alice(payload("Record.Submit", now, now+600, `"body":`+recordBody)), fault.UnknownOperation},
+		{"an organisation's function", alice(payload("reward.fund", now, now+600, `"body":{}`)), fault.Batched},
+		{"unknown member of the payload", alice(good(`"extra":1,"body":` + recordBody)), fault.UnknownField},
+		{"unknown member of the body", record(strings.Replace(recordBody, "{", `{"extra":1,`, 1)), fault.UnknownField},
+		{"member in other case", record(strings.Replace(recordBody, "schema", "Schema", 1)), fault.UnknownField},
+		{"missing member", record(strings.Replace(recordBody, `,"location":""`, "", 1)), fault.MissingField},
+		{"wrong type", record(strings.Replace(recordBody, `"size":1`, `"size":"1"`, 1)), fault.WrongType},
+		{"null", record(strings.Replace(recordBody, `"location":""`, `"location":null`, 1)), fault.WrongType},
+		{"trailing data", alice(good(`"body":`+recordBody) + " x"), fault.TrailingData},
+		{"duplicate member of the body", record(strings.Replace(recordBody, "{", `{"size":1,`, 1)), fault.DuplicateKey},
+		{"duplicate member of the header", sign(t, h.alice, strings.Replace(header(h.alice.KeyID()), "{", `{"alg":"EdDSA",`, 1), good(`"body":`+recordBody)), fault.DuplicateKey},
+		{"number beyond 2^53", record(strings.Replace(recordBody, `"size":1`, `"size":9007199254740993`, 1)), fault.NumberRange},
+		{"number with a fraction", record(strings.Replace(recordBody, `"size":1`, `"size":1.0`, 1)), fault.NumberRange},
+		{"amount as a number", alice(payload("reward.pay", now, now+600, `"body":{"asset":"usd","lines":[{"to":"`+h.bob.DID+`","amount":5}]}`)), fault.WrongType},
+		{"value that is not allowed", record(strings.Replace(recordBody, zeros, "00", 1)), fault.InvalidValue},
+		{"wrong network", alice(strings.Replace(good(`"body":`+recordBody), submittest.Network, "main-ffffffffffffffff", 1)), fault.WrongNetwork},
+		{"kid of another network", sign(t, h.alice, header(other), good(`"body":`+recordBody)), fault.WrongNetwork},
+		{"expired", alice(payload("record.submit", now-7200, now-3600, `"body":`+recordBody)), fault.Expired},
+		{"from the far future", alice(payload("record.submit", now+3600, now+7200, `"body":`+recordBody)), fault.NotYetValid},
+		{"lives too long", alice(payload("record.submit", now, now+90000, `"body":`+recordBody)), fault.LifetimeTooLong},
+		{"alg that is not the key's", sign(t, h.alice, strings.Replace(header(h.alice.KeyID()), "EdDSA", "ES256", 1), good(`"body":`+recordBody)), fault.AlgMismatch},
+		{"kid without a fragment", sign(t, h.alice, header(h.alice.DID), good(`"body":`+recordBody)), fault.KidMismatch},
+		{"another DID's kid", sign(t, h.alice, header(h.bob.KeyID()), good(`"body":`+recordBody)), fault.BadSignature},
+		{"key that is not in the document", sign(t, h.alice, header(h.alice.DID+"#key-9"), good(`"body":`+recordBody)), fault.KeyUnknown},
+		{"key without the purpose", sign(t, weak, header(weakDID+"#key-1"), good(`"body":`+recordBody)), fault.KeyPurpose},
+		{"DID that does not exist", sign(t, stranger, header(stranger.KeyID()), good(`"body":`+recordBody)), fault.DIDUnknown},
+		{"DID that is deactivated", sign(t, gone, header(gone.KeyID()), good(`"body":`+recordBody)), fault.DIDDeactivated},
+		{"signature that is cut", cut, fault.BadSignature},
+		{"no prior", amend(""), fault.MissingPrior},
+		{"prior where none belongs", alice(good(`"prior":"` + zeros + `","body":` + recordBody)), fault.UnexpectedPrior},
+		{"stale prior", amend(`"prior":"` + zeros + `",`), fault.StalePrior},
+		{"record of another", sign(t, h.bob, header(h.bob.KeyID()), payload("record.delete", now, now+600, `"prior":"`+zeros+`","body":{"record":"`+ref+`"}`)), fault.NotOwner},
+		{"too little money", h.alice.Pay(5000, h.bob), fault.InsufficientFunds},
+		{"issuer without accreditation", sign(t, h.bob, header(h.bob.KeyID()), payload("credential.schema", now, now+600, `"body":{"name":"a","digest":"`+zeros+`"}`)), fault.NotAccredited},
+		{"operation of more than 64 KiB", record(strings.Replace(recordBody, `"location":""`, `"location":"`+strings.Repeat("x", 70000)+`"`, 1)), fault.TooLarge},
+	}
+}
+
+// Each bad operation has its own stable code through every door, with a sentence
+// that says what to do, and changes nothing; in a batch it fails alone.
+func TestBadInput(t *testing.T) {
+	h := start(t)
+	cases := badInputs(t, h)
+	before := records(h)
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			for door, got := range h.doors(tt.jws) {
+				if got.Code != tt.code.String() || got.Status != tt.code.HTTP() || got.Advice != tt.code.Advice() || got.Text == "" {
+					t.Errorf("%s: %+v, want %s %d", door, got, tt.code, tt.code.HTTP())
+				}
+			}
+		})
+	}
+	if diff := cmp.Diff(before, records(h)); diff != "" {
+		t.Errorf("bad input changed the ledger:\n%s", diff)
+	}
+	// The same in one batch, good operations between them.
+	var jws []string
+	for i, tt := range cases {
+		good, _ := h.bob.Record(fmt.Sprint("between", i))
+		jws = append(jws, tt.jws, good)
+	}
+	receipts, err := h.client.SubmitAll(t.Context(), jws...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range receipts {
+		want := fault.OK
+		if i%2 == 0 {
+			want = cases[i/2].code
+		}
+		if r.GetCode() != want.String() || r.GetAdvice() != want.Advice() {
+			t.Errorf("item %d of the batch: %s, want %s", i, r, want)
+		}
+	}
+}
+
+// records lists what bad input must not change: everything but the results that
+// refused operations leave.
+func records(h *harness) map[string]string {
+	state := map[string]string{}
+	for _, e := range h.ledger.State() {
+		if !strings.HasPrefix(e.Key, "op/") {
+			state[e.Key] = string(e.Value)
+		}
+	}
+	return state
+}
+
+// A changed signature over the same content neither takes the honest operation's
+// place nor blocks it, in whatever order they come.
+func TestForgedSignature(t *testing.T) {
+	h := start(t)
+	for _, first := range []string{"forged", "honest"} {
+		honest, ref := h.alice.Record("content " + first)
+		item, err := ops.ParseCompact(honest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		item.Signature = bytes.Clone(item.Signature)
+		item.Signature[3] ^= 1
+		jws := []string{item.Compact(), honest}
+		want := []string{"bad_signature", "ok"}
+		if first == "honest" {
+			jws[0], jws[1], want[0], want[1] = jws[1], jws[0], want[1], want[0]
+		}
+		for i := range jws {
+			for door, got := range h.doors(jws[i]) {
+				if got.Code != want[i] {
+					t.Errorf("%s first, %s: %+v, want %s", first, door, got, want[i])
+				}
+			}
+		}
+		if o, err := h.client.Operation(t.Context(), ref); err != nil || o.GetState() != "done" {
+			t.Errorf("look-up after all: %v %v", o, err)
+		}
+	}
+}
+
+// What is wrong about the request itself, around a good operation.
+func TestBadRequests(t *testing.T) {
+	h := start(t)
+	good, _ := h.alice.Record("good")
+	quoted, err := json.Marshal(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := string(quoted)
+	many := `{"operations":[` + strings.Repeat(op+",", 1000) + op + `]}`
+	tests := []struct {
+		name, path, body string
+		code             fault.Code
+	}{
+		{"empty", "/v1/operations", "", fault.Malformed},
+		{"not JSON", "/v1/operations", "hello", fault.Malformed},
+		{"array", "/v1/operations", "[]", fault.WrongType},
+		{"no operation", "/v1/operations", "{}", fault.MissingField},
+		{"unknown member", "/v1/operations", `{"operation":` + op + `,"extra":1}`, fault.UnknownField},
+		{"member in other case", "/v1/operations", `{"Operation":` + op + `}`, fault.UnknownField},
+		{"wrong type", "/v1/operations", `{"operation":5}`, fault.WrongType},
+		{"null", "/v1/operations", `{"operation":null}`, fault.WrongType},
+		{"wrong type of wait", "/v1/operations", `{"operation":` + op + `,"wait":"no"}`, fault.WrongType},
+		{"duplicate member", "/v1/operations", `{"operation":` + op + `,"operation":` + op + `}`, fault.DuplicateKey},
+		{"trailing data", "/v1/operations", `{"operation":` + op + `}{}`, fault.TrailingData},
+		{"unknown query parameter", "/v1/operations?wait=false", `{"operation":` + op + `}`, fault.UnknownField},
+		{"no operations", "/v1/operations:batch", `{"operations":[]}`, fault.MissingField},
+		{"too many operations", "/v1/operations:batch", many, fault.TooLarge},
+		{"operations of the wrong type", "/v1/operations:batch", `{"operations":[5]}`, fault.WrongType},
+		{"duplicate in a batch", "/v1/operations:batch", `{"operations":[` + op + `],"operations":[]}`, fault.DuplicateKey},
+		{"no such path", "/v1/operation", "{}", fault.UnknownFunction},
+		{"no such method", "/v1/network", "", fault.UnknownFunction},
+	}
+	height := len(h.ledger.Chain())
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, _, got := h.post(tt.path, strings.NewReader(tt.body)); got.Code != tt.code.String() || got.Status != tt.code.HTTP() || got.Advice != tt.code.Advice() {
+				t.Errorf("got %+v, want %s", got, tt.code)
+			}
+		})
+	}
+	if got := len(h.ledger.Chain()); got != height {
+		t.Errorf("%d blocks, %d before", got, height)
+	}
+}
+
+// endless counts what is read of a body that would have 20 MB.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	const all = 20 << 20
+	if e.read >= all {
+		return 0, io.EOF
+	}
+	n := min(len(p), all-e.read)
+	for i := range p[:n] {
+		p[i] = ' '
+	}
+	e.read += n
+	return n, nil
+}
+
+// A body of 20 MB is refused without being read, whether it says its length or
+// not.
+func TestLargeBody(t *testing.T) {
+	h := start(t)
+	for _, path := range []string{"/v1/operations", "/v1/operations:batch"} {
+		for _, length := range []int64{20 << 20, -1} {
+			body := &endless{}
+			request, err := http.NewRequest(http.MethodPost, h.url+path, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.ContentLength = length
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, got := h.read(response); got.Code != "too_large" || got.Status != 413 {
+				t.Errorf("%s, length %d: %+v", path, length, got)
+			}
+			if body.read > 18<<20 {
+				t.Errorf("%s, length %d: %d bytes were sent", path, length, body.read)
+			}
+		}
+	}
+	big := strings.Repeat("x", 20<<20)
+	_, err := h.client.Submit(t.Context(), big)
+	if fault.Of(err) != fault.TooLarge {
+		t.Errorf("gRPC: %v", err)
+	}
+	if got := h.doors(big)["command line"]; got.Code != "too_large" {
+		t.Errorf("command line: %+v", got)
+	}
+}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+func (a *app) didCommand() *cobra.Command {
+	var links []string
+	var payout string
+	create := a.signing(&cobra.Command{
+		Use: "create", Short: "Create the DID of a key file", Args: cobra.NoArgs,
+		Long: `Create the DID that a key file makes. With --link, accounts of its chain key are
+linked to it; with --payout, rewards are paid out to the linked account there.`,
+		Example: "  killick did create --keys alice.keys --link eip155:1337 --link tron:0x2b6653dc --payout tron:0x2b6653dc",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
+				jws, err := signer.Create(links, payout)
+				if err != nil {
+					return err
+				}
+				o, err := gateway.Submit(ctx, jws)
+				if err != nil {
+					return err
+				}
+				return a.done(o, "did", signer.DID())
+			})
+		},
+	})
+	create.Flags().StringArrayVar(&links, "link", nil, "`chain` (CAIP-2 id) on which the chain key's account is linked; may be repeated")
+	create.Flags().StringVar(&payout, "payout", "", "`chain` of the links on which rewards are paid out")
+	resolve := &cobra.Command{
+		Use: "resolve DID", Short: "Show a DID's document", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.connected(c, func(ctx context.Context, gateway *client.Client) error {
+				r, err := gateway.Resolve(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				// The document is JSON in both forms of output.
+				data, err := protojson.MarshalOptions{Multiline: !a.json}.Marshal(r)
+				if err == nil {
+					_, err = fmt.Fprintln(a.out, string(data))
+				}
+				return err
+			})
+		},
+	}
+	return group("did", "Create and resolve DIDs", create, resolve)
+}
+
+// done prints what was done and its receipt: as JSON {kind: name, "operation": receipt}.
+func (a *app) done(o *client.Operation, kind, name string) error {
+	r := receiptOf(o)
+	return a.show(map[string]any{kind: name, "operation": r}, func(w io.Writer) {
+		fmt.Fprintf(w, "%-12s %s\n", kind, name)
+		r.print(w)
+	})
+}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) keysCommand() *cobra.Command {
+	var chain bool
+	var out string
+	create := &cobra.Command{
+		Use: "new", Short: "Make the keys of a new DID", Args: cobra.NoArgs,
+		Long: `Make the keys of a new DID and write them to two sealed files:
+
+  NAME.keys      the key that signs operations, and with --chain one for an account
+                 on public chains
+  NAME.recovery  the key that can replace all others; keep it elsewhere
+
+Nothing is sent. Existing files are never overwritten.`,
+		RunE: func(*cobra.Command, []string) error {
+			identity, recovery, err := client.Generate(chain)
+			if err != nil {
+				return err
+			}
+			passphrase, err := a.ask("new passphrase", true)
+			if err != nil {
+				return err
+			}
+			base := strings.TrimSuffix(out, ".keys")
+			view := struct {
+				Keys     string `json:"keys"`
+				Recovery string `json:"recovery"`
+				Address  string `json:"address,omitempty"`
+				Tron     string `json:"tron,omitempty"`
+			}{Keys: base + ".keys", Recovery: base + ".recovery"}
+			if err := identity.Save(view.Keys, passphrase); err != nil {
+				return err
+			}
+			if err := recovery.Save(view.Recovery, passphrase); err != nil {
+				return err
+			}
+			if address, ok := identity.Address(); ok {
+				view.Address, view.Tron = "0x"+canon.Hex(address[:]), canon.TronAddress(address)
+			}
+			return a.show(view, func(w io.Writer) {
+				fmt.Fprintf(w, "keys      %s\nrecovery  %s (keep it elsewhere)\n", view.Keys, view.Recovery)
+				if view.Address != "" {
+					fmt.Fprintf(w, "address   %s\ntron      %s\n", view.Address, view.Tron)
+				}
+			})
+		},
+	}
+	create.Flags().StringVar(&out, "out", "", "`name` of the files, for example alice (required)")
+	create.Flags().BoolVar(&chain, "chain", false, "add a secp256k1 key for an account on public chains")
+	if err := create.MarkFlagRequired("out"); err != nil {
+		panic(err) // the flag was added above
+	}
+	return group("keys", "Make key files", create)
+}

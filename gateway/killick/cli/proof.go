@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) proofCommand() *cobra.Command {
+	var s client.Subject
+	var out string
+	c := &cobra.Command{
+		Use: "proof (--operation ID | --key KEY | --transaction ID) --out FILE.anchorproof", Short: "Save a proof bundle", Args: cobra.NoArgs,
+		Long: `Save the bundle that proves one thing from a public chain down to one write on the
+ledger. Whoever has it checks it with killick-verify and public RPC endpoints alone.
+Before the checkpoint is final on a public chain there is no bundle: not_anchored.`,
+		Example: "  killick proof --key record/00078f3a-... --out invoice.anchorproof",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.connected(c, func(ctx context.Context, gateway *client.Client) error {
+				data, err := gateway.Proof(ctx, s)
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(out, data, 0o644); err != nil {
+					return fmt.Errorf("write bundle: %w", err)
+				}
+				return a.show(map[string]any{"bundle": out, "bytes": len(data)}, func(w io.Writer) {
+					fmt.Fprintf(w, "bundle       %s (%d bytes)\n", out, len(data))
+				})
+			})
+		},
+	}
+	c.Flags().StringVar(&s.Operation, "operation", "", "`id` or reference of an operation")
+	c.Flags().StringVar(&s.Key, "key", "", "`key` on the ledger, for example record/<reference>")
+	c.Flags().StringVar(&s.Transaction, "transaction", "", "`id` of a Fabric transaction")
+	c.Flags().StringVar(&out, "out", "", "`file` to write (required)")
+	c.MarkFlagsOneRequired("operation", "key", "transaction")
+	c.MarkFlagsMutuallyExclusive("operation", "key", "transaction")
+	if err := c.MarkFlagRequired("out"); err != nil {
+		panic(err) // the flag was added above
+	}
+	return c
+}
