@@ -1,0 +1,161 @@
+package story
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/killick-ledger/killick/gateway/client"
+)
+
+// verdict is what `killick-verify --json` prints.
+type verdict struct {
+	Verdict  string `json:"verdict"`
+	Exit     int    `json:"exit"`
+	Depth    string `json:"depth"`
+	Sentence string `json:"sentence"`
+	Checks   []struct {
+		Name   string `json:"name"`
+		Status string `json:"status"`
+		Text   string `json:"text"`
+	} `json:"checks"`
+}
+
+// verify runs the auditor's program on a file.
+func (w *World) verify(ctx context.Context, path string) (verdict, error) {
+	begun := time.Now()
+	out, stderr, code, err := w.program(ctx, "killick-verify", path, "--policy", w.Cluster.Policy(),
+		"--evm", w.Cluster.EVM().RPC[0], "--tron", w.Cluster.Tron().RPC[0], "--json")
+	if err != nil {
+		return verdict{}, err
+	}
+	w.facts.verified = append(w.facts.verified, time.Since(begun))
+	var v verdict
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		return v, fmt.Errorf("killick-verify exit %d printed %q: %s", code, out, stderr)
+	}
+	if v.Exit != code {
+		return v, fmt.Errorf("killick-verify printed exit %d and ended with %d", v.Exit, code)
+	}
+	return v, nil
+}
+
+// save fetches a bundle once its checkpoint is anchored.
+func (w *World) save(ctx context.Context, name string, s client.Subject) error {
+	return await(ctx, time.Minute, "the bundle of the "+name, func() (bool, error) {
+		data, err := w.Client.Proof(ctx, s)
+		if err != nil {
+			return false, err
+		}
+		w.facts.proofs[name] = w.file(name + ".anchorproof")
+		w.facts.bundleBytes = max(w.facts.bundleBytes, len(data))
+		return true, writeFile(w.facts.proofs[name], data)
+	})
+}
+
+// audit verifies a record, a credential, a payment and a payout.
+func (w *World) audit(ctx context.Context) error {
+	for name, s := range map[string]client.Subject{
+		"record":     {Key: "record/" + w.facts.amended},
+		"credential": {Key: "credential/" + w.facts.credential},
+		"payment":    {Operation: w.facts.payment},
+	} {
+		if err := w.save(ctx, name, s); err != nil {
+			return err
+		}
+	}
+	if err := w.savePayout(ctx); err != nil {
+		return err
+	}
+	for _, name := range []string{"record", "credential", "payment", "payout"} {
+		v, err := w.verify(ctx, w.facts.proofs[name])
+		if err != nil {
+			return err
+		}
+		if v.Exit != 0 {
+			return fmt.Errorf("the %s's bundle is not verified: %+v", name, v)
+		}
+		for _, check := range v.Checks {
+			w.say("  %-4s %-22s %s", check.Status, check.Name, check.Text)
+		}
+		w.say("%s (depth %s): %s", v.Verdict, v.Depth, v.Sentence)
+	}
+	return nil
+}
+
+// savePayout saves alice's payout bundle, which is part of what she needs for
+// her claim.
+func (w *World) savePayout(ctx context.Context) error {
+	chain, err := w.chain("tron")
+	if err != nil {
+		return err
+	}
+	account, err := w.alice.Account(chain)
+	if err != nil {
+		return err
+	}
+	data, err := w.Client.Payout(ctx, account.String())
+	if err != nil {
+		return err
+	}
+	var p struct {
+		Bundle string `json:"bundle"`
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return err
+	}
+	w.facts.proofs["payout"] = w.file("payout.anchorproof")
+	w.facts.bundleBytes = max(w.facts.bundleBytes, len(p.Bundle))
+	return writeFile(w.facts.proofs["payout"], []byte(p.Bundle))
+}
+
+// forgeries verifies three files that must not pass.
+func (w *World) forgeries(ctx context.Context) error {
+	good, err := os.ReadFile(w.facts.proofs["record"])
+	if err != nil {
+		return err
+	}
+	changed := bytes.Clone(good)
+	at := bytes.Index(changed, []byte("\nwrite ")) + 40
+	changed[at] ^= 1
+	if err := writeFile(w.file("changed.anchorproof"), changed); err != nil {
+		return err
+	}
+	unanchored, err := w.unanchored(good)
+	if err != nil {
+		return fmt.Errorf("make a bundle whose checkpoint is on no chain: %w", err)
+	}
+	if err := writeFile(w.file("unanchored.anchorproof"), unanchored); err != nil {
+		return err
+	}
+	if err := w.save(ctx, "voided", client.Subject{Transaction: w.facts.voided}); err != nil {
+		return err
+	}
+	for _, f := range []struct{ path, what, check string }{
+		{w.file("changed.anchorproof"), "one byte changed", "form"},
+		{w.file("unanchored.anchorproof"), "signed by all members, but on no public chain", "chain"},
+		{w.facts.proofs["voided"], "a transaction that Fabric marked invalid", "transaction"},
+	} {
+		v, err := w.verify(ctx, f.path)
+		if err != nil {
+			return err
+		}
+		if v.Exit != 2 {
+			return fmt.Errorf("%s: exit %d, want 2: %+v", f.what, v.Exit, v)
+		}
+		for _, check := range v.Checks {
+			if check.Status == "FAIL" {
+				w.say("%s: %s: %s: %s", f.what, v.Verdict, check.Name, check.Text)
+				if !strings.HasPrefix(check.Name, f.check) {
+					return fmt.Errorf("%s: refused by the check %q, want %q", f.what, check.Name, f.check)
+				}
+				break
+			}
+		}
+	}
+	return nil
+}
