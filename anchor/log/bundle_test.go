@@ -29,14 +29,14 @@ var (
 
 func did(id []byte) string { return "did:killick:" + network + ":" + base58.Encode(id) }
 
-// payout is a tree of one payee, as wide as the vault's own: eight empty
+// paying is a tree of one payee, as wide as the vault's own: eight empty
 // subtrees on the way.
-type payout struct {
+type paying struct {
 	vault, token, payee canon.Account
 	cumulative          uint64
 }
 
-func (p payout) prove(logID [32]byte) (root [32]byte, left []bool, sums [][16]byte, hashes [][32]byte) {
+func (p paying) prove(logID [32]byte) (root [32]byte, left []bool, sums [][16]byte, hashes [][32]byte) {
 	number, _ := canon.ChainNumber(p.vault.Chain)
 	domain := canon.LeafDomain(number, p.vault.Address, p.token.Address, logID)
 	var sum, zero [16]byte
@@ -59,14 +59,14 @@ func (p payout) prove(logID [32]byte) (root [32]byte, left []bool, sums [][16]by
 	return h, left, sums, hashes
 }
 
-// ledger is a log whose block 2 holds one write of each kind that makes a claim.
-type ledger struct {
+// fixture is a log whose block 2 holds one write of each kind that makes a claim.
+type fixture struct {
 	consortium
 	*log.Log
 	blocks []*block.Block
 	id     [32]byte
 	note   []byte
-	payout payout
+	payout paying
 }
 
 func mustAccount(t testing.TB, text string) canon.Account {
@@ -78,12 +78,12 @@ func mustAccount(t testing.TB, text string) canon.Account {
 	return a
 }
 
-func newLedger(t testing.TB) *ledger {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	l := &ledger{Log: open(t, t.TempDir()), blocks: chain(5)}
+	l := &fixture{Log: open(t, t.TempDir()), blocks: chain(5)}
 	l.id = l.blocks[0].HeaderHash
 	l.consortium = newConsortium(t, l.id, 4, 3)
-	l.payout = payout{
+	l.payout = paying{
 		vault: mustAccount(t, l.Chains[1].Vaults[0].ID), token: mustAccount(t, l.Chains[1].Vaults[0].Token),
 		payee: canon.Account{Chain: tron, Address: [20]byte(owner)}, cumulative: 12_500_000,
 	}
@@ -104,7 +104,7 @@ func newLedger(t testing.TB) *ledger {
 	return l
 }
 
-func (l *ledger) writes() []block.Write {
+func (l *fixture) writes() []block.Write {
 	commitment := bytes.Repeat([]byte{7}, 32)
 	record := func(status byte, schema, location string) []byte {
 		return canon.NewRecord(0x21).U8(status).U32(2).Fixed(owner).Fixed(commitment).U64(1234).
@@ -135,7 +135,7 @@ func landing(n byte) log.Landing {
 }
 
 // bundle builds the bundle of write w of block 2, or of transaction tx of block b.
-func (l *ledger) bundle(t testing.TB, b, tx, w int) *log.Bundle {
+func (l *fixture) bundle(t testing.TB, b, tx, w int) *log.Bundle {
 	t.Helper()
 	e := log.Evidence{SetVersion: 1, Note: l.note}
 	for i := range l.Chains {
@@ -158,7 +158,7 @@ func (l *ledger) bundle(t testing.TB, b, tx, w int) *log.Bundle {
 }
 
 // reading is what an honest node of the chain answers about the honest bundle.
-func (l *ledger) reading(chain string) log.Reading {
+func (l *fixture) reading(chain string) log.Reading {
 	root, _ := l.Root(5)
 	number, _ := canon.ChainNumber(chain)
 	at := landing(byte(len(chain)))
@@ -171,7 +171,7 @@ func (l *ledger) reading(chain string) log.Reading {
 
 // judge verifies a file offline and against both chains, as they honestly answer
 // about the sizes, blocks and epochs that the bundle names.
-func (l *ledger) judge(data []byte) log.Status {
+func (l *fixture) judge(data []byte) log.Status {
 	b, err := log.ParseBundle(data)
 	if err != nil {
 		return log.Failed
@@ -193,7 +193,7 @@ func marshal(t testing.TB, b *log.Bundle) []byte {
 }
 
 func TestBundles(t *testing.T) {
-	l := newLedger(t)
+	l := newFixture(t)
 	tests := []struct {
 		kind  string
 		write int
@@ -246,7 +246,7 @@ func TestBundles(t *testing.T) {
 // A transaction that Fabric refused can be shown to be in the log; it is never
 // verified.
 func TestInvalidTransaction(t *testing.T) {
-	l := newLedger(t)
+	l := newFixture(t)
 	b := l.bundle(t, 3, 3, log.NoWrite)
 	data := marshal(t, b)
 	if !bytes.Contains(data, []byte(" MVCC_READ_CONFLICT\n")) {
@@ -268,7 +268,7 @@ func TestInvalidTransaction(t *testing.T) {
 
 // No byte of a bundle can be changed, dropped or added without failing.
 func TestEveryByteCounts(t *testing.T) {
-	l := newLedger(t)
+	l := newFixture(t)
 	for round, write := range []int{7, log.NoWrite} {
 		data := marshal(t, l.bundle(t, 2, 1, write))
 		if l.judge(data) != log.Passed {
@@ -301,7 +301,7 @@ func TestEveryByteCounts(t *testing.T) {
 }
 
 func TestReadings(t *testing.T) {
-	l := newLedger(t)
+	l := newFixture(t)
 	b := l.bundle(t, 2, 1, 7)
 	tests := []struct {
 		name, want string
@@ -337,7 +337,7 @@ func TestReadings(t *testing.T) {
 }
 
 func TestVerifyRefuses(t *testing.T) {
-	l := newLedger(t)
+	l := newFixture(t)
 	tests := []struct {
 		check string
 		edit  func(b *log.Bundle, p *log.Policy)
@@ -381,7 +381,7 @@ func TestVerifyRefuses(t *testing.T) {
 }
 
 func TestBuildRefuses(t *testing.T) {
-	l := newLedger(t)
+	l := newFixture(t)
 	e := log.Evidence{SetVersion: 1, Note: l.note}
 	other := *l.blocks[2]
 	other.Filter = []byte{0, 0, 1}
@@ -407,7 +407,7 @@ func TestBuildRefuses(t *testing.T) {
 
 // What parses is the one spelling of itself, and nothing panics.
 func FuzzBundle(f *testing.F) {
-	l := newLedger(f)
+	l := newFixture(f)
 	for _, w := range []int{0, 2, 6, 7, log.NoWrite} {
 		f.Add(marshal(f, l.bundle(f, 2, 1, w)))
 	}
@@ -428,7 +428,7 @@ func FuzzBundle(f *testing.F) {
 
 // The same for notes.
 func FuzzNote(f *testing.F) {
-	l := newLedger(f)
+	l := newFixture(f)
 	f.Add(l.note)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if n, err := log.ParseNote(data); err == nil {

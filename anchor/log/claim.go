@@ -2,6 +2,8 @@ package log
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,6 +110,9 @@ var operations = map[uint8]string{
 }
 
 const opPay = 30
+
+// Operations returns the names of the operations that claims can name.
+func Operations() []string { return slices.Sorted(maps.Values(operations)) }
 
 func (c *claims) operation(rest string, value []byte) error {
 	hour, id, _ := strings.Cut(rest, "/")

@@ -175,7 +175,7 @@ func describe(t *testing.T, l *log.Log, b *block.Block) vectorBlock {
 }
 
 func TestVectorsCheckpoint(t *testing.T) {
-	l := newLedger(t)
+	l := newFixture(t)
 	n, err := log.ParseNote(l.note)
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func event(address [20]byte, signature string, topic uint64, data []byte, at log
 	}
 }
 
-func (l *ledger) chains() []vectorChain {
+func (l *fixture) chains() []vectorChain {
 	var out []vectorChain
 	for _, c := range l.Chains {
 		r := l.reading(c.ID)
@@ -253,7 +253,7 @@ func (l *ledger) chains() []vectorChain {
 }
 
 func TestVectorsBundle(t *testing.T) {
-	l := newLedger(t)
+	l := newFixture(t)
 	var list []vectorBundle
 	add := func(name, verdict, failed string, data []byte) {
 		list = append(list, vectorBundle{Name: name, Verdict: verdict, Failed: failed, Bundle: string(data)})
@@ -282,7 +282,7 @@ func TestVectorsBundle(t *testing.T) {
 }
 
 // unanchored is a bundle whose checkpoint K members signed, but no chain has.
-func (l *ledger) unanchored(t testing.TB) []byte {
+func (l *fixture) unanchored(t testing.TB) []byte {
 	b := l.bundle(t, 2, 1, 0)
 	root, _ := l.Root(4)
 	note := l.consortium.note(t, log.Checkpoint{Network: network, LogID: l.id, Size: 4, Root: root, Time: 1_790_000_001}, 0, 1, 2)

@@ -1,0 +1,191 @@
+package log_test
+
+import (
+	"crypto/sha256"
+	"strings"
+	"testing"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/payout"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+	"github.com/killick-ledger/killick/chaincode/reward"
+)
+
+// lived runs every operation on a ledger in memory and folds an epoch.
+func lived(t *testing.T) *opstest.World {
+	t.Helper()
+	issuer, alice, bob := opstest.NewUser("issuer"), opstest.NewUser("alice"), opstest.NewUser("bob")
+	w := opstest.New(t, issuer)
+	w.Create(issuer)
+	w.Create(alice)
+	w.Create(bob, "tron:0x2b6653dc", "eip155:1337")
+	prior := func(key string) string {
+		value, err := w.Store.Get(key)
+		if err != nil || value == nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		return ledger.Version(value)
+	}
+	digest := canon.Hex(make([]byte, 32))
+	schema := w.Do(issuer, &ops.CredentialSchema{Name: "kyc-v1", Digest: digest}, "").String()
+	issue := &ops.CredentialIssue{Schema: schema, Digest: digest, ValidFrom: w.Now, ValidUntil: w.Now + 1000, Evidence: "provider"}
+	w.Do(issuer, issue, "")
+	revoked := w.Do(issuer, issue, "").String()
+	w.Do(issuer, &ops.CredentialRevoke{Credential: revoked}, prior("credential/"+revoked))
+	w.Do(alice, opstest.Submit("kept"), "")
+	amended, deleted := w.Do(alice, opstest.Submit("amended"), "").String(), w.Do(alice, opstest.Submit("deleted"), "").String()
+	w.Do(alice, &ops.RecordAmend{Record: amended, Schema: "plain", Commitment: digest, Size: 1}, prior("record/"+amended))
+	w.Do(alice, &ops.RecordDelete{Record: deleted}, prior("record/"+deleted))
+	w.Fund(alice, 100_000_000)
+	w.Do(alice, opstest.Pay("usd", bob, 12_500_000, issuer, 1), "")
+	refused, _ := w.Sign(bob, opstest.Pay("usd", alice, 1), "")
+	if got := w.Batch(refused); got[0] == 0 {
+		t.Fatal("bob paid without money")
+	}
+	w.Checkpoint(5, w.Now)
+	w.Now += 120
+	w.Checkpoint(9, w.Now)
+	for _, m := range w.Members[:3] {
+		w.Must(m.Caller(), "reward:Reserve", reward.Reserve{Vault: opstest.TronVault, Funded: 1 << 40})
+	}
+	w.Must(w.Members[0].Caller(), "reward:Cut", nil)
+	for done := false; !done; {
+		var folded reward.Folded
+		w.Read("reward:Fold", nil, &folded)
+		done = folded.Done
+	}
+	return w
+}
+
+// treeOf rebuilds the vault's tree from the ledger's totals.
+func treeOf(t *testing.T, w *opstest.World, vault log.Vault) *payout.Tree {
+	t.Helper()
+	var payees []payout.Payee
+	prefix := "total/" + vault.ID + "/"
+	for _, e := range w.Store.Entries() {
+		if rest, ok := strings.CutPrefix(e.Key, prefix); ok {
+			amount, err := payout.ParseTotal(e.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			address, err := canon.UnHex(rest[len(rest)-40:], 20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			payees = append(payees, payout.Payee{Address: [20]byte(address), Cumulative: amount})
+		}
+	}
+	tree, err := payout.Build(payout.Vault{ID: vault.ID, Token: vault.Token, LogID: opstest.LogID}, payees)
+	if err != nil || len(payees) == 0 {
+		t.Fatalf("%d payees, %v", len(payees), err)
+	}
+	return tree
+}
+
+// Whatever the chaincode writes under a key that makes a claim, makes one that
+// verifies.
+func TestClaimsOfTheLedger(t *testing.T) {
+	w := lived(t)
+	blocks := chain(4)
+	blocks[0].HeaderHash = opstest.LogID
+	blocks[1].PrevHash = opstest.LogID[:]
+	tx := &blocks[2].Txs[1]
+	tx.Writes = nil
+	for _, e := range w.Store.Entries() {
+		tx.Writes = append(tx.Writes, block.Write{Namespace: "killick", Key: []byte(e.Key), Value: e.Value, ValueHash: sha256.Sum256(e.Value)})
+	}
+	l := open(t, t.TempDir())
+	if err := l.Append(blocks...); err != nil {
+		t.Fatal(err)
+	}
+	c := newConsortium(t, opstest.LogID, 4, 3)
+	vault := log.Vault{ID: opstest.TronVault, Token: canon.Account{Chain: tron, Address: [20]byte{19: 0xbb}}.String(), Asset: "usd"}
+	c.Chains[1].Vaults = []log.Vault{vault}
+	if err := c.Check(); err != nil {
+		t.Fatal(err)
+	}
+	root, err := l.Root(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := c.note(t, log.Checkpoint{Network: network, LogID: opstest.LogID, Size: 4, Root: root, Time: 1}, 0, 1, 2)
+	tree := treeOf(t, w, vault)
+	seen := map[string]int{}
+	for i, write := range tx.Writes {
+		key := string(write.Key)
+		e := log.Evidence{SetVersion: 1, Note: note}
+		switch prefix, _, _ := strings.Cut(key, "/"); prefix {
+		case "op", "record", "credential", "schema", "did":
+		case "epoch":
+			if strings.HasPrefix(key, "epoch/current") {
+				continue
+			}
+			e.Payout = prove(t, tree, opstest.NewUser("bob").Account(tron))
+		default:
+			continue
+		}
+		b, err := l.Build(blocks[2], 1, i, e)
+		if err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		if _, err := log.ParseBundle(marshal(t, b)); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		if checks := b.Verify(c.Policy); log.Worst(checks) != log.Passed {
+			t.Errorf("%s: %+v", key, checks)
+		}
+		claim, err := b.Claim()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Log(claim.Sentence)
+		seen[claim.Kind]++
+	}
+	want := map[string]int{
+		log.KindDID: 3, log.KindSchema: 1, log.KindCredential: 2, log.KindRecord: 3, log.KindPayment: 1, log.KindPayout: 1,
+		log.KindOperation: 7, // three did.create, revoke, amend, delete, the refused payment
+	}
+	for kind, n := range want {
+		if seen[kind] != n {
+			t.Errorf("%d claims of kind %s, want %d", seen[kind], kind, n)
+		}
+	}
+}
+
+func prove(t *testing.T, tree *payout.Tree, payee canon.Account) *log.PayoutProof {
+	t.Helper()
+	c, err := tree.Claim(payee.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []bool
+	var sums [][16]byte
+	var hashes [][32]byte
+	for i := 0; i*48 < len(c.Levels); i++ {
+		left = append(left, c.Sides.Bit(i) == 1)
+		sums = append(sums, [16]byte(c.Levels[i*48:]))
+		hashes = append(hashes, [32]byte(c.Levels[i*48+16:]))
+	}
+	p, err := log.ProvePayee(payee, uint64(c.Cumulative), left, sums, hashes, landing(50))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// The names in claims are those of the operations.
+func TestOperationNames(t *testing.T) {
+	names := map[string]bool{}
+	for _, n := range log.Operations() {
+		names[n] = true
+	}
+	for _, n := range ops.Names() {
+		if !names[n] {
+			t.Errorf("no name for %s", n)
+		}
+	}
+}
