@@ -7,8 +7,8 @@
 // learns so.
 //
 // Endorsing goes to the peers directly: as many organisations as are needed in
-// parallel, a further one on an error, a delay or a difference, and what they return
-// is compared byte for byte. Submitting goes to all orderers over streams that stay
+// parallel, a further one on an error, a delay or a difference; what they return is
+// compared byte for byte, and their signatures are checked. Submitting goes to all orderers over streams that stay
 // open. Connections are made when needed and come back within about a second after
 // a killed node returns; a node that is down costs no more than its turn.
 package fabric
@@ -64,6 +64,7 @@ type remote struct {
 	Endpoint
 	conn     *grpc.ClientConn
 	endorser peer.EndorserClient
+	identity *endorser
 	avoid    atomic.Int64 // unix nanoseconds until which it is asked last
 }
 
@@ -86,7 +87,11 @@ func Connect(cfg Config) (*Client, error) {
 		if err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
-		c.peers = append(c.peers, &remote{Endpoint: e, conn: conn, endorser: peer.NewEndorserClient(conn)})
+		r := &remote{Endpoint: e, conn: conn, endorser: peer.NewEndorserClient(conn)}
+		c.peers = append(c.peers, r)
+		if r.identity, err = newEndorser(e); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
 	}
 	for _, e := range cfg.Orderers {
 		conn, err := Dial(e)

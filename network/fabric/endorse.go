@@ -97,6 +97,18 @@ func (c *Client) ask(ctx context.Context, r *remote, p *proposal) answer {
 	return answer{from: r, response: response}
 }
 
+// askToEndorse runs a proposal on one peer and checks its signature.
+func (c *Client) askToEndorse(ctx context.Context, r *remote, p *proposal) answer {
+	a := c.ask(ctx, r, p)
+	if a.response != nil {
+		if err := r.identity.check(a.response); err != nil {
+			r.failed()
+			return answer{from: r, err: err}
+		}
+	}
+	return a
+}
+
 // endorse asks peers until enough of them agree, each organisation once.
 func (t *Transaction) endorse(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -110,7 +122,7 @@ func (t *Transaction) endorse(ctx context.Context) error {
 			r := queue[0]
 			queue = queue[1:]
 			pending++
-			go func() { answers <- t.client.ask(ctx, r, t.proposal) }()
+			go func() { answers <- t.client.askToEndorse(ctx, r, t.proposal) }()
 		}
 	}
 	need := t.client.cfg.Endorsements

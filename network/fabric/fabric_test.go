@@ -56,6 +56,8 @@ var allTake = []func(int) *orderer.BroadcastResponse{yes, yes, yes, yes}
 
 func TestEndorse(t *testing.T) {
 	a, b := result("a"), result("b")
+	spoilt := &peer.Endorsement{Signature: []byte("x")}
+	foreign := &peer.Endorsement{Endorser: []byte{0x0a, 1, 'X'}} // of an MSP called X
 	broken := refuse("error in simulation: failed to execute transaction: could not launch chaincode")
 	for _, tc := range []struct {
 		name    string
@@ -71,6 +73,9 @@ func TestEndorse(t *testing.T) {
 		{"chaincode of the own peer down", []run{broken, a, a, a}, "a", ""},
 		{"own peer hangs", []run{hang, a, a, a}, "a", ""},
 		{"two and two", []run{a, a, b, b}, "ab", ""},
+		{"own peer signs wrongly", []run{forged("a", spoilt), a, a, a}, "a", ""},
+		{"own peer signs for another", []run{forged("a", foreign), a, a, a}, "a", ""},
+		{"three sign wrongly", []run{forged("a", spoilt), a, forged("a", foreign), forged("a", spoilt)}, "", "1 of 2 needed"},
 		{"all differ", []run{a, b, result("c"), result("d")}, "", "differ"},
 		{"all refuse", []run{refuse("code: text"), refuse("code: text"), refuse("code: text"), refuse("code: text")}, "", "chaincode refused: code: text"},
 		{"one answers", []run{a, nil, nil, nil}, "", "1 of 2 needed"},

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -13,11 +14,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric-gateway/pkg/identity"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/grpc"
@@ -38,7 +42,7 @@ func newKeys(t *testing.T) keys {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "node"}, DNSNames: []string{"node"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "node", OrganizationalUnit: []string{"peer"}}, DNSNames: []string{"node"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, priv.Public(), priv)
@@ -83,10 +87,47 @@ type fakePeer struct {
 	peer.UnimplementedDeliverServer
 	run    func(context.Context) (*peer.ProposalResponse, error)
 	blocks []uint64
+	mspID  string
+	keys   keys
 }
 
 func (p *fakePeer) ProcessProposal(ctx context.Context, _ *peer.SignedProposal) (*peer.ProposalResponse, error) {
-	return p.run(ctx)
+	response, err := p.run(ctx)
+	if err == nil && response.GetEndorsement() != nil {
+		err = p.endorse(response)
+	}
+	return response, err
+}
+
+// endorse signs the response as Fabric's peers do. An endorser that is there already
+// stays: a test wants it wrong.
+func (p *fakePeer) endorse(r *peer.ProposalResponse) error {
+	certPEM, err := os.ReadFile(p.keys.cert)
+	if err != nil {
+		return err
+	}
+	if r.Endorsement.Endorser == nil {
+		r.Endorsement.Endorser, err = proto.Marshal(&msp.SerializedIdentity{Mspid: p.mspID, IdBytes: certPEM})
+		if err != nil {
+			return err
+		}
+	}
+	keyPEM, err := os.ReadFile(p.keys.key)
+	if err != nil {
+		return err
+	}
+	key, err := identity.PrivateKeyFromPEM(keyPEM)
+	if err != nil {
+		return err
+	}
+	sign, err := identity.NewPrivateKeySign(key)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(slices.Concat(r.Payload, r.Endorsement.Endorser))
+	signature, err := sign(sum[:])
+	r.Endorsement.Signature = append(signature, r.Endorsement.Signature...) // what is there spoils it
+	return err
 }
 
 func (p *fakePeer) Deliver(s grpc.BidiStreamingServer[common.Envelope, peer.DeliverResponse]) error {
@@ -175,6 +216,17 @@ func result(payload string) func(context.Context) (*peer.ProposalResponse, error
 	}
 }
 
+// forged is a peer's answer whose endorsement does not count.
+func forged(payload string, e *peer.Endorsement) func(context.Context) (*peer.ProposalResponse, error) {
+	return func(ctx context.Context) (*peer.ProposalResponse, error) {
+		r, err := result(payload)(ctx)
+		if err == nil {
+			r.Endorsement = proto.CloneOf(e)
+		}
+		return r, err
+	}
+}
+
 func refuse(message string) func(context.Context) (*peer.ProposalResponse, error) {
 	return func(context.Context) (*peer.ProposalResponse, error) {
 		return &peer.ProposalResponse{Response: &peer.Response{Status: 500, Message: message}}, nil
@@ -194,13 +246,16 @@ func client(t *testing.T, peers []*fakePeer, orderers []*fakeOrderer) *fabric.Cl
 	k := newKeys(t)
 	conf := fabric.Config{Channel: "main", Chaincode: "killick", MSPID: organisations[0], Cert: k.cert, Key: k.key, Endorsements: 2}
 	for i, p := range peers {
+		if p != nil {
+			p.mspID, p.keys = organisations[i], k
+		}
 		address := k.serve(t, func(s *grpc.Server) {
 			if p != nil {
 				peer.RegisterEndorserServer(s, p)
 				peer.RegisterDeliverServer(s, p)
 			}
 		})
-		conf.Peers = append(conf.Peers, fabric.Endpoint{MSPID: organisations[i], Name: organisations[i], Address: address, ServerName: "node", TLSCA: k.cert})
+		conf.Peers = append(conf.Peers, fabric.Endpoint{MSPID: organisations[i], Name: organisations[i], Address: address, ServerName: "node", TLSCA: k.cert, MSPCA: k.cert})
 	}
 	for _, o := range orderers {
 		address := k.serve(t, func(s *grpc.Server) {

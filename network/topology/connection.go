@@ -7,6 +7,8 @@ type Endpoint struct {
 	Address    string `yaml:"address"`     // host:port
 	ServerName string `yaml:"server_name"` // name that its certificate must bear
 	TLSCA      string `yaml:"tls_ca"`      // PEM file of the CA that issued it
+	// MSPCA is, for a peer, the PEM file of the CA of the identities that may endorse.
+	MSPCA string `yaml:"msp_ca,omitempty"`
 }
 
 // Connection is what a client of the Fabric network is configured with: the
@@ -36,7 +38,9 @@ func (o Org) Connection(u User) Connection {
 		// Own organisation first, then the others in ring order, so that the clients
 		// of different organisations do not all lean on the same second one.
 		other := orgs[(o.Index+j)%len(orgs)]
-		c.Peers = append(c.Peers, other.Peer().Endpoint())
+		p := other.Peer().Endpoint()
+		p.MSPCA = l.path("crypto", "peerOrganizations", other.Domain, "msp", "cacerts", "ca."+other.Domain+"-cert.pem")
+		c.Peers = append(c.Peers, p)
 		for _, n := range other.Orderers() {
 			c.Orderers = append(c.Orderers, n.Endpoint())
 		}
