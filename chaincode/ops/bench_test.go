@@ -7,6 +7,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
 
@@ -16,40 +17,40 @@ func BenchmarkBatch(b *testing.B) {
 	const size, accounts = 500, 2000
 	for _, kind := range []string{"record.submit", "reward.pay"} {
 		b.Run(kind, func(b *testing.B) {
-			w := newWorld(b)
-			users := make([]*user, accounts)
+			w := opstest.New(b)
+			users := make([]*opstest.User, accounts)
 			for i := range users {
-				users[i] = newUser(fmt.Sprint("bench ", i))
+				users[i] = opstest.NewUser(fmt.Sprint("bench ", i))
 			}
 			for at := 0; at < accounts; at += size {
 				var items []ops.Item
-				fund := reward.Fund{ID: canon.Hex(seed(fmt.Sprint("fund ", at))), Asset: "usd"}
+				fund := reward.Fund{ID: canon.Hex(opstest.Seed(fmt.Sprint("fund ", at))), Asset: "usd"}
 				for _, u := range users[at : at+size] {
-					item, _ := w.sign(u, &ops.DIDCreate{Document: u.doc}, "")
+					item, _ := w.Sign(u, &ops.DIDCreate{Document: u.Doc}, "")
 					items = append(items, item)
-					fund.Lines = append(fund.Lines, reward.Line{To: u.did, Amount: 1 << 40})
+					fund.Lines = append(fund.Lines, reward.Line{To: u.DID, Amount: 1 << 40})
 				}
-				w.batch(items...)
-				w.must(w.members[0].caller(), "reward:Fund", fund)
+				w.Batch(items...)
+				w.Must(w.Members[0].Caller(), "reward:Fund", fund)
 			}
 			frames := make([][]byte, 8)
 			for f := range frames {
 				items := make([]ops.Item, size)
 				for i := range items {
 					n := f*size + i
-					body := ops.Body(submitBody(fmt.Sprint("bench ", n)))
+					body := ops.Body(opstest.Submit(fmt.Sprint("bench ", n)))
 					if kind == "reward.pay" {
-						body = pay("usd", users[(n*7+1)%accounts], 5)
+						body = opstest.Pay("usd", users[(n*7+1)%accounts], 5)
 					}
-					items[i], _ = w.sign(users[n%accounts], body, "")
+					items[i], _ = w.Sign(users[n%accounts], body, "")
 				}
 				frames[f], _ = ops.EncodeFrame(items)
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
-				tx := ledger.Begin(w.store, w.now, ledger.Caller{})
-				answer, err := w.engine.Invoke(tx, "ops:Batch", [][]byte{frames[i%len(frames)]})
+				tx := ledger.Begin(w.Store, w.Now, ledger.Caller{})
+				answer, err := w.Engine.Invoke(tx, "ops:Batch", [][]byte{frames[i%len(frames)]})
 				if err != nil || answer[0]|answer[size-1] != 0 {
 					b.Fatal(err, answer)
 				}
