@@ -161,7 +161,9 @@ func (h *harness) command(args ...string) answer {
 	if exit == 0 {
 		return answer{Code: "ok", Status: 200}
 	}
-	var v struct{ Error struct{ Code, Text, Advice string } }
+	var v struct {
+		Error struct{ Code, Text, Advice string }
+	}
 	if err := json.Unmarshal(errOut.Bytes(), &v); err != nil || exit != 1 {
 		h.t.Fatalf("killick %v: exit %d, %s", args, exit, errOut.String())
 	}

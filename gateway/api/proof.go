@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,6 @@ func (s *Server) GetProof(ctx context.Context, in *killickv1.GetProofRequest) (*
 			return nil, fault.New(fault.NotAnchored, "nothing on the ledger holds a result of the operation; it is %s", receipt.State)
 		}
 		query.Set("key", receipt.Key)
-		query.Set("tx", receipt.Transaction)
 	}
 	if given != 1 {
 		return nil, fault.New(fault.MissingField, "give exactly one of key, operation and transaction")
@@ -63,7 +63,7 @@ func (s *Server) GetProof(ctx context.Context, in *killickv1.GetProofRequest) (*
 
 // GetPayout fetches what a claim needs from the organisation's anchor.
 // Errors: fault.InvalidValue, fault.NotFound, fault.Unavailable.
-func (s *Server) GetPayout(ctx context.Context, in *killickv1.GetPayoutRequest) (*httpbody.HttpBody, error) {
+func (s *Server) GetPayout(ctx context.Context, in *killickv1.GetPayoutRequest) (*killickv1.PayoutList, error) {
 	if _, err := canon.ParseAccount(in.GetAccount()); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,29 @@ func (s *Server) GetPayout(ctx context.Context, in *killickv1.GetPayoutRequest) 
 	if err != nil {
 		return nil, err
 	}
-	return &httpbody.HttpBody{ContentType: "application/json", Data: data}, nil
+	var answer struct {
+		Payouts []struct {
+			Vault      string `json:"vault"`
+			Address    string `json:"address"`
+			Epoch      uint64 `json:"epoch"`
+			Cumulative string `json:"cumulative"`
+			Sides      string `json:"sides"`
+			Levels     string `json:"levels"`
+			Calldata   string `json:"calldata"`
+			Bundle     string `json:"bundle"`
+		} `json:"payouts"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return nil, fmt.Errorf("answer of anchor: %w", err)
+	}
+	out := new(killickv1.PayoutList)
+	for _, p := range answer.Payouts {
+		out.Payouts = append(out.Payouts, &killickv1.Payout{
+			Vault: p.Vault, Address: p.Address, Epoch: p.Epoch, Cumulative: p.Cumulative, Sides: p.Sides, Levels: p.Levels,
+			Calldata: p.Calldata, Bundle: p.Bundle,
+		})
+	}
+	return out, nil
 }
 
 func (s *Server) fromAnchor(ctx context.Context, path string, query url.Values) ([]byte, error) {
@@ -100,14 +122,18 @@ func (s *Server) fromAnchor(ctx context.Context, path string, query url.Values) 
 	if response.StatusCode == http.StatusOK {
 		return data, nil
 	}
-	if e, ok := fault.Parse(string(data)); ok {
-		return nil, e
+	// The anchor answers with problem documents of its own, without our codes.
+	var p struct{ Title, Detail string }
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil, fmt.Errorf("anchor answers %s", response.Status)
 	}
-	switch response.StatusCode {
-	case http.StatusNotFound:
-		return nil, fault.New(fault.NotAnchored, "the anchor has no such bundle yet")
-	case http.StatusBadRequest:
-		return nil, fault.New(fault.InvalidValue, "the anchor cannot read the request")
+	switch {
+	case p.Title == "not yet anchored":
+		return nil, fault.New(fault.NotAnchored, "%s", p.Detail)
+	case response.StatusCode == http.StatusNotFound:
+		return nil, fault.New(fault.NotFound, "%s", p.Detail)
+	case response.StatusCode == http.StatusBadRequest:
+		return nil, fault.New(fault.InvalidValue, "%s", p.Detail)
 	}
-	return nil, fmt.Errorf("anchor answers %s", response.Status)
+	return nil, fmt.Errorf("anchor answers %s: %s", response.Status, p.Detail)
 }

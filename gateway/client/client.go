@@ -33,6 +33,7 @@ type (
 	Record     = killickv1.Record
 	Credential = killickv1.Credential
 	Balance    = killickv1.Balance
+	Payout     = killickv1.Payout
 )
 
 const (
@@ -191,10 +192,11 @@ func (c *Client) Proof(ctx context.Context, s Subject) ([]byte, error) {
 	return v.GetData(), refusal(err)
 }
 
-// Payout fetches, as JSON, what a chain account (CAIP-10) needs for a claim.
-func (c *Client) Payout(ctx context.Context, account string) ([]byte, error) {
+// Payouts fetches what a chain account (CAIP-10), or anyone for it, needs to claim
+// what vaults hold for it.
+func (c *Client) Payouts(ctx context.Context, account string) ([]*Payout, error) {
 	v, err := c.api.GetPayout(ctx, &killickv1.GetPayoutRequest{Account: account})
-	return v.GetData(), refusal(err)
+	return v.GetPayouts(), refusal(err)
 }
 
 // refusal reads the code, text and receipt that the gateway put into a status.

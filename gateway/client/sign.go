@@ -82,3 +82,9 @@ func (i *Identity) Account(chain string) (canon.Account, error) {
 
 // Network returns the name of the signer's network.
 func (s Signer) Network() string { return s.network }
+
+// ChainKey returns the 32 bytes of the identity's key for public chains.
+func (s Signer) ChainKey() ([]byte, error) { return s.identity.ChainKey() }
+
+// Account returns the account of the identity's chain key on a chain (CAIP-2).
+func (s Signer) Account(chain string) (canon.Account, error) { return s.identity.Account(chain) }

@@ -1177,6 +1177,158 @@ func (x *GetPayoutRequest) GetAccount() string {
 	return ""
 }
 
+type PayoutList struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each vault on the account's chain that holds something for it.
+	Payouts       []*Payout `protobuf:"bytes,1,rep,name=payouts,proto3" json:"payouts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PayoutList) Reset() {
+	*x = PayoutList{}
+	mi := &file_killick_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PayoutList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PayoutList) ProtoMessage() {}
+
+func (x *PayoutList) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
+func (*PayoutList) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PayoutList) GetPayouts() []*Payout {
+	if x != nil {
+		return x.Payouts
+	}
+	return nil
+}
+
+type Payout struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CAIP-10 ids of the payout contract and of the payee.
+	Vault   string `protobuf:"bytes,1,opt,name=vault,proto3" json:"vault,omitempty"`
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Epoch that is active in the vault.
+	Epoch uint64 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// All that was ever assigned to the address in the vault.
+	Cumulative string `protobuf:"bytes,4,opt,name=cumulative,proto3" json:"cumulative,omitempty"`
+	// The path from the leaf to the root: bit i of sides (decimal) is 1 when sibling
+	// i is on the left; levels is sum and hash of each sibling in hex.
+	Sides  string `protobuf:"bytes,5,opt,name=sides,proto3" json:"sides,omitempty"`
+	Levels string `protobuf:"bytes,6,opt,name=levels,proto3" json:"levels,omitempty"`
+	// The call of the vault that claims, in hex.
+	Calldata string `protobuf:"bytes,7,opt,name=calldata,proto3" json:"calldata,omitempty"`
+	// Proof bundle of the payout; empty before it is anchored.
+	Bundle        string `protobuf:"bytes,8,opt,name=bundle,proto3" json:"bundle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Payout) Reset() {
+	*x = Payout{}
+	mi := &file_killick_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Payout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Payout) ProtoMessage() {}
+
+func (x *Payout) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Payout.ProtoReflect.Descriptor instead.
+func (*Payout) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Payout) GetVault() string {
+	if x != nil {
+		return x.Vault
+	}
+	return ""
+}
+
+func (x *Payout) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Payout) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Payout) GetCumulative() string {
+	if x != nil {
+		return x.Cumulative
+	}
+	return ""
+}
+
+func (x *Payout) GetSides() string {
+	if x != nil {
+		return x.Sides
+	}
+	return ""
+}
+
+func (x *Payout) GetLevels() string {
+	if x != nil {
+		return x.Levels
+	}
+	return ""
+}
+
+func (x *Payout) GetCalldata() string {
+	if x != nil {
+		return x.Calldata
+	}
+	return ""
+}
+
+func (x *Payout) GetBundle() string {
+	if x != nil {
+		return x.Bundle
+	}
+	return ""
+}
+
 type GetNetworkRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1185,7 +1337,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1349,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1362,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{17}
+	return file_killick_proto_rawDescGZIP(), []int{19}
 }
 
 type Network struct {
@@ -1248,7 +1400,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1412,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1425,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{18}
+	return file_killick_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Network) GetNetwork() string {
@@ -1394,7 +1546,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1558,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1571,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{19}
+	return file_killick_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Member) GetMsp() string {
@@ -1456,7 +1608,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1620,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1633,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{20}
+	return file_killick_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Vault) GetId() string {
@@ -1604,7 +1756,21 @@ const file_killick_proto_rawDesc = "" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12 \n" +
 	"\vtransaction\x18\x03 \x01(\tR\vtransaction\",\n" +
 	"\x10GetPayoutRequest\x12\x18\n" +
-	"\aaccount\x18\x01 \x01(\tR\aaccount\"\x13\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\":\n" +
+	"\n" +
+	"PayoutList\x12,\n" +
+	"\apayouts\x18\x01 \x03(\v2\x12.killick.v1.PayoutR\apayouts\"\xd0\x01\n" +
+	"\x06Payout\x12\x14\n" +
+	"\x05vault\x18\x01 \x01(\tR\x05vault\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x1e\n" +
+	"\n" +
+	"cumulative\x18\x04 \x01(\tR\n" +
+	"cumulative\x12\x14\n" +
+	"\x05sides\x18\x05 \x01(\tR\x05sides\x12\x16\n" +
+	"\x06levels\x18\x06 \x01(\tR\x06levels\x12\x1a\n" +
+	"\bcalldata\x18\a \x01(\tR\bcalldata\x12\x16\n" +
+	"\x06bundle\x18\b \x01(\tR\x06bundle\"\x13\n" +
 	"\x11GetNetworkRequest\"\xc3\x03\n" +
 	"\aNetwork\x12\x18\n" +
 	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x12\n" +
@@ -1635,7 +1801,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\xc8\a\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\xca\a\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
@@ -1647,8 +1813,8 @@ const file_killick_proto_rawDesc = "" +
 	"\n" +
 	"GetBalance\x12\x1d.killick.v1.GetBalanceRequest\x1a\x13.killick.v1.Balance\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/balances/{did}/{asset}\x12Q\n" +
 	"\bGetProof\x12\x1b.killick.v1.GetProofRequest\x1a\x14.google.api.HttpBody\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
-	"/v1/proofs\x12^\n" +
-	"\tGetPayout\x12\x1c.killick.v1.GetPayoutRequest\x1a\x14.google.api.HttpBody\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/payouts/{account}\x12U\n" +
+	"/v1/proofs\x12`\n" +
+	"\tGetPayout\x12\x1c.killick.v1.GetPayoutRequest\x1a\x16.killick.v1.PayoutList\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/payouts/{account}\x12U\n" +
 	"\n" +
 	"GetNetwork\x12\x1d.killick.v1.GetNetworkRequest\x1a\x13.killick.v1.Network\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/networkBCZAgithub.com/killick-ledger/killick/gateway/api/killickv1;killickv1b\x06proto3"
 
@@ -1664,7 +1830,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),        // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),   // 1: killick.v1.SubmitBatchRequest
@@ -1683,45 +1849,48 @@ var file_killick_proto_goTypes = []any{
 	(*Balance)(nil),              // 14: killick.v1.Balance
 	(*GetProofRequest)(nil),      // 15: killick.v1.GetProofRequest
 	(*GetPayoutRequest)(nil),     // 16: killick.v1.GetPayoutRequest
-	(*GetNetworkRequest)(nil),    // 17: killick.v1.GetNetworkRequest
-	(*Network)(nil),              // 18: killick.v1.Network
-	(*Member)(nil),               // 19: killick.v1.Member
-	(*Vault)(nil),                // 20: killick.v1.Vault
-	(*structpb.Struct)(nil),      // 21: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),    // 22: google.api.HttpBody
+	(*PayoutList)(nil),           // 17: killick.v1.PayoutList
+	(*Payout)(nil),               // 18: killick.v1.Payout
+	(*GetNetworkRequest)(nil),    // 19: killick.v1.GetNetworkRequest
+	(*Network)(nil),              // 20: killick.v1.Network
+	(*Member)(nil),               // 21: killick.v1.Member
+	(*Vault)(nil),                // 22: killick.v1.Vault
+	(*structpb.Struct)(nil),      // 23: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),    // 24: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	21, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	23, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	7,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	8,  // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
-	19, // 4: killick.v1.Network.members:type_name -> killick.v1.Member
-	20, // 5: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 6: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 7: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 8: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 9: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	9,  // 10: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	11, // 11: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	13, // 12: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	15, // 13: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	16, // 14: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	17, // 15: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 16: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 17: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 18: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 19: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	10, // 20: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	12, // 21: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	14, // 22: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	22, // 23: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	22, // 24: killick.v1.Killick.GetPayout:output_type -> google.api.HttpBody
-	18, // 25: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	16, // [16:26] is the sub-list for method output_type
-	6,  // [6:16] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	18, // 4: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	21, // 5: killick.v1.Network.members:type_name -> killick.v1.Member
+	22, // 6: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 7: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 8: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 9: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 10: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	9,  // 11: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	11, // 12: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	13, // 13: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	15, // 14: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	16, // 15: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	19, // 16: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 17: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 18: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 19: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 20: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	10, // 21: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	12, // 22: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	14, // 23: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	24, // 24: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	17, // 25: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	20, // 26: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	17, // [17:27] is the sub-list for method output_type
+	7,  // [7:17] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -1737,7 +1906,7 @@ func file_killick_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -71,8 +71,8 @@ type KillickClient interface {
 	// Exactly one of the three is given. The answer is an .anchorproof file;
 	// before its checkpoint is final on a public chain it is not_anchored.
 	GetProof(ctx context.Context, in *GetProofRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
-	// Fetch what a chain account needs to claim its payout.
-	GetPayout(ctx context.Context, in *GetPayoutRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
+	// Fetch what a chain account, or anyone for it, needs to claim its payouts.
+	GetPayout(ctx context.Context, in *GetPayoutRequest, opts ...grpc.CallOption) (*PayoutList, error)
 	// Read the ledger's name, its parameters and its head.
 	GetNetwork(ctx context.Context, in *GetNetworkRequest, opts ...grpc.CallOption) (*Network, error)
 }
@@ -165,9 +165,9 @@ func (c *killickClient) GetProof(ctx context.Context, in *GetProofRequest, opts 
 	return out, nil
 }
 
-func (c *killickClient) GetPayout(ctx context.Context, in *GetPayoutRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error) {
+func (c *killickClient) GetPayout(ctx context.Context, in *GetPayoutRequest, opts ...grpc.CallOption) (*PayoutList, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(httpbody.HttpBody)
+	out := new(PayoutList)
 	err := c.cc.Invoke(ctx, Killick_GetPayout_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
@@ -219,8 +219,8 @@ type KillickServer interface {
 	// Exactly one of the three is given. The answer is an .anchorproof file;
 	// before its checkpoint is final on a public chain it is not_anchored.
 	GetProof(context.Context, *GetProofRequest) (*httpbody.HttpBody, error)
-	// Fetch what a chain account needs to claim its payout.
-	GetPayout(context.Context, *GetPayoutRequest) (*httpbody.HttpBody, error)
+	// Fetch what a chain account, or anyone for it, needs to claim its payouts.
+	GetPayout(context.Context, *GetPayoutRequest) (*PayoutList, error)
 	// Read the ledger's name, its parameters and its head.
 	GetNetwork(context.Context, *GetNetworkRequest) (*Network, error)
 	mustEmbedUnimplementedKillickServer()
@@ -257,7 +257,7 @@ func (UnimplementedKillickServer) GetBalance(context.Context, *GetBalanceRequest
 func (UnimplementedKillickServer) GetProof(context.Context, *GetProofRequest) (*httpbody.HttpBody, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetProof not implemented")
 }
-func (UnimplementedKillickServer) GetPayout(context.Context, *GetPayoutRequest) (*httpbody.HttpBody, error) {
+func (UnimplementedKillickServer) GetPayout(context.Context, *GetPayoutRequest) (*PayoutList, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPayout not implemented")
 }
 func (UnimplementedKillickServer) GetNetwork(context.Context, *GetNetworkRequest) (*Network, error) {
