@@ -17,7 +17,7 @@ const maxBody = 1 << 20
 // second form of every message.
 func handler(full, solid reads) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST /jsonrpc", rpc{full.view})
+	mux.Handle("POST /jsonrpc", rpc(full))
 	for path, r := range map[string]reads{"/wallet/": full, "/walletsolidity/": solid} {
 		mux.HandleFunc(path+"getnowblock", r.httpBlock)
 		mux.HandleFunc(path+"gettransactioninfobyid", r.httpInfo)
