@@ -1,0 +1,243 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/killick-ledger/killick/gateway/api"
+	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/killick/cli"
+	"github.com/killick-ledger/killick/gateway/submit"
+	"github.com/killick-ledger/killick/gateway/submit/submittest"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/help.txt")
+
+// world is a gateway before a ledger in memory, and a folder to work in.
+type world struct {
+	t       *testing.T
+	ledger  *submittest.Ledger
+	dir     string
+	gateway string
+}
+
+func begin(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, ledger: submittest.New(), dir: t.TempDir()}
+	w.write("pass", "correct horse\n")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.gateway = listener.Addr().String()
+	log := slog.New(slog.DiscardHandler)
+	s, err := submit.Open(submit.Config{Journal: w.path("journal.db"), Network: submittest.Network, Ledger: w.ledger, Log: log, Hold: 4 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Network: submittest.Network, Log: log}).GRPC()
+	go func() { _ = server.Serve(listener) }() // ends with Stop
+	t.Cleanup(func() {
+		server.Stop()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w *world) write(name, content string) string {
+	w.t.Helper()
+	if err := os.WriteFile(w.path(name), []byte(content), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.path(name)
+}
+
+func (w *world) run(args ...string) (exit int, out, errOut string) {
+	var o, e bytes.Buffer
+	exit = cli.Run(context.Background(), append([]string{"--gateway", w.gateway, "--passphrase-file", w.path("pass")}, args...), strings.NewReader(""), &o, &e)
+	return exit, o.String(), e.String()
+}
+
+// do runs a command with --json that must succeed, and returns its answer.
+func (w *world) do(args ...string) map[string]any {
+	w.t.Helper()
+	exit, out, errOut := w.run(append(args, "--json")...)
+	if exit != 0 {
+		w.t.Fatalf("killick %s: exit %d: %s", strings.Join(args, " "), exit, errOut)
+	}
+	var v map[string]any
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		w.t.Fatalf("killick %s: %v in %s", strings.Join(args, " "), err, out)
+	}
+	return v
+}
+
+// refused runs a command that must be refused with a code.
+func (w *world) refused(code string, args ...string) {
+	w.t.Helper()
+	exit, out, errOut := w.run(append(args, "--json")...)
+	var v struct{ Error struct{ Code, Advice string } }
+	if err := json.Unmarshal([]byte(errOut), &v); err != nil || exit != 1 || out != "" || v.Error.Code != code || v.Error.Advice == "" {
+		w.t.Errorf("killick %s: exit %d, %s%s, want %s", strings.Join(args, " "), exit, out, errOut, code)
+	}
+}
+
+// A person's way through the ledger: keys, DID, a record that is amended and
+// deleted, a credential that is revoked, a payment.
+func TestStory(t *testing.T) {
+	w := begin(t)
+	// The consortium accredits the issuer when it founds the ledger, so the
+	// issuer's keys come first; their DID is known without a ledger.
+	w.do("keys", "new", "--out", w.path("issuer"), "--chain")
+	w.do("keys", "new", "--out", w.path("owner.keys"), "--chain")
+	issuer, owner := w.path("issuer.keys"), w.path("owner.keys")
+	issuerDID, ownerDID := publicDID(t, issuer), publicDID(t, owner)
+	if err := w.ledger.Found(&submittest.Person{DID: issuerDID}); err != nil {
+		t.Fatal(err)
+	}
+
+	if got := w.do("did", "create", "--keys", issuer)["did"]; got != issuerDID {
+		t.Errorf("created %v, want %s", got, issuerDID)
+	}
+	w.do("did", "create", "--keys", owner, "--link", "eip155:1337", "--link", "tron:0x2b6653dc", "--payout", "tron:0x2b6653dc")
+	resolved := w.do("did", "resolve", ownerDID)["didDocument"].(map[string]any)
+	if len(resolved["alsoKnownAs"].([]any)) != 2 {
+		t.Errorf("resolved %v", resolved)
+	}
+
+	file := w.write("invoice.txt", "100 apples")
+	record := w.do("record", "submit", "--keys", owner, "--schema", "invoice", file)
+	w.do("record", "check", file+".record", file)
+	other := w.write("other.txt", "101 apples")
+	if exit, _, errOut := w.run("record", "check", file+".record", other); exit != 1 || !strings.Contains(errOut, "not what the record commits to") {
+		t.Errorf("check of another file: %d %s", exit, errOut)
+	}
+	if exit, _, errOut := w.run("record", "submit", "--keys", owner, file); exit != 1 || !strings.Contains(errOut, "exists") {
+		t.Errorf("a receipt file was overwritten: %d %s", exit, errOut)
+	}
+	w.do("record", "amend", "--keys", owner, file+".record", other)
+	w.do("record", "check", other+".record", other)
+	w.refused("not_owner", "record", "delete", "--keys", issuer, record["record"].(string))
+	w.do("record", "delete", "--keys", owner, record["record"].(string))
+	if got := w.do("record", "show", record["record"].(string)); got["status"] != "deleted" || got["version"] != 3.0 {
+		t.Errorf("record %v", got)
+	}
+	w.refused("deleted", "record", "amend", "--keys", owner, "--receipt", w.path("late"), record["record"].(string), other)
+	if _, err := os.Stat(w.path("late")); err == nil {
+		t.Error("a refused amendment left a receipt file")
+	}
+
+	schema := w.do("credential", "schema", "--keys", issuer, "--name", "member", w.write("schema.json", "{}"))["schema"].(string)
+	w.refused("not_accredited", "credential", "issue", "--keys", owner, "--schema", schema, file)
+	credential := w.do("credential", "issue", "--keys", issuer, "--schema", schema, file)["credential"].(string)
+	w.do("credential", "revoke", "--keys", issuer, credential)
+	w.refused("revoked", "credential", "revoke", "--keys", issuer, credential)
+	if got := w.do("credential", "show", credential)["status"]; got != "revoked" {
+		t.Errorf("status %v", got)
+	}
+
+	if err := w.ledger.Fund("issuer", &submittest.Person{DID: issuerDID}, 5_000_000); err != nil {
+		t.Fatal(err)
+	}
+	paid := w.do("pay", "--keys", issuer, ownerDID+"=2500000")
+	w.refused("insufficient_funds", "pay", "--keys", issuer, ownerDID+"=2500001")
+	if got := w.do("balance", issuer); got["balance"] != "2500000" || got["did"] != issuerDID {
+		t.Errorf("balance %v", got)
+	}
+	reference := paid["operation"].(map[string]any)["reference"].(string)
+	if got := w.do("operation", reference); got["state"] != "done" || got["transaction"] == "" {
+		t.Errorf("operation %v", got)
+	}
+	w.refused("not_found", "operation", strings.Repeat("0", 64))
+	w.refused("invalid_value", "operation", "nonsense")
+	w.refused("unavailable", "proof", "--operation", reference, "--out", w.path("p.anchorproof"))
+	if got := w.do("network")["network"]; got != submittest.Network {
+		t.Errorf("network %v", got)
+	}
+}
+
+func publicDID(t *testing.T, keys string) string {
+	t.Helper()
+	did, _, err := client.LoadPublic(keys, submittest.Network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return did
+}
+
+func TestUsageAndErrors(t *testing.T) {
+	w := begin(t)
+	for _, args := range [][]string{
+		{"nonsense"}, {"did", "create"}, {"balance"}, {"pay", "--keys", "x"}, {"proof", "--out", "x"}, {"balance", "did:x", "--nonsense"},
+		{"proof", "--key", "a", "--operation", "b", "--out", "x"},
+	} {
+		if exit, out, errOut := w.run(args...); exit != 2 || out != "" || !strings.Contains(errOut, "Usage:") {
+			t.Errorf("killick %v: exit %d, %q, %q", args, exit, out, errOut)
+		}
+	}
+	w.refused("not_initialised", "network")
+	w.do("keys", "new", "--out", w.path("a"))
+	if exit, _, errOut := w.run("keys", "new", "--out", w.path("a")); exit != 1 || !strings.Contains(errOut, "never overwritten") {
+		t.Errorf("second keys new: %d %s", exit, errOut)
+	}
+	if err := w.ledger.Found(); err != nil {
+		t.Fatal(err)
+	}
+	w.write("pass", "wrong\n")
+	if exit, _, errOut := w.run("did", "create", "--keys", w.path("a.keys")); exit != 1 || !strings.Contains(errOut, "passphrase does not open") {
+		t.Errorf("wrong passphrase: %d %s", exit, errOut)
+	}
+	exit, _, errOut := w.run("balance", "did:killick:main-ffffffffffffffff:3yZe7d")
+	if want := "error: invalid_value: "; exit != 1 || !strings.HasPrefix(errOut, want) || !strings.Contains(errOut, "\nwhat to do: ") {
+		t.Errorf("for people: %d %q", exit, errOut)
+	}
+	var o, e bytes.Buffer
+	if exit := cli.Run(context.Background(), []string{"--gateway", "127.0.0.1:1", "--json", "network"}, strings.NewReader(""), &o, &e); exit != 1 || !strings.Contains(e.String(), `"unavailable"`) {
+		t.Errorf("no gateway: %d %s", exit, e.String())
+	}
+}
+
+// The help texts, as people see them: go test ./gateway/killick/cli -update
+func TestHelp(t *testing.T) {
+	var all strings.Builder
+	for _, args := range [][]string{
+		{}, {"keys", "new"}, {"did", "create"}, {"did", "resolve"}, {"record", "submit"}, {"record", "amend"}, {"record", "delete"}, {"record", "show"}, {"record", "check"},
+		{"credential", "schema"}, {"credential", "issue"}, {"credential", "revoke"}, {"credential", "show"}, {"pay"}, {"balance"}, {"claim"}, {"proof"}, {"operation"}, {"operation", "submit"}, {"network"},
+	} {
+		var o, e bytes.Buffer
+		if exit := cli.Run(context.Background(), append(args, "--help"), strings.NewReader(""), &o, &e); exit != 0 || e.Len() > 0 {
+			t.Fatalf("%v --help: exit %d, %s", args, exit, e.String())
+		}
+		fmt.Fprintf(&all, "$ killick %s\n%s\n", strings.Join(append(args, "--help"), " "), o.String())
+	}
+	const path = "testdata/help.txt"
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(all.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != all.String() {
+		t.Error("help differs from testdata/help.txt; look at it and run with -update")
+	}
+}
