@@ -9,6 +9,10 @@ import (
 	"log/slog"
 	"math/big"
 	"os"
+	"sync"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
@@ -61,22 +65,29 @@ func deploy(ctx context.Context, c *deployConfig) error {
 	if err != nil {
 		return err
 	}
-	var now deployments
-	for _, ch := range c.Chains {
-		d, err := dial(ctx, ch, key)
-		if err != nil {
-			return fmt.Errorf("deploy: %w", err)
-		}
-		on, err := deployOn(ctx, c, d, had)
-		d.Close()
-		if err != nil {
-			return fmt.Errorf("deploy on %s: %w", ch.ID, err)
-		}
-		now.Chains = append(now.Chains, on)
-		// After each chain: if the next one fails, this one is not deployed twice.
-		if err := writeJSON(c.Out, now.with(had)); err != nil {
-			return err
-		}
+	now := deployments{Chains: make([]deployed, len(c.Chains))}
+	var mu sync.Mutex
+	done := had
+	g, ctx := errgroup.WithContext(ctx)
+	for i, ch := range c.Chains {
+		g.Go(func() error {
+			on, err := deployOn(ctx, c, ch, key, had)
+			if err != nil {
+				return fmt.Errorf("deploy on %s: %w", ch.ID, err)
+			}
+			now.Chains[i] = on
+			mu.Lock()
+			defer mu.Unlock()
+			// At once: if another chain fails, this one is not deployed twice.
+			done = deployments{Chains: []deployed{on}}.with(done)
+			return writeJSON(c.Out, done)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := writeJSON(c.Out, now.with(had)); err != nil {
+		return err
 	}
 	p := membersPolicy(c.Network, c.LogID, c.K, c.Members)
 	for _, on := range now.Chains {
@@ -115,11 +126,16 @@ func (d deployments) on(chain string) (deployed, bool) {
 	return deployed{}, false
 }
 
-func deployOn(ctx context.Context, c *deployConfig, d driver, had deployments) (deployed, error) {
+func deployOn(ctx context.Context, c *deployConfig, ch chainConfig, key *secp256k1.PrivateKey, had deployments) (deployed, error) {
 	logID, err := canon.UnHex32(c.LogID)
 	if err != nil {
 		return deployed{}, err
 	}
+	d, err := dial(ctx, ch, key)
+	if err != nil {
+		return deployed{}, err
+	}
+	defer d.Close()
 	if on, ok := had.on(d.ID()); ok {
 		there, err := onChain(ctx, d, on, logID)
 		if err != nil {
@@ -131,6 +147,10 @@ func deployOn(ctx context.Context, c *deployConfig, d driver, had deployments) (
 		}
 		slog.Warn("the contracts written down are not on this chain; deploying anew", "chain", d.ID())
 	}
+	return deployAnew(ctx, c, d, logID)
+}
+
+func deployAnew(ctx context.Context, c *deployConfig, d driver, logID [32]byte) (deployed, error) {
 	number, err := canon.ChainNumber(d.ID())
 	if err != nil {
 		return deployed{}, err

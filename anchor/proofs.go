@@ -16,6 +16,9 @@ import (
 // errNotYet is returned for what will be provable later.
 var errNotYet = errors.New("not yet anchored")
 
+// errNoClaim is returned for what no bundle can be about.
+var errNoClaim = errors.New("no proof can be made of it")
+
 // errNone is returned for what is not on the ledger.
 var errNone = errors.New("not on the ledger")
 
@@ -89,25 +92,36 @@ func (a *anchor) bundle(ctx context.Context, at place, partial bool, proof *log.
 	if err != nil {
 		return nil, err
 	}
+	if _, err := built.Claim(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoClaim, err)
+	}
 	return built.Marshal()
 }
 
-// keyBundle proves the newest write of a key.
-func (a *anchor) keyBundle(ctx context.Context, key string, partial bool) ([]byte, error) {
+// find returns where the newest write of a key is, or a transaction, or with
+// both the transaction's write of the key. When the newest write is not anchored
+// yet, an older one would prove what is no longer so.
+func (a *anchor) find(ctx context.Context, key string, tx []byte) (place, error) {
 	size, err := a.size(ctx)
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
-	at, ok, err := a.index.findWrite(ctx, key, size)
-	if err != nil {
-		return nil, err
+	var at place
+	ok := true
+	if tx != nil {
+		at, ok, err = a.index.findTx(ctx, tx)
 	}
-	if !ok {
-		return nil, errNone
+	switch {
+	case err != nil || !ok:
+	case key != "" && tx != nil:
+		at, ok, err = a.index.findWriteAt(ctx, key, at)
+	case key != "":
+		at, ok, err = a.index.findWrite(ctx, key, size)
 	}
-	// When the newest write is not anchored yet, an older one would prove what is
-	// no longer so.
-	return a.bundle(ctx, at, partial, nil)
+	if err == nil && !ok {
+		err = errNone
+	}
+	return at, err
 }
 
 // claimable is what a payee can claim now.

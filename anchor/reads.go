@@ -135,6 +135,14 @@ func (x *index) findWrite(ctx context.Context, key string, size uint64) (p place
 	return found(p, err)
 }
 
+// findWriteAt returns a transaction's write of a key.
+func (x *index) findWriteAt(ctx context.Context, key string, at place) (place, bool, error) {
+	err := x.db.QueryRowContext(ctx, `SELECT n FROM write WHERE key = ? AND block = ? AND tx = ?`,
+		key, int64(at.block), at.tx).Scan(&at.n)
+	return found(at, err)
+}
+
+// findTx returns where a transaction is, valid or not.
 func (x *index) findTx(ctx context.Context, id []byte) (p place, ok bool, err error) {
 	p.n = log.NoWrite
 	err = x.db.QueryRowContext(ctx, `SELECT block, n FROM tx WHERE id = ?`, id).Scan(&p.block, &p.tx)

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
 )
 
 // serve serves HTTP until ctx ends.
@@ -51,28 +51,40 @@ func (a *anchor) handler() http.Handler {
 	mux.HandleFunc("GET /bundle", a.serveBundle)
 	mux.HandleFunc("GET /payout", a.servePayout)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		problem(w, http.StatusNotFound, "no such resource", "there is no "+r.Method+" "+r.URL.Path+" here")
+		problem(w, fault.NotFound, "there is no "+r.Method+" "+r.URL.Path+" here")
 	})
 	return mux
 }
 
-// problem answers with an error (RFC 9457).
-func problem(w http.ResponseWriter, status int, title, detail string) {
+// problem answers with an error in the form that the gateway uses (RFC 9457).
+func problem(w http.ResponseWriter, code fault.Code, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": title, "status": status, "detail": detail})
+	w.WriteHeader(code.HTTP())
+	_ = json.NewEncoder(w).Encode(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+		Advice string `json:"advice"`
+	}{
+		"urn:killick:problem:" + code.String(), strings.ReplaceAll(code.String(), "_", " "), code.HTTP(), code.String(),
+		detail, code.Advice(),
+	})
 }
 
 // fail answers with the problem that an error stands for.
 func (a *anchor) fail(w http.ResponseWriter, r *http.Request, what string, err error) {
 	switch {
 	case errors.Is(err, errNone):
-		problem(w, http.StatusNotFound, "not found", what+" is not on the ledger, or this anchor has not seen it yet")
+		problem(w, fault.NotFound, what+" is not on the ledger, or this anchor has not seen it yet")
+	case errors.Is(err, errNoClaim):
+		problem(w, fault.InvalidValue, what+": "+err.Error())
 	case errors.Is(err, errNotYet):
-		problem(w, http.StatusNotFound, "not yet anchored", what+" is on the ledger and not yet anchored, next at "+a.nextPost(r.Context()))
+		problem(w, fault.NotAnchored, what+" is on the ledger and not yet anchored, next at "+a.nextPost(r.Context()))
 	default:
 		slog.Error("request failed", "path", r.URL.Path, "error", err)
-		problem(w, http.StatusInternalServerError, "internal", "this anchor cannot answer now; its log says why")
+		problem(w, fault.Internal, "this anchor cannot answer now; its log says why")
 	}
 }
 
@@ -210,7 +222,7 @@ func (a *anchor) serveTile(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, "/")
 	data, err := a.log.Tile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		problem(w, http.StatusNotFound, "not found", "the log has no such tile")
+		problem(w, fault.NotFound, "the log has no such tile")
 		return
 	}
 	if err != nil {
@@ -224,36 +236,31 @@ func (a *anchor) serveTile(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(data)
 }
 
-// serveBundle answers with the proof of the newest write of a key, or of a
-// transaction. partial=1 takes a checkpoint that is not yet on all chains.
+// serveBundle answers with the proof of the newest write of a key, of a
+// transaction, or with both of that transaction's write of the key. partial=1
+// takes a checkpoint that is not yet on all chains.
 func (a *anchor) serveBundle(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	partial := q.Get("partial") == "1"
-	var data []byte
-	var err error
-	var what string
-	switch key, tx := q.Get("key"), q.Get("tx"); {
-	case (key == "") == (tx == ""):
-		problem(w, http.StatusBadRequest, "bad request", "give either key, a key of the ledger's state, or tx, a transaction id")
+	key, tx := q.Get("key"), q.Get("tx")
+	if key == "" && tx == "" {
+		problem(w, fault.MissingField, "give key, a key of the ledger's state, or tx, a transaction id, or both")
 		return
-	case key != "":
-		what = fmt.Sprintf("key %q", key)
-		data, err = a.keyBundle(r.Context(), key, partial)
-	default:
-		what = "transaction " + tx
-		id, hexErr := canon.UnHex32(tx)
-		if hexErr != nil {
-			problem(w, http.StatusBadRequest, "bad request", "tx must be 64 lower-case hexadecimal digits")
+	}
+	what := strings.TrimPrefix(strings.Join([]string{key, tx}, " of transaction "), " of ")
+	what = strings.TrimSuffix(what, " of transaction ")
+	var id []byte
+	if tx != "" {
+		h, err := canon.UnHex32(tx)
+		if err != nil {
+			problem(w, fault.InvalidValue, "tx must be 64 lower-case hexadecimal digits")
 			return
 		}
-		at, ok, findErr := a.index.findTx(r.Context(), id[:])
-		if err = findErr; err == nil && !ok {
-			err = errNone
-		}
-		if err == nil {
-			at.n = log.NoWrite
-			data, err = a.bundle(r.Context(), at, partial, nil)
-		}
+		id = h[:]
+	}
+	at, err := a.find(r.Context(), key, id)
+	var data []byte
+	if err == nil {
+		data, err = a.bundle(r.Context(), at, q.Get("partial") == "1", nil)
 	}
 	if err != nil {
 		a.fail(w, r, what, err)
@@ -280,7 +287,7 @@ func (a *anchor) servePayout(w http.ResponseWriter, r *http.Request) {
 	account := r.URL.Query().Get("account")
 	payee, err := canon.ParseAccount(account)
 	if err != nil {
-		problem(w, http.StatusBadRequest, "bad request", "account must be a CAIP-10 id: "+err.Error())
+		problem(w, fault.InvalidValue, "account must be a CAIP-10 id: "+err.Error())
 		return
 	}
 	claims, err := a.claim(r.Context(), payee)
