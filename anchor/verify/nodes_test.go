@@ -1,0 +1,385 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/evm"
+	evmnode "github.com/killick-ledger/killick/anchor/evmnode/node"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/payout"
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/tron"
+	tronnode "github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/reward"
+)
+
+// driver is what both chains' drivers do here.
+type driver interface {
+	ID() string
+	Deploy(ctx context.Context, code []byte) (send.Address, error)
+	Transact(ctx context.Context, to send.Address, data []byte) (send.Outcome, error)
+}
+
+// public is a chain with the contracts on it.
+type public struct {
+	driver
+	url                     string
+	anchorLog, vault, token send.Address
+}
+
+func (p public) account(a send.Address) canon.Account {
+	return canon.Account{Chain: p.ID(), Address: [20]byte(a)}
+}
+
+func payer() *ecdsa.PrivateKey {
+	k, err := crypto.ToECDSA(crypto.Keccak256([]byte("payer")))
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+const period = 20 * time.Millisecond
+
+func startEVM(t *testing.T) public {
+	address := crypto.PubkeyToAddress(payer().PublicKey)
+	n, err := evmnode.Start(evmnode.Config{
+		Listen: "127.0.0.1:0", ChainID: 1337, Finality: 2, Alloc: map[common.Address]*big.Int{address: big.NewInt(1e18)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	background(t, func(ctx context.Context) error { return n.Run(ctx, period) })
+	c, err := evm.Dial(t.Context(), evm.Config{Chain: "eip155:1337", URLs: []string{n.URL()}, Key: payer()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return public{driver: c, url: n.URL()}
+}
+
+func startTron(t *testing.T) public {
+	address := crypto.PubkeyToAddress(payer().PublicKey)
+	c, err := tronnode.Open(tronnode.Config{
+		Dir: t.TempDir(), Period: period, SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
+		Alloc: map[common.Address]uint64{address: 1e12},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	var listen []net.Listener
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listen = append(listen, l)
+	}
+	background(t, func(ctx context.Context) error {
+		return tronnode.Serve(ctx, c, tronnode.Listen{GRPC: listen[0], Solidity: listen[1], HTTP: listen[2]})
+	})
+	background(t, func(ctx context.Context) error { return tronnode.Run(ctx, c) })
+	d, err := tron.Dial(t.Context(), tron.Config{GRPC: listen[0].Addr().String(), Solidity: listen[1].Addr().String(), Key: payer()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return public{driver: d, url: "http://" + listen[2].Addr().String() + "/jsonrpc"}
+}
+
+// background runs f until the test ends and waits for it.
+func background(t *testing.T, f func(ctx context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+	})
+}
+
+// members sign for contracts and for notes.
+type members struct {
+	ed   []ed25519.PrivateKey
+	secp []*secp256k1.PrivateKey
+}
+
+func fourMembers() (m members) {
+	for i := range 4 {
+		seed := sha256.Sum256(fmt.Append(nil, "member ", i))
+		m.ed = append(m.ed, ed25519.NewKeyFromSeed(seed[:]))
+		m.secp = append(m.secp, secp256k1.PrivKeyFromBytes(seed[:]))
+	}
+	return m
+}
+
+func (m members) ascending() [][20]byte {
+	var out [][20]byte
+	for _, k := range m.secp {
+		out = append(out, canon.KeyAddress(k.PubKey()))
+	}
+	slices.SortFunc(out, func(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) })
+	return out
+}
+
+// sign has the first three members of the ascending set sign a digest.
+func (m members) sign(digest [32]byte) contracts.Signatures {
+	s := contracts.Signatures{Members: m.ascending(), Signers: big.NewInt(7)}
+	for _, address := range s.Members[:3] {
+		for _, k := range m.secp {
+			if canon.KeyAddress(k.PubKey()) == address {
+				sig := canon.SignDigest(k, digest)
+				s.Bytes = append(s.Bytes, sig[:]...)
+			}
+		}
+	}
+	return s
+}
+
+const net1 = "main-0011223344556677"
+
+func (m members) policy(logID [32]byte, chains []public) *log.Policy {
+	p := &log.Policy{Network: net1, Log: canon.Hex(logID[:]), SetVersion: 1, K: 3}
+	for i := range m.ed {
+		msp, address := fmt.Sprintf("Org%dMSP", i+1), canon.KeyAddress(m.secp[i].PubKey())
+		p.Members = append(p.Members, log.Member{
+			MSP: msp, Cosign: log.CosignerKey(msp, net1, m.ed[i].Public().(ed25519.PublicKey)), Address: "0x" + canon.Hex(address[:]),
+		})
+	}
+	for _, c := range chains {
+		p.Chains = append(p.Chains, log.Chain{ID: c.ID(), AnchorLog: c.account(c.anchorLog).String(), Vaults: []log.Vault{
+			{ID: c.account(c.vault).String(), Token: c.account(c.token).String(), Asset: "usd"},
+		}})
+	}
+	return p
+}
+
+// deploy puts the three contracts on a chain and 100 tokens into the vault.
+func (p *public) deploy(t *testing.T, m members, logID [32]byte) {
+	number, err := canon.ChainNumber(p.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(code []byte) send.Address {
+		a, err := p.Deploy(t.Context(), code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	p.anchorLog = create(contracts.NewAnchorLog(logID, m.ascending(), 3))
+	p.token = create(contracts.NewTestToken(big.NewInt(100_000_000)))
+	p.vault = create(contracts.NewRewardVault([20]byte(p.token), new(big.Int).SetUint64(number), logID, m.ascending(), 3))
+	p.transact(t, p.token, contracts.PackTransfer([20]byte(p.vault), big.NewInt(100_000_000)))
+}
+
+func (p *public) transact(t *testing.T, to send.Address, data []byte) send.Outcome {
+	t.Helper()
+	o, err := p.Transact(t.Context(), to, data)
+	if err != nil || o.State != send.StateMined {
+		t.Fatalf("%s: %+v, %v", p.ID(), o, err)
+	}
+	return o
+}
+
+// landed waits until the outcome's block is final and returns the event in it.
+func (p *public) landed(t *testing.T, of send.Address, signature string, topic uint64, o send.Outcome) log.Landing {
+	t.Helper()
+	e, err := dial(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		final, err := e.final(t.Context())
+		if err == nil && final >= o.Block {
+			break
+		}
+		if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := e.events(t.Context(), p.account(of), signature, topic, o.Block)
+	if err != nil || len(events) != 1 {
+		t.Fatalf("%s: %d events, %v", p.ID(), len(events), err)
+	}
+	return events[0].Landing
+}
+
+// twoBlocks are block 0 and a block that pays and closes an epoch.
+func twoBlocks(vault canon.Account, root reward.Node) []*block.Block {
+	owner := bytes.Repeat([]byte{5}, 20)
+	total := canon.NewRecord(0x40).U64(1).U32(1).Fixed(root.Hash[:]).Fixed(root.Sum.Bytes()).U32(1).Bytes()
+	pay := canon.NewRecord(0).Var8([]byte("usd")).U64(1).U16(1).Fixed(owner).U64(12_500_000).Bytes()[2:]
+	b0 := &block.Block{HeaderHash: canon.Sum([]byte("genesis")), Filter: []byte{0}, Txs: []block.Tx{{Type: block.TypeConfig}}}
+	tx := block.Tx{ID: strings.Repeat("ab", 32), Type: block.TypeEndorser, Nonce: []byte("n")}
+	for key, value := range map[string][]byte{
+		"op/00078f3a/" + strings.Repeat("11", 32):                          canon.NewRecord(0x10).U8(0).U8(30).Fixed(owner).Var16(pay).Bytes(),
+		"epoch/" + vault.String() + "/" + "0000000000000001" + "/00000001": total,
+	} {
+		tx.Writes = append(tx.Writes, block.Write{Namespace: "killick", Key: []byte(key), Value: value, ValueHash: sha256.Sum256(value)})
+	}
+	b1 := &block.Block{Number: 1, PrevHash: b0.HeaderHash[:], HeaderHash: canon.Sum([]byte("one")), Filter: []byte{0}, Txs: []block.Tx{tx}}
+	return []*block.Block{b0, b1}
+}
+
+// TestRealNodes anchors a log and pays from a vault on the EVM node and on the
+// Tron node, and verifies bundles against both.
+func TestRealNodes(t *testing.T) {
+	m := fourMembers()
+	logID := canon.Sum([]byte("genesis"))
+	chains := []public{startEVM(t), startTron(t)}
+	for i := range chains {
+		chains[i].deploy(t, m, logID)
+	}
+	p := m.policy(logID, chains)
+	if err := p.Check(); err != nil {
+		t.Fatal(err)
+	}
+	onTron := &chains[1]
+	vault := onTron.account(onTron.vault)
+	payee := canon.Account{Chain: onTron.ID(), Address: [20]byte{9}}
+	tree, err := payout.Build(payout.Vault{ID: vault.String(), Token: onTron.account(onTron.token).String(), LogID: logID},
+		[]payout.Payee{{Address: payee.Address, Cumulative: 12_500_000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := twoBlocks(vault, tree.Root())
+	l, err := log.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	if err := l.Append(blocks...); err != nil {
+		t.Fatal(err)
+	}
+	root, err := l.Root(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp := log.Checkpoint{Network: net1, LogID: logID, Size: 2, Root: root, Time: 1_790_000_000}
+	e := log.Evidence{SetVersion: 1, Note: m.note(t, p, cp)}
+	for i := range chains {
+		c := &chains[i]
+		o := c.transact(t, c.anchorLog, contracts.PackSubmit(contracts.Checkpoint{Size: 2, Root: root, Time: cp.Time}, m.sign(p.Digest(cp))))
+		e.Anchors = append(e.Anchors, log.Anchor{
+			Contract: c.account(c.anchorLog), Size: 2, Landing: c.landed(t, c.anchorLog, "Anchored(uint64,bytes32,uint64)", 2, o),
+		})
+	}
+	s := &scene{t: t, evm: chains[0].url, tron: chains[1].url}
+	text, err := p.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.policy = s.write("policy.json", text)
+	s.want(t, exitVerified, "", s.build(l, blocks[1], log.FindWrite(&blocks[1].Txs[0], "op/00078f3a/"+strings.Repeat("11", 32)), e))
+
+	epoch := contracts.Epoch{Number: 1, Root: tree.Root().Hash, Total: tree.Root().Sum.Big()}
+	number, _ := canon.ChainNumber(vault.Chain)
+	digest := canon.PayoutDigest(number, vault.Address, logID, 1, p.SetHash(), 1, epoch.Root, 12_500_000)
+	o := onTron.transact(t, onTron.vault, contracts.PackActivate(epoch, m.sign(digest)))
+	at := onTron.landed(t, onTron.vault, "Activated(uint64,bytes32,uint128)", 1, o)
+	e.Payout = proveTo(t, tree, payee, at)
+	write := log.FindWrite(&blocks[1].Txs[0], "epoch/"+vault.String()+"/0000000000000001/00000001")
+	s.want(t, exitVerified, "RewardVault", s.build(l, blocks[1], write, e))
+
+	wrong := e
+	wrong.Payout = proveTo(t, tree, payee, log.Landing{Tx: at.Tx, Block: at.Block - 1, BlockHash: at.BlockHash})
+	s.want(t, exitInvalid, "activated no epoch 1", s.build(l, blocks[1], write, wrong))
+	wrong = e
+	wrong.Anchors = slices.Clone(e.Anchors)
+	wrong.Anchors[0].Landing = e.Anchors[1].Landing
+	wrong.Anchors[0].Block = e.Anchors[0].Block
+	s.want(t, exitInvalid, "recorded nothing", s.build(l, blocks[1], write, wrong))
+	unanchored, _ := l.Root(1)
+	cp = log.Checkpoint{Network: net1, LogID: logID, Size: 1, Root: unanchored, Time: cp.Time}
+	wrong = log.Evidence{SetVersion: 1, Note: m.note(t, p, cp), Anchors: slices.Clone(e.Anchors)}
+	for i := range wrong.Anchors {
+		wrong.Anchors[i].Size = 1
+	}
+	s.want(t, exitInvalid, "no checkpoint of size 1", s.build(l, blocks[0], log.NoWrite, wrong))
+}
+
+func (m members) note(t *testing.T, p *log.Policy, cp log.Checkpoint) []byte {
+	t.Helper()
+	var signed []log.Cosignature
+	for i := range 3 {
+		signed = append(signed, log.Cosignature{
+			MSP: p.Members[i].MSP, Ed25519: [64]byte(ed25519.Sign(m.ed[i], cp.CosignedMessage())), Secp256k1: canon.SignDigest(m.secp[i], p.Digest(cp)),
+		})
+	}
+	n, err := p.Note(cp, signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func proveTo(t *testing.T, tree *payout.Tree, payee canon.Account, at log.Landing) *log.PayoutProof {
+	t.Helper()
+	c, err := tree.Claim(payee.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []bool
+	var sums [][16]byte
+	var hashes [][32]byte
+	for i := 0; i*contracts.LevelSize < len(c.Levels); i++ {
+		level := c.Levels[i*contracts.LevelSize:]
+		left, sums, hashes = append(left, c.Sides.Bit(i) == 1), append(sums, [16]byte(level)), append(hashes, [32]byte(level[16:]))
+	}
+	p, err := log.ProvePayee(payee, uint64(c.Cumulative), left, sums, hashes, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (s *scene) build(l *log.Log, b *block.Block, write int, e log.Evidence) string {
+	s.t.Helper()
+	bundle, err := l.Build(b, 0, write, e)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	data, err := bundle.Marshal()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.write("b.anchorproof", data)
+}
+
+// want verifies a bundle against both nodes.
+func (s *scene) want(t *testing.T, exit int, text, bundle string) {
+	t.Helper()
+	f := s.all(bundle)
+	out, err := json.MarshalIndent(f.Checks, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Exit != exit || !strings.Contains(string(out), text) {
+		t.Errorf("exit %d, want %d and %q: %s", f.Exit, exit, text, out)
+	}
+}
