@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/killick-ledger/killick/anchor/contracts"
@@ -41,7 +42,7 @@ type nodes struct {
 
 func (a *app) claimCommand() *cobra.Command {
 	var n nodes
-	var chainID, account string
+	var chainID, account, asset string
 	c := a.signing(&cobra.Command{
 		Use: "claim --chain CHAIN", Short: "Claim on a public chain what a vault holds for an account", Args: cobra.NoArgs,
 		Long: `Claim on a public chain what a vault holds for an account. The proof comes from the
@@ -74,12 +75,13 @@ The vault decides: it pays each amount once. Claiming again answers already_done
 					return err
 				}
 				defer on.Close()
-				return a.claim(ctx, gateway, on, payee)
+				return a.claim(ctx, gateway, on, payee, asset)
 			})
 		},
 	})
 	c.Flags().StringVar(&chainID, "chain", "", "`chain` (CAIP-2 id) to claim on (required)")
 	c.Flags().StringVar(&account, "account", "", "`payee` (CAIP-10 id), default the account of the chain key")
+	c.Flags().StringVar(&asset, "asset", defaultAsset, "`name` of the asset: it decides about the vault")
 	c.Flags().StringArrayVar(&n.evm, "evm", []string{defaultEVM}, "JSON-RPC `URL` of a node of an eip155 chain; may be repeated")
 	c.Flags().StringVar(&n.tron, "tron", defaultTron, "gRPC `address` of a Tron full node")
 	c.Flags().StringVar(&n.solidity, "tron-solidity", defaultSolidity, "gRPC `address` of a Tron solidity node")
@@ -97,13 +99,13 @@ func (n nodes) dial(ctx context.Context, chainID string, key []byte) (chain, err
 	if _, err := canon.ChainNumber(chainID); err != nil {
 		return nil, err
 	}
-	if chainID[:5] == "tron:" {
+	if onTron(chainID) {
 		return tron.Dial(ctx, tron.Config{Chain: chainID, GRPC: n.tron, Solidity: n.solidity, Key: signer})
 	}
 	return evm.Dial(ctx, evm.Config{Chain: chainID, URLs: n.evm, Key: signer})
 }
 
-// claimed is the result for one vault.
+// claimed is a claim that was paid. Fee is in wei or sun.
 type claimed struct {
 	Vault      string `json:"vault"`
 	Payee      string `json:"payee"`
@@ -114,40 +116,43 @@ type claimed struct {
 	Amount     string `json:"amount"`
 	Block      uint64 `json:"block"`
 	Cost       uint64 `json:"cost"`
+	Unit       string `json:"unit"` // gas or energy
 	Bandwidth  uint64 `json:"bandwidth,omitempty"`
 	Fee        string `json:"fee"`
 }
 
-func (a *app) claim(ctx context.Context, gateway *client.Client, on chain, payee canon.Account) error {
+func (a *app) claim(ctx context.Context, gateway *client.Client, on chain, payee canon.Account, asset string) error {
+	network, err := gateway.Network(ctx)
+	if err != nil {
+		return err
+	}
+	vault := ""
+	for _, v := range network.GetVaults() {
+		if v.GetAsset() == asset && strings.HasPrefix(v.GetId(), payee.Chain+":") {
+			vault = v.GetId()
+		}
+	}
+	if vault == "" {
+		return fault.New(fault.VaultUnknown, "no vault on %s pays %s", payee.Chain, asset)
+	}
 	payouts, err := gateway.Payouts(ctx, payee.String())
 	if err != nil {
 		return err
 	}
-	if len(payouts) == 0 {
-		return fault.New(fault.NotFound, "no vault on %s holds anything for %s", payee.Chain, payee)
-	}
-	var all []claimed
-	var nothing error
 	for _, p := range payouts {
-		r, err := claimOne(ctx, on, payee, p)
-		if fault.Of(err) == fault.AlreadyDone {
-			nothing = err
+		if p.GetVault() != vault {
 			continue
 		}
+		r, err := claimOne(ctx, on, payee, p)
 		if err != nil {
 			return err
 		}
-		all = append(all, r)
+		return a.show(r, func(w io.Writer) {
+			fmt.Fprintf(w, "vault        %s\npayee        %s\ntoken        %s\nbefore       %s\nafter        %s\npaid         %s\nblock        %d\ncost         %d %s, fee %s\n",
+				r.Vault, r.Payee, r.Token, r.Before, r.After, r.Amount, r.Block, r.Cost, r.Unit, r.Fee)
+		})
 	}
-	if len(all) == 0 {
-		return nothing
-	}
-	return a.show(map[string]any{"claims": all}, func(w io.Writer) {
-		for _, r := range all {
-			fmt.Fprintf(w, "vault        %s\npayee        %s\ntoken        %s\nbefore       %s\nafter        %s\npaid         %s\nblock        %d\ncost         %d, fee %s\n",
-				r.Vault, r.Payee, r.Token, r.Before, r.After, r.Amount, r.Block, r.Cost, r.Fee)
-		}
-	})
+	return fault.New(fault.NotFound, "vault %s holds nothing for %s", vault, payee)
 }
 
 // claimOne claims from one vault. It asks the vault what it has paid and refuses
@@ -188,12 +193,18 @@ func claimOne(ctx context.Context, on chain, payee canon.Account, p *client.Payo
 	if err != nil {
 		return r, fmt.Errorf("balance after: %w", err)
 	}
+	unit := "gas"
+	if onTron(payee.Chain) {
+		unit = "energy"
+	}
 	return claimed{
 		Vault: p.GetVault(), Payee: p.GetAddress(), Token: canon.Account{Chain: payee.Chain, Address: token}.String(), Cumulative: p.GetCumulative(),
 		Before: before.String(), After: after.String(), Amount: new(big.Int).Sub(after, before).String(),
-		Block: outcome.Block, Cost: outcome.Cost, Bandwidth: outcome.Bandwidth, Fee: outcome.Fee,
+		Block: outcome.Block, Cost: outcome.Cost, Unit: unit, Bandwidth: outcome.Bandwidth, Fee: outcome.Fee,
 	}, nil
 }
+
+func onTron(chainID string) bool { return strings.HasPrefix(chainID, "tron:") }
 
 // number reads a view that returns one number.
 func number(ctx context.Context, on chain, to send.Address, data []byte) (*big.Int, error) {
