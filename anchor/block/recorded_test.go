@@ -205,3 +205,16 @@ func TestQuorum(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkDecode(b *testing.B) {
+	raw, err := os.ReadFile("testdata/1.block")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		if _, err := block.Decode(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

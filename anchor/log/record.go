@@ -255,3 +255,12 @@ func Leaf(logID Hash, b *block.Block) (BlockRecord, error) {
 	}
 	return n.leaf, nil
 }
+
+// TxRecords computes the records of a block's transactions.
+func TxRecords(b *block.Block) ([]TxRecord, error) {
+	n, err := nest(Hash{}, b)
+	if err != nil {
+		return nil, err
+	}
+	return n.txs, nil
+}

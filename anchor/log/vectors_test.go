@@ -296,3 +296,44 @@ func (l *fixture) unanchored(t testing.TB) []byte {
 	}
 	return marshal(t, out)
 }
+
+// Records of real blocks, from the bytes that a peer delivers.
+func TestVectorsBlocks(t *testing.T) {
+	const dir = "anchor/block/testdata"
+	files, err := filepath.Glob("../../" + dir + "/*.block")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recorded blocks: %v", err)
+	}
+	type vector struct {
+		File         string   `json:"file"` // protobuf common.Block, in the repository
+		Record       string   `json:"record"`
+		Transactions []string `json:"transactions"` // their records
+	}
+	var id [32]byte
+	list := []vector{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := block.Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf, err := log.Leaf(id, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id = leaf.LogID
+		records, err := log.TxRecords(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := vector{File: dir + "/" + filepath.Base(file), Record: canon.Hex(leaf.Bytes()), Transactions: []string{}}
+		for _, r := range records {
+			v.Transactions = append(v.Transactions, canon.Hex(r.Bytes()))
+		}
+		list = append(list, v)
+	}
+	golden(t, "blocks.json", map[string]any{"about": about, "logId": canon.Hex(id[:]), "blocks": list})
+}
