@@ -3,6 +3,7 @@ package reward
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
@@ -13,6 +14,7 @@ import (
 
 const (
 	maxLines = 16
+	maxFor   = 80
 	shards   = 64
 )
 
@@ -26,6 +28,7 @@ type Line struct {
 type Pay struct {
 	Asset string `json:"asset"`
 	Lines []Line `json:"lines"`
+	For   string `json:"for,omitempty"` // what is paid for; sets apart payments that are otherwise equal
 
 	payees []ledger.ID // of Lines, set by Check
 }
@@ -38,6 +41,9 @@ func (p *Pay) Check(call ledger.Call) error {
 	}
 	if len(p.Lines) < 1 || len(p.Lines) > maxLines {
 		return fault.New(fault.InvalidValue, "%d lines, 1 to %d are allowed", len(p.Lines), maxLines)
+	}
+	if len(p.For) > maxFor || strings.ContainsFunc(p.For, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return fault.New(fault.InvalidValue, "for must be at most %d printable ASCII characters", maxFor)
 	}
 	payees, err := checkLines(call.Network, p.Lines)
 	if err != nil {
