@@ -119,9 +119,16 @@ func (f *finding) writeText(w io.Writer) error {
 	var out strings.Builder
 	if f.Sentence != "" {
 		fmt.Fprintf(&out, "claim: %s\n", f.Sentence)
+		for _, line := range f.Claim[1:] {
+			fmt.Fprintf(&out, "  %s\n", line)
+		}
 	}
+	var failed []string
 	for _, c := range f.Checks {
-		fmt.Fprintf(&out, "%-11s  %-14s  %s\n", c.Status, c.Name, c.Text)
+		fmt.Fprintf(&out, "%-11s  %-21s  %s\n", c.Status, c.Name, c.Text)
+		if c.Status == log.Failed.String() {
+			failed = append(failed, c.Name)
+		}
 	}
 	for _, n := range f.Notes {
 		fmt.Fprintf(&out, "%-11s  %s\n", "no answer", n)
@@ -130,7 +137,7 @@ func (f *finding) writeText(w io.Writer) error {
 	case exitVerified:
 		fmt.Fprintf(&out, "VERIFIED at depth L1: signatures of the members and the public chains' final heads\n")
 	case exitInvalid:
-		fmt.Fprintf(&out, "INVALID\n")
+		fmt.Fprintf(&out, "INVALID: %s\n", strings.Join(failed, ", "))
 	default:
 		fmt.Fprintf(&out, "NOT FULLY CHECKED: nothing failed, but this is not a verification\n")
 	}
