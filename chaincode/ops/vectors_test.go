@@ -1,0 +1,248 @@
+package ops_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+	"github.com/killick-ledger/killick/chaincode/reward"
+)
+
+// Made by: go test ./chaincode/ops -run Vectors -update
+var update = flag.Bool("update", false, "rewrite docs/formats/vectors/operations.json")
+
+const vectorFile = "../../docs/formats/vectors/operations.json"
+
+// vectors is a history that any implementation can play: founding, fundings and
+// operations in their order, each with the writes that it makes.
+type vectors struct {
+	Comment  string       `json:"comment"`
+	Now      uint64       `json:"now"`
+	Caller   string       `json:"caller"`
+	Founding govern.Init  `json:"founding"`
+	Keys     []vectorKey  `json:"keys"`
+	Steps    []vectorStep `json:"steps"`
+	Frame    vectorFrame  `json:"frame"`
+}
+
+type vectorKey struct {
+	Name     string `json:"name"`
+	DID      string `json:"did"`
+	Ed25519  string `json:"ed25519Seed"`
+	Document string `json:"document"`
+}
+
+type vectorStep struct {
+	Name      string       `json:"name"`
+	Fund      *reward.Fund `json:"fund,omitempty"`
+	JWS       string       `json:"jws,omitempty"`
+	OpID      string       `json:"opId,omitempty"`
+	Reference string       `json:"reference,omitempty"`
+	Response  string       `json:"response,omitempty"`
+	Code      string       `json:"code,omitempty"`
+	Writes    [][2]string  `json:"writes"` // key, value in hex
+}
+
+type vectorFrame struct {
+	Frame    string      `json:"frame"`
+	Response string      `json:"response"`
+	Writes   [][2]string `json:"writes"`
+}
+
+// maker plays a history and notes what it does.
+type maker struct {
+	*opstest.World
+	v *vectors
+}
+
+func writesSince(before, after *ledger.Memory) [][2]string {
+	writes := [][2]string{}
+	for _, key := range changed(before, after) {
+		value, _ := after.Get(key)
+		writes = append(writes, [2]string{key, canon.Hex(value)})
+	}
+	return writes
+}
+
+func (m *maker) step(name string, item ops.Item) ops.Reference {
+	before := m.Store.Clone()
+	answer := m.Must(ledger.Caller{}, "ops:Apply", item.Compact())
+	s := vectorStep{
+		Name: name, JWS: item.Compact(), Response: canon.Hex(answer), Code: fault.Code(answer[0] & 0x7f).String(), Writes: writesSince(before, m.Store),
+	}
+	var ref ops.Reference
+	if o, err := ops.Open(item); err == nil {
+		ref = o.Reference()
+		s.OpID, s.Reference = canon.Hex(ref.ID[:]), ref.String()
+	}
+	m.v.Steps = append(m.v.Steps, s)
+	return ref
+}
+
+func (m *maker) sign(u *opstest.User, body ops.Body, prior string) ops.Item {
+	item, _ := m.World.Sign(u, body, prior)
+	return item
+}
+
+func (m *maker) version(key string) string {
+	value, _ := m.Store.Get(key)
+	return ledger.Version(value)
+}
+
+func makeVectors(t *testing.T) *vectors {
+	issuer, alice, bob := opstest.NewUser("vector issuer"), opstest.NewUser("vector alice"), opstest.NewUser("vector bob")
+	m := &maker{World: opstest.New(t, issuer), v: &vectors{
+		Comment: "Signed operations, what they answer and what they write. Made by go test ./chaincode/ops -run Vectors -update",
+		Now:     opstest.Start, Caller: "Org1MSP",
+	}}
+	m.v.Founding = m.Founding(issuer)
+	for name, u := range map[string]*opstest.User{"issuer": issuer, "alice": alice, "bob": bob} {
+		m.v.Keys = append(m.v.Keys, vectorKey{name, u.DID, canon.Hex(u.Key.Seed()), string(u.Doc)})
+	}
+	sortKeys(m.v.Keys)
+	m.step("create issuer", m.sign(issuer, &ops.DIDCreate{Document: issuer.Doc}, ""))
+	create := m.sign(alice, &ops.DIDCreate{Document: alice.Doc}, "")
+	m.step("create alice", create)
+	m.step("create alice again: the first result", create)
+	m.step("create bob with two links", m.sign(bob, &ops.DIDCreate{
+		Document: bob.Doc, Links: []did.Link{bob.Link("eip155:1337"), bob.Link("tron:0x2b6653dc")}, Payout: "tron:0x2b6653dc",
+	}, ""))
+	schema := m.step("schema", m.sign(issuer, &ops.CredentialSchema{Name: "membership", Digest: canon.Hex(opstest.Seed("schema"))}, ""))
+	issue := &ops.CredentialIssue{Schema: schema.String(), Digest: canon.Hex(opstest.Seed("credential")), ValidFrom: 1_700_000_000, ValidUntil: 1_800_000_000, Evidence: "provider"}
+	credential := m.step("issue", m.sign(issuer, issue, ""))
+	m.step("issue, not accredited", m.sign(alice, issue, ""))
+	m.step("revoke", m.sign(issuer, &ops.CredentialRevoke{Credential: credential.String()}, m.version("credential/"+credential.String())))
+	record := m.step("submit", m.sign(alice, opstest.Submit("the content"), ""))
+	amend := &ops.RecordAmend{Record: record.String(), Schema: "plain", Commitment: canon.Hex(opstest.Seed("amended")), Size: 7, Location: ""}
+	first := m.version("record/" + record.String())
+	m.step("amend", m.sign(alice, amend, first))
+	m.step("amend, stale prior", m.sign(alice, amend, first))
+	m.step("delete", m.sign(alice, &ops.RecordDelete{Record: record.String()}, m.version("record/"+record.String())))
+	m.fund(alice)
+	m.step("pay", m.sign(alice, opstest.Pay("usd", bob, 250_000, issuer, 1), ""))
+	m.step("pay, not enough", m.sign(alice, opstest.Pay("usd", bob, 2_000_000), ""))
+	m.refusedSteps(alice)
+	items := []ops.Item{m.sign(alice, opstest.Pay("usd", bob, 3), ""), create, m.sign(alice, opstest.Pay("usd", bob, 4), ""), m.sign(bob, opstest.Submit("in a batch"), "")}
+	items[3].Signature = make([]byte, 64)
+	frame, err := ops.EncodeFrame(items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := m.Store.Clone()
+	answer := m.Must(ledger.Caller{}, "ops:Batch", frame)
+	m.v.Frame = vectorFrame{canon.Hex(frame), canon.Hex(answer), writesSince(before, m.Store)}
+	return m.v
+}
+
+func (m *maker) fund(u *opstest.User) {
+	before := m.Store.Clone()
+	fund := &reward.Fund{ID: canon.Hex(opstest.Seed("vector fund")), Asset: "usd", To: u.DID, Amount: 1_000_000}
+	m.Must(m.Members[0].Caller(), "reward:Fund", fund)
+	m.v.Steps = append(m.v.Steps, vectorStep{Name: "fund", Fund: fund, Writes: writesSince(before, m.Store)})
+}
+
+// refusedSteps are refused for their form or signature and write nothing.
+func (m *maker) refusedSteps(u *opstest.User) {
+	good := load("record.submit", goodBody)
+	h := head(u, "EdDSA", "k")
+	bad := raw(u, h, good)
+	bad.Signature[0] ^= 1
+	m.step("changed signature", bad)
+	m.step("key for another purpose", raw(u, head(u, "EdDSA", "auth"), good))
+	m.step("unknown key", raw(u, head(u, "EdDSA", "none"), good))
+	m.step("another algorithm", raw(u, head(u, "ES256", "k"), good))
+	m.step("duplicate key", raw(u, h, strings.Replace(good, `"size":1`, `"size":1,"size":1`, 1)))
+	m.step("unknown field", raw(u, h, strings.Replace(good, `"size":1`, `"size":1,"extra":1`, 1)))
+	m.step("missing field", raw(u, h, strings.Replace(good, `"size":1,`, "", 1)))
+	m.step("number beyond 2^53-1", raw(u, h, strings.Replace(good, `"size":1`, `"size":9007199254740992`, 1)))
+	m.step("trailing data", raw(u, h, good+"\n"))
+	m.step("wrong network", raw(u, h, strings.Replace(good, opstest.Network, "main-ffffffffffffffff", 1)))
+	m.step("unknown operation", raw(u, h, load("attest.open", "{}")))
+}
+
+func sortKeys(keys []vectorKey) {
+	for i := range keys {
+		for j := range keys[:i] {
+			if keys[i].Name < keys[j].Name {
+				keys[i], keys[j] = keys[j], keys[i]
+			}
+		}
+	}
+}
+
+func TestVectors(t *testing.T) {
+	v := makeVectors(t)
+	got, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if *update {
+		if err := os.WriteFile(vectorFile, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(vectorFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("docs/formats/vectors/operations.json is not what this program makes; a format has changed, or run with -update")
+	}
+}
+
+// The file alone, played on an empty ledger, gives what it says.
+func TestVectorsPlay(t *testing.T) {
+	data, err := os.ReadFile(vectorFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v vectors
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	w := opstest.New(t)
+	w.Store, w.Now = new(ledger.Memory), v.Now
+	treasury := ledger.Caller{MSP: v.Caller, Role: "client"}
+	w.Must(treasury, "ops:Init", v.Founding)
+	check := func(name string, before *ledger.Memory, writes [][2]string) {
+		t.Helper()
+		got := writesSince(before, w.Store)
+		if len(got) != len(writes) {
+			t.Fatalf("%s: %d writes, want %d", name, len(got), len(writes))
+		}
+		for i := range got {
+			if got[i] != writes[i] {
+				t.Errorf("%s: write %q, want %q", name, got[i], writes[i])
+			}
+		}
+	}
+	for _, s := range v.Steps {
+		before := w.Store.Clone()
+		if s.Fund != nil {
+			w.Must(treasury, "reward:Fund", s.Fund)
+		} else if answer := canon.Hex(w.Must(ledger.Caller{}, "ops:Apply", s.JWS)); answer != s.Response {
+			t.Errorf("%s: %s, want %s", s.Name, answer, s.Response)
+		}
+		check(s.Name, before, s.Writes)
+	}
+	frame, err := canon.UnHex(v.Frame.Frame, len(v.Frame.Frame)/2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := w.Store.Clone()
+	if answer := canon.Hex(w.Must(ledger.Caller{}, "ops:Batch", frame)); answer != v.Frame.Response {
+		t.Errorf("frame: %s, want %s", answer, v.Frame.Response)
+	}
+	check("frame", before, v.Frame.Writes)
+}
