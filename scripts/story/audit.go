@@ -98,19 +98,17 @@ func (w *World) savePayout(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	data, err := w.Client.Payout(ctx, account.String())
+	payouts, err := w.Client.Payouts(ctx, account.String())
 	if err != nil {
 		return err
 	}
-	var p struct {
-		Bundle string `json:"bundle"`
+	if len(payouts) != 1 {
+		return fmt.Errorf("%d payouts for %s", len(payouts), account)
 	}
-	if err := json.Unmarshal(data, &p); err != nil {
-		return err
-	}
+	bundle := payouts[0].GetBundle()
 	w.facts.proofs["payout"] = w.file("payout.anchorproof")
-	w.facts.bundleBytes = max(w.facts.bundleBytes, len(p.Bundle))
-	return writeFile(w.facts.proofs["payout"], []byte(p.Bundle))
+	w.facts.bundleBytes = max(w.facts.bundleBytes, len(bundle))
+	return writeFile(w.facts.proofs["payout"], []byte(bundle))
 }
 
 // forgeries verifies three files that must not pass.
@@ -125,7 +123,7 @@ func (w *World) forgeries(ctx context.Context) error {
 	if err := writeFile(w.file("changed.anchorproof"), changed); err != nil {
 		return err
 	}
-	unanchored, err := w.unanchored(good)
+	unanchored, err := w.unanchored(ctx, good)
 	if err != nil {
 		return fmt.Errorf("make a bundle whose checkpoint is on no chain: %w", err)
 	}
@@ -138,7 +136,7 @@ func (w *World) forgeries(ctx context.Context) error {
 	for _, f := range []struct{ path, what, check string }{
 		{w.file("changed.anchorproof"), "one byte changed", "form"},
 		{w.file("unanchored.anchorproof"), "signed by all members, but on no public chain", "chain"},
-		{w.facts.proofs["voided"], "a transaction that Fabric marked invalid", "transaction"},
+		{w.facts.proofs["voided"], "a transaction that Fabric marked invalid", "validation"},
 	} {
 		v, err := w.verify(ctx, f.path)
 		if err != nil {

@@ -113,7 +113,7 @@ func eachPiece(dir string, do func(path string, content []byte) error) error {
 		}
 		for n := 0; len(content) > 0 && n < 8; n++ {
 			size := min(piece, len(content))
-			if err := do(fmt.Sprintf("%s#%d", relative, n), content[:size]); err != nil {
+			if err := do(fmt.Sprintf("repo:%s#%d", filepath.ToSlash(relative), n), content[:size]); err != nil {
 				return err
 			}
 			content = content[size:]

@@ -47,7 +47,7 @@ func (w *World) pay(ctx context.Context) error {
 		if i == 1 {
 			continue // deleted
 		}
-		jws, ref, err := w.on(w.partner).Operation(&ops.RewardPay{Asset: "usd", Lines: []reward.Line{{To: w.on(r.owner).DID(), Amount: price}}}, "")
+		jws, ref, err := w.on(w.partner).Operation(&ops.RewardPay{Asset: "usd", Lines: []reward.Line{{To: w.on(r.owner).DID(), Amount: price}}, For: r.ref}, "")
 		if err != nil {
 			return err
 		}
@@ -63,8 +63,8 @@ func (w *World) pay(ctx context.Context) error {
 		return err
 	}
 	want := funds - price*uint64(len(batch))
-	if balance.GetAmount() != strconv.FormatUint(want, 10) {
-		return fmt.Errorf("the partner has %s micro-units left, want %d", balance.GetAmount(), want)
+	if balance.GetBalance() != strconv.FormatUint(want, 10) {
+		return fmt.Errorf("the partner has %s micro-units left, want %d", balance.GetBalance(), want)
 	}
 	w.say("the partner had %s usd, paid %s to alice and %s to bob, has %s left", usd(funds), usd(w.facts.paid[w.alice]), usd(w.facts.paid[w.bob]), usd(want))
 	return nil
@@ -112,11 +112,13 @@ func (w *World) conflict(ctx context.Context) error {
 
 // claimed is what `killick claim --json` prints.
 type claimed struct {
-	Before string `json:"before"`
-	After  string `json:"after"`
-	Tx     string `json:"transaction"`
-	Cost   uint64 `json:"cost"`
-	Unit   string `json:"unit"`
+	Before    string `json:"before"`
+	After     string `json:"after"`
+	Block     uint64 `json:"block"`
+	Cost      uint64 `json:"cost"`
+	Unit      string `json:"unit"` // of Cost: gas or energy
+	Bandwidth uint64 `json:"bandwidth"`
+	Fee       string `json:"fee"` // wei, or sun on Tron
 }
 
 // claim waits until the payouts are active in the vaults, and has each owner
@@ -134,17 +136,15 @@ func (w *World) claim(ctx context.Context) error {
 		}
 		want := w.facts.paid[o.who]
 		err = await(ctx, 2*time.Minute, o.name+"'s payout is active on "+chain, func() (bool, error) {
-			data, err := w.Client.Payout(ctx, account.String())
-			if err != nil {
+			payouts, err := w.Client.Payouts(ctx, account.String())
+			if err != nil || len(payouts) != 1 {
 				return false, err
 			}
-			var p struct {
-				Cumulative string `json:"cumulative"`
+			got := payouts[0].GetCumulative()
+			if got != strconv.FormatUint(want, 10) || payouts[0].GetBundle() == "" {
+				return false, fmt.Errorf("%s of %d micro-units are claimable", got, want)
 			}
-			if err := json.Unmarshal(data, &p); err != nil {
-				return false, err
-			}
-			return p.Cumulative == strconv.FormatUint(want, 10), fmt.Errorf("%s of %d are claimable", p.Cumulative, want)
+			return true, nil
 		})
 		if err != nil {
 			return err
@@ -195,8 +195,12 @@ func (w *World) claimOne(ctx context.Context, o owner) error {
 	if after-before != w.facts.paid[o.who] {
 		return fmt.Errorf("the claim paid %d micro-units, want %d", after-before, w.facts.paid[o.who])
 	}
-	w.facts.claims[o.kind] = fmt.Sprintf("%d %s", c.Cost, c.Unit)
-	w.say("%s on %s: %s -> %s tokens, transaction %s... (%d %s)", o.name, chain, usd(before), usd(after), strings.TrimPrefix(c.Tx, "0x")[:16], c.Cost, c.Unit)
+	coin := "wei"
+	if o.kind == "tron" {
+		c.Unit, coin = fmt.Sprintf("%s and %d bytes of bandwidth", c.Unit, c.Bandwidth), "sun"
+	}
+	w.facts.claims[o.kind] = fmt.Sprintf("%d %s, fee %s %s", c.Cost, c.Unit, c.Fee, coin)
+	w.say("%s on %s: %s tokens before, %s after, in block %d (%d %s)", o.name, chain, usd(before), usd(after), c.Block, c.Cost, c.Unit)
 	args = append(args, "--gateway", w.Cluster.GatewayAddress(), "--json")
 	_, stderr, code, err := w.program(ctx, "killick", args...)
 	if err != nil {

@@ -76,7 +76,7 @@ func (w *World) submitAll(ctx context.Context, jws []string) error {
 	w.facts.operations += len(jws)
 	blocks := map[uint64]bool{}
 	for _, r := range receipts {
-		if r.GetState() != "done" {
+		if r.GetState() != "done" || r.GetRepeated() {
 			return fmt.Errorf("operation %s is %s: %s: %s", r.GetId(), r.GetState(), r.GetCode(), r.GetText())
 		}
 		blocks[r.GetBlock()] = true
