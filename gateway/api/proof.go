@@ -49,7 +49,9 @@ func (s *Server) GetProof(ctx context.Context, in *killickv1.GetProofRequest) (*
 		if receipt.Key == "" {
 			return nil, fault.New(fault.NotAnchored, "nothing on the ledger holds a result of the operation; it is %s", receipt.State)
 		}
+		// The write of this transaction, whatever the key has become since.
 		query.Set("key", receipt.Key)
+		query.Set("tx", receipt.Transaction)
 	}
 	if given != 1 {
 		return nil, fault.New(fault.MissingField, "give exactly one of key, operation and transaction")
@@ -122,18 +124,14 @@ func (s *Server) fromAnchor(ctx context.Context, path string, query url.Values) 
 	if response.StatusCode == http.StatusOK {
 		return data, nil
 	}
-	// The anchor answers with problem documents of its own, without our codes.
-	var p struct{ Title, Detail string }
+	// The anchor refuses with problem documents too, and with codes of ours.
+	var p Problem
 	if err := json.Unmarshal(data, &p); err != nil {
 		return nil, fmt.Errorf("anchor answers %s", response.Status)
 	}
-	switch {
-	case p.Title == "not yet anchored":
-		return nil, fault.New(fault.NotAnchored, "%s", p.Detail)
-	case response.StatusCode == http.StatusNotFound:
-		return nil, fault.New(fault.NotFound, "%s", p.Detail)
-	case response.StatusCode == http.StatusBadRequest:
-		return nil, fault.New(fault.InvalidValue, "%s", p.Detail)
+	code, known := fault.ByName(p.Code)
+	if !known || code == fault.Internal {
+		return nil, fmt.Errorf("anchor answers %s: %s %s", response.Status, p.Code, p.Detail)
 	}
-	return nil, fmt.Errorf("anchor answers %s: %s", response.Status, p.Detail)
+	return nil, fault.New(code, "%s", p.Detail)
 }

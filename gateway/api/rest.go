@@ -96,17 +96,14 @@ func accepted(ctx context.Context, w http.ResponseWriter, m proto.Message) error
 
 func (s *Server) writeProblem(ctx context.Context, w http.ResponseWriter, err error) {
 	r := s.refuse(ctx, err)
-	body, err := json.Marshal(r.problem())
-	if err != nil {
-		http.Error(w, "internal", http.StatusInternalServerError)
-		return
-	}
 	if r.code == fault.Overloaded {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(r.code.HTTP())
-	_, _ = w.Write(append(body, '\n')) // the client is gone if this fails
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(r.problem()) // the client is gone if this fails
 }
 
 // health answers 200 when the ledger can be read through this gateway.

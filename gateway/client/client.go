@@ -10,6 +10,7 @@ package client
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -91,7 +92,7 @@ func (c *Client) Close() error { return c.conn.Close() }
 // result did not come in time; look it up, or submit the same bytes again.
 func (c *Client) Submit(ctx context.Context, jws string) (*Operation, error) {
 	receipt, err := c.api.Submit(ctx, &killickv1.SubmitRequest{Operation: jws})
-	return receipt, refusal(err)
+	return receipt, submitted(err)
 }
 
 // SubmitAll brings operations onto the ledger in requests as large as they may
@@ -116,7 +117,7 @@ func (c *Client) SubmitAll(ctx context.Context, jws ...string) ([]*Operation, er
 		}
 		answer, err := c.api.SubmitBatch(ctx, request)
 		if err != nil {
-			return receipts, refusal(err)
+			return receipts, submitted(err)
 		}
 		if len(answer.GetOperations()) != n {
 			return receipts, fmt.Errorf("gateway answered %d receipts for %d operations", len(answer.GetOperations()), n)
@@ -197,6 +198,17 @@ func (c *Client) Proof(ctx context.Context, s Subject) ([]byte, error) {
 func (c *Client) Payouts(ctx context.Context, account string) ([]*Payout, error) {
 	v, err := c.api.GetPayout(ctx, &killickv1.GetPayoutRequest{Account: account})
 	return v.GetPayouts(), refusal(err)
+}
+
+// submitted is refusal for calls that change the ledger: when the connection
+// breaks, the gateway may have taken what was sent.
+func submitted(err error) error {
+	err = refusal(err)
+	var e *Error
+	if errors.As(err, &e) && e.Fault.Code == fault.Unavailable && e.Instance == "" {
+		e.Fault.Code = fault.Unknown
+	}
+	return err
 }
 
 // refusal reads the code, text and receipt that the gateway put into a status.
