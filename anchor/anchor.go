@@ -96,7 +96,15 @@ func run(ctx context.Context, cfg *config) (err error) {
 		return err
 	}
 	defer closeLedger()
-	a, err := open(cfg, l)
+	k, err := openKeys(cfg.Organisation, cfg.Network, cfg.Keys)
+	if err != nil {
+		return err
+	}
+	var chains []*publicChain
+	for _, c := range cfg.Chains {
+		chains = append(chains, newPublicChain(c, k.sender))
+	}
+	a, err := open(cfg, k, l, chains)
 	if err != nil {
 		return err
 	}
@@ -118,16 +126,13 @@ func lock(path string) (unlock func(), err error) {
 }
 
 // open opens everything that is on disk. It contacts no chain.
-func open(cfg *config, l ledger) (*anchor, error) {
+func open(cfg *config, k *keys, l ledger, chains []*publicChain) (*anchor, error) {
 	a := &anchor{
-		cfg: cfg, ledger: l, now: time.Now, alarms: newAlarms(), bell: newBell(),
+		cfg: cfg, keys: k, ledger: l, now: time.Now, alarms: newAlarms(), bell: newBell(),
 		chains: map[string]*publicChain{},
 	}
 	var err error
 	if a.policy, err = cfg.policy(); err != nil {
-		return nil, err
-	}
-	if a.keys, err = openKeys(cfg.Organisation, cfg.Network, cfg.Keys); err != nil {
 		return nil, err
 	}
 	own := cfg.Members[cfg.Index]
@@ -145,11 +150,12 @@ func open(cfg *config, l ledger) (*anchor, error) {
 		return nil, errors.Join(err, a.log.Close())
 	}
 	senders := map[string]send.Chain{}
-	for _, c := range cfg.Chains {
-		p := newPublicChain(c, a.keys.sender)
-		a.chains[c.ID], senders[c.ID] = p, p.driver
+	for _, c := range chains {
+		a.chains[c.cfg.ID], senders[c.cfg.ID] = c, c.driver
 	}
-	if a.sender, err = send.Open(filepath.Join(cfg.Dir, "send.db"), senders, send.Config{Interval: time.Second}); err != nil {
+	if a.sender, err = send.Open(filepath.Join(cfg.Dir, "send.db"), senders, send.Config{
+		Interval: time.Second, Now: func() time.Time { return a.now() },
+	}); err != nil {
 		return nil, errors.Join(err, a.index.close(), a.log.Close())
 	}
 	return a, nil

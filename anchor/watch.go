@@ -46,12 +46,12 @@ func newPublicChain(c chainConfig, key *secp256k1.PrivateKey) *publicChain {
 	d := &chain{cfg: c, key: key}
 	e := &eventReader{chain: c.ID, urls: c.RPC}
 	p := &publicChain{cfg: c, driver: d, events: e, shut: []func(){d.close, e.close}}
-	p.contracts()
+	p.parse()
 	return p
 }
 
-// contracts parses the accounts, which the configuration's check has looked at.
-func (p *publicChain) contracts() {
+// parse reads the accounts, which the configuration's check has looked at.
+func (p *publicChain) parse() {
 	p.anchorLog, _ = canon.ParseAccount(p.cfg.AnchorLog)
 	for _, v := range p.cfg.Vaults {
 		a, _ := canon.ParseAccount(v)

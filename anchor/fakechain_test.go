@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"testing"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// fakeChain is a public chain with an AnchorLog and a RewardVault that trust
+// whatever reaches them; the contracts themselves are tested elsewhere. A block
+// is final when two more are on it.
+type fakeChain struct {
+	w         *world
+	id        string
+	anchorLog canon.Account
+	vault     canon.Account
+	token     canon.Account
+
+	down   bool
+	blocks []chainBlock
+	pool   []chainTx
+	paid   map[string]int // fees by member
+}
+
+type chainBlock struct {
+	head   contracts.Checkpoint
+	epoch  uint64
+	claims int64 // claimed total
+	events []event
+	txs    map[[32]byte]bool
+}
+
+type chainTx struct {
+	ID  [32]byte `json:"-"`
+	By  string
+	To  send.Address
+	Raw []byte // calldata
+}
+
+const supply = 1_000_000
+
+func newFakeChain(w *world, id string) *fakeChain {
+	account := func(last byte) canon.Account { return canon.Account{Chain: id, Address: [20]byte{19: last}} }
+	return &fakeChain{w: w, id: id, anchorLog: account(1), vault: account(2), token: account(3),
+		blocks: make([]chainBlock, 3), paid: map[string]int{}}
+}
+
+var errDown = errors.New("the chain's node is down")
+
+func (c *fakeChain) block(at send.Head) chainBlock {
+	if at == send.Final {
+		return c.blocks[len(c.blocks)-3]
+	}
+	return c.blocks[len(c.blocks)-1]
+}
+
+// mine makes a block of what is in the pool.
+func (c *fakeChain) mine() {
+	b := c.block(send.Latest)
+	b.events, b.txs = nil, map[[32]byte]bool{}
+	number := uint64(len(c.blocks))
+	for _, t := range c.pool {
+		b.txs[t.ID] = true
+		c.paid[t.By]++
+		n := binary.BigEndian.Uint64(t.Raw[4+24:])
+		e := event{Number: n, Root: [32]byte(t.Raw[36:68]), Landing: log.Landing{Tx: t.ID, Block: number, BlockHash: canon.Sum(fmt.Append(nil, number))}}
+		switch {
+		case t.To == c.anchorLog.Address && n > b.head.Size:
+			b.head = contracts.Checkpoint{Size: n, Root: e.Root, Time: binary.BigEndian.Uint64(t.Raw[68+24:])}
+			e.Contract = c.anchorLog
+			b.events = append(b.events, e)
+		case t.To == c.vault.Address && n > b.epoch:
+			b.epoch, e.Contract = n, c.vault
+			b.events = append(b.events, e)
+		}
+	}
+	c.pool = nil
+	c.blocks = append(c.blocks, b)
+}
+
+// final and read implement chainEvents.
+func (c *fakeChain) final(context.Context) (uint64, error) {
+	if c.down {
+		return 0, errDown
+	}
+	return uint64(len(c.blocks) - 3), nil
+}
+
+func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (all []event, err error) {
+	if c.down {
+		return nil, errDown
+	}
+	for n := from; n <= to; n++ {
+		all = append(all, c.blocks[n].events...)
+	}
+	return all, nil
+}
+
+// fakeAccount is a member's account on a fakeChain.
+type fakeAccount struct {
+	*fakeChain
+	msp string
+}
+
+func (c *fakeAccount) ID() string { return c.id }
+
+func (c *fakeAccount) Holds(ctx context.Context, in send.Intent, at send.Head) (bool, error) {
+	got, err := c.Call(ctx, in.To, in.Check, at)
+	return bytes.Equal(got, in.Want), err
+}
+
+func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at send.Head) ([]byte, error) {
+	if c.down {
+		return nil, errDown
+	}
+	b := c.block(at)
+	word := func(n uint64) []byte { return new(big.Int).SetUint64(n).FillBytes(make([]byte, 32)) }
+	truth := func(ok bool) []byte {
+		if ok {
+			return word(1)
+		}
+		return word(0)
+	}
+	is := func(call []byte) bool { return bytes.Equal(data[:4], call[:4]) }
+	switch {
+	case is(contracts.PackHead()):
+		return append(append(word(b.head.Size), b.head.Root[:]...), word(b.head.Time)...), nil
+	case to == c.anchorLog.Address && is(contracts.PackSizeReached(0)):
+		return truth(b.head.Size >= binary.BigEndian.Uint64(data[28:])), nil
+	case is(contracts.PackEpochReached(0)):
+		return truth(b.epoch >= binary.BigEndian.Uint64(data[28:])), nil
+	case is(contracts.PackToken()):
+		return append(make([]byte, 12), c.token.Address[:]...), nil
+	case is(contracts.PackClaimedTotal()):
+		return word(uint64(b.claims)), nil
+	case is(contracts.PackBalanceOf([20]byte{})):
+		return word(uint64(supply - b.claims)), nil
+	}
+	return nil, fmt.Errorf("unexpected call %x", data)
+}
+
+func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, _ []uint64) (send.Attempt, error) {
+	if c.down {
+		return send.Attempt{}, errDown
+	}
+	raw, err := json.Marshal(chainTx{By: c.msp, To: in.To, Raw: in.Data})
+	id := canon.Sum(raw, fmt.Append(nil, len(earlier)))
+	return send.Attempt{ID: id[:], Raw: raw, Made: c.w.now}, err
+}
+
+func (c *fakeAccount) Send(_ context.Context, a send.Attempt) error {
+	if c.down {
+		return errDown
+	}
+	var t chainTx
+	decodeJSON(c.w.t, a.Raw, &t)
+	t.ID = [32]byte(a.ID)
+	c.pool = append(c.pool, t)
+	return nil
+}
+
+func (c *fakeAccount) Look(_ context.Context, a send.Attempt) (send.Outcome, error) {
+	if c.down {
+		return send.Outcome{}, errDown
+	}
+	for n, b := range c.blocks {
+		if b.txs[[32]byte(a.ID)] {
+			return send.Outcome{State: send.StateMined, Final: n <= len(c.blocks)-3, Block: uint64(n), Cost: 1, Fee: "1"}, nil
+		}
+	}
+	for _, t := range c.pool {
+		if t.ID == [32]byte(a.ID) {
+			return send.Outcome{State: send.StatePending}, nil
+		}
+	}
+	return send.Outcome{}, nil
+}
+
+func decodeJSON(t *testing.T, data []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%v in %s", err, data)
+	}
+}
+
+// fees is what all members paid on the chain, in transactions.
+func (c *fakeChain) fees() (n int) {
+	for _, paid := range c.paid {
+		n += paid
+	}
+	return n
+}

@@ -1,0 +1,326 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	mem "github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+	"github.com/killick-ledger/killick/network/fabric"
+)
+
+const network = opstest.Network
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	os.Exit(m.Run())
+}
+
+// world is a consortium in memory: the domain code of the chaincode with one
+// block for each transaction, two public chains, and an anchor for each member.
+// Nothing in it waits: tick moves the clock and gives everybody a turn.
+type world struct {
+	t       *testing.T
+	now     time.Time
+	store   *mem.Memory
+	engine  *ops.Engine
+	blocks  []*block.Block
+	chains  []*fakeChain
+	members []*fakeMember
+}
+
+// fakeMember is one member's anchor with its loops.
+type fakeMember struct {
+	w       *world
+	dir     string
+	cfg     *config
+	keys    *keys
+	height  int // blocks that its peer shows; -1 for all
+	asleep  bool
+	*anchor // nil while it is stopped
+	loops   []func(context.Context) error
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Unix(1_800_000_000, 0), store: &mem.Memory{}, engine: ops.New()}
+	w.cut(block.Tx{Type: block.TypeConfig})
+	w.chains = []*fakeChain{newFakeChain(w, "eip155:1337"), newFakeChain(w, "tron:0x2b6653dc")}
+	for i := range 4 {
+		w.members = append(w.members, w.newMember(i))
+	}
+	var public []member
+	for _, m := range w.members {
+		public = append(public, member{MSPID: m.keys.msp, CosignKey: m.keys.vkey(network), Address: address(m.keys.attest)})
+	}
+	for i, m := range w.members {
+		m.cfg = w.config(i, m.dir, public)
+		m.start()
+	}
+	t.Cleanup(func() {
+		for _, m := range w.members {
+			m.stop()
+		}
+	})
+	if err := w.execute("Org1MSP", "ops:Init", w.founding(public)); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) newMember(i int) *fakeMember {
+	seed := sha256.Sum256(fmt.Appendf(nil, "member %d", i))
+	key := secp256k1.PrivKeyFromBytes(seed[:])
+	return &fakeMember{w: w, dir: w.t.TempDir(), height: -1, keys: &keys{
+		msp: fmt.Sprintf("Org%dMSP", i+1), cosign: ed25519.NewKeyFromSeed(seed[:]), attest: key, sender: key,
+	}}
+}
+
+func (w *world) config(i int, dir string, public []member) *config {
+	logID := w.blocks[0].HeaderHash
+	c := &config{
+		Organisation: public[i].MSPID, Index: i, Listen: "127.0.0.1:0", Dir: dir, Network: network,
+		LogID: canon.Hex(logID[:]), K: 3, Members: public,
+		Fabric: fabric.Config{MSPID: public[i].MSPID, Chaincode: "killick", Peers: []fabric.Endpoint{{MSPID: public[i].MSPID}}},
+	}
+	c.Cadence.defaults()
+	for _, ch := range w.chains {
+		c.Chains = append(c.Chains, chainConfig{
+			ID: ch.id, Kind: "evm", RPC: []string{"http://127.0.0.1:1"}, AnchorLog: ch.anchorLog.String(), Vaults: []string{ch.vault.String()},
+		})
+	}
+	if err := c.check(); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func (w *world) founding(public []member) govern.Init {
+	logID := w.blocks[0].HeaderHash
+	f := govern.Init{
+		Network: network, Log: canon.Hex(logID[:]), Rules: 1, K: 3, Issuers: []string{}, Treasuries: []string{"Org1MSP"},
+		Assets: []string{"usd"}, EpochSeconds: 30, HeartbeatSeconds: 60,
+	}
+	for _, m := range public {
+		f.Members = append(f.Members, govern.Member{MSP: m.MSPID, Cosign: m.CosignKey, Address: m.Address})
+	}
+	for _, ch := range w.chains {
+		f.Vaults = append(f.Vaults, govern.Vault{ID: ch.vault.String(), Token: ch.token.String(), Asset: "usd"})
+	}
+	return f
+}
+
+// start opens the member's anchor on its directory.
+func (m *fakeMember) start() {
+	m.w.t.Helper()
+	var chains []*publicChain
+	for i, ch := range m.w.chains {
+		c := &publicChain{cfg: m.cfg.Chains[i], driver: &fakeAccount{fakeChain: ch, msp: m.keys.msp}, events: ch}
+		c.parse()
+		chains = append(chains, c)
+	}
+	a, err := open(m.cfg, m.keys, m, chains)
+	if err != nil {
+		m.w.t.Fatal(err)
+	}
+	a.now = func() time.Time { return m.w.now }
+	m.anchor = a
+	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step}
+	for _, c := range chains {
+		m.loops = append(m.loops, (&watch{anchor: a, chain: c}).step)
+	}
+}
+
+func (m *fakeMember) stop() {
+	if m.anchor != nil {
+		if err := m.anchor.close(); err != nil {
+			m.w.t.Error(err)
+		}
+	}
+	m.anchor = nil
+}
+
+// step gives the member a turn.
+func (m *fakeMember) step() {
+	if m.anchor == nil || m.asleep {
+		return
+	}
+	ctx := context.Background()
+	m.alarms.set("blocks", m.catchUp(ctx))
+	for i, loop := range m.loops {
+		m.alarms.set(fmt.Sprint("loop ", i), loop(ctx))
+	}
+	if err := m.sender.Step(ctx); err != nil {
+		m.w.t.Error(err)
+	}
+}
+
+func (m *fakeMember) catchUp(ctx context.Context) error {
+	from, err := m.index.next(ctx)
+	if err != nil {
+		return err
+	}
+	height, _ := m.Height(ctx)
+	if from = min(from, m.log.Size()); from >= height {
+		return nil
+	}
+	return m.extend(ctx, m.visible()[from:])
+}
+
+// visible is what the member's peer has.
+func (m *fakeMember) visible() []*block.Block {
+	if m.height >= 0 {
+		return m.w.blocks[:m.height]
+	}
+	return m.w.blocks
+}
+
+// Height implements ledger, as do the following methods.
+func (m *fakeMember) Height(context.Context) (uint64, error) { return uint64(len(m.visible())), nil }
+
+func (m *fakeMember) Block(_ context.Context, number uint64) (*block.Block, error) {
+	if int(number) >= len(m.visible()) {
+		return nil, errors.New("no such block")
+	}
+	return m.visible()[number], nil
+}
+
+func (m *fakeMember) Blocks(context.Context, uint64) iter.Seq2[*block.Block, error] {
+	panic("the tests hand blocks over themselves")
+}
+
+func (m *fakeMember) Evaluate(_ context.Context, function string, args ...[]byte) ([]byte, error) {
+	tx := mem.Begin(m.w.store, uint64(m.w.now.Unix()), mem.Caller{MSP: m.keys.msp, Role: "client"})
+	return m.w.engine.Invoke(tx, function, args)
+}
+
+func (m *fakeMember) Execute(_ context.Context, function string, args ...[]byte) error {
+	return m.w.invoke(m.keys.msp, function, args)
+}
+
+func (w *world) execute(msp, function string, request any) error {
+	arg, ok := request.([]byte)
+	if !ok {
+		var err error
+		if arg, err = canon.Marshal(request); err != nil {
+			return err
+		}
+	}
+	return w.invoke(msp, function, [][]byte{arg})
+}
+
+// invoke runs a transaction and puts it into a block of its own.
+func (w *world) invoke(msp, function string, args [][]byte) error {
+	tx := mem.Begin(w.store, uint64(w.now.Unix()), mem.Caller{MSP: msp, Role: "client"})
+	answer, err := w.engine.Invoke(tx, function, args)
+	if err != nil {
+		return err
+	}
+	t := block.Tx{Type: block.TypeEndorser, Chaincode: "killick", Args: append([][]byte{[]byte(function)}, args...), Response: answer}
+	for _, e := range tx.Changes() {
+		wr := block.Write{Namespace: "killick", Key: []byte(e.Key), Value: e.Value}
+		if e.Value == nil {
+			wr.Delete = block.Remove
+		} else {
+			wr.ValueHash = sha256.Sum256(e.Value)
+		}
+		t.Writes = append(t.Writes, wr)
+	}
+	w.cut(t)
+	return tx.Flush()
+}
+
+// cut makes the next block.
+func (w *world) cut(t block.Tx) {
+	b := &block.Block{Number: uint64(len(w.blocks)), Filter: []byte{t.Code}}
+	if n := len(w.blocks); n > 0 {
+		b.PrevHash = w.blocks[n-1].HeaderHash[:]
+	}
+	id := sha256.Sum256(fmt.Appendf(nil, "transaction %d", b.Number))
+	t.ID, t.Nonce, t.Envelope = canon.Hex(id[:]), id[:24], fmt.Appendf(nil, "envelope %d", b.Number)
+	b.DataHash = sha256.Sum256(t.Envelope)
+	b.HeaderHash = sha256.Sum256(append(b.DataHash[:], b.PrevHash...))
+	b.Txs = []block.Tx{t}
+	w.blocks = append(w.blocks, b)
+}
+
+// tick lets a fifth of a second pass, and a second's block on the chains with
+// every fifth.
+func (w *world) tick() {
+	w.now = w.now.Add(200 * time.Millisecond)
+	if w.now.Nanosecond() == 0 {
+		for _, ch := range w.chains {
+			ch.mine()
+		}
+	}
+	for _, m := range w.members {
+		m.step()
+	}
+}
+
+// until ticks until something is so, for at most a time.
+func (w *world) until(what string, limit time.Duration, so func() bool) {
+	w.t.Helper()
+	for end := w.now.Add(limit); w.now.Before(end); w.tick() {
+		if so() {
+			return
+		}
+	}
+	for _, m := range w.members {
+		if m.anchor != nil {
+			w.t.Logf("%s: alarms %q", m.keys.msp, m.alarms.list())
+		}
+	}
+	w.t.Fatalf("after %v: not %s", limit, what)
+}
+
+func (w *world) tickFor(d time.Duration) {
+	for end := w.now.Add(d); w.now.Before(end); {
+		w.tick()
+	}
+}
+
+// head is the newest checkpoint on the ledger.
+func (w *world) head() (c struct{ Number, Size, Time uint64 }) {
+	value, err := w.store.Get("checkpoint/head")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if value != nil {
+		decodeJSON(w.t, value, &c)
+	}
+	return c
+}
+
+// policy is what an auditor pins.
+func (w *world) policy() *log.Policy {
+	m := w.members[0]
+	p := membersPolicy(network, m.cfg.LogID, m.cfg.K, m.cfg.Members)
+	for _, ch := range w.chains {
+		p.Chains = append(p.Chains, log.Chain{ID: ch.id, AnchorLog: ch.anchorLog.String(), Vaults: []log.Vault{
+			{ID: ch.vault.String(), Token: ch.token.String(), Asset: "usd"}}})
+	}
+	if err := p.Check(); err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+func (m *fakeMember) path(name string) string { return filepath.Join(m.dir, name) }
