@@ -22,7 +22,7 @@ import (
 //
 //	go run ./network up --dir /tmp/k --ports auto
 //	go test ./anchor/block -run Recorded -record \
-//	  /tmp/k/data/peer.org1/ledgersData/chains/chains/main/blockfile_000000 -numbers 0,1,4
+//	  /tmp/k/data/peer.org1/ledgersData/chains/chains/main/blockfile_000000 -numbers 0,1,23,40
 var (
 	record  = flag.String("record", "", "block file of a peer to take testdata from")
 	numbers = flag.String("numbers", "0", "blocks to take")
