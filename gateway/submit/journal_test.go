@@ -1,0 +1,226 @@
+package submit_test
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/gateway/submit"
+	"github.com/killick-ledger/killick/gateway/submit/submittest"
+)
+
+func TestRepeatedOperation(t *testing.T) {
+	h := start(t)
+	jws, _ := h.alice.Record("once")
+	first := h.want(jws, submit.Done, fault.OK)
+	tickets := h.submit(jws, jws, jws)
+	for _, ticket := range tickets {
+		r := h.wait(ticket)
+		first.Repeated = true
+		if r != first {
+			t.Errorf("again: %+v, want %+v", r, first)
+		}
+	}
+	refused := h.alice.Pay(5_000_000, h.bob)
+	first = h.want(refused, submit.Refused, fault.InsufficientFunds)
+	if again := h.want(refused, submit.Refused, fault.InsufficientFunds); again.Transaction != first.Transaction || !again.Repeated {
+		t.Errorf("refused again: %+v, want %+v", again, first)
+	}
+	// The same in a fresh gateway, which has seen the blocks and not the operation.
+	if err := h.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.path = filepath.Join(t.TempDir(), "other.db")
+	h.open()
+	again := h.want(jws, submit.Done, fault.OK)
+	h.check([]submit.Receipt{{ID: again.ID, Transaction: again.Transaction, Block: again.Block}})
+	if !again.Repeated {
+		t.Errorf("through another gateway: %+v", again)
+	}
+}
+
+// An operation that was taken while it was good answers after it has expired,
+// whether it is done or still waits.
+func TestRepeatedAfterExpiry(t *testing.T) {
+	h := start(t)
+	request := h.alice.Request(&ops.RecordSubmit{Schema: "note", Commitment: strings.Repeat("0", 64)}, "")
+	request.Expires = uint64(time.Now().Unix()) + 2
+	item, _, err := ops.SignRequest(request, h.alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws := item.Compact()
+	first := h.want(jws, submit.Done, fault.OK)
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if _, err := ops.Open(item); err != nil {
+			t.Fatal(err)
+		}
+		if fault.Of(ops.Precheck(jws, submittest.Network, uint64(time.Now().Unix()))) == fault.Expired {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the operation does not expire")
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	if r := h.want(jws, submit.Done, fault.OK); !r.Repeated || r.Transaction != first.Transaction {
+		t.Errorf("after expiry: %+v", r)
+	}
+	item.Signature = bytes.Clone(item.Signature)
+	item.Signature[0] ^= 1
+	if err := h.s.Submit(item.Compact())[0].Err(); fault.Of(err) != fault.Expired {
+		t.Errorf("another signature after expiry: %v", err)
+	}
+}
+
+// A transaction that was given up and comes all the same takes effect once; so
+// does the one that its operations were sent again in.
+func TestLateTransaction(t *testing.T) {
+	h := start(t)
+	h.ledger.Inject(submittest.Late)
+	var jws []string
+	for i := range 10 {
+		text, _ := h.alice.Record(fmt.Sprint("late", i))
+		jws = append(jws, text)
+	}
+	jws = append(jws, h.alice.Pay(10, h.bob))
+	var receipts []submit.Receipt
+	for _, ticket := range h.submit(jws...) {
+		receipts = append(receipts, h.wait(ticket))
+	}
+	if s := h.s.Status(); s.Lost != 1 {
+		t.Errorf("status %+v", s)
+	}
+	h.ledger.Release()
+	// A block after it shows that it was taken in.
+	h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK)
+	h.check(receipts)
+}
+
+// Two gateways, each with the operations of the same people: stale reads void
+// batches of both, and everything is done once.
+func TestTwoGateways(t *testing.T) {
+	h := start(t, func(c *submit.Config) { c.Batch = 10 })
+	other := *h
+	other.path = filepath.Join(t.TempDir(), "other.db")
+	other.open()
+	var mine, theirs []string
+	for i := range 60 {
+		mine = append(mine, h.alice.Pay(int64(1+i), h.bob))
+		theirs = append(theirs, h.alice.Pay(int64(1001+i), h.bob))
+	}
+	a := h.submit(append(mine, theirs[:20]...)...)
+	b := other.submit(append(theirs, mine[:20]...)...)
+	byID := map[[32]byte]submit.Receipt{}
+	for _, ticket := range append(a, b...) {
+		r := h.wait(ticket)
+		if r.State != submit.Done {
+			t.Fatalf("receipt %+v", r)
+		}
+		if seen, ok := byID[r.ID]; ok && (seen.Transaction != r.Transaction || seen.Block != r.Block) {
+			t.Errorf("two receipts for one operation: %+v, %+v", seen, r)
+		}
+		byID[r.ID] = r
+	}
+	var all []submit.Receipt
+	for _, r := range byID {
+		all = append(all, r)
+	}
+	if len(all) != 120 {
+		t.Errorf("%d operations", len(all))
+	}
+	h.check(all)
+}
+
+func TestForgedSignature(t *testing.T) {
+	h := start(t)
+	honest, ref := h.alice.Record("honest")
+	item, err := ops.ParseCompact(honest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var jws []string
+	for i := range 30 {
+		forged := item
+		forged.Signature = bytes.Clone(item.Signature)
+		forged.Signature[i] ^= 1
+		jws = append(jws, forged.Compact())
+	}
+	tickets := h.submit(append(append(jws[:15:15], honest), jws[15:]...)...)
+	for i, ticket := range tickets {
+		r := h.wait(ticket)
+		if i == 15 && r.Code != fault.OK || i != 15 && r.Code != fault.BadSignature {
+			t.Errorf("%d: %+v", i, r)
+		}
+	}
+	r, err := h.s.Lookup(tickets[15].Wait(t.Context()).ID)
+	if err != nil || r.State != submit.Done || r.Reference != ref || r.Key != "record/"+ref {
+		t.Errorf("look-up: %+v %v", r, err)
+	}
+}
+
+func TestOverload(t *testing.T) {
+	h := start(t, func(c *submit.Config) { c.Queue = 5 })
+	h.ledger.SetDown(true)
+	var jws []string
+	for i := range 8 {
+		text, _ := h.alice.Record(fmt.Sprint("much", i))
+		jws = append(jws, text)
+	}
+	tickets := h.s.Submit(jws...)
+	for i, ticket := range tickets {
+		if got := fault.Of(ticket.Err()); i < 5 && got != fault.OK || i >= 5 && got != fault.Overloaded {
+			t.Errorf("%d: %v", i, ticket.Err())
+		}
+	}
+	h.ledger.SetDown(false)
+	for _, ticket := range tickets[:5] {
+		if r := h.wait(ticket); r.State != submit.Done {
+			t.Errorf("receipt %+v", r)
+		}
+	}
+	h.want(jws[7], submit.Done, fault.OK)
+}
+
+func TestJournalGuards(t *testing.T) {
+	h := start(t)
+	if _, err := submit.Open(h.config()); err == nil || !strings.Contains(err.Error(), "another process uses it") {
+		t.Errorf("second process: %v", err)
+	}
+	if err := h.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.s.Submit(h.alice.Create())[0].Err(); fault.Of(err) != fault.Unavailable {
+		t.Errorf("after close: %v", err)
+	}
+	cfg := h.config()
+	cfg.Network = "main-ffffffffffffffff"
+	if _, err := submit.Open(cfg); err == nil || !strings.Contains(err.Error(), "network") {
+		t.Errorf("another network: %v", err)
+	}
+	h.open()
+	cfg.Journal, cfg.Batch = "", 5000
+	if _, err := submit.Open(cfg); err == nil || !strings.Contains(err.Error(), "batch of 5000") || !strings.Contains(err.Error(), "journal") {
+		t.Errorf("mistakes in the configuration: %v", err)
+	}
+}
+
+// The ledger is down for a while, then founded late: nothing is lost.
+func TestLedgerComesLater(t *testing.T) {
+	l := submittest.New()
+	alice := submittest.NewPerson("alice")
+	h := &harness{t: t, ledger: l, path: filepath.Join(t.TempDir(), "journal.db"), configs: func(*submit.Config) {}}
+	h.open()
+	ticket := h.submit(alice.Create())[0]
+	if err := l.Found(); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.wait(ticket); r.State != submit.Done {
+		t.Errorf("receipt %+v", r)
+	}
+}
