@@ -18,7 +18,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Blocks in testdata come from a peer of a real network:
+// Blocks in testdata come from a peer of a real network that ran the demo: the
+// genesis block, one of lifecycle transactions with private data, one whose
+// transaction is invalid, one with deletions. The numbers differ from run to run.
 //
 //	go run ./network up --dir /tmp/k --ports auto
 //	go test ./anchor/block -run Recorded -record \
