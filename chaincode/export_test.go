@@ -1,0 +1,4 @@
+package main
+
+// Run gives tests the program.
+var Run = run
