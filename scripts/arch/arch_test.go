@@ -97,6 +97,9 @@ func TestImportsFollowTheTable(t *testing.T) {
 		if strings.HasPrefix(name, "scripts/") {
 			continue
 		}
+		if filepath.Base(name) == filepath.Base(filepath.Dir(name))+"test" {
+			continue // a harness, which no row allows anyone to import
+		}
 		r, owner := owning(rules, name)
 		if owner == "" {
 			t.Errorf("%s is not in the package table", name)

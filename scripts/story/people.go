@@ -72,8 +72,11 @@ func (w *World) submitAll(ctx context.Context, jws []string) error {
 	if err != nil {
 		return err
 	}
-	w.facts.busy += time.Since(begun)
 	w.facts.operations += len(jws)
+	if len(jws) >= minRecords {
+		w.facts.busy += time.Since(begun)
+		w.facts.batched += len(jws)
+	}
 	blocks := map[uint64]bool{}
 	for _, r := range receipts {
 		if r.GetState() != "done" || r.GetRepeated() {

@@ -49,7 +49,8 @@ type World struct {
 // facts is what later steps and the closing table need of earlier ones.
 type facts struct {
 	operations    int
-	busy          time.Duration // spent on submitting operations in batches
+	batched       int // operations in large batches, and the time they took
+	busy          time.Duration
 	blocks        uint64
 	records       []record
 	amended       string

@@ -32,7 +32,7 @@ func (w *World) table(ctx context.Context) error {
 		{"consortium up", fmt.Sprintf("%.1f s", w.facts.consortiumUp.Seconds())},
 		{"operations", strconv.Itoa(w.facts.operations)},
 		{"blocks", strconv.FormatUint(network.GetHeight(), 10)},
-		{"operations a second, batches", fmt.Sprintf("%.0f (everything on this machine, chains and anchors included)", float64(w.facts.operations)/w.facts.busy.Seconds())},
+		{"operations a second, batches", fmt.Sprintf("%.0f (everything on this machine, chains and anchors included)", float64(w.facts.batched)/w.facts.busy.Seconds())},
 	}
 	for _, chain := range slices.Sorted(maps.Keys(anchors)) {
 		rows = append(rows, [2]string{"anchor on " + chain, anchors[chain]})
