@@ -1,0 +1,217 @@
+package reward
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+)
+
+// claim is what is due to one payee and can be assigned to a vault.
+type claim struct {
+	key     string // of what is due
+	id      string // of the payee
+	due     Sum
+	vault   *foldVault
+	address [20]byte
+}
+
+// claims reads the next page of what is due and leaves out payees that have
+// not said where they want to be paid.
+func (f *folder) claims() ([]claim, bool, error) {
+	entries, last, err := f.page(duePrefix)
+	if err != nil {
+		return nil, false, err
+	}
+	var docs []string
+	for _, e := range entries {
+		id, _ := splitDue(e.Key)
+		docs = append(docs, "did/"+id)
+	}
+	if err := f.tx.Prefetch(docs); err != nil {
+		return nil, false, err
+	}
+	var claims []claim
+	for _, e := range entries {
+		due, err := decodeSum(dueType, e.Value)
+		if err != nil {
+			return nil, false, fmt.Errorf("stored %s: %w", e.Key, err)
+		}
+		id, asset := splitDue(e.Key)
+		c, ok, err := f.claim(id, asset)
+		if err != nil {
+			return nil, false, err
+		}
+		if ok {
+			c.key, c.due = e.Key, due
+			claims = append(claims, c)
+		}
+	}
+	return claims, last, nil
+}
+
+func (f *folder) claim(idText, asset string) (claim, bool, error) {
+	id, err := ledger.ParseID(idText)
+	if err != nil {
+		return claim{}, false, err
+	}
+	payee, _, err := did.Read(f.tx, id)
+	if err != nil {
+		return claim{}, false, err
+	}
+	account, ok := payee.PayoutAccount()
+	if !ok {
+		return claim{}, false, nil
+	}
+	vault, ok := f.network.VaultFor(account.Chain, asset)
+	if !ok {
+		return claim{}, false, nil
+	}
+	for i := range f.state.Vaults {
+		if f.state.Vaults[i].ID == vault.ID {
+			return claim{id: idText, vault: &f.state.Vaults[i], address: account.Address}, true, nil
+		}
+	}
+	// A vault that was added while this epoch is folded takes part in the next.
+	return claim{}, false, nil
+}
+
+// wants sums what payees want from each vault and compares it with what K
+// members have confirmed there.
+func (f *folder) wants() error {
+	claims, last, err := f.claims()
+	if err != nil {
+		return err
+	}
+	for _, c := range claims {
+		c.vault.Want = c.vault.Want.Add(c.due)
+	}
+	if !last {
+		return nil
+	}
+	for i := range f.state.Vaults {
+		v := &f.state.Vaults[i]
+		if v.Want.IsZero() {
+			continue
+		}
+		if v.Available, err = available(f.tx, f.network, v.ID); err != nil {
+			return err
+		}
+		if v.Want.Cmp(Sum{Lo: uint64(v.Available)}) < 0 {
+			v.Available = Amount(v.Want.Lo)
+		}
+		v.Left = v.Available
+	}
+	f.enter(stageAssign)
+	return nil
+}
+
+// scarce says that the vault cannot cover what is wanted.
+func (v *foldVault) scarce() bool { return v.Want.Cmp(Sum{Lo: uint64(v.Available)}) > 0 }
+
+// assign gives each payee its share: all of it where the reserve covers
+// everything, else in proportion, rounded down.
+func (f *folder) assign() error {
+	claims, last, err := f.claims()
+	if err != nil {
+		return err
+	}
+	var totals []string
+	for _, c := range claims {
+		totals = append(totals, totalKey(c.vault.ID, c.address))
+	}
+	if err := f.tx.Prefetch(totals); err != nil {
+		return err
+	}
+	for _, c := range claims {
+		if c.vault.Available == 0 {
+			continue
+		}
+		give, remainder := Amount(c.due.Lo), Sum{}
+		if c.vault.scarce() {
+			give, remainder = share(c.due, c.vault.Available, c.vault.Want)
+		}
+		if err := f.give(c, give); err != nil {
+			return err
+		}
+		if !remainder.IsZero() {
+			f.tx.Put(restKey(c.vault.ID, remainder, c.id), []byte{1})
+		}
+	}
+	if last {
+		f.enter(stageRest)
+	}
+	return nil
+}
+
+// give moves an amount from what is due to the vault's cumulative total.
+func (f *folder) give(c claim, amount Amount) error {
+	if amount == 0 {
+		return nil
+	}
+	key := totalKey(c.vault.ID, c.address)
+	total, err := readAmount(f.tx, key, totalType)
+	if err != nil {
+		return err
+	}
+	if total, err = total.Add(amount); err != nil {
+		return err
+	}
+	f.tx.Put(key, encodeAmount(totalType, total))
+	due, err := readSum(f.tx, c.key)
+	if err != nil {
+		return err
+	}
+	if due, err = due.Minus(amount); err != nil {
+		return err
+	}
+	if due.IsZero() {
+		f.tx.Delete(c.key)
+	} else {
+		f.tx.Put(c.key, encodeSum(dueType, due))
+	}
+	if c.vault.Left, err = c.vault.Left.Sub(amount); err != nil {
+		return err
+	}
+	subtree := SubtreeOf(c.address)
+	f.dirty[c.vault.ID][subtree/8] |= 1 << (subtree % 8)
+	return nil
+}
+
+// rest gives one unit each to the largest remainders until nothing is left of
+// what the vault may assign, and clears the list of remainders.
+func (f *folder) rest() error {
+	for i := range f.state.Vaults {
+		v := &f.state.Vaults[i]
+		vault, err := f.network.Vault(v.ID)
+		if err != nil {
+			return err
+		}
+		f.state.After = "" // what was read is deleted
+		entries, last, err := f.page(restPrefix(v.ID))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			f.tx.Delete(e.Key)
+			if v.Left == 0 {
+				continue
+			}
+			id := e.Key[strings.LastIndexByte(e.Key, '/')+1:]
+			c, ok, err := f.claim(id, vault.Asset)
+			if err != nil || !ok {
+				return fmt.Errorf("remainder %s: %w", e.Key, err)
+			}
+			c.key, c.id = dueKey(id, vault.Asset), id
+			if err := f.give(c, 1); err != nil {
+				return err
+			}
+		}
+		if !last {
+			return nil
+		}
+	}
+	f.enter(stageRoots)
+	return nil
+}
