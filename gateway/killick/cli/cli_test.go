@@ -164,7 +164,7 @@ func TestStory(t *testing.T) {
 	}
 	w.refused("not_found", "operation", strings.Repeat("0", 64))
 	w.refused("invalid_value", "operation", "nonsense")
-	w.refused("unavailable", "proof", "--operation", reference, "--out", w.path("p.anchorproof"))
+	w.refused("unavailable", "proof", reference, "--out", w.path("p.anchorproof"))
 	if got := w.do("network")["network"]; got != submittest.Network {
 		t.Errorf("network %v", got)
 	}
@@ -183,7 +183,7 @@ func TestUsageAndErrors(t *testing.T) {
 	w := begin(t)
 	for _, args := range [][]string{
 		{"nonsense"}, {"did", "create"}, {"balance"}, {"pay", "--keys", "x"}, {"proof", "--out", "x"}, {"balance", "did:x", "--nonsense"},
-		{"proof", "--key", "a", "--operation", "b", "--out", "x"},
+		{"proof", "--key", "a", "b", "--out", "x"}, {"proof", "--key", "a", "--transaction", "b", "--out", "x"},
 	} {
 		if exit, out, errOut := w.run(args...); exit != 2 || out != "" || !strings.Contains(errOut, "Usage:") {
 			t.Errorf("killick %v: exit %d, %q, %q", args, exit, out, errOut)

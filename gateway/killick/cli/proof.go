@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,12 +15,26 @@ func (a *app) proofCommand() *cobra.Command {
 	var s client.Subject
 	var out string
 	c := &cobra.Command{
-		Use: "proof (--operation ID | --key KEY | --transaction ID) --out FILE.anchorproof", Short: "Save a proof bundle", Args: cobra.NoArgs,
+		Use: "proof (OPERATION | --key KEY | --transaction ID) --out FILE.anchorproof", Short: "Save a proof bundle", Args: cobra.MaximumNArgs(1),
 		Long: `Save the bundle that proves one thing from a public chain down to one write on the
 ledger. Whoever has it checks it with killick-verify and public RPC endpoints alone.
-Before the checkpoint is final on a public chain there is no bundle: not_anchored.`,
-		Example: "  killick proof --key record/00078f3a-... --out invoice.anchorproof",
-		RunE: func(c *cobra.Command, _ []string) error {
+Before the checkpoint is final on a public chain there is no bundle: not_anchored.
+
+OPERATION is an id, a reference, or a record's receipt file.`,
+		Example: "  killick proof invoice.pdf.record --out invoice.anchorproof",
+		PreRunE: func(_ *cobra.Command, args []string) error {
+			if (len(args) == 1) == (s.Key != "" || s.Transaction != "") {
+				return errors.New("name one of OPERATION, --key and --transaction")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				s.Operation = args[0]
+				if e, err := readEvidence(args[0]); err == nil {
+					s.Operation = e.Operation
+				}
+			}
 			return a.connected(c, func(ctx context.Context, gateway *client.Client) error {
 				data, err := gateway.Proof(ctx, s)
 				if err != nil {
@@ -34,12 +49,10 @@ Before the checkpoint is final on a public chain there is no bundle: not_anchore
 			})
 		},
 	}
-	c.Flags().StringVar(&s.Operation, "operation", "", "`id` or reference of an operation")
 	c.Flags().StringVar(&s.Key, "key", "", "`key` on the ledger, for example record/<reference>")
 	c.Flags().StringVar(&s.Transaction, "transaction", "", "`id` of a Fabric transaction")
 	c.Flags().StringVar(&out, "out", "", "`file` to write (required)")
-	c.MarkFlagsOneRequired("operation", "key", "transaction")
-	c.MarkFlagsMutuallyExclusive("operation", "key", "transaction")
+	c.MarkFlagsMutuallyExclusive("key", "transaction")
 	if err := c.MarkFlagRequired("out"); err != nil {
 		panic(err) // the flag was added above
 	}
