@@ -24,7 +24,6 @@ type account struct {
 	did string
 	kid string
 	key ed25519.PrivateKey
-	doc []byte
 }
 
 // KeyID implements ops.Signer.

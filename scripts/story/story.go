@@ -51,7 +51,6 @@ type facts struct {
 	operations    int
 	batched       int // operations in large batches, and the time they took
 	busy          time.Duration
-	blocks        uint64
 	records       []record
 	amended       string
 	credential    string
