@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
 // finding is what the program says of a bundle.
@@ -19,8 +20,8 @@ type finding struct {
 	Claim    []string `json:"claim,omitempty"`
 	Sentence string   `json:"sentence,omitempty"`
 	Checks   []result `json:"checks"`
-	// Notes are endpoints that did not answer although another one did; they do
-	// not change the verdict.
+	// Notes are endpoints that did not answer, or serve another chain, although
+	// another one answered; they do not change the verdict.
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -57,8 +58,9 @@ func examine(ctx context.Context, data []byte, p *log.Policy, o options) *findin
 	return conclude(b, checks, notes)
 }
 
-// onChain asks every endpoint given for a chain. All that answer must agree with
-// the bundle, and so with each other; one that answers is enough.
+// onChain asks every endpoint given for a chain. All that answer for it must agree
+// with the bundle, and so with each other; one is enough. Endpoints of other
+// chains are passed over: a policy may name several EVM chains.
 func onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chain string, endpoints []string) (checks []log.Check, notes []string) {
 	name := "chain " + chain
 	if len(endpoints) == 0 {
@@ -75,8 +77,13 @@ func onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chain string, en
 			silent = append(silent, log.Check{Name: name, Status: log.Unchecked, Text: err.Error()})
 			continue
 		}
+		found := b.CheckReading(p, chain, r)
+		if number, err := canon.ChainNumber(chain); err != nil || r.ChainNumber != number {
+			silent = append(silent, found[0])
+			continue
+		}
 		answered = true
-		checks = append(checks, b.CheckReading(p, chain, r)...)
+		checks = append(checks, found...)
 	}
 	if !answered {
 		return silent, nil
@@ -131,7 +138,7 @@ func (f *finding) writeText(w io.Writer) error {
 		}
 	}
 	for _, n := range f.Notes {
-		fmt.Fprintf(&out, "%-11s  %s\n", "no answer", n)
+		fmt.Fprintf(&out, "%-11s  %s\n", "not used", n)
 	}
 	switch f.Exit {
 	case exitVerified:
