@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -254,6 +255,23 @@ func TestBatchesAreDeterministic(t *testing.T) {
 	if many := 3; len(reads) > many {
 		t.Errorf("%d reads, want the network, one prefetch and little else: %.200q", len(reads), reads)
 	}
+}
+
+// One engine serves several calls at once; run with -race.
+func TestEngineIsShared(t *testing.T) {
+	w := opstest.New(t)
+	items := scenario(w, rand.New(rand.NewPCG(8, 9)), 60)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			// Each call has a transaction and, as on a peer, its own view of state.
+			tx := ledger.Begin(w.Store.Clone(), w.Now, ledger.Caller{})
+			if _, err := w.Engine.ApplyBatch(tx, items); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // recording notes each read.

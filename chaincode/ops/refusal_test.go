@@ -143,6 +143,8 @@ func (r *refusals) forms() []refusal {
 		{"unknown operation", fault.UnknownOperation, of(h, load("record.grant", `{}`))},
 		{"empty operation", fault.UnknownOperation, of(h, load("", `{}`))},
 		{"operation in another case", fault.UnknownOperation, of(h, load("Record.submit", goodBody))},
+		{"a function of organisations", fault.Batched, of(h, load("reward.fund", `{}`))},
+		{"a query", fault.UnknownOperation, of(h, load("reward.balance", `{}`))},
 		{"wrong network", fault.WrongNetwork, with(opstest.Network, "main-ffffffffffffffff")},
 		{"kid of another network", fault.WrongNetwork, of(strings.Replace(h, opstest.Network, "main-ffffffffffffffff", 1), good)},
 		{"pay on another network", fault.WrongNetwork, of(h, payLoad(strings.Replace(r.bob.DID, opstest.Network, "main-ffffffffffffffff", 1), "1"))},
