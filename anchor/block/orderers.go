@@ -47,6 +47,22 @@ func (b *Block) Consenters() (c Consenters, ok bool, err error) {
 	return c, true, nil
 }
 
+// LastConfig returns the number of the newest configuration block up to this one,
+// as the orderers signed it (OrdererBlockMetadata.last_config); ok is false for
+// block 0 and for blocks that do not say.
+func (b *Block) LastConfig() (number uint64, ok bool) {
+	if b.Number == 0 {
+		return 0, false
+	}
+	err := into(b.Orderers.Value, sink{1: toMessage(&ok, sink{1: func(v value) error {
+		if v.isVarint() {
+			number = v.u
+		}
+		return nil
+	}})})
+	return number, ok && err == nil && number <= b.Number
+}
+
 // consenters reads ConfigEnvelope.config.channel_group.groups["Orderer"]
 // .values["Orderers"].consenter_mapping.
 func consenters(envelope []byte) (Consenters, error) {

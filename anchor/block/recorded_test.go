@@ -162,6 +162,12 @@ func TestOrdererSignatures(t *testing.T) {
 	if _, ok, _ := recorded(t, "1.block").Consenters(); ok {
 		t.Error("block 1 is taken for a configuration block")
 	}
+	if _, ok := recorded(t, "0.block").LastConfig(); ok {
+		t.Error("block 0 names a configuration block")
+	}
+	if number, ok := recorded(t, "40.block").LastConfig(); !ok || number != 0 {
+		t.Errorf("last configuration block %d, %v; want 0", number, ok)
+	}
 	raw, err := os.ReadFile("testdata/1.block")
 	if err != nil {
 		t.Fatal(err)
