@@ -18,6 +18,8 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/network/fabric"
 )
 
 // ledger is what the anchor needs of the Fabric network. What decides what is
@@ -32,9 +34,10 @@ type ledger interface {
 	Height(ctx context.Context) (uint64, error)
 	// Evaluate runs a query.
 	Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error)
-	// Execute runs a transaction to its end. After an error it may have happened
-	// or may still happen: what is done about it is decided by the next blocks.
-	Execute(ctx context.Context, function string, args ...[]byte) error
+	// Execute runs a transaction to its end and returns its answer. After an error
+	// it may have happened or may still happen: what is done about it is decided
+	// by the next blocks.
+	Execute(ctx context.Context, function string, args ...[]byte) ([]byte, error)
 }
 
 // anchor is the state that the loops share. Each loop has fields of its own;
@@ -49,6 +52,7 @@ type anchor struct {
 	sender *send.Sender
 	chains map[string]*publicChain
 	signed *signed
+	bft    *orderers // nil when the blocks carry no signatures, as in tests
 	now    func() time.Time
 	alarms *alarms
 	bell   *bell
@@ -63,22 +67,51 @@ func (a *anchor) rank(t uint64) time.Duration {
 	return time.Duration((uint64(a.cfg.Index) + a.n() - t%a.n()) % a.n())
 }
 
-// execute sends a transaction with one JSON argument.
-func (a *anchor) execute(ctx context.Context, function string, request any) error {
+// execute sends a transaction with one JSON argument, or none.
+func (a *anchor) execute(ctx context.Context, function string, request any) ([]byte, error) {
 	var args [][]byte
 	if request != nil {
 		arg, err := canon.Marshal(request)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		args = append(args, arg)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	if err := a.ledger.Execute(ctx, function, args...); err != nil {
-		return fmt.Errorf("%s: %w", function, err)
+	answer, err := a.ledger.Execute(ctx, function, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", function, err)
 	}
-	return nil
+	return answer, nil
+}
+
+// submit sends a transaction whose effect shows in later blocks. That another
+// member was faster is no error.
+func (a *anchor) submit(ctx context.Context, function string, request any) error {
+	_, err := a.execute(ctx, function, request)
+	if overtaken(err) {
+		slog.Info("another member was faster", "function", function, "error", err)
+		return nil
+	}
+	return err
+}
+
+// overtaken reports whether a transaction had no effect because another one that
+// does the same came first.
+func overtaken(err error) bool {
+	var invalid *fabric.Invalid
+	if errors.As(err, &invalid) {
+		return true // what it read had changed when it came to be ordered
+	}
+	code := fault.Of(err)
+	var refused *fabric.Refused
+	if errors.As(err, &refused) {
+		if parsed, ok := fault.Parse(refused.Message); ok {
+			code = parsed.Code
+		}
+	}
+	return code == fault.NotDue || code == fault.NotGrowing
 }
 
 // run runs an anchor until ctx ends.
@@ -109,6 +142,7 @@ func run(ctx context.Context, cfg *config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	a.bft = &orderers{anchor: a}
 	return a.run(ctx)
 }
 
@@ -184,12 +218,13 @@ func (a *anchor) run(ctx context.Context) error {
 	start("http server", a.serve)
 	start("log", a.follow)
 	start("sender", a.sender.Run)
-	start("checkpoints", a.loop("checkpoints", 200*time.Millisecond, newWitness(a).step))
-	start("epochs", a.loop("epochs", time.Second, newEpochs(a).step))
-	start("posts", a.loop("posts", time.Second, newPoster(a).step))
+	start("checkpoints", a.loop("checkpoints", newWitness(a).step, func() time.Duration { return 500 * time.Millisecond }, a.bell))
+	second := func() time.Duration { return time.Second }
+	start("epochs", a.loop("epochs", newEpochs(a).step, second, nil))
+	start("posts", a.loop("posts", newPoster(a).step, second, nil))
 	for _, id := range slices.Sorted(maps.Keys(a.chains)) {
 		w := &watch{anchor: a, chain: a.chains[id]}
-		start("chain "+id, a.loop("chain "+id, time.Second, w.step))
+		start("chain "+id, a.loop("chain "+id, w.step, w.pause, nil))
 	}
 	slog.Info("anchor runs", "organisation", a.cfg.Organisation, "blocks", a.log.Size(), "listen", a.cfg.Listen)
 	wg.Wait()
@@ -199,12 +234,15 @@ func (a *anchor) run(ctx context.Context) error {
 	return nil
 }
 
-// loop runs a step whenever blocks arrive and at least every pause. An error is
-// an alarm while it lasts; the next step tries again.
-func (a *anchor) loop(name string, pause time.Duration, step func(context.Context) error) func(context.Context) error {
+// loop runs a step after every pause, and when the bell rings. An error is an
+// alarm while it lasts; the next step tries again.
+func (a *anchor) loop(name string, step func(context.Context) error, pause func() time.Duration, b *bell) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for {
-			rung := a.bell.wait()
+			var rung <-chan struct{}
+			if b != nil {
+				rung = b.wait()
+			}
 			err := step(ctx)
 			if ctx.Err() != nil {
 				return nil
@@ -217,7 +255,7 @@ func (a *anchor) loop(name string, pause time.Duration, step func(context.Contex
 			case <-ctx.Done():
 				return nil
 			case <-rung:
-			case <-time.After(pause):
+			case <-time.After(pause()):
 			}
 		}
 	}

@@ -61,9 +61,7 @@ func (e *epochs) cutAndFold(ctx context.Context) error {
 		}
 		if !now.Before(e.dueSince.Add(e.rank(v.Number) * turn)) {
 			e.dueSince = now.Add(again) // if it has no effect, again after a while
-			if err := e.execute(ctx, "reward:Cut", nil); err != nil {
-				return err
-			}
+			return e.submit(ctx, "reward:Cut", nil)
 		}
 		return nil
 	}
@@ -82,7 +80,29 @@ func (e *epochs) cutAndFold(ctx context.Context) error {
 	if now.Before(e.foldedAt.Add(e.rank(v.Fold.Epoch) * foldTurn)) {
 		return nil
 	}
-	return e.execute(ctx, "reward:Fold", nil)
+	return e.fold(ctx)
+}
+
+// fold folds page after page until the epoch is done.
+func (e *epochs) fold(ctx context.Context) error {
+	for {
+		answer, err := e.execute(ctx, "reward:Fold", nil)
+		if overtaken(err) {
+			return nil // somebody else folds, or has ended it
+		}
+		if err != nil {
+			return err
+		}
+		var page struct {
+			Done bool `json:"done"`
+		}
+		if err := json.Unmarshal(answer, &page); err != nil {
+			return fmt.Errorf("answer of reward:Fold: %w", err)
+		}
+		if page.Done {
+			return nil
+		}
+	}
 }
 
 // sign signs the newest root of each vault after recomputing it from the own
@@ -153,7 +173,7 @@ func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {
 	}
 	e.asked[key] = e.now()
 	signature := canon.SignDigest(e.keys.attest, digest)
-	return e.execute(ctx, "reward:Sign", struct {
+	return e.submit(ctx, "reward:Sign", struct {
 		Vault     string `json:"vault"`
 		Epoch     uint64 `json:"epoch"`
 		Attempt   uint32 `json:"attempt"`

@@ -69,9 +69,9 @@ func (l *fabricLedger) Evaluate(ctx context.Context, function string, args ...[]
 	return l.own.Evaluate(ctx, function, args...)
 }
 
-func (l *fabricLedger) Execute(ctx context.Context, function string, args ...[]byte) error {
-	_, err := l.all.Execute(ctx, function, args...)
-	return err
+func (l *fabricLedger) Execute(ctx context.Context, function string, args ...[]byte) ([]byte, error) {
+	r, err := l.all.Execute(ctx, function, args...)
+	return r.Payload, err
 }
 
 // maxBatch bounds the blocks that are appended at once when catching up.
@@ -167,6 +167,11 @@ func (a *anchor) extend(ctx context.Context, blocks []*block.Block) error {
 	}
 	var fresh, unindexed []*block.Block
 	for _, b := range blocks {
+		if a.bft != nil {
+			if err := a.bft.check(ctx, b); err != nil {
+				return err
+			}
+		}
 		if b.Number >= size {
 			fresh = append(fresh, b)
 		} else if err := a.same(b); err != nil {
@@ -183,6 +188,54 @@ func (a *anchor) extend(ctx context.Context, blocks []*block.Block) error {
 		return fmt.Errorf("the peer's first block gives log %x, the configuration says %x", id, a.policy.LogID())
 	}
 	return a.index.add(ctx, unindexed...)
+}
+
+// orderers checks that a quorum of the ordering nodes signed each block: those
+// that the last configuration block before it names.
+type orderers struct {
+	*anchor
+	of     block.Consenters
+	loaded bool
+}
+
+func (o *orderers) check(ctx context.Context, b *block.Block) error {
+	if b.Number > 0 {
+		if err := o.load(ctx, b.Number); err != nil {
+			return err
+		}
+		if err := o.of.Check(b); err != nil {
+			return err
+		}
+	}
+	next, is, err := b.Consenters()
+	if is && err == nil {
+		o.of, o.loaded = next, true
+	}
+	return err
+}
+
+// load reads the configuration block that was in force when the anchor stopped.
+func (o *orderers) load(ctx context.Context, before uint64) error {
+	if o.loaded {
+		return nil
+	}
+	number, err := o.index.lastConfig(ctx, before)
+	if err != nil {
+		return err
+	}
+	b, err := o.ledger.Block(ctx, number)
+	if err != nil {
+		return err
+	}
+	if err := o.same(b); err != nil {
+		return err
+	}
+	of, is, err := b.Consenters()
+	if err == nil && !is {
+		err = fmt.Errorf("block %d is no configuration block", number)
+	}
+	o.of, o.loaded = of, err == nil
+	return err
 }
 
 // same reports as an error when the peer now has another block than the one in

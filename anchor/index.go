@@ -45,6 +45,8 @@ CREATE TABLE IF NOT EXISTS cosig (size INTEGER NOT NULL, root BLOB NOT NULL, tim
 	ed BLOB NOT NULL, secp BLOB NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (size, root, time, msp)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS point (number INTEGER PRIMARY KEY, size INTEGER NOT NULL UNIQUE, root BLOB NOT NULL,
 	time INTEGER NOT NULL, signers TEXT NOT NULL, post INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS posted ON point (number) WHERE post = 1;
+CREATE TABLE IF NOT EXISTS config (number INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE IF NOT EXISTS total (vault TEXT NOT NULL, address BLOB NOT NULL, block INTEGER NOT NULL, tx INTEGER NOT NULL,
 	total INTEGER NOT NULL, PRIMARY KEY (vault, address, block, tx)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS root (vault TEXT NOT NULL, epoch INTEGER NOT NULL, attempt INTEGER NOT NULL,
@@ -123,6 +125,11 @@ func (w *indexer) run() error {
 	err := w.tx.QueryRowContext(w.ctx, `SELECT busy, roots FROM block WHERE number = ?`, int64(next)-1).Scan(&busy, &roots)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
+	}
+	if len(w.block.Txs) == 1 && w.block.Txs[0].Type == block.TypeConfig && w.block.Txs[0].Code == block.CodeValid {
+		if err := w.exec(`INSERT INTO config VALUES (?)`, int64(next)); err != nil {
+			return err
+		}
 	}
 	for _, t := range w.block.Txs {
 		if err := w.transaction(t); err != nil {
@@ -219,7 +226,9 @@ func (w *indexer) cosignature(parts []string, value []byte, tx int) error {
 	if err := json.Unmarshal(value, &s); err != nil || len(s.Ed25519) != 64 || len(s.Secp256k1) != 65 {
 		return fmt.Errorf("not a cosignature: %w", err)
 	}
-	return w.exec(`INSERT OR IGNORE INTO cosig VALUES (?, ?, ?, ?, ?, ?, ?)`, int64(size), root[:], int64(time), parts[4],
+	// One that comes after a larger checkpoint was accepted can make no other.
+	return w.exec(`INSERT OR IGNORE INTO cosig SELECT ?1, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS
+		(SELECT 1 FROM point WHERE size > ?1)`, int64(size), root[:], int64(time), parts[4],
 		s.Ed25519, s.Secp256k1, int64(w.block.Number)<<20|int64(tx))
 }
 
@@ -247,8 +256,9 @@ func (w *indexer) checkpoint(value []byte) error {
 	if err != nil {
 		return err
 	}
-	return w.exec(`DELETE FROM cosig WHERE size < ? AND NOT EXISTS (SELECT 1 FROM point
-		WHERE point.size = cosig.size AND point.time = cosig.time AND post = 1)`, int64(c.Size))
+	// Those below the previous checkpoint were deleted when that was accepted.
+	return w.exec(`DELETE FROM cosig WHERE size < ?1 AND size >= coalesce((SELECT max(size) FROM point WHERE size < ?1), 0)
+		AND NOT EXISTS (SELECT 1 FROM point WHERE point.size = cosig.size AND point.time = cosig.time AND post = 1)`, int64(c.Size))
 }
 
 // busyPost is how many transactions are waited for at most before an anchor.

@@ -192,7 +192,7 @@ func (p *poster) receipt(ctx context.Context, c *publicChain) error {
 		return nil
 	}
 	p.receipts[id] = p.now()
-	return p.execute(ctx, "checkpoint:Receipt", struct {
+	return p.submit(ctx, "checkpoint:Receipt", struct {
 		Chain     string `json:"chain"`
 		Size      uint64 `json:"size"`
 		Tx        string `json:"tx"`

@@ -120,12 +120,22 @@ func (x *index) cosigned(ctx context.Context, where string, args ...any) ([]cand
 // is in the log from a size on.
 func (x *index) busySince(ctx context.Context, size uint64) (bool, error) {
 	var now, then int64
-	err := x.db.QueryRowContext(ctx, `SELECT coalesce(max(busy), 0), coalesce((SELECT busy FROM block WHERE number = ?), 0)
-		FROM block`, int64(size)-1).Scan(&now, &then)
+	err := x.db.QueryRowContext(ctx, `SELECT coalesce((SELECT busy FROM block ORDER BY number DESC LIMIT 1), 0),
+		coalesce((SELECT busy FROM block WHERE number = ?), 0)`, int64(size)-1).Scan(&now, &then)
 	if err != nil {
 		return false, fmt.Errorf("read index: %w", err)
 	}
 	return now > then, nil
+}
+
+// lastConfig returns the number of the last configuration block below a number.
+func (x *index) lastConfig(ctx context.Context, before uint64) (number uint64, err error) {
+	err = x.db.QueryRowContext(ctx, `SELECT number FROM config WHERE number < ? ORDER BY number DESC LIMIT 1`,
+		int64(before)).Scan(&number)
+	if err != nil {
+		return 0, fmt.Errorf("find the configuration in force at block %d: %w", before, err)
+	}
+	return number, nil
 }
 
 // findWrite returns the newest write of a key in the first size blocks.

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
@@ -71,7 +72,11 @@ func (p *publicChain) anchored(ctx context.Context) (contracts.Checkpoint, error
 	if err != nil {
 		return contracts.Checkpoint{}, err
 	}
-	return contracts.UnpackHead(answer)
+	head, err := contracts.UnpackHead(answer)
+	if err != nil {
+		return head, fmt.Errorf("AnchorLog %s at the final head (is it the right address, and final?): %w", p.anchorLog, err)
+	}
+	return head, nil
 }
 
 // seen returns what the last look at the chain showed.
@@ -110,6 +115,41 @@ func (w *watch) step(ctx context.Context) error {
 	return w.reserves(ctx)
 }
 
+// pause is short while something is expected to show on the chain.
+func (w *watch) pause() time.Duration {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	expected, err := w.expected(ctx)
+	if err != nil || expected {
+		return time.Second
+	}
+	return 10 * time.Second
+}
+
+// expected reports whether a checkpoint or an epoch is on its way to the chain,
+// by whichever member.
+func (w *watch) expected(ctx context.Context) (bool, error) {
+	_, head := w.chain.seen()
+	post, ok, err := w.index.toPost(ctx)
+	if err != nil || ok && post.Size > head.Size {
+		return true, err
+	}
+	if !ok {
+		return true, nil // the ledger has just begun
+	}
+	for _, vault := range w.chain.cfg.Vaults {
+		r, ok, err := w.index.newestRoot(ctx, vault, 1<<62)
+		if err != nil {
+			return false, err
+		}
+		active, _, err := w.index.newestEvent(ctx, vault)
+		if err != nil || ok && r.Epoch > active.Number {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
 // scan reads the events of new final blocks. What was scanned moves on only
 // together with the events.
 func (w *watch) scan(ctx context.Context, final uint64) error {
@@ -141,9 +181,6 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 			return err
 		}
 		next = to + 1
-		if len(events) > 0 {
-			w.bell.ring()
-		}
 	}
 	return nil
 }
@@ -189,7 +226,7 @@ func (w *watch) reserves(ctx context.Context) error {
 		} else if funded == 0 {
 			continue
 		}
-		if err := w.execute(ctx, "reward:Reserve", struct {
+		if err := w.submit(ctx, "reward:Reserve", struct {
 			Vault  string `json:"vault"`
 			Funded string `json:"funded"`
 		}{id, fmt.Sprint(funded)}); err != nil {

@@ -225,7 +225,7 @@ func (w *witness) sign(ctx context.Context, size uint64, root [32]byte, time uin
 		return err
 	}
 	s := w.keys.sign(w.policy, c)
-	return w.execute(ctx, "checkpoint:Cosign", struct {
+	return w.submit(ctx, "checkpoint:Cosign", struct {
 		Size      uint64 `json:"size"`
 		Root      string `json:"root"`
 		Time      uint64 `json:"time"`
@@ -294,7 +294,7 @@ func (w *witness) accept(ctx context.Context, head point, candidates []candidate
 		for _, by := range c.By {
 			signers = append(signers, by.MSP)
 		}
-		return w.execute(ctx, "checkpoint:Accept", struct {
+		return w.submit(ctx, "checkpoint:Accept", struct {
 			Size    uint64   `json:"size"`
 			Root    string   `json:"root"`
 			Time    uint64   `json:"time"`

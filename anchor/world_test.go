@@ -211,8 +211,11 @@ func (m *fakeMember) Evaluate(_ context.Context, function string, args ...[]byte
 	return m.w.engine.Invoke(tx, function, args)
 }
 
-func (m *fakeMember) Execute(_ context.Context, function string, args ...[]byte) error {
-	return m.w.invoke(m.keys.msp, function, args)
+func (m *fakeMember) Execute(_ context.Context, function string, args ...[]byte) ([]byte, error) {
+	if err := m.w.invoke(m.keys.msp, function, args); err != nil {
+		return nil, err
+	}
+	return m.w.blocks[len(m.w.blocks)-1].Txs[0].Response, nil
 }
 
 func (w *world) execute(msp, function string, request any) error {
