@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/submit"
+	"github.com/killick-ledger/killick/network/fabric"
+)
+
+// blocks were recorded from a real network; anchor/block says how.
+const blocks = "../anchor/block/testdata"
+
+func recorded(t testing.TB, name string) *common.Block {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(blocks, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := new(common.Block)
+	if err := proto.Unmarshal(data, b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestDecodeRecordedBlocks(t *testing.T) {
+	first, err := decode(recorded(t, "0.block"), "killick")
+	if err != nil || len(first.Transactions) != 0 {
+		t.Errorf("first block: %+v %v", first, err)
+	}
+	other, err := decode(recorded(t, "1.block"), "killick")
+	if err != nil || len(other.Transactions) != 4 || len(other.Transactions[0].Writes) != 0 || !other.Transactions[0].Valid {
+		t.Errorf("block of another chaincode: %+v %v", other, err)
+	}
+	void, err := decode(recorded(t, "23.block"), "killick")
+	want := submit.Block{Number: 23, Transactions: []submit.Committed{{
+		ID: "bd15ae8ab2ed2a41b0e36ae4ffaec135332c8e215d8437d0f963fcf5934a2b6a", Reason: "MVCC_READ_CONFLICT",
+	}}}
+	if diff := cmp.Diff(want, void); err != nil || diff != "" {
+		t.Errorf("block with a void transaction: %v\n%s", err, diff)
+	}
+	writes, err := decode(recorded(t, "40.block"), "killick")
+	if err != nil || len(writes.Transactions) != 1 {
+		t.Fatalf("block with writes: %+v %v", writes, err)
+	}
+	tx := writes.Transactions[0]
+	deletes := 0
+	for _, w := range tx.Writes {
+		if w.Delete {
+			deletes++
+		}
+	}
+	if !tx.Valid || len(tx.Writes) != 9 || deletes == 0 || !strings.HasPrefix(string(tx.Response), `{"epoch":`) {
+		t.Errorf("transaction %+v", tx)
+	}
+}
+
+// A block that the network could not have made is an error and not a guess.
+func TestDecodeRefuses(t *testing.T) {
+	b := recorded(t, "40.block")
+	b.Metadata.Metadata[common.BlockMetadataIndex_TRANSACTIONS_FILTER] = nil
+	if _, err := decode(b, "killick"); err == nil {
+		t.Error("a block without validation codes was taken")
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, name := range []string{"1.block", "23.block", "40.block"} {
+		f.Add(recorded(f, name).GetData().GetData()[0])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b := &common.Block{
+			Header: &common.BlockHeader{Number: 7}, Data: &common.BlockData{Data: [][]byte{data}},
+			Metadata: &common.BlockMetadata{Metadata: [][]byte{nil, nil, {0}}},
+		}
+		if got, err := decode(b, "killick"); err == nil && len(got.Transactions) > 1 {
+			t.Errorf("%d transactions of one", len(got.Transactions))
+		}
+	})
+}
+
+func TestCodes(t *testing.T) {
+	tests := []struct {
+		err  error
+		code fault.Code
+	}{
+		{&fabric.Refused{Message: "chaincode response 500, clock_skew: 400 s"}, fault.ClockSkew},
+		{&fabric.Refused{Message: "make sure the chaincode is installed"}, fault.Internal},
+		{&fabric.Diverged{TxID: "x"}, fault.Internal},
+		{errors.New("x"), fault.Internal},
+		{nil, fault.OK},
+	}
+	for _, tt := range tests {
+		if got := fault.Of(coded(tt.err)); got != tt.code {
+			t.Errorf("%v: %s, want %s", tt.err, got, tt.code)
+		}
+	}
+	// What one operation may have caused is a *fault.Error, so that it is found.
+	var e *fault.Error
+	if !errors.As(coded(&fabric.Diverged{}), &e) || errors.As(coded(&fabric.Unavailable{}), &e) {
+		t.Error("a difference is about the batch, a missing peer is not")
+	}
+}
+
+func TestConfig(t *testing.T) {
+	good := `
+listen_http: 127.0.0.1:0
+listen_grpc: 127.0.0.1:0
+journal: /tmp/j.db
+network: main-0011223344556677
+anchor: http://127.0.0.1:1
+fabric: {channel: main, chaincode: killick, msp_id: Org1MSP}
+`
+	tests := []struct{ name, text, want string }{
+		{"good", good, ""},
+		{"unknown field", good + "jornal: x\n", "field jornal not found"},
+		{"two documents", good + "---\nx: 1\n", "more than one document"},
+		{"all mistakes at once", "listen_http: x\nanchor: ftp://x\nbatch: 5000\nin_flight: -1\n", "listen_http"},
+		{"all mistakes at once", "listen_http: x\nanchor: ftp://x\nbatch: 5000\nin_flight: -1\n", "batch: 5000"},
+		{"all mistakes at once", "listen_http: x\nanchor: ftp://x\nbatch: 5000\nin_flight: -1\n", "in_flight"},
+		{"all mistakes at once", "listen_http: x\nanchor: ftp://x\nbatch: 5000\nin_flight: -1\n", "no http or https URL"},
+	}
+	for _, tt := range tests {
+		path := filepath.Join(t.TempDir(), "gateway.yaml")
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := readConfig(path)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
