@@ -115,11 +115,17 @@ func (s *settings) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("network %s is up: state %s\n", c.Network, c.Dir)
-	if o.Parts == 0 || o.Parts&cluster.Gateways != 0 {
-		fmt.Printf("gateway %s (gRPC %s)\n", c.GatewayURL(), strings.TrimPrefix(c.GatewayAddress(), "http://"))
-	}
+	s.endpoints(c)
 	return nil
+}
+
+// endpoints prints where people and programs find the network.
+func (s *settings) endpoints(c *cluster.Cluster) {
+	fmt.Printf("network  %s in %s\n", c.Network, c.Dir)
+	fmt.Printf("gateway  REST %s  gRPC %s\n", c.GatewayURL(), c.GatewayAddress())
+	fmt.Printf("evm      %s\n", strings.Join(c.EVM().RPC, " "))
+	fmt.Printf("tron     %s  gRPC %s  solidity %s\n", strings.Join(c.Tron().RPC, " "), c.Tron().GRPC, c.Tron().Solidity)
+	fmt.Printf("policy   %s\n", c.Policy())
 }
 
 func (s *settings) down() error {
@@ -142,6 +148,7 @@ func (s *settings) status() error {
 	if err != nil {
 		return err
 	}
+	s.endpoints(c)
 	return c.WriteStatus(os.Stdout)
 }
 

@@ -120,7 +120,7 @@ var table = map[Code]entry{
 	NotInitialised:     {"not_initialised", 503, "FailedPrecondition", "Initialise the ledger with ops:Init."},
 	AlreadyInitialised: {"already_initialised", 409, "AlreadyExists", "The ledger is initialised; nothing changed."},
 	ClockSkew:          {"clock_skew", 400, "FailedPrecondition", "Set the clock of the submitting gateway; it differs from the endorser's by more than five minutes."},
-	UnknownFunction:    {"unknown_function", 400, "Unimplemented", "Call a function of the chaincode, in its exact spelling."},
+	UnknownFunction:    {"unknown_function", 404, "Unimplemented", "Call a function or path that exists, in its exact spelling."},
 	WrongArguments:     {"wrong_arguments", 400, "InvalidArgument", "Pass as many arguments as the function takes."},
 	Internal:           {"internal", 500, "Internal", "Report the id of this answer to the operator."},
 	Unavailable:        {"unavailable", 503, "Unavailable", "Try again in a moment; nothing was changed."},
