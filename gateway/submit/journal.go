@@ -86,7 +86,7 @@ func openJournal(path, network string) (*journal, error) {
 	}
 	open := func(mode string, connections int) (*sql.DB, error) {
 		db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"+
-			"&_pragma=synchronous(FULL)&_pragma=cache_size(-32768)&_pragma=temp_store(MEMORY)"+mode)
+			"&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"+mode)
 		if err == nil {
 			db.SetMaxOpenConns(connections)
 			db.SetMaxIdleConns(connections)
@@ -97,11 +97,11 @@ func openJournal(path, network string) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", path, err)
 	}
-	write, err := open("", 1)
+	write, err := open("&_pragma=cache_size(-32768)", 1)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), lock.Close())
 	}
-	read, err := open("&_pragma=query_only(1)", 4)
+	read, err := open("&_pragma=cache_size(-4096)&_pragma=query_only(1)", 4)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), write.Close(), lock.Close())
 	}

@@ -164,11 +164,31 @@ func complete(document []byte) ([]byte, error) {
 			"schema": map[string]any{"$ref": "#/components/schemas/Problem"},
 		}},
 	}
-	for _, path := range doc["paths"].(map[string]any) {
-		for _, operation := range path.(map[string]any) {
-			operation.(map[string]any)["responses"].(map[string]any)["default"] = refusal
+	doc["servers"] = []any{map[string]any{"url": "/"}}
+	doc["security"] = []any{} // operations are signed; the gateway asks for nothing else
+	paths := doc["paths"].(map[string]any)
+	for _, path := range paths {
+		for method, operation := range path.(map[string]any) {
+			responses := operation.(map[string]any)["responses"].(map[string]any)
+			responses["default"] = refusal
+			if method == "post" {
+				responses["202"] = map[string]any{
+					"description": "Taken, and without a result: wait was false (the body is as for 200), or the result did not come in time (a Problem with the code outcome_unknown).",
+					"content": map[string]any{
+						"application/json":         responses["200"].(map[string]any)["content"].(map[string]any)["application/json"],
+						"application/problem+json": refusal["content"].(map[string]any)["application/problem+json"],
+					},
+				}
+			}
 		}
 	}
+	// The one answer that is not JSON.
+	proof := paths["/v1/proofs"].(map[string]any)["get"].(map[string]any)["responses"].(map[string]any)
+	proof["200"] = map[string]any{
+		"description": "An .anchorproof file; docs/formats/bundle.md specifies it.",
+		"content":     map[string]any{"text/plain": map[string]any{"schema": text}},
+	}
+	delete(schemas, "google.api.HttpBody")
 	out, err := json.MarshalIndent(doc, "", "  ")
 	return append(out, '\n'), err
 }
