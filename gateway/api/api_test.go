@@ -49,7 +49,9 @@ func TestReads(t *testing.T) {
 			return v["state"] == "done" && v["transaction"] == receipt["transaction"]
 		}},
 		{"/v1/operations/" + ref[9:], func(v map[string]any) bool { return v["reference"] == ref }},
-		{"/v1/records/" + ref, func(v map[string]any) bool { return v["owner"] == h.alice.DID && v["status"] == "live" && v["hash"] != "" }},
+		{"/v1/records/" + ref, func(v map[string]any) bool {
+			return v["owner"] == h.alice.DID && v["status"] == "live" && v["hash"] != ""
+		}},
 		{"/v1/dids/" + h.alice.DID, func(v map[string]any) bool { return v["didDocument"].(map[string]any)["id"] == h.alice.DID }},
 		{"/v1/balances/" + h.alice.DID + "/usd", func(v map[string]any) bool { return v["balance"] == "1000" && v["pending"] == "0" }},
 		{"/v1/network", func(v map[string]any) bool {

@@ -37,15 +37,22 @@ type harness struct {
 
 func start(t *testing.T, configs ...func(*api.Config)) *harness {
 	t.Helper()
+	return startWith(t, func(*submit.Config) {}, configs...)
+}
+
+func startWith(t *testing.T, configure func(*submit.Config), configs ...func(*api.Config)) *harness {
+	t.Helper()
 	h := &harness{t: t, ledger: submittest.New(), alice: submittest.NewPerson("alice"), bob: submittest.NewPerson("bob")}
 	if err := h.ledger.Found(h.alice); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	h.s, err = submit.Open(submit.Config{
+	submitting := submit.Config{
 		Journal: filepath.Join(t.TempDir(), "journal.db"), Network: submittest.Network, Ledger: h.ledger, Log: log, Hold: 4 * time.Millisecond,
-	})
+	}
+	configure(&submitting)
+	h.s, err = submit.Open(submitting)
 	if err != nil {
 		t.Fatal(err)
 	}
