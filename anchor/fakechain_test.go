@@ -90,6 +90,8 @@ func (c *fakeChain) mine() {
 
 // final and read implement chainEvents.
 func (c *fakeChain) final(context.Context) (uint64, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
 	if c.down {
 		return 0, errDown
 	}
@@ -97,6 +99,8 @@ func (c *fakeChain) final(context.Context) (uint64, error) {
 }
 
 func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (all []event, err error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
 	if c.down {
 		return nil, errDown
 	}
@@ -120,6 +124,8 @@ func (c *fakeAccount) Holds(ctx context.Context, in send.Intent, at send.Head) (
 }
 
 func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at send.Head) ([]byte, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
 	if c.down {
 		return nil, errDown
 	}
@@ -159,6 +165,8 @@ func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Atte
 }
 
 func (c *fakeAccount) Send(_ context.Context, a send.Attempt) error {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
 	if c.down {
 		return errDown
 	}
@@ -170,6 +178,8 @@ func (c *fakeAccount) Send(_ context.Context, a send.Attempt) error {
 }
 
 func (c *fakeAccount) Look(_ context.Context, a send.Attempt) (send.Outcome, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
 	if c.down {
 		return send.Outcome{}, errDown
 	}

@@ -60,7 +60,9 @@ func (a *anchor) handler() http.Handler {
 func problem(w http.ResponseWriter, code fault.Code, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(code.HTTP())
-	_ = json.NewEncoder(w).Encode(struct {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(struct {
 		Type   string `json:"type"`
 		Title  string `json:"title"`
 		Status int    `json:"status"`
@@ -287,7 +289,7 @@ func (a *anchor) servePayout(w http.ResponseWriter, r *http.Request) {
 	account := r.URL.Query().Get("account")
 	payee, err := canon.ParseAccount(account)
 	if err != nil {
-		problem(w, fault.InvalidValue, "account must be a CAIP-10 id: "+err.Error())
+		problem(w, fault.InvalidValue, "account: "+fault.Text(err))
 		return
 	}
 	claims, err := a.claim(r.Context(), payee)

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 // Nothing in it waits: tick moves the clock and gives everybody a turn.
 type world struct {
 	t       *testing.T
+	mu      sync.Mutex // guards the ledger and the chains where loops run by themselves
 	now     time.Time
 	store   *mem.Memory
 	engine  *ops.Engine
@@ -193,7 +195,11 @@ func (m *fakeMember) visible() []*block.Block {
 }
 
 // Height implements ledger, as do the following methods.
-func (m *fakeMember) Height(context.Context) (uint64, error) { return uint64(len(m.visible())), nil }
+func (m *fakeMember) Height(context.Context) (uint64, error) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	return uint64(len(m.visible())), nil
+}
 
 func (m *fakeMember) Block(_ context.Context, number uint64) (*block.Block, error) {
 	if int(number) >= len(m.visible()) {
@@ -207,11 +213,15 @@ func (m *fakeMember) Blocks(context.Context, uint64) iter.Seq2[*block.Block, err
 }
 
 func (m *fakeMember) Evaluate(_ context.Context, function string, args ...[]byte) ([]byte, error) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
 	tx := mem.Begin(m.w.store, uint64(m.w.now.Unix()), mem.Caller{MSP: m.keys.msp, Role: "client"})
 	return m.w.engine.Invoke(tx, function, args)
 }
 
 func (m *fakeMember) Execute(_ context.Context, function string, args ...[]byte) ([]byte, error) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
 	if err := m.w.invoke(m.keys.msp, function, args); err != nil {
 		return nil, err
 	}

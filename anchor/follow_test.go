@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/block"
+)
+
+// stream is a member's ledger whose block stream ends after a number of blocks,
+// with an error, or waits.
+type stream struct {
+	*fakeMember
+	ends int // 0: waits for ever
+}
+
+var errStream = errors.New("the stream broke")
+
+func (s stream) Blocks(ctx context.Context, from uint64) iter.Seq2[*block.Block, error] {
+	return func(yield func(*block.Block, error) bool) {
+		s.w.mu.Lock()
+		blocks := s.w.blocks[from:]
+		s.w.mu.Unlock()
+		for i, b := range blocks {
+			if s.ends > 0 && i == s.ends {
+				yield(nil, errStream)
+				return
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+		<-ctx.Done()
+		yield(nil, ctx.Err())
+	}
+}
+
+func TestFollowGoesOnWhereTheStreamBroke(t *testing.T) {
+	w := newWorld(t)
+	w.tickFor(12 * time.Second)
+	m := w.members[0]
+	all := uint64(len(w.blocks))
+	m.stop()
+	for _, name := range []string{"log", "index.db", "index.db-wal", "index.db-shm"} {
+		if err := os.RemoveAll(m.path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.start()
+	m.anchor.ledger = stream{m, 3}
+	for m.log.Size() < all-3 {
+		before := m.log.Size()
+		if err := m.followOnce(t.Context()); !errors.Is(err, errStream) {
+			t.Fatalf("at %d of %d: %v", before, all, err)
+		}
+		if m.log.Size() != before+3 {
+			t.Fatalf("%d blocks after %d", m.log.Size(), before)
+		}
+	}
+}
+
+func TestRunAndStop(t *testing.T) {
+	w := newWorld(t)
+	w.tickFor(8 * time.Second)
+	m := w.members[0]
+	all := uint64(len(w.blocks))
+	m.stop()
+	if err := os.RemoveAll(m.path("log")); err != nil {
+		t.Fatal(err)
+	}
+	m.start()
+	m.anchor.ledger = stream{m, 0}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- m.run(ctx) }()
+	for {
+		rung := m.bell.wait()
+		if m.log.Size() >= all {
+			break
+		}
+		<-rung
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("run: %v", err)
+	}
+}
+
+func recorded(t *testing.T) []*block.Block {
+	t.Helper()
+	files, err := filepath.Glob("block/testdata/*.block")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recorded blocks: %v", err)
+	}
+	var all []*block.Block
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := block.Decode(raw)
+		if err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// Blocks of a real network pass; one that too few orderers signed does not.
+func TestOrderersMustSign(t *testing.T) {
+	all := recorded(t)
+	first := all[0]
+	for _, b := range all {
+		if b.Number == 0 {
+			first = b
+		}
+	}
+	o := &orderers{}
+	if err := o.check(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range all {
+		if b.Number == 0 {
+			continue
+		}
+		if err := o.check(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+		forged := *b
+		forged.Orderers.Signatures = b.Orderers.Signatures[:1]
+		if err := o.check(t.Context(), &forged); err == nil || !strings.Contains(err.Error(), "1 of 4 orderers signed") {
+			t.Errorf("block %d with one signature: %v", b.Number, err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
+)
+
+func get(t *testing.T, url string) (status int, contentType string, body []byte) {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if body, err = io.ReadAll(r.Body); err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, r.Header.Get("Content-Type"), body
+}
+
+func TestHTTP(t *testing.T) {
+	w := newWorld(t)
+	m := w.members[1]
+	s := httptest.NewServer(m.handler())
+	defer s.Close()
+	if status, _, _ := get(t, s.URL+"/checkpoint"); status != http.StatusNotFound {
+		t.Errorf("/checkpoint before the first: %d", status)
+	}
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	w.tickFor(4 * time.Second)
+
+	t.Run("status", func(t *testing.T) {
+		status, kind, body := get(t, s.URL+"/status")
+		var v statusView
+		decodeJSON(t, body, &v)
+		if status != 200 || kind != "application/json" || v.Organisation != "Org2MSP" || v.Height == 0 || v.Head.Number == 0 ||
+			len(v.Chains) != 2 || v.Chains[0].Anchored == 0 || len(v.Alarms) != 0 {
+			t.Errorf("%d %s %s", status, kind, body)
+		}
+	})
+	t.Run("checkpoint", func(t *testing.T) {
+		_, kind, body := get(t, s.URL+"/checkpoint")
+		c, signers, err := w.policy().OpenNote(body)
+		if err != nil || len(signers) < 3 || c.Size != w.head().Size || !strings.HasPrefix(kind, "text/plain") {
+			t.Errorf("%+v by %v: %v", c, signers, err)
+		}
+	})
+	t.Run("tile", func(t *testing.T) {
+		_, _, body := get(t, s.URL+"/tile/0/000.p/2")
+		leaf, err := m.log.Leaf(1)
+		if err != nil || len(body) != 64 || tlog.Hash(body[32:]) != tlog.RecordHash(leaf.Bytes()) {
+			t.Errorf("%d bytes, %v", len(body), err)
+		}
+	})
+	t.Run("bundle", func(t *testing.T) {
+		tx := w.blocks[1].Txs[0].ID
+		_, kind, body := get(t, s.URL+"/bundle?tx="+tx)
+		b, err := log.ParseBundle(body)
+		if err != nil || !strings.HasPrefix(kind, "text/plain") {
+			t.Fatalf("%v in %s", err, body)
+		}
+		if log.Worst(b.Verify(w.policy())) != log.Passed {
+			t.Error("the bundle does not verify")
+		}
+	})
+	t.Run("problems", func(t *testing.T) {
+		w.cutRecord()
+		newest := w.blocks[len(w.blocks)-1]
+		w.tick()
+		key := ""
+		for _, wr := range newest.Txs[0].Writes {
+			if strings.HasPrefix(string(wr.Key), "did/") {
+				key = string(wr.Key)
+			}
+		}
+		for path, want := range map[string]struct {
+			status       int
+			code, detail string
+		}{
+			"/":                                     {404, "not_found", "there is no GET / here"},
+			"/bundle":                               {400, "missing_field", "give key"},
+			"/bundle?tx=12":                         {400, "invalid_value", "64 lower-case"},
+			"/bundle?tx=" + strings.Repeat("a", 64): {404, "not_found", "is not on the ledger"},
+			"/bundle?key=record/none":               {404, "not_found", "record/none is not on the ledger"},
+			"/bundle?key=network":                   {400, "invalid_value", "no proof can be made"},
+			"/bundle?key=" + key:                    {404, "not_anchored", "not yet anchored, next at 20"},
+			"/bundle?key=" + key + "&tx=" + newest.Txs[0].ID:      {404, "not_anchored", key + " of transaction " + newest.Txs[0].ID},
+			"/bundle?key=" + key + "&tx=" + w.blocks[1].Txs[0].ID: {404, "not_found", "is not on the ledger"},
+			"/tile/0/999":                                   {404, "not_found", "no such tile"},
+			"/tile/../signed.json":                          {404, "not_found", ""},
+			"/payout?account=nonsense":                      {400, "invalid_value", "account: "},
+			"/payout?account=" + w.chains[0].vault.String(): {404, "not_found", "a payout for"},
+		} {
+			status, kind, body := get(t, s.URL+path)
+			var p struct{ Code, Detail, Advice, Type string }
+			if err := json.Unmarshal(body, &p); err != nil {
+				t.Errorf("%s: %s", path, body)
+				continue
+			}
+			if status != want.status || p.Code != want.code || !strings.Contains(p.Detail, want.detail) || p.Advice == "" ||
+				kind != "application/problem+json" || p.Type != "urn:killick:problem:"+want.code {
+				t.Errorf("%s: %d %s", path, status, body)
+			}
+		}
+		if r, err := http.Post(s.URL+"/status", "", nil); err != nil || r.StatusCode != 404 {
+			t.Errorf("POST /status: %v, %v", r, err)
+		} else {
+			r.Body.Close()
+		}
+	})
+	t.Run("costs", func(t *testing.T) {
+		spent := 0
+		for _, m := range w.members {
+			v, err := m.status(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range v.Intents {
+				if i.Phase == send.PhaseRecorded.String() && i.Cost == 1 && i.Fee == "1" {
+					spent++
+				}
+			}
+		}
+		if spent != 2 {
+			t.Errorf("%d anchors with a cost, want one for each chain", spent)
+		}
+	})
+}
