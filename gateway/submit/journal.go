@@ -231,8 +231,8 @@ type outcome struct {
 	block    uint64
 }
 
-// insert adds submissions and sets their seqs. One that is there with an outcome
-// gets it in known instead.
+// insert adds submissions and sets their seqs. One that is there with a standing
+// outcome gets it in known instead.
 func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
 	err = j.commit(func(tx *sql.Tx) error {
 		known = map[*item]outcome{}
@@ -246,18 +246,16 @@ func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
 			if err != nil {
 				return err
 			}
-			if n, err := result.RowsAffected(); err != nil {
+			n, err := result.RowsAffected()
+			if err != nil {
 				return err
-			} else if n == 0 {
-				// A row without an outcome is left from a commit that reported an
-				// error and was on disk all the same: the item goes on with it.
-				var o outcome
-				row := tx.QueryRow(`SELECT s.seq, s.code, s.standing, t.tx, t.block FROM submissions s LEFT JOIN transactions t ON t.id = s.tx WHERE s.digest = ?`, it.digest[:])
-				switch err := o.scan(row, &it.seq); {
-				case errors.Is(err, errOpen):
-				case err != nil:
+			}
+			if n == 0 {
+				o, final, err := reopen(tx, it)
+				if err != nil {
 					return fmt.Errorf("read submission: %w", err)
-				default:
+				}
+				if final {
 					known[it] = o
 				}
 				continue
@@ -269,6 +267,22 @@ func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
 		return nil
 	})
 	return known, err
+}
+
+// reopen finds a submission that the journal holds. One without an outcome is left
+// from a commit that reported an error and was on disk all the same. A refusal
+// that left nothing on the ledger does not stand: a DID that was unknown may be
+// there by now. Both go on with the item.
+func reopen(tx *sql.Tx, it *item) (o outcome, final bool, err error) {
+	row := tx.QueryRow(`SELECT s.seq, s.code, s.standing, t.tx, t.block FROM submissions s LEFT JOIN transactions t ON t.id = s.tx WHERE s.digest = ?`, it.digest[:])
+	err = o.scan(row, &it.seq)
+	if errors.Is(err, errOpen) || err == nil && o.standing {
+		return o, err == nil, nil
+	}
+	if err == nil {
+		_, err = tx.Exec(`UPDATE submissions SET code = NULL, repeated = 0, tx = 0, jws = ? WHERE seq = ?`, it.jws, it.seq)
+	}
+	return o, false, err
 }
 
 var errOpen = errors.New("outcome is open")

@@ -224,3 +224,25 @@ func TestLedgerComesLater(t *testing.T) {
 		t.Errorf("receipt %+v", r)
 	}
 }
+
+// A refusal that left nothing on the ledger does not stand in the way of the same
+// bytes later.
+func TestRefusalThatDoesNotStand(t *testing.T) {
+	h := start(t)
+	carol := submittest.NewPerson("carol")
+	jws, _ := carol.Record("too early")
+	first := h.want(jws, submit.Refused, fault.DIDUnknown)
+	again := h.want(jws, submit.Refused, fault.DIDUnknown)
+	if again.Repeated || again.Transaction == first.Transaction {
+		t.Errorf("again: %+v after %+v", again, first)
+	}
+	h.want(carol.Create(), submit.Done, fault.OK)
+	done := h.want(jws, submit.Done, fault.OK)
+	if found, err := h.s.Lookup(done.ID); err != nil || found.State != submit.Done {
+		t.Errorf("look-up: %+v %v", found, err)
+	}
+	h.check([]submit.Receipt{done})
+	if r := h.want(jws, submit.Done, fault.OK); !r.Repeated {
+		t.Errorf("after all: %+v", r)
+	}
+}
