@@ -1,6 +1,8 @@
 # Killick. `make` alone prints the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# No C compiler is needed: everything is pure Go.
+export CGO_ENABLED := 0
 
 STATE   ?= $(CURDIR)/.killick
 BIN     ?= $(STATE)/bin
