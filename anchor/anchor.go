@@ -32,8 +32,8 @@ type ledger interface {
 	Block(ctx context.Context, number uint64) (*block.Block, error)
 	// Height returns the number of blocks on the own peer.
 	Height(ctx context.Context) (uint64, error)
-	// Evaluate runs a query.
-	Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error)
+	// Evaluate runs a query on the peer of an organisation.
+	Evaluate(ctx context.Context, msp, function string, args ...[]byte) ([]byte, error)
 	// Execute runs a transaction to its end and returns its answer. After an error
 	// it may have happened or may still happen: what is done about it is decided
 	// by the next blocks.
@@ -56,6 +56,7 @@ type anchor struct {
 	now    func() time.Time
 	alarms *alarms
 	bell   *bell
+	trees  trees
 }
 
 // n is the number of members.
@@ -104,14 +105,20 @@ func overtaken(err error) bool {
 	if errors.As(err, &invalid) {
 		return true // what it read had changed when it came to be ordered
 	}
-	code := fault.Of(err)
+	code := refusal(err)
+	return code == fault.NotDue || code == fault.NotGrowing
+}
+
+// refusal returns the chaincode's code in an error, fault.Internal when there is
+// none.
+func refusal(err error) fault.Code {
 	var refused *fabric.Refused
 	if errors.As(err, &refused) {
 		if parsed, ok := fault.Parse(refused.Message); ok {
-			code = parsed.Code
+			return parsed.Code
 		}
 	}
-	return code == fault.NotDue || code == fault.NotGrowing
+	return fault.Of(err)
 }
 
 // run runs an anchor until ctx ends.

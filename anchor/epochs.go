@@ -38,7 +38,7 @@ func (e *epochs) step(ctx context.Context) error {
 }
 
 func (e *epochs) cutAndFold(ctx context.Context) error {
-	answer, err := e.ledger.Evaluate(ctx, "reward:Epoch")
+	answer, err := e.ledger.Evaluate(ctx, e.cfg.Organisation, "reward:Epoch")
 	if err != nil {
 		return fmt.Errorf("ask for the epoch: %w", err)
 	}

@@ -65,8 +65,8 @@ func decode(m proto.Message) (*block.Block, error) {
 
 func (l *fabricLedger) Height(ctx context.Context) (uint64, error) { return l.own.Height(ctx) }
 
-func (l *fabricLedger) Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error) {
-	return l.own.Evaluate(ctx, function, args...)
+func (l *fabricLedger) Evaluate(ctx context.Context, msp, function string, args ...[]byte) ([]byte, error) {
+	return l.all.EvaluateAt(ctx, msp, function, args...)
 }
 
 func (l *fabricLedger) Execute(ctx context.Context, function string, args ...[]byte) ([]byte, error) {

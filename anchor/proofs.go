@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
@@ -160,11 +161,8 @@ func (a *anchor) claim(ctx context.Context, payee canon.Account) ([]claimable, e
 		if err != nil || !ok || r.Epoch != active.Number || r.Root.Root != active.Root {
 			return nil, errors.Join(err, fmt.Errorf("vault %s: the active epoch %d is not the ledger's", v.ID, active.Number))
 		}
-		tree, err := a.tree(ctx, v, r)
+		tree, err := a.trees.of(ctx, a, v, r)
 		if err != nil {
-			return nil, err
-		}
-		if err := tree.Matches(r.Root); err != nil {
 			return nil, err
 		}
 		c, err := tree.Claim(payee.Address)
@@ -180,6 +178,38 @@ func (a *anchor) claim(ctx context.Context, payee canon.Account) ([]claimable, e
 		return nil, errNone
 	}
 	return all, nil
+}
+
+// trees keeps the tree that claims are made from for each vault: with many payees
+// it takes a second to build.
+type trees struct {
+	mu sync.Mutex
+	by map[string]cachedTree
+}
+
+type cachedTree struct {
+	root payout.Root
+	tree *payout.Tree
+}
+
+func (t *trees) of(ctx context.Context, a *anchor, v payout.Vault, r root) (*payout.Tree, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if had, ok := t.by[v.ID]; ok && had.root == r.Root {
+		return had.tree, nil
+	}
+	tree, err := a.tree(ctx, v, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := tree.Matches(r.Root); err != nil {
+		return nil, err
+	}
+	if t.by == nil {
+		t.by = map[string]cachedTree{}
+	}
+	t.by[v.ID] = cachedTree{r.Root, tree}
+	return tree, nil
 }
 
 // payoutBundle proves a claim down from the public chain.

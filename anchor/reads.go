@@ -271,11 +271,6 @@ func (x *index) addEvents(ctx context.Context, chain string, events []event, nex
 	return tx.Commit()
 }
 
-// event returns the event of a contract about a size or an epoch.
-func (x *index) event(ctx context.Context, contract string, number uint64) (event, bool, error) {
-	return x.oneEvent(ctx, `WHERE contract = ? AND number = ?`, contract, int64(number))
-}
-
 // newestEvent returns the contract's newest event.
 func (x *index) newestEvent(ctx context.Context, contract string) (event, bool, error) {
 	return x.oneEvent(ctx, `WHERE contract = ? ORDER BY number DESC LIMIT 1`, contract)

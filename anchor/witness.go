@@ -11,6 +11,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
 )
 
 const (
@@ -108,6 +109,9 @@ func (w *witness) ready(ctx context.Context) (bool, error) {
 	if err := w.continues("what this organisation signed last", last, root, size); err != nil {
 		return false, err
 	}
+	if err := w.others(ctx, size); err != nil {
+		return false, err
+	}
 	for _, c := range w.chains {
 		anchored, err := c.anchored(ctx)
 		switch {
@@ -125,6 +129,48 @@ func (w *witness) ready(ctx context.Context) (bool, error) {
 	}
 	w.caughtUp = true
 	return true, nil
+}
+
+// others asks the organisations' peers for the newest checkpoint. The log must
+// continue what K of them say; one that lies, or is down, cannot stop this one.
+func (w *witness) others(ctx context.Context, have uint64) error {
+	agree := 0
+	var errs []error
+	for _, m := range w.cfg.Members {
+		err := w.asPeerSays(ctx, m.MSPID, have)
+		if err == nil {
+			agree++
+		}
+		errs = append(errs, err)
+	}
+	if agree < w.cfg.K {
+		return fmt.Errorf("the log continues the checkpoint of %d organisations' peers, want %d: %w", agree, w.cfg.K, errors.Join(errs...))
+	}
+	return nil
+}
+
+func (w *witness) asPeerSays(ctx context.Context, msp string, have uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	answer, err := w.ledger.Evaluate(ctx, msp, "checkpoint:Head")
+	if refusal(err) == fault.NotFound {
+		return nil // no checkpoint yet
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", msp, err)
+	}
+	var head struct {
+		Size uint64 `json:"size"`
+		Root string `json:"root"`
+	}
+	if err := json.Unmarshal(answer, &head); err != nil {
+		return fmt.Errorf("%s: %w", msp, err)
+	}
+	root, err := canon.UnHex32(head.Root)
+	if err != nil {
+		return fmt.Errorf("%s: %w", msp, err)
+	}
+	return w.continues("the checkpoint at the peer of "+msp, head.Size, root, have)
 }
 
 // continues reports as an error when the log does not contain a known state of

@@ -44,6 +44,7 @@ type world struct {
 	store   *mem.Memory
 	engine  *ops.Engine
 	blocks  []*block.Block
+	liar    string // organisation whose peer answers queries with lies
 	chains  []*fakeChain
 	members []*fakeMember
 }
@@ -212,9 +213,12 @@ func (m *fakeMember) Blocks(context.Context, uint64) iter.Seq2[*block.Block, err
 	panic("the tests hand blocks over themselves")
 }
 
-func (m *fakeMember) Evaluate(_ context.Context, function string, args ...[]byte) ([]byte, error) {
+func (m *fakeMember) Evaluate(_ context.Context, msp, function string, args ...[]byte) ([]byte, error) {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
+	if msp == m.w.liar && function == "checkpoint:Head" {
+		return []byte(`{"number":99,"size":1000000,"root":"` + canon.Hex(make([]byte, 32)) + `","time":1,"elapsed":0,"signers":[]}`), nil
+	}
 	tx := mem.Begin(m.w.store, uint64(m.w.now.Unix()), mem.Caller{MSP: m.keys.msp, Role: "client"})
 	return m.w.engine.Invoke(tx, function, args)
 }
