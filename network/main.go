@@ -122,7 +122,10 @@ func (s *settings) up(ctx context.Context) error {
 // endpoints prints where people and programs find the network.
 func (s *settings) endpoints(c *cluster.Cluster) {
 	fmt.Printf("network  %s in %s\n", c.Network, c.Dir)
-	fmt.Printf("gateway  REST %s  gRPC %s\n", c.GatewayURL(), c.GatewayAddress())
+	addresses := c.GatewayAddresses()
+	for i, url := range c.GatewayURLs() {
+		fmt.Printf("gateway  REST %s  gRPC %s\n", url, addresses[i])
+	}
 	fmt.Printf("evm      %s\n", strings.Join(c.EVM().RPC, " "))
 	fmt.Printf("tron     %s  gRPC %s  solidity %s\n", strings.Join(c.Tron().RPC, " "), c.Tron().GRPC, c.Tron().Solidity)
 	fmt.Printf("policy   %s\n", c.Policy())

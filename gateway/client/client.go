@@ -23,6 +23,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
 )
 
@@ -58,7 +60,8 @@ func (e *Error) Error() string { return e.Fault.Error() }
 // Unwrap returns the code and text.
 func (e *Error) Unwrap() error { return &e.Fault }
 
-// Client is a connection to one gateway. It is safe for concurrent use.
+// Client is a connection to a gateway, or to the first of several that answers.
+// It is safe for concurrent use.
 type Client struct {
 	conn *grpc.ClientConn
 	api  killickv1.KillickClient
@@ -66,17 +69,35 @@ type Client struct {
 
 // Dial prepares a connection to a gateway's gRPC address: host:port in the clear
 // (on a loopback or inner network), or https://host[:port] with TLS. Nothing is
-// sent before the first call.
-func Dial(gateway string) (*Client, error) {
-	transport := insecure.NewCredentials()
-	if host, ok := strings.CutPrefix(gateway, "https://"); ok {
-		transport = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
-		gateway = host
-		if !strings.Contains(host, ":") {
-			gateway += ":443"
+// sent before the first call. When the gateway's connection breaks, the others are
+// tried in their order; gateways of any member will do, since the ledger executes
+// an operation once. Calls that were under way then fail with fault.Unavailable.
+func Dial(gateway string, others ...string) (*Client, error) {
+	var secure int
+	var addresses []resolver.Address
+	for _, g := range append([]string{gateway}, others...) {
+		host, ok := strings.CutPrefix(g, "https://")
+		a := resolver.Address{Addr: host}
+		if ok {
+			secure++
+			a.ServerName, _, _ = strings.Cut(host, ":")
+			if a.ServerName == host {
+				a.Addr += ":443"
+			}
 		}
+		addresses = append(addresses, a)
 	}
-	conn, err := grpc.NewClient(gateway, grpc.WithTransportCredentials(transport),
+	transport := insecure.NewCredentials()
+	switch secure {
+	case 0:
+	case len(addresses):
+		transport = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	default:
+		return nil, errors.New("gateways with TLS and without in one connection")
+	}
+	list := manual.NewBuilderWithScheme("killick")
+	list.InitialState(resolver.State{Addresses: addresses})
+	conn, err := grpc.NewClient("killick:///gateways", grpc.WithResolvers(list), grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer), grpc.MaxCallSendMsgSize(maxAnswer)))
 	if err != nil {
 		return nil, fmt.Errorf("gateway %s: %w", gateway, err)

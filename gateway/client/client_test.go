@@ -197,3 +197,27 @@ func FuzzKeyFile(f *testing.F) {
 		_, _, _ = client.LoadPublic(path, "n-0") // must not panic
 	})
 }
+
+// A client of two gateways goes on with the second when the first is not there.
+func TestDialFallsBack(t *testing.T) {
+	address, o := startGateway(t)
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nobody.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Dial(nobody.Addr().String(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	network, err := c.Network(t.Context())
+	if err != nil || network.GetNetwork() != o.network {
+		t.Errorf("Network = %v, %v", network, err)
+	}
+	if _, err := client.Dial("127.0.0.1:1", "https://example.org"); err == nil {
+		t.Error("gateways with TLS and without were taken together")
+	}
+}

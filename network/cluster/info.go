@@ -74,21 +74,35 @@ func (c *Cluster) WriteStatus(w io.Writer) error {
 	return nil
 }
 
-// GatewayURL is the REST address of the first organisation's gateway that has one.
-func (c *Cluster) GatewayURL() string { return "http://" + c.gatewayOrg().GatewayHTTP() }
-
-// GatewayAddress is its gRPC address.
-func (c *Cluster) GatewayAddress() string { return c.gatewayOrg().GatewayGRPC() }
-
-func (c *Cluster) gatewayOrg() topology.Org {
-	orgs := c.Orgs()
-	for _, o := range orgs {
+// GatewayURLs are the REST addresses of the gateways, in the order of their
+// organisations.
+func (c *Cluster) GatewayURLs() []string {
+	var urls []string
+	for _, o := range c.Orgs() {
 		if o.HasGateway {
-			return o
+			urls = append(urls, "http://"+o.GatewayHTTP())
 		}
 	}
-	return orgs[0] // topology refuses a consortium without a gateway
+	return urls
 }
+
+// GatewayAddresses are the gRPC addresses of the gateways, in the same order.
+func (c *Cluster) GatewayAddresses() []string {
+	var addresses []string
+	for _, o := range c.Orgs() {
+		if o.HasGateway {
+			addresses = append(addresses, o.GatewayGRPC())
+		}
+	}
+	return addresses
+}
+
+// GatewayURL is the REST address of the first gateway; topology refuses a
+// consortium without one.
+func (c *Cluster) GatewayURL() string { return c.GatewayURLs()[0] }
+
+// GatewayAddress is its gRPC address.
+func (c *Cluster) GatewayAddress() string { return c.GatewayAddresses()[0] }
 
 // AnchorURL is the address of the anchor of organisation i.
 func (c *Cluster) AnchorURL(i int) string { return "http://" + c.Orgs()[i].AnchorAddress() }

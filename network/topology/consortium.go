@@ -123,13 +123,14 @@ var chainAddress = regexp.MustCompile(`^0x[0-9a-f]{40}$`)
 var issuerID = regexp.MustCompile(`^[1-9A-HJ-NP-Za-km-z]{20,28}$`)
 
 // Default returns the consortium that an empty file describes: four organisations,
-// the first of them with a gateway.
+// the first two of them with a gateway, so that partners have another one when one
+// is down.
 func Default() Consortium {
 	return Consortium{
 		Channel: "main",
 		Profile: Byzantine,
 		Organisations: []Organisation{
-			{Name: "Org1", Gateway: true}, {Name: "Org2"}, {Name: "Org3"}, {Name: "Org4"},
+			{Name: "Org1", Gateway: true}, {Name: "Org2", Gateway: true}, {Name: "Org3"}, {Name: "Org4"},
 		},
 		Ports:         17000,
 		Block:         Block{Interval: 100 * time.Millisecond, Messages: 500},

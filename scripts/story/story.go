@@ -106,7 +106,8 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, fmt.Errorf("start the consortium: %w", err)
 	}
 	w.facts.consortiumUp = time.Since(up)
-	if w.Client, err = client.Dial(w.Cluster.GatewayAddress()); err != nil {
+	gateways := w.Cluster.GatewayAddresses()
+	if w.Client, err = client.Dial(gateways[0], gateways[1:]...); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	if w.Network, err = w.Client.Network(ctx); err != nil {
