@@ -132,7 +132,9 @@ func (s *Submitter) putBack(f *flight, cause error) {
 			return
 		}
 	}
-	s.cfg.Log.Warn("batch was not endorsed", "items", len(f.items), "error", cause)
+	if !errors.Is(cause, context.Canceled) { // the end of the process is no news
+		s.cfg.Log.Warn("batch was not endorsed", "items", len(f.items), "error", cause)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	refused := new(fault.Error)

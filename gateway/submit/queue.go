@@ -19,6 +19,9 @@ type item struct {
 	exp    uint64
 	seq    int64
 
+	kept   chan struct{} // closed when it is on disk, or unkept is set
+	unkept bool
+
 	// The rest is guarded by Submitter.mu.
 	conflicts int // how often a transaction with it came to nothing
 	final     bool

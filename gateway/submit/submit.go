@@ -14,14 +14,11 @@ package submit
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/killick-ledger/killick/chaincode/fault"
 )
 
 // Config is how a Submitter works. Zero values of the numbers have the defaults
@@ -77,28 +74,6 @@ func (c Config) withDefaults() (Config, error) {
 		errs = append(errs, errors.New("submit: limits and times must be positive"))
 	}
 	return c, errors.Join(errs...)
-}
-
-// State is how far an operation is.
-type State string
-
-// The states of an operation.
-const (
-	Pending State = "pending" // journalled; it will become done or refused
-	Done    State = "done"
-	Refused State = "refused"
-)
-
-// Receipt is what is known of an operation.
-type Receipt struct {
-	ID          [32]byte
-	Reference   string // hour of expiry and id
-	State       State
-	Code        fault.Code
-	Transaction string // that holds the result; empty while pending
-	Key         string // that holds the result; only from Lookup, and only when one does
-	Block       uint64
-	Repeated    bool // the operation had been executed before; this is its first result
 }
 
 // Submitter is a running submission. Make it with Open.
@@ -197,7 +172,8 @@ func (s *Submitter) resume(ctx context.Context) error {
 		if err := it.reread(); err != nil {
 			return fmt.Errorf("journal: submission %d: %w", it.seq, err)
 		}
-		it.jws = nil
+		it.jws, it.kept = nil, make(chan struct{})
+		close(it.kept)
 		s.track(it)
 		bySeq[it.seq] = it
 	}
@@ -223,214 +199,6 @@ func (s *Submitter) resume(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// track makes an item findable. The caller holds mu or is alone.
-func (s *Submitter) track(it *item) {
-	s.pending[it.digest] = it
-	s.byOp[it.op] = append(s.byOp[it.op], it)
-	s.bytes += it.size
-}
-
-// finish makes an item final. The caller holds mu.
-func (s *Submitter) finish(it *item, r Receipt) {
-	if it.final {
-		return
-	}
-	it.final, it.receipt = true, r
-	delete(s.pending, it.digest)
-	s.bytes -= it.size
-	others := s.byOp[it.op]
-	for i, o := range others {
-		if o == it {
-			others = append(others[:i:i], others[i+1:]...)
-			break
-		}
-	}
-	if len(others) == 0 {
-		delete(s.byOp, it.op)
-	} else {
-		s.byOp[it.op] = others
-	}
-	switch r.State {
-	case Done:
-		s.counts.Done++
-	case Refused:
-		s.counts.Refused++
-	}
-	close(it.done)
-}
-
-// receiptOf makes the receipt of an item from its outcome.
-func (it *item) receiptOf(o outcome) Receipt {
-	r := Receipt{ID: it.op, Reference: it.ref, Code: o.code, Transaction: o.tx, Block: o.block, Repeated: o.repeated, State: Done}
-	if o.code != fault.OK {
-		r.State = Refused
-	}
-	return r
-}
-
-// Ticket is the promise of an outcome.
-type Ticket struct {
-	item     *item
-	err      error
-	repeated bool
-}
-
-// Err says why the operation was not taken, nil when it was.
-func (t *Ticket) Err() error { return t.err }
-
-// Wait returns the receipt when the operation is final, or as it is when ctx
-// ends: State is then Pending.
-func (t *Ticket) Wait(ctx context.Context) Receipt {
-	select {
-	case <-t.item.done:
-	default:
-		select {
-		case <-t.item.done:
-		case <-ctx.Done():
-			return Receipt{ID: t.item.op, Reference: t.item.ref, State: Pending, Repeated: t.repeated}
-		}
-	}
-	r := t.item.receipt
-	r.Repeated = r.Repeated || t.repeated
-	return r
-}
-
-// Submit takes operations, each a compact JWS in strict form, and returns a
-// ticket for each, in their order. Those without an error are on disk. Operations
-// of one actor reach the ledger in the order in which they were taken. Errors of
-// a ticket: those of the operation's form, and fault.Overloaded, fault.Unavailable.
-func (s *Submitter) Submit(operations ...string) []*Ticket {
-	tickets := make([]*Ticket, len(operations))
-	items := make([]*item, len(operations))
-	for i, text := range operations {
-		tickets[i] = &Ticket{}
-		it := &item{jws: []byte(text), digest: sha256.Sum256([]byte(text)), done: make(chan struct{})}
-		switch err := it.read(s.cfg.Network); {
-		case err == nil:
-			items[i] = it
-		case fault.Of(err) == fault.Expired && s.known(it):
-			items[i] = it // it was taken while it was good: its outcome is told
-		default:
-			tickets[i].err = err
-		}
-	}
-	fresh := s.admit(tickets, items)
-	if len(fresh) == 0 {
-		return tickets
-	}
-	defer s.tasks.Done()
-	// Until insert returns nobody was promised anything.
-	known, err := s.journal.insert(fresh)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	for _, it := range fresh {
-		o, final := known[it]
-		switch {
-		case err != nil:
-			s.cfg.Log.Error("journal", "error", err)
-			s.finish(it, Receipt{ID: it.op, Reference: it.ref, State: Pending})
-		case final:
-			s.counts.Repeated++
-			it.repeat(s, o)
-		default:
-			it.jws = nil
-			s.counts.Accepted++
-			s.queue.add(it, now)
-		}
-	}
-	if err != nil {
-		for i, t := range tickets {
-			if t.err == nil && t.item == items[i] {
-				t.err = fault.New(fault.Unavailable, "the gateway cannot write its journal")
-			}
-		}
-	}
-	s.signal()
-	return tickets
-}
-
-// repeat ends an item that the journal holds as final already.
-func (it *item) repeat(s *Submitter, o outcome) {
-	o.repeated = true
-	done, refused := s.counts.Done, s.counts.Refused
-	s.finish(it, it.receiptOf(o))
-	s.counts.Done, s.counts.Refused = done, refused // they were counted the first time
-}
-
-// known says whether an operation that has expired was taken before that.
-func (s *Submitter) known(it *item) bool {
-	if it.reread() != nil {
-		return false
-	}
-	s.mu.Lock()
-	_, pending := s.pending[it.digest]
-	s.mu.Unlock()
-	if pending {
-		return true
-	}
-	known, err := s.journal.holds(it.digest)
-	return err == nil && known
-}
-
-// admit sorts out what is pending already and what there is no room for, and
-// returns what has to be journalled.
-func (s *Submitter) admit(tickets []*Ticket, items []*item) []*item {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var fresh []*item
-	for i, it := range items {
-		t := tickets[i]
-		if it == nil {
-			continue
-		}
-		if s.closed {
-			t.err = fault.New(fault.Unavailable, "the gateway is stopping")
-			continue
-		}
-		if same := s.pending[it.digest]; same != nil {
-			t.item, t.repeated = same, true
-			s.counts.Repeated++
-			continue
-		}
-		if len(s.pending) >= s.cfg.Queue || s.bytes+it.size > s.cfg.Bytes {
-			t.err = fault.New(fault.Overloaded, "%d operations are waiting", len(s.pending))
-			continue
-		}
-		t.item = it
-		s.track(it)
-		fresh = append(fresh, it)
-	}
-	if len(fresh) > 0 {
-		s.tasks.Add(1) // Close waits for the journal entry
-	}
-	return fresh
-}
-
-// Lookup returns what this gateway knows of an operation by its id: the first
-// result on the ledger if there is one, else that it is pending, else a refusal
-// that left nothing on the ledger. Errors: fault.NotFound, fault.Internal.
-func (s *Submitter) Lookup(op [32]byte) (Receipt, error) {
-	s.mu.Lock()
-	var waiting *item
-	if its := s.byOp[op]; len(its) > 0 {
-		waiting = its[0]
-	}
-	s.mu.Unlock()
-	o, ref, key, found, err := s.journal.result(op)
-	switch {
-	case err != nil:
-		return Receipt{}, err
-	case found && (o.standing || waiting == nil):
-		r := (&item{op: op, ref: ref}).receiptOf(o)
-		r.Key = key
-		return r, nil
-	case waiting != nil:
-		return Receipt{ID: op, Reference: waiting.ref, State: Pending}, nil
-	}
-	return Receipt{}, fault.New(fault.NotFound, "no operation %x came through this gateway or is in a block it has seen", op)
 }
 
 // signal wakes dispatch.

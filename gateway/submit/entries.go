@@ -1,0 +1,207 @@
+package submit
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+)
+
+// next is the number of the block to be taken in next.
+func (j *journal) next() (uint64, error) {
+	var text string
+	err := j.read.QueryRow(`SELECT value FROM meta WHERE key = 'next'`).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	var n uint64
+	if err == nil {
+		_, err = fmt.Sscan(text, &n)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("journal: read cursor: %w", err)
+	}
+	return n, nil
+}
+
+// outcome is what the journal knows of an operation or a submission.
+type outcome struct {
+	code     fault.Code
+	repeated bool
+	standing bool // a write on the ledger holds it
+	tx       string
+	block    uint64
+}
+
+// insert adds submissions and sets their seqs. One that is there with a standing
+// outcome gets it in known instead.
+func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
+	err = j.commit(func(tx *sql.Tx) error {
+		known = map[*item]outcome{}
+		insert, err := tx.Prepare(`INSERT INTO submissions(digest, jws) VALUES(?, ?) ON CONFLICT(digest) DO NOTHING`)
+		if err != nil {
+			return err
+		}
+		defer insert.Close()
+		for _, it := range items {
+			result, err := insert.Exec(it.digest[:], it.jws)
+			if err != nil {
+				return err
+			}
+			n, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				o, final, err := reopen(tx, it)
+				if err != nil {
+					return fmt.Errorf("read submission: %w", err)
+				}
+				if final {
+					known[it] = o
+				}
+				continue
+			}
+			if it.seq, err = result.LastInsertId(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return known, err
+}
+
+// reopen finds a submission that the journal holds. One without an outcome is left
+// from a commit that reported an error and was on disk all the same. A refusal
+// that left nothing on the ledger does not stand: a DID that was unknown may be
+// there by now. Both go on with the item.
+func reopen(tx *sql.Tx, it *item) (o outcome, final bool, err error) {
+	row := tx.QueryRow(`SELECT s.seq, s.code, s.standing, t.tx, t.block FROM submissions s LEFT JOIN transactions t ON t.id = s.tx WHERE s.digest = ?`, it.digest[:])
+	err = o.scan(row, &it.seq)
+	if errors.Is(err, errOpen) || err == nil && o.standing {
+		return o, err == nil, nil
+	}
+	if err == nil {
+		_, err = tx.Exec(`UPDATE submissions SET code = NULL, repeated = 0, tx = 0, jws = ? WHERE seq = ?`, it.jws, it.seq)
+	}
+	return o, false, err
+}
+
+var errOpen = errors.New("outcome is open")
+
+// scan reads first..., code, standing, tx, block. It returns errOpen when code is
+// NULL.
+func (o *outcome) scan(row *sql.Row, first ...any) error {
+	var code sql.NullInt64
+	var tx sql.NullString
+	var block sql.NullInt64
+	if err := row.Scan(append(first, &code, &o.standing, &tx, &block)...); err != nil {
+		return err
+	}
+	if !code.Valid {
+		return errOpen
+	}
+	o.code, o.tx, o.block = fault.Code(code.Int64), tx.String, uint64(block.Int64)
+	return nil
+}
+
+// result returns the first result of an operation, its reference and, of a
+// standing one, its key. found is false when none is known.
+func (j *journal) result(op [32]byte) (o outcome, ref, at string, found bool, err error) {
+	var kind string
+	var hour uint32
+	row := j.read.QueryRow(`SELECT r.kind, r.hour, r.code, r.standing, t.tx, t.block FROM results r LEFT JOIN transactions t ON t.id = r.tx WHERE r.op = ?`, op[:])
+	err = o.scan(row, &kind, &hour)
+	if errors.Is(err, sql.ErrNoRows) {
+		return o, "", "", false, nil
+	}
+	if err != nil {
+		return o, "", "", false, fmt.Errorf("journal: read result: %w", err)
+	}
+	if o.standing {
+		at = key(kind, hour, op)
+	}
+	return o, fmt.Sprintf("%08x-%x", hour, op), at, true, nil
+}
+
+// holds says whether there is a submission with the digest.
+func (j *journal) holds(digest [32]byte) (held bool, err error) {
+	err = j.read.QueryRow(`SELECT EXISTS(SELECT 1 FROM submissions WHERE digest = ?)`, digest[:]).Scan(&held)
+	return held, err
+}
+
+// openBatch is a batch whose outcome is not known.
+type openBatch struct {
+	tx    string
+	items []int64
+	sent  time.Time
+	state int
+}
+
+// batch journals that a transaction is about to leave the process.
+func (j *journal) batch(b openBatch) error {
+	items := make([]byte, 0, 8*len(b.items))
+	for _, seq := range b.items {
+		items = binary.BigEndian.AppendUint64(items, uint64(seq))
+	}
+	return j.commit(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO batches(tx, items, sent, state) VALUES(?, ?, ?, ?)`, b.tx, items, b.sent.UnixMilli(), batchOpen)
+		return err
+	})
+}
+
+// lose journals that a batch was given up. Its items may be sent again: the
+// ledger lets only one of the two take effect.
+func (j *journal) lose(txID string) error {
+	return j.commit(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`UPDATE batches SET state = ? WHERE tx = ? AND state = ?`, batchLost, txID, batchOpen)
+		return err
+	})
+}
+
+// recover returns what was open when the process ended.
+func (j *journal) recover(ctx context.Context) (items []*item, batches []openBatch, err error) {
+	rows, err := j.read.QueryContext(ctx, `SELECT seq, digest, jws FROM submissions WHERE code IS NULL ORDER BY seq`)
+	if err != nil {
+		return nil, nil, fmt.Errorf("journal: read open submissions: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		it := &item{done: make(chan struct{})}
+		var digest []byte
+		if err := rows.Scan(&it.seq, &digest, &it.jws); err != nil {
+			return nil, nil, fmt.Errorf("journal: read open submissions: %w", err)
+		}
+		copy(it.digest[:], digest)
+		items = append(items, it)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, nil, fmt.Errorf("journal: read open submissions: %w", err)
+	}
+	open, err := j.read.QueryContext(ctx, `SELECT tx, items, sent, state FROM batches WHERE state IN (0, 3) ORDER BY id`)
+	if err != nil {
+		return nil, nil, fmt.Errorf("journal: read open batches: %w", err)
+	}
+	defer open.Close()
+	for open.Next() {
+		var b openBatch
+		var seqs []byte
+		var sent int64
+		if err := open.Scan(&b.tx, &seqs, &sent, &b.state); err != nil {
+			return nil, nil, fmt.Errorf("journal: read open batches: %w", err)
+		}
+		for ; len(seqs) >= 8; seqs = seqs[8:] {
+			b.items = append(b.items, int64(binary.BigEndian.Uint64(seqs)))
+		}
+		b.sent = time.UnixMilli(sent)
+		batches = append(batches, b)
+	}
+	if err := open.Err(); err != nil {
+		return nil, nil, fmt.Errorf("journal: read open batches: %w", err)
+	}
+	return items, batches, nil
+}

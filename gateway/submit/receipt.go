@@ -1,0 +1,70 @@
+package submit
+
+import "github.com/killick-ledger/killick/chaincode/fault"
+
+// State is how far an operation is.
+type State string
+
+// The states of an operation.
+const (
+	Pending State = "pending" // journalled; it will become done or refused
+	Done    State = "done"
+	Refused State = "refused"
+)
+
+// Receipt is what is known of an operation.
+type Receipt struct {
+	ID          [32]byte
+	Reference   string // hour of expiry and id
+	State       State
+	Code        fault.Code
+	Transaction string // that holds the result; empty while pending
+	Key         string // that holds the result; only from Lookup, and only when one does
+	Block       uint64
+	Repeated    bool // the operation had been executed before; this is its first result
+}
+
+// track makes an item findable. The caller holds mu or is alone.
+func (s *Submitter) track(it *item) {
+	s.pending[it.digest] = it
+	s.byOp[it.op] = append(s.byOp[it.op], it)
+	s.bytes += it.size
+}
+
+// finish makes an item final. The caller holds mu.
+func (s *Submitter) finish(it *item, r Receipt) {
+	if it.final {
+		return
+	}
+	it.final, it.receipt = true, r
+	delete(s.pending, it.digest)
+	s.bytes -= it.size
+	others := s.byOp[it.op]
+	for i, o := range others {
+		if o == it {
+			others = append(others[:i:i], others[i+1:]...)
+			break
+		}
+	}
+	if len(others) == 0 {
+		delete(s.byOp, it.op)
+	} else {
+		s.byOp[it.op] = others
+	}
+	switch r.State {
+	case Done:
+		s.counts.Done++
+	case Refused:
+		s.counts.Refused++
+	}
+	close(it.done)
+}
+
+// receiptOf makes the receipt of an item from its outcome.
+func (it *item) receiptOf(o outcome) Receipt {
+	r := Receipt{ID: it.op, Reference: it.ref, Code: o.code, Transaction: o.tx, Block: o.block, Repeated: o.repeated, State: Done}
+	if o.code != fault.OK {
+		r.State = Refused
+	}
+	return r
+}
