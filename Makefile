@@ -64,7 +64,7 @@ fuzz: ## run every fuzz target for 20 seconds
 contracts: ## compile the Solidity sources again (needs npm)
 	cd anchor/contracts && npm ci --silent && node build.mjs
 
-generate: ## generated Go and OpenAPI from gateway/api/killick.proto (needs npm)
+generate: ## generated Go and OpenAPI from gateway/api/killick.proto
 	go generate ./gateway/api
 
 clean: down ## remove everything that was built

@@ -139,7 +139,7 @@ func badInputs(t *testing.T, h *harness) []badInput {
 }
 
 // Each bad operation has its own stable code through every door, with a sentence
-// that says what to do, and changes nothing; in a batch it fails alone.
+// that says what to do, and changes nothing; in a batch it fails alone. (GW-5)
 func TestBadInput(t *testing.T) {
 	h := start(t)
 	cases := badInputs(t, h)
@@ -190,7 +190,7 @@ func records(h *harness) map[string]string {
 }
 
 // A changed signature over the same content neither takes the honest operation's
-// place nor blocks it, in whatever order they come.
+// place nor blocks it, in whatever order they come. (GW-3)
 func TestForgedSignature(t *testing.T) {
 	h := start(t)
 	for _, first := range []string{"forged", "honest"} {
@@ -219,7 +219,7 @@ func TestForgedSignature(t *testing.T) {
 	}
 }
 
-// What is wrong about the request itself, around a good operation.
+// What is wrong about the request itself, around a good operation. (GW-5)
 func TestBadRequests(t *testing.T) {
 	h := start(t)
 	good, _ := h.alice.Record("good")
@@ -283,7 +283,7 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 // A body of 20 MB is refused without being read, whether it says its length or
-// not.
+// not. (GW-5)
 func TestLargeBody(t *testing.T) {
 	h := start(t)
 	for _, path := range []string{"/v1/operations", "/v1/operations:batch"} {

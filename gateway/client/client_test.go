@@ -112,6 +112,7 @@ func TestSubmitAll(t *testing.T) {
 	}
 }
 
+// GW-6
 func TestKeyFile(t *testing.T) {
 	dir := t.TempDir()
 	identity, recovery, err := client.Generate(true)

@@ -14,6 +14,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
 
+// GW-2
 func TestRepeatedOperation(t *testing.T) {
 	h := start(t)
 	jws, _ := h.alice.Record("once")
@@ -79,7 +80,7 @@ func TestRepeatedAfterExpiry(t *testing.T) {
 }
 
 // A transaction that was given up and comes all the same takes effect once; so
-// does the one that its operations were sent again in.
+// does the one that its operations were sent again in. (GW-1)
 func TestLateTransaction(t *testing.T) {
 	h := start(t)
 	h.ledger.Inject(submittest.Late)
@@ -103,7 +104,7 @@ func TestLateTransaction(t *testing.T) {
 }
 
 // Two gateways, each with the operations of the same people: stale reads void
-// batches of both, and everything is done once.
+// batches of both, and everything is done once. (GW-2)
 func TestTwoGateways(t *testing.T) {
 	h := start(t, func(c *submit.Config) { c.Batch = 10 })
 	other := *h
@@ -137,6 +138,7 @@ func TestTwoGateways(t *testing.T) {
 	h.check(all)
 }
 
+// GW-3
 func TestForgedSignature(t *testing.T) {
 	h := start(t)
 	honest, ref := h.alice.Record("honest")

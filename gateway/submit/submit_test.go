@@ -149,6 +149,7 @@ func TestManyOperationsOfManyActors(t *testing.T) {
 	}
 }
 
+// GW-4
 func TestOrderWithinAnActor(t *testing.T) {
 	h := start(t, func(c *submit.Config) { c.Batch = 7 })
 	// Each payment empties what the one before it left: any other order fails.
@@ -168,6 +169,7 @@ func TestOrderWithinAnActor(t *testing.T) {
 	}
 }
 
+// GW-1
 func TestFaults(t *testing.T) {
 	tests := []struct {
 		name   string
