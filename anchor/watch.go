@@ -249,7 +249,7 @@ func (w *watch) funded(ctx context.Context, vault canon.Account) (uint64, error)
 	}
 	token, err := number(vault.Address, contracts.PackToken())
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("vault %s at the final head (is it the right address, and final?): %w", vault, err)
 	}
 	for range 3 {
 		before, err := number(vault.Address, contracts.PackClaimedTotal())

@@ -340,12 +340,17 @@ func (w *witness) accept(ctx context.Context, head point, candidates []candidate
 		for _, by := range c.By {
 			signers = append(signers, by.MSP)
 		}
-		return w.submit(ctx, "checkpoint:Accept", struct {
+		err := w.submit(ctx, "checkpoint:Accept", struct {
 			Size    uint64   `json:"size"`
 			Root    string   `json:"root"`
 			Time    uint64   `json:"time"`
 			Signers []string `json:"signers"`
 		}{c.Size, canon.Hex(c.Root[:]), c.Time, signers})
+		if refusal(err) == fault.NoQuorum {
+			// An endorsing peer is a block behind ours; soon it is not.
+			s.accepted, err = now.Add(acceptTurn-again), nil
+		}
+		return err
 	}
 	return nil
 }
