@@ -42,13 +42,18 @@ type outcome struct {
 func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
 	err = j.commit(func(tx *sql.Tx) error {
 		known = map[*item]outcome{}
-		insert, err := tx.Prepare(`INSERT INTO submissions(digest, jws) VALUES(?, ?) ON CONFLICT(digest) DO NOTHING`)
+		insert, err := tx.Prepare(`INSERT INTO submissions(digest) VALUES(?) ON CONFLICT(digest) DO NOTHING`)
 		if err != nil {
 			return err
 		}
 		defer insert.Close()
+		open, err := tx.Prepare(`INSERT INTO open(seq, jws) VALUES(?, ?)`)
+		if err != nil {
+			return err
+		}
+		defer open.Close()
 		for _, it := range items {
-			result, err := insert.Exec(it.digest[:], it.jws)
+			result, err := insert.Exec(it.digest[:])
 			if err != nil {
 				return err
 			}
@@ -69,6 +74,9 @@ func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
 			if it.seq, err = result.LastInsertId(); err != nil {
 				return err
 			}
+			if _, err := open.Exec(it.seq, it.jws); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -86,7 +94,10 @@ func reopen(tx *sql.Tx, it *item) (o outcome, final bool, err error) {
 		return o, err == nil, nil
 	}
 	if err == nil {
-		_, err = tx.Exec(`UPDATE submissions SET code = NULL, repeated = 0, tx = 0, jws = ? WHERE seq = ?`, it.jws, it.seq)
+		_, err = tx.Exec(`UPDATE submissions SET code = NULL, repeated = 0, tx = 0 WHERE seq = ?`, it.seq)
+	}
+	if err == nil {
+		_, err = tx.Exec(`INSERT INTO open(seq, jws) VALUES(?, ?)`, it.seq, it.jws)
 	}
 	return o, false, err
 }
@@ -139,7 +150,7 @@ type openBatch struct {
 	tx    string
 	items []int64
 	sent  time.Time
-	state int
+	lost  bool
 }
 
 // batch journals that a transaction is about to leave the process.
@@ -149,7 +160,7 @@ func (j *journal) batch(b openBatch) error {
 		items = binary.BigEndian.AppendUint64(items, uint64(seq))
 	}
 	return j.commit(func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO batches(tx, items, sent, state) VALUES(?, ?, ?, ?)`, b.tx, items, b.sent.UnixMilli(), batchOpen)
+		_, err := tx.Exec(`INSERT INTO batches(tx, items, sent, lost) VALUES(?, ?, ?, 0)`, b.tx, items, b.sent.UnixMilli())
 		return err
 	})
 }
@@ -158,14 +169,14 @@ func (j *journal) batch(b openBatch) error {
 // ledger lets only one of the two take effect.
 func (j *journal) lose(txID string) error {
 	return j.commit(func(tx *sql.Tx) error {
-		_, err := tx.Exec(`UPDATE batches SET state = ? WHERE tx = ? AND state = ?`, batchLost, txID, batchOpen)
+		_, err := tx.Exec(`UPDATE batches SET lost = 1 WHERE tx = ?`, txID)
 		return err
 	})
 }
 
 // recover returns what was open when the process ended.
 func (j *journal) recover(ctx context.Context) (items []*item, batches []openBatch, err error) {
-	rows, err := j.read.QueryContext(ctx, `SELECT seq, digest, jws FROM submissions WHERE code IS NULL ORDER BY seq`)
+	rows, err := j.read.QueryContext(ctx, `SELECT o.seq, s.digest, o.jws FROM open o JOIN submissions s ON s.seq = o.seq ORDER BY o.seq`)
 	if err != nil {
 		return nil, nil, fmt.Errorf("journal: read open submissions: %w", err)
 	}
@@ -182,7 +193,7 @@ func (j *journal) recover(ctx context.Context) (items []*item, batches []openBat
 	if err := rows.Err(); err != nil {
 		return nil, nil, fmt.Errorf("journal: read open submissions: %w", err)
 	}
-	open, err := j.read.QueryContext(ctx, `SELECT tx, items, sent, state FROM batches WHERE state IN (0, 3) ORDER BY id`)
+	open, err := j.read.QueryContext(ctx, `SELECT tx, items, sent, lost FROM batches ORDER BY id`)
 	if err != nil {
 		return nil, nil, fmt.Errorf("journal: read open batches: %w", err)
 	}
@@ -191,7 +202,7 @@ func (j *journal) recover(ctx context.Context) (items []*item, batches []openBat
 		var b openBatch
 		var seqs []byte
 		var sent int64
-		if err := open.Scan(&b.tx, &seqs, &sent, &b.state); err != nil {
+		if err := open.Scan(&b.tx, &seqs, &sent, &b.lost); err != nil {
 			return nil, nil, fmt.Errorf("journal: read open batches: %w", err)
 		}
 		for ; len(seqs) >= 8; seqs = seqs[8:] {

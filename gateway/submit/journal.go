@@ -15,9 +15,13 @@ import (
 //	submissions  one row for each distinct JWS. Key is SHA-256 of the whole JWS, not
 //	             the operation's id: a forged signature over the same content must
 //	             neither take the honest one's place nor block it. code is NULL
-//	             while the outcome is open; jws is emptied when it is known.
-//	batches      one row for each transaction of ours that may have left the
-//	             process; items are the seqs of its submissions, in order.
+//	             while the outcome is open.
+//	open         the JWS of submissions whose outcome is open; its pages are used
+//	             again, so the file grows by what is kept only.
+//	batches      one row for each transaction of ours that may have left the process
+//	             and was not seen in a block; items are the seqs of its submissions,
+//	             in order. lost is 1 when it was not found for so long that its
+//	             items went back to the queue.
 //	transactions transactions that hold results, ours and others'.
 //	results      the first result of every operation on the ledger, by operation id.
 //	             standing is 0 for a refusal that left nothing on the ledger; else kind and
@@ -28,33 +32,23 @@ CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHO
 CREATE TABLE IF NOT EXISTS submissions(
 	seq INTEGER PRIMARY KEY,
 	digest BLOB NOT NULL UNIQUE,
-	jws BLOB NOT NULL,
 	code INTEGER,
 	repeated INTEGER NOT NULL DEFAULT 0,
 	standing INTEGER NOT NULL DEFAULT 0,
 	tx INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS submissions_open ON submissions(seq) WHERE code IS NULL;
+CREATE TABLE IF NOT EXISTS open(seq INTEGER PRIMARY KEY, jws BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS batches(
 	id INTEGER PRIMARY KEY,
 	tx TEXT NOT NULL UNIQUE,
 	items BLOB NOT NULL,
 	sent INTEGER NOT NULL,
-	state INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS batches_open ON batches(id) WHERE state IN (0, 3);
+	lost INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS transactions(id INTEGER PRIMARY KEY, tx TEXT NOT NULL, block INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS results(op BLOB PRIMARY KEY, code INTEGER NOT NULL, standing INTEGER NOT NULL, tx INTEGER NOT NULL,
 	kind TEXT NOT NULL, hour INTEGER NOT NULL) WITHOUT ROWID;
 `
 
 const journalFormat = "1"
-
-// States of a batch in the journal.
-const (
-	batchOpen  = 0 // it may be in a block one day, and its items wait for that
-	batchValid = 1 // in a block
-	batchVoid  = 2 // in a block, but void: its items went back to the queue
-	batchLost  = 3 // not found for so long that its items went back to the queue
-)
 
 // journal is the durable memory of a Submitter. Writes go through commit, which
 // joins those that come at the same time into one SQLite transaction and one

@@ -122,9 +122,13 @@ const addResult = `INSERT INTO results(op, code, standing, tx, kind, hour) VALUE
 
 func takeTransaction(tx *sql.Tx, block uint64, t *takenTx) error {
 	valid := t.settlement == nil || t.settlement.valid
+	if t.settlement != nil {
+		if _, err := tx.Exec(`DELETE FROM batches WHERE tx = ?`, t.id); err != nil {
+			return err
+		}
+	}
 	if !valid {
-		_, err := tx.Exec(`UPDATE batches SET state = ? WHERE tx = ?`, batchVoid, t.id)
-		return err
+		return nil
 	}
 	inserted, err := tx.Exec(`INSERT INTO transactions(tx, block) VALUES(?, ?)`, t.id, block)
 	if err != nil {
@@ -147,9 +151,6 @@ func takeTransaction(tx *sql.Tx, block uint64, t *takenTx) error {
 	if t.settlement == nil {
 		return nil
 	}
-	if _, err := tx.Exec(`UPDATE batches SET state = ? WHERE tx = ?`, batchValid, t.id); err != nil {
-		return err
-	}
 	return settle(tx, block, row, t)
 }
 
@@ -157,12 +158,17 @@ func takeTransaction(tx *sql.Tx, block uint64, t *takenTx) error {
 // standing outcome replaces one that is not: a batch that was given up may still
 // come after the operation was refused, for example as expired.
 func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
-	update, err := tx.Prepare(`UPDATE submissions SET code = ?, repeated = ?, standing = ?, tx = ?, jws = x''
+	update, err := tx.Prepare(`UPDATE submissions SET code = ?, repeated = ?, standing = ?, tx = ?
 		WHERE seq = ? AND (code IS NULL OR standing = 0 AND ?3 = 1)`)
 	if err != nil {
 		return err
 	}
 	defer update.Close()
+	closed, err := tx.Prepare(`DELETE FROM open WHERE seq = ?`)
+	if err != nil {
+		return err
+	}
+	defer closed.Close()
 	written := make(map[[32]byte]bool, len(t.results))
 	for _, r := range t.results {
 		written[r.op] = true
@@ -193,6 +199,9 @@ func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
 		if _, err := update.Exec(o.code, o.repeated, o.standing, at, f.seqs[i]); err != nil {
 			return err
 		}
+		if _, err := closed.Exec(f.seqs[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -200,7 +209,10 @@ func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
 // refuse ends a submission that no transaction will carry.
 func (j *journal) refuse(it *item, code fault.Code) error {
 	return j.commit(func(tx *sql.Tx) error {
-		if _, err := tx.Exec(`UPDATE submissions SET code = ?, jws = x'' WHERE seq = ? AND code IS NULL`, code, it.seq); err != nil {
+		if _, err := tx.Exec(`UPDATE submissions SET code = ? WHERE seq = ? AND code IS NULL`, code, it.seq); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM open WHERE seq = ?`, it.seq); err != nil {
 			return err
 		}
 		_, err := tx.Exec(addResult, it.op[:], code, false, 0, "", it.hour)

@@ -179,7 +179,7 @@ func (s *Submitter) resume(ctx context.Context) error {
 	}
 	now := time.Now()
 	for _, b := range batches {
-		f := &flight{tx: b.tx, seqs: b.items, sent: b.sent, lost: b.state == batchLost}
+		f := &flight{tx: b.tx, seqs: b.items, sent: b.sent, lost: b.lost}
 		for _, seq := range b.items {
 			it := bySeq[seq]
 			f.items = append(f.items, it)
