@@ -147,7 +147,8 @@ func (u up) run(args ...string) string {
 func (u up) pids() map[string]string {
 	u.t.Helper()
 	pids := map[string]string{}
-	for _, line := range strings.Split(strings.TrimSpace(u.run("status")), "\n")[1:] {
+	_, table, _ := strings.Cut(u.run("status"), "NAME ")
+	for _, line := range strings.Split(strings.TrimSpace(table), "\n")[1:] {
 		f := strings.Fields(line)
 		pids[f[0]] = f[1]
 	}
@@ -183,7 +184,7 @@ func TestUpAndDown(t *testing.T) {
 	}
 	u.run("up")
 	first := u.pids()
-	if len(first) != 4*4+1+2 {
+	if len(first) != 4*4+2+2 {
 		t.Errorf("%d processes: %v", len(first), first)
 	}
 	u.run("up")

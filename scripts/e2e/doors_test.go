@@ -112,14 +112,15 @@ func (n *network) byGRPC(t *testing.T, jws string) answer {
 	return answer{code: "gRPC's own " + st.Code().String(), text: st.Message()}
 }
 
-// byCommand runs killick operation submit.
+// byCommand runs killick operation submit, towards another member's gateway.
 func (n *network) byCommand(t *testing.T, jws string) answer {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "operation.jws")
 	if err := os.WriteFile(path, []byte(jws), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick"), "--gateway", n.Cluster.GatewayAddress(), "--json", "operation", "submit", path)
+	gateways := n.Cluster.GatewayAddresses()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick"), "--gateway", gateways[len(gateways)-1], "--json", "operation", "submit", path)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	type receipt struct {

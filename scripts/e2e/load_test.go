@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -221,49 +223,58 @@ func (l *load) many(ctx context.Context, p *person, round int) error {
 	})
 }
 
-// withoutWaiting leaves an operation with the gateway over REST, and asks for
-// what became of it later. It is not sent again once the gateway has taken it.
+// withoutWaiting leaves an operation with the first gateway over REST, and asks
+// the same gateway later what became of it. It is not sent again once that one
+// has taken it: its journal alone knows of it.
 func (l *load) withoutWaiting(ctx context.Context, p *person, round int) error {
 	s, err := l.sign(p, round, 0)
 	if err != nil {
 		return err
 	}
-	away := &client.Error{Fault: fault.Error{Code: fault.Unavailable, Text: "the gateway is away"}}
+	body, err := json.Marshal(map[string]any{"operation": s.jws, "wait": false})
+	if err != nil {
+		return err
+	}
+	var receipt struct{ State, Code, Transaction, Block string }
 	err = again(ctx, s.ref, func(ctx context.Context) error {
-		body, err := json.Marshal(map[string]any{"operation": s.jws, "wait": false})
-		if err != nil {
-			return err
-		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.n.Cluster.GatewayURL()+"/v1/operations", bytes.NewReader(body))
-		if err != nil {
-			return err
-		}
 		s.tries++
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return away
-		}
-		defer response.Body.Close()
-		switch response.StatusCode {
-		case http.StatusOK, http.StatusAccepted: // it may be done already
-			return nil
-		case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-			return away
-		}
-		return fmt.Errorf("the gateway answers %s", response.Status)
+		return l.rest(ctx, http.MethodPost, "/v1/operations", body, &receipt)
 	})
 	if err != nil {
 		return err
 	}
 	return again(ctx, s.ref, func(ctx context.Context) error {
-		r, err := l.n.Client.Operation(ctx, s.id)
-		if err != nil {
+		if err := l.rest(ctx, http.MethodGet, "/v1/operations/"+s.id, nil, &receipt); err != nil {
 			return err
 		}
-		if r.GetState() == "pending" {
-			return away
+		if receipt.State == "pending" {
+			return errAway
 		}
-		l.ended(s, r)
-		return nil
+		block, err := strconv.ParseUint(receipt.Block, 10, 64)
+		l.ended(s, &killickv1.Operation{State: receipt.State, Code: receipt.Code, Transaction: receipt.Transaction, Block: block})
+		return err
 	})
+}
+
+// errAway says that the same request may succeed later.
+var errAway = &client.Error{Fault: fault.Error{Code: fault.Unavailable, Text: "not yet"}}
+
+func (l *load) rest(ctx context.Context, method, path string, body []byte, into any) error {
+	request, err := http.NewRequestWithContext(ctx, method, l.n.Cluster.GatewayURL()+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return errAway
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	switch {
+	case err != nil, response.StatusCode == http.StatusServiceUnavailable, response.StatusCode == http.StatusTooManyRequests:
+		return errAway
+	case response.StatusCode != http.StatusOK && response.StatusCode != http.StatusAccepted: // it may be done already
+		return fmt.Errorf("%s %s: %s: %s", method, path, response.Status, data)
+	}
+	return json.Unmarshal(data, into)
 }

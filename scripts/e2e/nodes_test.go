@@ -98,13 +98,15 @@ func (n *network) caughtUp(t *testing.T) {
 			return reached(o.AnchorName(), status.Height, err)
 		})
 	}
-	until(t, time.Minute, "catching up", func() error {
-		var status struct {
-			Next uint64 `json:"next_block"`
-		}
-		err := getJSON(n.Cluster.GatewayURL()+"/healthz", &status)
-		return reached("gateway", status.Next, err)
-	})
+	for _, url := range n.Cluster.GatewayURLs() {
+		until(t, time.Minute, "catching up", func() error {
+			var status struct {
+				Next uint64 `json:"next_block"`
+			}
+			err := getJSON(url+"/healthz", &status)
+			return reached(url, status.Next, err)
+		})
+	}
 }
 
 func getJSON(url string, into any) error {
