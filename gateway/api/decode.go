@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +36,18 @@ type marshaler struct{ runtime.JSONPb }
 
 func newMarshaler() *marshaler {
 	return &marshaler{runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitUnpopulated: true}}}
+}
+
+// Marshal writes an answer compactly: protobuf's JSON has spaces that differ from
+// one build to the next.
+func (m *marshaler) Marshal(v any) ([]byte, error) {
+	data, err := m.JSONPb.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var compact bytes.Buffer
+	err = json.Compact(&compact, data)
+	return compact.Bytes(), err
 }
 
 // NewDecoder reads a request body.

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -42,10 +44,18 @@ linked to it; with --payout, rewards are paid out to the linked account there.`,
 				if err != nil {
 					return err
 				}
-				// The document is JSON in both forms of output.
-				data, err := protojson.MarshalOptions{Multiline: !a.json}.Marshal(r)
+				data, err := protojson.Marshal(r)
+				if err != nil {
+					return err
+				}
+				var text bytes.Buffer // the document is JSON in both forms of output
+				if a.json {
+					err = json.Compact(&text, data)
+				} else {
+					err = json.Indent(&text, data, "", "  ")
+				}
 				if err == nil {
-					_, err = fmt.Fprintln(a.out, string(data))
+					_, err = fmt.Fprintln(a.out, text.String())
 				}
 				return err
 			})
