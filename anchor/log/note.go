@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -78,17 +79,20 @@ func (p *Policy) member(msp string) int {
 }
 
 // Note assembles the signed note of a checkpoint from cosignatures in any order.
-// It verifies them and needs K.
+// It needs K good ones and leaves out the others: a member that signs badly must
+// not stop the note of those that sign well.
 func (p *Policy) Note(c Checkpoint, cosignatures []Cosignature) ([]byte, error) {
 	by := map[string]Cosignature{}
+	var bad []error
 	for _, s := range cosignatures {
 		if err := p.CheckCosignature(c, s); err != nil {
-			return nil, fmt.Errorf("note of size %d: %w", c.Size, err)
+			bad = append(bad, err)
+			continue
 		}
 		by[s.MSP] = s
 	}
 	if uint64(len(by)) < p.K {
-		return nil, fmt.Errorf("note of size %d: %d cosignatures, want %d", c.Size, len(by), p.K)
+		return nil, fmt.Errorf("note of size %d: %d good cosignatures, want %d: %w", c.Size, len(by), p.K, errors.Join(bad...))
 	}
 	n := Note{Checkpoint: c}
 	for i, m := range p.Members {

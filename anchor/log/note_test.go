@@ -190,3 +190,29 @@ func TestPolicy(t *testing.T) {
 		t.Error("unknown field accepted")
 	}
 }
+
+// One member's bad signature does not stop the note of the others.
+func TestNoteLeavesBadCosignaturesOut(t *testing.T) {
+	c := newConsortium(t, [32]byte{9}, 4, 3)
+	cp := log.Checkpoint{Network: c.Network, LogID: c.LogID(), Size: 5, Root: log.Hash{1}, Time: 7}
+	var all []log.Cosignature
+	for i := range c.Members {
+		all = append(all, c.cosign(cp, i))
+	}
+	all[1].Ed25519[40] ^= 1
+	text, err := c.Note(cp, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note, err := log.ParseNote(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signers, err := c.CheckNote(note); err != nil || len(signers) != len(all)-1 {
+		t.Errorf("signers %v, %v", signers, err)
+	}
+	all[2].Secp256k1[3] ^= 1
+	if _, err := c.Note(cp, all); err == nil {
+		t.Error("a note with fewer than K good cosignatures was made")
+	}
+}

@@ -1,6 +1,7 @@
 package canon
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/go-json-experiment/json"
@@ -58,14 +59,18 @@ func pointer(err error) string {
 }
 
 // scan refuses what the decoder would let pass: depth, numbers that are not
-// exact integers, null (no format of ours has it), and anything after the
-// value. It need not find every syntax error; the decoder does.
+// exact integers, null (no format of ours has it), names written with escapes
+// (one name has one spelling), and anything after the value. It need not find every syntax error; the decoder does.
 func scan(data []byte) error {
 	depth := 0
 	for i := 0; i < len(data); {
 		switch c := data[i]; {
 		case c == '"':
-			i = skipString(data, i)
+			end := skipString(data, i)
+			if named(data[end:]) && bytes.IndexByte(data[i:end], '\\') >= 0 {
+				return fault.New(fault.UnknownField, "the member name at byte %d is written with an escape", i)
+			}
+			i = end
 		case c == '{' || c == '[':
 			if depth++; depth > maxDepth {
 				return fault.New(fault.Malformed, "nested deeper than %d levels", maxDepth)
@@ -96,6 +101,18 @@ func scan(data []byte) error {
 		}
 	}
 	return fault.New(fault.Malformed, "not a complete JSON object")
+}
+
+// named says that a string is the name of a member: a colon follows it.
+func named(rest []byte) bool {
+	for _, c := range rest {
+		switch c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c == ':'
+		}
+	}
+	return false
 }
 
 func skipString(data []byte, i int) int {

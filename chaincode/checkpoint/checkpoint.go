@@ -8,13 +8,13 @@
 package checkpoint
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
-	"github.com/hdevalence/ed25519consensus"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
@@ -115,7 +115,9 @@ func (c *Cosign) verify(n *govern.Network, member govern.Member, p Point) error 
 	if err != nil {
 		return err
 	}
-	if !ed25519consensus.Verify(key[:], CosignedMessage(n.Name, logID, p.Size, root, p.Time), signature) {
+	// RFC 8032 without the cofactor, as readers of notes verify: a signature that
+	// only ZIP-215 takes would be on the ledger and spoil the note.
+	if !ed25519.Verify(key[:], CosignedMessage(n.Name, logID, p.Size, root, p.Time), signature) {
 		return fault.New(fault.BadSignature, "ed25519 is not a cosignature of %s over this checkpoint", member.MSP)
 	}
 	recoverable, err := unBase64("secp256k1", c.Secp256k1, 65)

@@ -2,11 +2,14 @@ package checkpoint_test
 
 import (
 	"crypto/ed25519"
+	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
 	"slices"
 	"testing"
 
+	"filippo.io/edwards25519"
+	"github.com/hdevalence/ed25519consensus"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -56,6 +59,60 @@ func TestCosignRefuses(t *testing.T) {
 	if len(found) != 1 || found[0].MSP != one.MSP || found[0].Ed25519 != good.Ed25519 || found[0].Secp256k1 != good.Secp256k1 {
 		t.Errorf("%+v", found)
 	}
+}
+
+// A signature whose nonce point has a part of small order passes ZIP-215, and no
+// reader of notes takes it: it must not become a cosignature.
+func TestCosignTakesWhatReadersTake(t *testing.T) {
+	w := opstest.New(t)
+	one := w.Members[0]
+	c := w.Cosign(one, 7, root, opstest.Start)
+	message := checkpoint.CosignedMessage(opstest.Network, opstest.LogID, 7, root, opstest.Start)
+	signature := cofactored(t, one.CosignKey(), message)
+	public := one.CosignKey().Public().(ed25519.PublicKey)
+	if !ed25519consensus.Verify(public, message, signature) || ed25519.Verify(public, message, signature) {
+		t.Fatal("the signature is not one that ZIP-215 alone takes")
+	}
+	c.Ed25519 = base64.StdEncoding.EncodeToString(signature)
+	if _, err := w.Invoke(one.Caller(), "checkpoint:Cosign", c); fault.Of(err) != fault.BadSignature {
+		t.Errorf("Cosign = %v, want bad_signature", err)
+	}
+}
+
+// cofactored signs with a point of order 8 added to the nonce point.
+func cofactored(t *testing.T, key ed25519.PrivateKey, message []byte) []byte {
+	t.Helper()
+	small, err := new(edwards25519.Point).SetBytes(canonHex(t, "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := sha512.Sum512(key.Seed())
+	a, err := new(edwards25519.Scalar).SetBytesWithClamping(secret[:32])
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := sha512.Sum512(append(secret[32:], message...))
+	r, err := new(edwards25519.Scalar).SetUniformBytes(nonce[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	point := new(edwards25519.Point).ScalarBaseMult(r)
+	point.Add(point, small)
+	hash := sha512.Sum512(slices.Concat(point.Bytes(), key.Public().(ed25519.PublicKey), message))
+	h, err := new(edwards25519.Scalar).SetUniformBytes(hash[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(point.Bytes(), new(edwards25519.Scalar).MultiplyAdd(h, a, r).Bytes()...)
+}
+
+func canonHex(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := canon.UnHex(text, len(text)/2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // CP-2: K different members, and growth in size and in time.

@@ -87,7 +87,7 @@ type payload struct {
 	Net   string         `json:"net"`
 	Iat   uint64         `json:"iat"`
 	Exp   uint64         `json:"exp"`
-	Prior string         `json:"prior,omitzero"`
+	Prior *string        `json:"prior,omitzero"`
 	Body  jsontext.Value `json:"body"`
 }
 
@@ -118,16 +118,17 @@ func Open(item Item) (*Operation, error) {
 	case !ok:
 		return nil, fault.New(fault.UnknownOperation, "%.60q", p.Op)
 	}
-	if p.Prior != "" {
-		if _, err := canon.UnHex32(p.Prior); err != nil {
+	if p.Prior != nil {
+		if _, err := canon.UnHex32(*p.Prior); err != nil {
 			return nil, fault.New(fault.InvalidValue, "prior: %s", fault.Text(err))
 		}
+		o.Call.Prior = *p.Prior
 	}
 	if p.Exp/3600 > 1<<32-1 {
 		return nil, fault.New(fault.LifetimeTooLong, "exp %d", p.Exp)
 	}
 	o.kind, o.Name, o.IssuedAt, o.Expires = k, p.Op, p.Iat, p.Exp
-	o.Call.Network, o.Call.Prior = p.Net, p.Prior
+	o.Call.Network = p.Net
 	o.Call.Ref = Reference{Hour: uint32(p.Exp / 3600), ID: canon.Sum(o.input)}
 	o.Body = k.body()
 	return o, decode(p.Body, o.Body, k.fields)

@@ -29,7 +29,11 @@ func (r Request) Payload() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return canon.Marshal(payload{k.name, r.Network, r.IssuedAt, r.Expires, r.Prior, body})
+	p := payload{k.name, r.Network, r.IssuedAt, r.Expires, nil, body}
+	if r.Prior != "" {
+		p.Prior = &r.Prior
+	}
+	return canon.Marshal(p)
 }
 
 // Header returns the header of operations that the key with this DID URL signs.

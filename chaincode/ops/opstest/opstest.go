@@ -318,3 +318,6 @@ func Pay(asset string, lines ...any) *ops.RewardPay {
 	}
 	return p
 }
+
+// CosignKey returns the key of the member's Ed25519 cosignatures.
+func (m Member) CosignKey() ed25519.PrivateKey { return m.ed25519 }
