@@ -67,7 +67,7 @@ func ChainNumber(chain string) (uint64, error) {
 			return uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3]), nil
 		}
 	}
-	return 0, fault.New(fault.InvalidValue, "chain %q is not eip155:<number> or tron:0x<8 hex digits>", chain)
+	return 0, fault.New(fault.InvalidValue, "chain %.80q is not eip155:<number> or tron:0x<8 hex digits>", chain)
 }
 
 // TronAddress returns the base58check form, which begins with T.
@@ -76,8 +76,15 @@ func TronAddress(a [20]byte) string {
 	return base58.Encode(append(b, checksum(b)...))
 }
 
+// tronLength is the length of every address that begins with the byte 0x41.
+const tronLength = 34
+
 // ParseTronAddress reads the base58check form. Errors: fault.InvalidValue.
 func ParseTronAddress(text string) ([20]byte, error) {
+	// Decoding base58 takes time that grows with the square of the length.
+	if len(text) != tronLength {
+		return [20]byte{}, fault.New(fault.InvalidValue, "%.40q is not a Tron address", text)
+	}
 	b, err := base58.Decode(text)
 	if err != nil || len(b) != 25 || b[0] != 0x41 || string(checksum(b[:21])) != string(b[21:]) {
 		return [20]byte{}, fault.New(fault.InvalidValue, "%q is not a Tron address", text)

@@ -165,6 +165,12 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("ParseAccount(%q) = %v", text, err)
 		}
 	}
+	// Of any length in no time: base58 would take the square of it.
+	for _, text := range []string{"tron:0x2b6653dc:" + strings.Repeat("z", 60000), "eip155:" + strings.Repeat("1", 60000) + ":0x"} {
+		if _, err := canon.ParseAccount(text); fault.Of(err) != fault.InvalidValue || len(err.Error()) > 200 {
+			t.Errorf("ParseAccount of %d bytes: an error of %d bytes, %v", len(text), len(err.Error()), fault.Of(err))
+		}
+	}
 }
 
 func TestUnB64IsStrict(t *testing.T) {
