@@ -1,6 +1,7 @@
 package govern_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -34,26 +35,31 @@ func TestInitRefuses(t *testing.T) {
 		change func(*govern.Init)
 		code   fault.Code
 	}{
-		"a stranger":             {ledger.Caller{MSP: "Org9MSP", Role: "admin"}, func(*govern.Init) {}, fault.NotMember},
-		"a peer":                 {ledger.Caller{MSP: "Org1MSP", Role: "peer"}, func(*govern.Init) {}, fault.NotMember},
-		"name without digits":    {caller, func(i *govern.Init) { i.Network = "main" }, fault.InvalidValue},
-		"name with a slash":      {caller, func(i *govern.Init) { i.Network = "a/b-0011223344556677" }, fault.InvalidValue},
-		"short log id":           {caller, func(i *govern.Init) { i.Log = "00" }, fault.InvalidValue},
-		"other rules":            {caller, func(i *govern.Init) { i.Rules = 2 }, fault.InvalidValue},
-		"no epoch":               {caller, func(i *govern.Init) { i.EpochSeconds = 0 }, fault.InvalidValue},
-		"no heartbeat":           {caller, func(i *govern.Init) { i.HeartbeatSeconds = 0 }, fault.InvalidValue},
-		"no members":             {caller, func(i *govern.Init) { i.Members = nil }, fault.InvalidValue},
-		"k too small":            {caller, func(i *govern.Init) { i.K = 2 }, fault.InvalidValue},
-		"k too large":            {caller, func(i *govern.Init) { i.K = 5 }, fault.InvalidValue},
-		"member twice":           {caller, func(i *govern.Init) { i.Members[1] = i.Members[0] }, fault.InvalidValue},
-		"address twice":          {caller, func(i *govern.Init) { i.Members[1].Address = i.Members[0].Address }, fault.InvalidValue},
-		"address without 0x":     {caller, func(i *govern.Init) { i.Members[1].Address = i.Members[1].Address[2:] }, fault.InvalidValue},
-		"key of another":         {caller, func(i *govern.Init) { i.Members[1].Cosign = i.Members[0].Cosign }, fault.InvalidValue},
-		"key with another id":    {caller, func(i *govern.Init) { i.Members[1].Cosign = flip(i.Members[1].Cosign, "+") }, fault.InvalidValue},
-		"msp with a slash":       {caller, func(i *govern.Init) { i.Members[1].MSP = "a/b" }, fault.InvalidValue},
-		"treasury is no member":  {caller, func(i *govern.Init) { i.Treasuries = []string{"Org9MSP"} }, fault.InvalidValue},
-		"treasury twice":         {caller, func(i *govern.Init) { i.Treasuries = []string{"Org1MSP", "Org1MSP"} }, fault.InvalidValue},
-		"asset twice":            {caller, func(i *govern.Init) { i.Assets = []string{"usd", "usd"} }, fault.InvalidValue},
+		"a stranger":            {ledger.Caller{MSP: "Org9MSP", Role: "admin"}, func(*govern.Init) {}, fault.NotMember},
+		"a peer":                {ledger.Caller{MSP: "Org1MSP", Role: "peer"}, func(*govern.Init) {}, fault.NotMember},
+		"name without digits":   {caller, func(i *govern.Init) { i.Network = "main" }, fault.InvalidValue},
+		"name with a slash":     {caller, func(i *govern.Init) { i.Network = "a/b-0011223344556677" }, fault.InvalidValue},
+		"short log id":          {caller, func(i *govern.Init) { i.Log = "00" }, fault.InvalidValue},
+		"other rules":           {caller, func(i *govern.Init) { i.Rules = 2 }, fault.InvalidValue},
+		"no epoch":              {caller, func(i *govern.Init) { i.EpochSeconds = 0 }, fault.InvalidValue},
+		"no heartbeat":          {caller, func(i *govern.Init) { i.HeartbeatSeconds = 0 }, fault.InvalidValue},
+		"no members":            {caller, func(i *govern.Init) { i.Members = nil }, fault.InvalidValue},
+		"k too small":           {caller, func(i *govern.Init) { i.K = 2 }, fault.InvalidValue},
+		"k too large":           {caller, func(i *govern.Init) { i.K = 5 }, fault.InvalidValue},
+		"member twice":          {caller, func(i *govern.Init) { i.Members[1] = i.Members[0] }, fault.InvalidValue},
+		"address twice":         {caller, func(i *govern.Init) { i.Members[1].Address = i.Members[0].Address }, fault.InvalidValue},
+		"address without 0x":    {caller, func(i *govern.Init) { i.Members[1].Address = i.Members[1].Address[2:] }, fault.InvalidValue},
+		"key of another":        {caller, func(i *govern.Init) { i.Members[1].Cosign = i.Members[0].Cosign }, fault.InvalidValue},
+		"key with another id":   {caller, func(i *govern.Init) { i.Members[1].Cosign = flip(i.Members[1].Cosign, "+") }, fault.InvalidValue},
+		"msp with a slash":      {caller, func(i *govern.Init) { i.Members[1].MSP = "a/b" }, fault.InvalidValue},
+		"treasury is no member": {caller, func(i *govern.Init) { i.Treasuries = []string{"Org9MSP"} }, fault.InvalidValue},
+		"treasury twice":        {caller, func(i *govern.Init) { i.Treasuries = []string{"Org1MSP", "Org1MSP"} }, fault.InvalidValue},
+		"asset twice":           {caller, func(i *govern.Init) { i.Assets = []string{"usd", "usd"} }, fault.InvalidValue},
+		"too many assets": {caller, func(i *govern.Init) {
+			for n := range 64 {
+				i.Assets = append(i.Assets, fmt.Sprint("asset", n))
+			}
+		}, fault.InvalidValue},
 		"asset with a slash":     {caller, func(i *govern.Init) { i.Assets = []string{"usd", "a/b"} }, fault.InvalidValue},
 		"vault of unknown asset": {caller, func(i *govern.Init) { i.Vaults[0].Asset = "eur" }, fault.InvalidValue},
 		"token on another chain": {caller, func(i *govern.Init) { i.Vaults[0].Token = i.Vaults[1].Token }, fault.InvalidValue},

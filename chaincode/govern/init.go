@@ -15,6 +15,7 @@ const (
 	maxMembers = 31 // contracts take at most 31 signers
 	maxIssuers = 256
 	maxVaults  = 16
+	maxAssets  = 64
 )
 
 // Init is the request of ops:Init.
@@ -162,6 +163,9 @@ func (n *Network) checkMembers() error {
 }
 
 func (n *Network) checkAssets() error {
+	if len(n.Assets) > maxAssets {
+		return fault.New(fault.InvalidValue, "%d assets, at most %d are allowed", len(n.Assets), maxAssets)
+	}
 	for i, a := range n.Assets {
 		if !ledger.IsName(a, 16) || slices.Contains(n.Assets[:i], a) {
 			return fault.New(fault.InvalidValue, "asset %.40q is not 1 to 16 of A-Z a-z 0-9 . _ -, or is named twice", a)
