@@ -145,12 +145,19 @@ func (f *folder) assign() error {
 	return nil
 }
 
-// give moves an amount from what is due to the vault's cumulative total.
-func (f *folder) give(c claim, amount Amount) error {
+// give moves an amount from what is due to the vault's cumulative total. What is
+// given to a payee who cannot have a leaf stays due and goes to nobody else.
+func (f *folder) give(c claim, amount Amount) (err error) {
 	if amount == 0 {
 		return nil
 	}
+	if c.vault.Left, err = c.vault.Left.Sub(amount); err != nil {
+		return err
+	}
 	key := totalKey(c.vault.ID, c.address)
+	if ok, err := f.leaf(c, key); !ok || err != nil {
+		return err
+	}
 	total, err := readAmount(f.tx, key, totalType)
 	if err != nil {
 		return err
@@ -171,12 +178,28 @@ func (f *folder) give(c claim, amount Amount) error {
 	} else {
 		f.tx.Put(c.key, encodeSum(dueType, due))
 	}
-	if c.vault.Left, err = c.vault.Left.Sub(amount); err != nil {
-		return err
-	}
 	subtree := SubtreeOf(c.address)
 	f.dirty[c.vault.ID][subtree/8] |= 1 << (subtree % 8)
 	return nil
+}
+
+// leaf says whether the payee has a leaf or gets one now. A full subtree gives
+// none: who makes addresses for one subtree must not make a tree that no fold
+// can hash.
+func (f *folder) leaf(c claim, key string) (bool, error) {
+	if has, err := f.tx.Has(key); has || err != nil {
+		return has, err
+	}
+	t, err := f.treesOf(c.vault.ID)
+	if err != nil {
+		return false, err
+	}
+	subtree := SubtreeOf(c.address)
+	if t.leaves[subtree] >= maxSubtree {
+		return false, nil
+	}
+	t.leaves[subtree]++
+	return true, nil
 }
 
 // rest gives one unit each to the largest remainders until nothing is left of

@@ -60,6 +60,7 @@ type folder struct {
 	network *govern.Network
 	state   foldState
 	dirty   map[string]*[Subtrees / 8]byte
+	trees   map[string]*trees // those that were looked at, by vault
 	budget  int
 	folded  Folded
 }
@@ -81,7 +82,7 @@ func Fold(tx *ledger.Tx, n *govern.Network) (*Folded, error) {
 	}
 	f := &folder{
 		tx: tx, network: n, state: state, budget: pageEntries,
-		dirty: map[string]*[Subtrees / 8]byte{}, folded: Folded{Epoch: state.Epoch, Roots: []RootView{}},
+		dirty: map[string]*[Subtrees / 8]byte{}, trees: map[string]*trees{}, folded: Folded{Epoch: state.Epoch, Roots: []RootView{}},
 	}
 	for _, v := range state.Vaults {
 		bits, err := canon.UnHex(v.Dirty, Subtrees/8)
@@ -98,6 +99,9 @@ func Fold(tx *ledger.Tx, n *govern.Network) (*Folded, error) {
 	for i := range f.state.Vaults {
 		v := &f.state.Vaults[i]
 		v.Dirty = canon.Hex(f.dirty[v.ID][:])
+		if t := f.trees[v.ID]; t != nil {
+			tx.Put(treesKey(v.ID), t.encode())
+		}
 	}
 	return &f.folded, putJSON(tx, foldKey, f.state)
 }

@@ -1,6 +1,7 @@
 package reward
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -53,15 +54,24 @@ func (f *Fund) Apply(tx *ledger.Tx, n *govern.Network) error {
 	if err := tx.Prefetch(keys); err != nil {
 		return err
 	}
-	if done, err := tx.Has(FundKey(f.ID)); err != nil || done {
-		return orElse(err, fault.New(fault.AlreadyDone, "funding %s", f.ID))
-	}
 	guard := canon.NewRecord(fundType).Var8([]byte(member.MSP)).Var8([]byte(f.Asset)).U16(uint16(len(lines)))
+	for i, line := range lines {
+		guard.Fixed(payees[i][:]).U64(uint64(line.Amount))
+	}
+	stored, err := tx.Get(FundKey(f.ID))
+	switch {
+	case err != nil:
+		return err
+	case bytes.Equal(stored, guard.Bytes()):
+		return fault.New(fault.AlreadyDone, "funding %s", f.ID)
+	case stored != nil:
+		// Whoever took the id first must not make this funding look done.
+		return fault.New(fault.InvalidValue, "id %s is that of another funding", f.ID)
+	}
 	for i, line := range lines {
 		if err := deposit(tx, payees[i], f.Asset, line); err != nil {
 			return err
 		}
-		guard.Fixed(payees[i][:]).U64(uint64(line.Amount))
 	}
 	tx.Put(FundKey(f.ID), guard.Bytes())
 	return nil
@@ -99,13 +109,6 @@ func deposit(tx *ledger.Tx, id ledger.ID, asset string, line Line) error {
 	}
 	tx.Put(key, encodeAmount(balanceType, balance))
 	return nil
-}
-
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // funding is a stored funding.

@@ -178,6 +178,14 @@ func TestFund(t *testing.T) {
 	if _, err := w.Invoke(treasury, "reward:Fund", good); fault.Of(err) != fault.AlreadyDone {
 		t.Errorf("the same funding again: %v", err)
 	}
+	for name, other := range map[string]reward.Fund{
+		"amount": change(func(f *reward.Fund) { f.Amount = 6 }),
+		"asset":  change(func(f *reward.Fund) { f.Asset = "pts" }),
+	} {
+		if _, err := w.Invoke(treasury, "reward:Fund", other); fault.Of(err) != fault.InvalidValue {
+			t.Errorf("another %s under the same id: %v", name, err)
+		}
+	}
 	most := change(func(f *reward.Fund) { f.ID, f.Amount = canon.Hex(opstest.Seed("most")), math.MaxInt64 })
 	if _, err := w.Invoke(treasury, "reward:Fund", most); fault.Of(err) != fault.Overflow {
 		t.Errorf("a balance beyond 2^63-1: %v", err)
@@ -311,6 +319,59 @@ func TestReserveNeverFalls(t *testing.T) {
 	}
 	if _, err := w.Invoke(w.Members[0].Caller(), "reward:Reserve", reward.Reserve{Vault: "eip155:1:0x0", Funded: 1}); fault.Of(err) != fault.VaultUnknown {
 		t.Error(err)
+	}
+}
+
+// A subtree that is full takes no further payee, and the fold goes on: what is
+// due to that payee stays due.
+func TestFullSubtreeHoldsNobodyElseUp(t *testing.T) {
+	const full = 50000
+	w := opstest.New(t)
+	alice, bob, carol := opstest.NewUser("alice"), opstest.NewUser("bob"), opstest.NewUser("carol")
+	w.Create(alice)
+	w.Create(bob, "eip155:1337")
+	w.Create(carol, "eip155:1337")
+	w.Fund(alice, 100)
+	w.Do(alice, opstest.Pay("usd", bob, 5, carol, 7), "")
+	for i := range 3 {
+		w.Must(w.Members[i].Caller(), "reward:Reserve", reward.Reserve{Vault: opstest.EVMVault, Funded: 1000})
+	}
+	s := reward.SubtreeOf(bob.Account("eip155:1337").Address)
+	if s == reward.SubtreeOf(carol.Account("eip155:1337").Address) {
+		t.Fatal("take other names")
+	}
+	prefix := "total/" + opstest.EVMVault + "/" + canon.Hex([]byte{s}) + "/"
+	for i := range full {
+		if err := w.Store.Put(prefix+fmt.Sprintf("%040x", i), canon.NewRecord(0x41).U64(0).Bytes()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trees := canon.NewRecord(0x42).U64(0)
+	for i := range reward.Subtrees {
+		trees.Fixed(make([]byte, 48))
+		if i == int(s) {
+			trees.U32(full)
+		} else {
+			trees.U32(0)
+		}
+	}
+	if err := w.Store.Put("subtrees/"+opstest.EVMVault, trees.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	w.Checkpoint(1, opstest.Start)
+	w.Checkpoint(2, opstest.Start+60)
+	w.Must(ledger.Caller{}, "reward:Cut", nil)
+	var folded reward.Folded
+	if err := json.Unmarshal(w.Must(ledger.Caller{}, "reward:Fold", nil), &folded); err != nil {
+		t.Fatal(err)
+	}
+	if !folded.Done || len(folded.Roots) != 1 || folded.Roots[0].Total != (reward.Sum{Lo: 7}) || folded.Roots[0].Leaves != full+1 {
+		t.Errorf("%+v", folded)
+	}
+	var balance reward.BalanceView
+	w.Read("reward:Balance", reward.BalanceQuery{DID: bob.DID, Asset: "usd"}, &balance)
+	if balance.Due != (reward.Sum{Lo: 5}) || balance.Assigned != 0 {
+		t.Errorf("%+v", balance)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 // firstAttempt numbers the only attempt that an epoch has in this version.
 const firstAttempt = 1
 
-// maxSubtree bounds the leaves of one subtree that a fold can hash: 256 times
-// as many payees fit a vault.
+// maxSubtree bounds the leaves of one subtree, so that a fold can hash them in
+// one call: 256 times as many payees fit a vault.
 const maxSubtree = 50000
 
 // PayoutRoot is a stored root of a vault and epoch.
@@ -93,11 +93,7 @@ func (f *folder) roots() error {
 // hashVault hashes changed subtrees while the budget lasts, and the root after
 // the last of them.
 func (f *folder) hashVault(vault string, dirty *[Subtrees / 8]byte) (done bool, err error) {
-	stored, err := f.tx.Get(treesKey(vault))
-	if err != nil {
-		return false, err
-	}
-	t, err := decodeTrees(stored)
+	t, err := f.treesOf(vault)
 	if err != nil {
 		return false, err
 	}
@@ -110,7 +106,6 @@ func (f *folder) hashVault(vault string, dirty *[Subtrees / 8]byte) (done bool, 
 			continue
 		}
 		if f.budget <= 0 {
-			f.tx.Put(treesKey(vault), t.encode())
 			return false, nil
 		}
 		payees, err := subtreePayees(f.tx, vault, byte(s))
@@ -129,6 +124,20 @@ func (f *folder) hashVault(vault string, dirty *[Subtrees / 8]byte) (done bool, 
 	f.tx.Put(treesKey(vault), t.encode())
 	f.folded.Roots = append(f.folded.Roots, payout.view(vault))
 	return true, nil
+}
+
+// treesOf reads a vault's tree once for a call; Fold or hashVault stores it.
+func (f *folder) treesOf(vault string) (*trees, error) {
+	if t := f.trees[vault]; t != nil {
+		return t, nil
+	}
+	stored, err := f.tx.Get(treesKey(vault))
+	if err != nil {
+		return nil, err
+	}
+	t, err := decodeTrees(stored)
+	f.trees[vault] = t
+	return t, err
 }
 
 func vaultDomain(n *govern.Network, vault string) ([32]byte, error) {
