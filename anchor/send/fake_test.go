@@ -24,6 +24,7 @@ type fake struct {
 	final  int           // height of the final head; never falls
 	pool   map[string]tx // by id
 	floor  int           // pool and blocks take no lower fee
+	behind int           // blocks by which the account's nonce is behind
 	revert map[string]int
 	failed map[string]bool // intents that were let fail
 	sent   map[string]tx   // all that ever came in, by id
@@ -138,7 +139,7 @@ func (f *fake) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, in
 			last := decode(earlier[len(earlier)-1].Raw)
 			t.Nonce, t.Fee = last.Nonce, max(last.Fee+1, f.floor)
 		default:
-			t.Nonce = f.nonce(f.head(send.Latest))
+			t.Nonce = f.nonce(max(0, f.head(send.Latest)-f.behind))
 			for slices.Contains(inUse, t.Nonce) {
 				t.Nonce++
 			}

@@ -108,6 +108,51 @@ func TestSomebodyElseDeliversWhileOursIsStuck(t *testing.T) {
 	}
 }
 
+// A block with a's transaction is dropped and forgotten, somebody else delivers
+// a, and b was signed for the nonce behind: a's bytes go out once more.
+func TestGapIsFilled(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.plan("a")
+	h.step()
+	h.f.mine(block3)
+	h.plan("b")
+	h.step()
+	h.f.reorg(1, false)
+	h.f.deliver("a")
+	h.finish(40)
+	h.check()
+	if st := h.status("b"); len(st.Tries) != 1 || st.Tries[0].Nonce != 1 || h.f.paid() != 2 {
+		t.Errorf("b has %d tries, %d fees were paid", len(st.Tries), h.f.paid())
+	}
+}
+
+func TestOneOnItsWayAtATime(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.plan("a", "b")
+	h.step()
+	h.f.floor = 100 // a waits in the pool
+	h.f.mine(block3)
+	h.step()
+	if n := len(h.status("b").Tries); n != 0 {
+		t.Errorf("b has %d tries behind a's nonce", n)
+	}
+	h.f.floor = 0
+	h.finish(40)
+	h.check()
+}
+
+// A node that is a block behind must not make two intents share a nonce.
+func TestNonceOfALaggingNode(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.f.behind = 1
+	h.plan("a", "b")
+	h.finish(40)
+	h.check()
+	if a, b := h.status("a"), h.status("b"); len(b.Tries) != 1 || b.Tries[0].Nonce == a.Tries[0].Nonce {
+		t.Errorf("b has %d tries, the first with nonce %d", len(b.Tries), b.Tries[0].Nonce)
+	}
+}
+
 func TestFeeSpike(t *testing.T) {
 	h := newHarness(t, newFake(0))
 	h.plan("a")

@@ -80,10 +80,8 @@ func Next(v View, p Policy) Decision {
 		return Decision{Move: Wait, Phase: PhaseArmed}
 	case v.Halted:
 		return Decision{Move: Wait, Phase: PhaseSent}
-	case newest.First.IsZero():
-		return send
 	case newest.Outcome.State == StateUnknown && v.Now.Sub(newest.Last) >= p.Resend:
-		return send
+		return send // also for the first time, when Last is zero
 	case mayBump(newest, len(live), v.Now, p):
 		return Decision{Move: Arm, Phase: PhaseSent}
 	}
