@@ -154,7 +154,9 @@ func (s *Submitter) putBack(f *flight, cause error) {
 	// It is this operation that cannot be executed now: only its lane waits.
 	s.inFlight--
 	s.signal()
-	time.AfterFunc(min(minPause<<min(f.items[0].conflicts, 16), maxDelay), func() {
+	it := f.items[0]
+	it.alone++
+	time.AfterFunc(min(minPause<<min(it.alone, 16), maxDelay), func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.queue.release(f, time.Now())

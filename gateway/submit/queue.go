@@ -24,6 +24,7 @@ type item struct {
 
 	// The rest is guarded by Submitter.mu.
 	conflicts int // how often a transaction with it came to nothing
+	alone     int // how often the refusal of a whole batch was about it alone
 	final     bool
 	done      chan struct{} // closed when receipt is final
 	receipt   Receipt

@@ -222,3 +222,47 @@ func TestFaults(t *testing.T) {
 		}
 	}
 }
+
+// One operation that spoils every batch is found by halving; it holds up its own
+// actor only, and ends when it can be executed, or when the refusal is about it.
+func TestSpoiledBatches(t *testing.T) {
+	h := start(t)
+	var jws []string
+	var bobs []string
+	for i := range 60 {
+		a, _ := h.alice.Record(fmt.Sprint("alice", i))
+		b, _ := h.bob.Record(fmt.Sprint("bob", i))
+		jws, bobs = append(jws, a), append(bobs, b)
+	}
+	h.ledger.Spoil(jws[30], fault.New(fault.Internal, "organisations differ"))
+	tickets := h.submit(append(jws[:60:60], bobs...)...)
+	for i, ticket := range tickets {
+		if i < 30 || i >= 60 {
+			if r := h.wait(ticket); r.State != submit.Done {
+				t.Errorf("%d: %+v", i, r)
+			}
+		}
+	}
+	if r, err := h.s.Lookup(h.id(tickets[30])); err != nil || r.State != submit.Pending {
+		t.Errorf("the operation that spoils: %+v %v", r, err)
+	}
+	h.ledger.Spoil(jws[30], fault.New(fault.WrongArguments, "it is this one"))
+	if r := h.wait(tickets[30]); r.State != submit.Refused || r.Code != fault.WrongArguments || r.Transaction != "" {
+		t.Errorf("refused as a whole batch: %+v", r)
+	}
+	for _, ticket := range tickets[31:60] {
+		if r := h.wait(ticket); r.State != submit.Done {
+			t.Errorf("after it: %+v", r)
+		}
+	}
+	// Nothing about it is on the ledger, so the same bytes may come again.
+	h.ledger.Spoil(jws[30], nil)
+	h.want(jws[30], submit.Done, fault.OK)
+}
+
+// id returns the id of an operation that may be pending.
+func (h *harness) id(ticket *submit.Ticket) [32]byte {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ticket.Wait(ctx).ID
+}

@@ -5,10 +5,12 @@
 package submittest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +47,7 @@ type Ledger struct {
 	known  map[string]bool
 	late   []*transaction
 	down   bool
+	spoils []spoil
 	count  int
 }
 
@@ -94,6 +97,27 @@ func (l *Ledger) SetDown(down bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = down
+}
+
+// Spoil makes every endorsement of a batch that contains the operation fail with
+// the error, or no more when it is nil: an operation on which organisations
+// differ, or that no endorser survives.
+func (l *Ledger) Spoil(jws string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	item, parseErr := ops.ParseCompact(jws)
+	if parseErr != nil {
+		panic(parseErr) // tests spoil good operations
+	}
+	l.spoils = slices.DeleteFunc(l.spoils, func(s spoil) bool { return bytes.Equal(s.signature, item.Signature) })
+	if err != nil {
+		l.spoils = append(l.spoils, spoil{item.Signature, err})
+	}
+}
+
+type spoil struct {
+	signature []byte
+	err       error
 }
 
 // Release puts the transactions with the fault Late into blocks.
@@ -193,6 +217,11 @@ func (t *transaction) Endorse(ctx context.Context) error {
 		return errors.New("1 of 2 needed organisations answered")
 	case t.fault == Refused:
 		return fault.New(fault.ClockSkew, "ordered by the test")
+	}
+	for _, s := range l.spoils {
+		if bytes.Contains(t.frame, s.signature) {
+			return s.err
+		}
 	}
 	seen := &recorder{Memory: &l.state, reads: map[string]string{}}
 	tx := ledger.Begin(seen, now(), Caller)
