@@ -193,7 +193,7 @@ func TestClocks(t *testing.T) {
 	}
 	w.tick()
 	w.tick()
-	all, err := w.members[0].index.candidates(context.Background(), size)
+	all, err := w.members[0].index.candidates(context.Background(), size, size+1)
 	if err != nil {
 		t.Fatal(err)
 	}

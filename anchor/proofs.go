@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -26,11 +27,48 @@ var errNone = errors.New("not on the ledger")
 // note returns the signed note of an accepted checkpoint.
 func (a *anchor) note(ctx context.Context, p point) ([]byte, error) {
 	cosignatures, err := a.index.cosignatures(ctx, p)
+	if err == nil && len(cosignatures) < a.cfg.K {
+		// The index keeps those of checkpoints that this anchor takes to the chains;
+		// others can take any.
+		cosignatures, err = a.storedCosignatures(ctx, p)
+	}
 	if err != nil {
 		return nil, err
 	}
 	c := log.Checkpoint{Network: a.cfg.Network, LogID: a.policy.LogID(), Size: p.Size, Root: p.Root, Time: p.Time}
 	return a.policy.Note(c, cosignatures)
+}
+
+// storedCosignatures asks the own peer for the cosignatures of a checkpoint.
+func (a *anchor) storedCosignatures(ctx context.Context, p point) ([]log.Cosignature, error) {
+	arg, err := canon.Marshal(struct {
+		Size uint64 `json:"size"`
+		Root string `json:"root"`
+		Time uint64 `json:"time"`
+	}{p.Size, canon.Hex(p.Root[:]), p.Time})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := a.ledger.Evaluate(ctx, a.cfg.Organisation, "checkpoint:Cosignatures", arg)
+	if err != nil {
+		return nil, fmt.Errorf("ask for cosignatures of size %d: %w", p.Size, err)
+	}
+	var found []struct {
+		MSP       string `json:"msp"`
+		Ed25519   []byte `json:"ed25519"`
+		Secp256k1 []byte `json:"secp256k1"`
+	}
+	if err := json.Unmarshal(answer, &found); err != nil {
+		return nil, fmt.Errorf("cosignatures of size %d: %w", p.Size, err)
+	}
+	var all []log.Cosignature
+	for _, f := range found {
+		s := log.Cosignature{MSP: f.MSP}
+		if copy(s.Ed25519[:], f.Ed25519) == len(s.Ed25519) && copy(s.Secp256k1[:], f.Secp256k1) == len(s.Secp256k1) {
+			all = append(all, s)
+		}
+	}
+	return all, nil
 }
 
 // anchorsOf returns the smallest checkpoint that covers a block and is final on

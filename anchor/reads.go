@@ -76,9 +76,10 @@ func (c candidate) signedBy(msp string) bool {
 	return false
 }
 
-// candidates returns what is cosigned of sizes above after, smallest first.
-func (x *index) candidates(ctx context.Context, after uint64) ([]candidate, error) {
-	return x.cosigned(ctx, `WHERE size > ?`, int64(after))
+// candidates returns what is cosigned of sizes above after and up to a log's size,
+// smallest first. What lies beyond the log may be there to waste time.
+func (x *index) candidates(ctx context.Context, after, size uint64) ([]candidate, error) {
+	return x.cosigned(ctx, `WHERE size > ? AND size <= ?`, int64(after), int64(size))
 }
 
 // cosignatures returns those of an accepted checkpoint.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/log"
@@ -23,6 +24,8 @@ const (
 	acceptTurn = time.Second
 	// again is when a transaction whose effect does not show is sent once more.
 	again = 5 * time.Second
+	// maxErrors bounds the errors of one step: candidates may be many.
+	maxErrors = 8
 )
 
 // witness puts, cosigns and accepts checkpoints. Its fields are memory only:
@@ -67,14 +70,22 @@ func (w *witness) step(ctx context.Context) error {
 	if w.headSeen.IsZero() || head.Number != w.head {
 		w.headSeen, w.head = now, head.Number
 	}
-	candidates, err := w.index.candidates(ctx, head.Size)
+	size, err := w.size(ctx)
+	if err != nil {
+		return err
+	}
+	candidates, err := w.index.candidates(ctx, head.Size, size)
 	if err != nil {
 		return err
 	}
 	w.sight(candidates, now)
+	// The largest first: the others are then covered, and a member that puts many
+	// is given one signature.
 	var errs []error
-	for _, c := range candidates {
-		errs = append(errs, w.cosign(ctx, head, c))
+	for _, c := range slices.Backward(candidates) {
+		if err := w.cosign(ctx, head, c); err != nil && len(errs) < maxErrors {
+			errs = append(errs, err)
+		}
 	}
 	errs = append(errs, w.accept(ctx, head, candidates), w.propose(ctx, head, candidates))
 	return errors.Join(errs...)
@@ -233,9 +244,8 @@ func (w *witness) sight(candidates []candidate, now time.Time) {
 // cosign signs another member's candidate if it is what this member would have
 // put itself.
 func (w *witness) cosign(ctx context.Context, head point, c candidate) error {
-	size, err := w.size(ctx)
-	if err != nil || c.signedBy(w.cfg.Organisation) || c.Size > size {
-		return err
+	if c.signedBy(w.cfg.Organisation) {
+		return nil
 	}
 	root, err := w.log.Root(c.Size)
 	if err != nil {
@@ -298,8 +308,13 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 	}
 	due := w.headSeen.Add(pause).Add(w.rank(head.Number+1) * turn)
 	for _, c := range candidates {
-		// A candidate is out: give it the time to be accepted before another one.
-		if next := w.seen[c.key()].first.Add((1 + w.rank(head.Number+1)) * turn); next.After(due) {
+		// A candidate is out: give it the time to be accepted before another one. Only
+		// one that this member has signed: others may be there to delay it.
+		s := w.seen[c.key()]
+		if !c.signedBy(w.cfg.Organisation) && s.signed.IsZero() {
+			continue
+		}
+		if next := s.first.Add((1 + w.rank(head.Number+1)) * turn); next.After(due) {
 			due = next
 		}
 	}
@@ -331,9 +346,12 @@ func (w *witness) accept(ctx context.Context, head point, candidates []candidate
 		if len(c.By) < w.cfg.K || c.Time <= head.Time {
 			continue
 		}
-		putBy := w.memberIndex(c.By[0].MSP)
-		if now.Before(s.quorum.Add(w.rank(putBy)*acceptTurn)) || now.Sub(s.accepted) < again {
+		if now.Sub(s.accepted) < again {
 			return nil
+		}
+		putBy := w.memberIndex(c.By[0].MSP)
+		if now.Before(s.quorum.Add(w.rank(putBy) * acceptTurn)) {
+			continue // an earlier one may be due: somebody may put a larger one again and again
 		}
 		s.accepted = now
 		var signers []string

@@ -84,7 +84,9 @@ type Cosign struct {
 }
 
 // Apply stores the calling organisation's signatures after checking both. It
-// reads the network and nothing else, so organisations never void each other.
+// reads no other organisation's key, so organisations never void each other, and
+// writes once: a cosignature that keeps changing would void every acceptance that
+// names it.
 // Errors: fault.NotMember, fault.InvalidValue, fault.BadSignature.
 func (c *Cosign) Apply(tx *ledger.Tx, n *govern.Network) error {
 	member, err := n.CallingMember(tx)
@@ -95,7 +97,11 @@ func (c *Cosign) Apply(tx *ledger.Tx, n *govern.Network) error {
 	if err := c.verify(n, member, p); err != nil {
 		return err
 	}
-	return put(tx, CosignatureKey(p, member.MSP), Signatures{c.Ed25519, c.Secp256k1})
+	key := CosignatureKey(p, member.MSP)
+	if had, err := tx.Has(key); err != nil || had {
+		return err
+	}
+	return put(tx, key, Signatures{c.Ed25519, c.Secp256k1})
 }
 
 func (c *Cosign) verify(n *govern.Network, member govern.Member, p Point) error {
