@@ -104,7 +104,13 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg}
 	if cfg.Key != nil {
-		c.from = send.Address(crypto.PubkeyToAddress(cfg.Key.PublicKey))
+		// Whoever made the key, this makes it one of the curve that signing wants.
+		key, err := crypto.ToECDSA(crypto.FromECDSA(cfg.Key))
+		if err != nil {
+			return nil, fmt.Errorf("chain %s: key: %w", cfg.Chain, err)
+		}
+		c.cfg.Key = key
+		c.from = send.Address(crypto.PubkeyToAddress(key.PublicKey))
 	}
 	for _, addr := range append([]string{cfg.GRPC, cfg.Solidity}, cfg.Also...) {
 		conn, err := grpc.NewClient(addr, cfg.Dial...)
