@@ -18,7 +18,7 @@ import (
 
 // fakeChain is a public chain with an AnchorLog and a RewardVault that trust
 // whatever reaches them; the contracts themselves are tested elsewhere. A block
-// is final when two more are on it.
+// is final when depth more are on it.
 type fakeChain struct {
 	w         *world
 	id        string
@@ -27,6 +27,7 @@ type fakeChain struct {
 	token     canon.Account
 
 	down   bool
+	depth  int
 	blocks []chainBlock
 	pool   []chainTx
 	paid   map[string]int // fees by member
@@ -52,14 +53,14 @@ const supply = 1_000_000
 func newFakeChain(w *world, id string) *fakeChain {
 	account := func(last byte) canon.Account { return canon.Account{Chain: id, Address: [20]byte{19: last}} }
 	return &fakeChain{w: w, id: id, anchorLog: account(1), vault: account(2), token: account(3),
-		blocks: make([]chainBlock, 3), paid: map[string]int{}}
+		depth: 2, blocks: make([]chainBlock, 3), paid: map[string]int{}}
 }
 
 var errDown = errors.New("the chain's node is down")
 
 func (c *fakeChain) block(at send.Head) chainBlock {
 	if at == send.Final {
-		return c.blocks[len(c.blocks)-3]
+		return c.blocks[max(len(c.blocks)-1-c.depth, 0)]
 	}
 	return c.blocks[len(c.blocks)-1]
 }
@@ -95,7 +96,7 @@ func (c *fakeChain) final(context.Context) (uint64, error) {
 	if c.down {
 		return 0, errDown
 	}
-	return uint64(len(c.blocks) - 3), nil
+	return uint64(max(len(c.blocks)-1-c.depth, 0)), nil
 }
 
 func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (all []event, err error) {
@@ -185,7 +186,7 @@ func (c *fakeAccount) Look(_ context.Context, a send.Attempt) (send.Outcome, err
 	}
 	for n, b := range c.blocks {
 		if b.txs[[32]byte(a.ID)] {
-			return send.Outcome{State: send.StateMined, Final: n <= len(c.blocks)-3, Block: uint64(n), Cost: 1, Fee: "1"}, nil
+			return send.Outcome{State: send.StateMined, Final: n < len(c.blocks)-c.depth, Block: uint64(n), Cost: 1, Fee: "1"}, nil
 		}
 	}
 	for _, t := range c.pool {
