@@ -210,37 +210,3 @@ func TestCosignaturesAreWrittenOnce(t *testing.T) {
 		}
 	}
 }
-
-// A bundle needs one checkpoint on all chains, however much faster one of them is
-// and although each is free for a new one at times of its own.
-func TestChainsOfUnlikeSpeedMeet(t *testing.T) {
-	w := newWorld(t)
-	w.chains[0].depth, w.chains[1].depth = 7, 24
-	for _, m := range w.members {
-		m.index.post, m.cfg.Cadence.Busy = 1, time.Second
-	}
-	for end := w.now.Add(3 * time.Minute); w.now.Before(end); w.tick() {
-		if w.now.Nanosecond() == 0 {
-			w.cutRecord()
-		}
-	}
-	sizes := make([]map[uint64]bool, 2)
-	for i, ch := range w.chains {
-		sizes[i] = map[uint64]bool{}
-		for _, b := range ch.blocks[:len(ch.blocks)-ch.depth] {
-			for _, e := range b.events {
-				sizes[i][e.Number] = e.Contract == ch.anchorLog
-			}
-		}
-	}
-	met := 0
-	for size := range sizes[1] {
-		if sizes[0][size] {
-			met++
-		}
-	}
-	t.Log(len(w.blocks), w.head(), sizes)
-	if met < len(sizes[1])-1 || met < 3 {
-		t.Errorf("%d checkpoints on the slow chain, %d on the fast one, %d on both", len(sizes[1]), len(sizes[0]), met)
-	}
-}
