@@ -45,6 +45,23 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// Without a quorum the members put fewer and fewer candidates, and go on at once
+// when there is one again.
+func TestNoQuorum(t *testing.T) {
+	w := newWorld(t)
+	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
+	w.members[0].asleep, w.members[1].asleep = true, true
+	before := w.head().Number
+	w.cutRecord()
+	w.tickFor(10 * time.Minute)
+	all, err := w.members[2].index.candidates(t.Context(), w.head().Size, uint64(len(w.blocks)))
+	if err != nil || w.head().Number != before || len(all) > 30 {
+		t.Errorf("%d candidates, head %d after %d: %v", len(all), w.head().Number, before, err)
+	}
+	w.members[0].asleep = false
+	w.until("a checkpoint again", 10*time.Second, func() bool { return w.head().Number > before })
+}
+
 // One organisation's peer cannot keep another's anchor from starting.
 func TestLyingPeerAtStart(t *testing.T) {
 	w := newWorld(t)

@@ -77,9 +77,11 @@ func (c candidate) signedBy(msp string) bool {
 }
 
 // candidates returns what is cosigned of sizes above after and up to a log's size,
-// smallest first. What lies beyond the log may be there to waste time.
+// smallest first: of many the largest. What lies beyond the log may be there to
+// waste time.
 func (x *index) candidates(ctx context.Context, after, size uint64) ([]candidate, error) {
-	return x.cosigned(ctx, `WHERE size > ? AND size <= ?`, int64(after), int64(size))
+	return x.cosigned(ctx, `WHERE size <= ?2 AND size > ?1 AND size >= (SELECT coalesce(min(size), 0) FROM
+		(SELECT DISTINCT size FROM cosig WHERE size > ?1 AND size <= ?2 ORDER BY size DESC LIMIT 64))`, int64(after), int64(size))
 }
 
 // cosignatures returns those of an accepted checkpoint.

@@ -36,6 +36,7 @@ type witness struct {
 	headSeen time.Time // when the head was first seen
 	head     uint64    // its number
 	put      time.Time // when this member put its last candidate
+	puts     int       // how many it has put after this head
 	seen     map[candidateKey]*sighting
 }
 
@@ -68,7 +69,7 @@ func (w *witness) step(ctx context.Context) error {
 		return err
 	}
 	if w.headSeen.IsZero() || head.Number != w.head {
-		w.headSeen, w.head = now, head.Number
+		w.headSeen, w.head, w.puts = now, head.Number, 0
 	}
 	size, err := w.size(ctx)
 	if err != nil {
@@ -318,7 +319,9 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 			due = next
 		}
 	}
-	if lap := w.put.Add(time.Duration(w.n()) * turn); lap.After(due) {
+	// Without a quorum each further one comes later: they are of no use, and stay
+	// in the log for ever.
+	if lap := w.put.Add(min(time.Duration(w.n())*turn<<min(w.puts, 10), w.cfg.Cadence.Quiet)); w.puts > 0 && lap.After(due) {
 		due = lap
 	}
 	if now.Before(due) {
@@ -333,6 +336,7 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 		return err
 	}
 	w.put = now
+	w.puts++
 	return w.sign(ctx, size, root, uint64(now.Unix()))
 }
 
@@ -340,8 +344,7 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 // The member that put it does so at once, the others if it does not.
 func (w *witness) accept(ctx context.Context, head point, candidates []candidate) error {
 	now := w.now()
-	for i := len(candidates) - 1; i >= 0; i-- {
-		c := candidates[i]
+	for _, c := range slices.Backward(candidates) {
 		s := w.seen[c.key()]
 		if len(c.By) < w.cfg.K || c.Time <= head.Time {
 			continue
