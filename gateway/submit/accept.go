@@ -48,8 +48,10 @@ func (s *Submitter) Submit(operations ...string) []*Ticket {
 		switch err := it.read(s.cfg.Network); {
 		case err == nil:
 			items[i] = it
-		case fault.Of(err) == fault.Expired && s.known(it):
+		case fault.Of(err) == fault.Expired && s.held(it):
 			items[i] = it // it was taken while it was good: its outcome is told
+		case fault.Of(err) == fault.Expired && s.executed(it):
+			tickets[i].item, tickets[i].repeated = it, true
 		default:
 			tickets[i].err = err
 		}
@@ -108,8 +110,8 @@ func (it *item) repeat(s *Submitter, o outcome) {
 	s.counts.Done, s.counts.Refused = done, refused // they were counted the first time
 }
 
-// known says whether an operation that has expired was taken before that.
-func (s *Submitter) known(it *item) bool {
+// held says whether an operation that has expired was taken here before that.
+func (s *Submitter) held(it *item) bool {
 	if it.reread() != nil {
 		return false
 	}
@@ -119,8 +121,27 @@ func (s *Submitter) known(it *item) bool {
 	if pending {
 		return true
 	}
-	known, err := s.journal.holds(it.digest)
-	return err == nil && known
+	held, err := s.journal.holds(it.digest)
+	return err == nil && held
+}
+
+// executed says whether an operation that has expired was executed before that,
+// through whatever gateway, and makes the item final with its first result. The
+// signature is not looked at any more: what became of an operation is no secret,
+// and whoever believed it undone would sign it anew.
+func (s *Submitter) executed(it *item) bool {
+	if it.reread() != nil {
+		return false
+	}
+	o, _, _, found, err := s.journal.result(it.op)
+	if err != nil || !found || !o.standing {
+		return false
+	}
+	o.repeated = true
+	it.final, it.receipt = true, it.receiptOf(o)
+	close(it.kept)
+	close(it.done)
+	return true
 }
 
 // admit sorts out what is pending already and what there is no room for, and
@@ -143,8 +164,7 @@ func (s *Submitter) admit(tickets []*Ticket, items []*item) []*item {
 			s.counts.Repeated++
 			continue
 		}
-		if len(s.pending) >= s.cfg.Queue || s.bytes+it.size > s.cfg.Bytes {
-			t.err = fault.New(fault.Overloaded, "%d operations are waiting", len(s.pending))
+		if t.err = s.room(it); t.err != nil {
 			continue
 		}
 		t.item = it

@@ -21,6 +21,9 @@ const (
 	minPause = 100 * time.Millisecond
 	maxPause = 2 * time.Second
 	maxDelay = 30 * time.Second // of a lane with an operation that fails alone
+	// patience is how often a batch may be void before the next try waits: stale
+	// reads pass at once, but a reason that stays would fill block after block.
+	patience = 5
 )
 
 // dispatch sends batches as long as there are places and operations.
@@ -123,10 +126,10 @@ func (s *Submitter) putBack(f *flight, cause error) {
 		if transient(code) {
 			code = fault.Expired
 		}
-		if err := s.journal.refuse(it, code); err == nil {
+		if o, err := s.journal.refuse(it, code); err == nil {
 			s.cfg.Log.Warn("operation refused as a whole batch", "operation", it.ref, "error", cause)
 			s.mu.Lock()
-			s.finish(it, it.receiptOf(outcome{code: code}))
+			s.finish(it, it.receiptOf(o))
 			s.land(f)
 			s.mu.Unlock()
 			return
@@ -152,16 +155,9 @@ func (s *Submitter) putBack(f *flight, cause error) {
 		return
 	}
 	// It is this operation that cannot be executed now: only its lane waits.
-	s.inFlight--
-	s.signal()
 	it := f.items[0]
 	it.alone++
-	time.AfterFunc(min(minPause<<min(it.alone, 16), maxDelay), func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.queue.release(f, time.Now())
-		s.signal()
-	})
+	s.landLater(f, min(minPause<<min(it.alone, 16), maxDelay))
 }
 
 // general says whether a refusal of a batch is about the ledger or the gateway
@@ -179,6 +175,19 @@ func (s *Submitter) land(f *flight) {
 	s.inFlight--
 	s.queue.release(f, time.Now())
 	s.signal()
+}
+
+// landLater frees a flight's place now and its lanes after a time. The caller
+// holds mu.
+func (s *Submitter) landLater(f *flight, after time.Duration) {
+	s.inFlight--
+	s.signal()
+	time.AfterFunc(after, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.queue.release(f, time.Now())
+		s.signal()
+	})
 }
 
 // transient says whether a refusal of a lone operation may pass by itself.

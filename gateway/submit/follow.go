@@ -93,10 +93,17 @@ func (s *Submitter) settled(set *settlement) {
 	} else {
 		s.counts.Void++
 		s.cfg.Log.Info("batch is void and goes again", "tx", f.tx, "items", len(f.items), "reason", set.reason)
+		most := 0
 		for _, it := range f.items {
 			if it != nil {
 				it.conflicts++
+				most = max(most, it.conflicts)
 			}
+		}
+		if !f.lost && most > patience {
+			// Somebody voids these again and again: they wait, longer each time.
+			s.landLater(f, min(minPause<<min(most-patience, 16), maxPause))
+			return
 		}
 	}
 	if !f.lost {

@@ -29,6 +29,24 @@ func (s *Submitter) track(it *item) {
 	s.pending[it.digest] = it
 	s.byOp[it.op] = append(s.byOp[it.op], it)
 	s.bytes += it.size
+	own := s.shares[it.actor]
+	s.shares[it.actor] = share{own.items + 1, own.bytes + it.size}
+}
+
+// share is what one actor has of the places.
+type share struct{ items, bytes int }
+
+// room says why there is no place for an item. The caller holds mu. One actor has
+// at most half of the places, so that it cannot shut all others out.
+func (s *Submitter) room(it *item) error {
+	own := s.shares[it.actor]
+	switch {
+	case len(s.pending) >= s.cfg.Queue || s.bytes+it.size > s.cfg.Bytes:
+		return fault.New(fault.Overloaded, "%d operations are waiting", len(s.pending))
+	case own.items >= max(1, s.cfg.Queue/2) || own.bytes > 0 && own.bytes+it.size > s.cfg.Bytes/2:
+		return fault.New(fault.Overloaded, "%d operations of this DID are waiting", own.items)
+	}
+	return nil
 }
 
 // finish makes an item final. The caller holds mu.
@@ -39,6 +57,11 @@ func (s *Submitter) finish(it *item, r Receipt) {
 	it.final, it.receipt = true, r
 	delete(s.pending, it.digest)
 	s.bytes -= it.size
+	if own := s.shares[it.actor]; own.items > 1 {
+		s.shares[it.actor] = share{own.items - 1, own.bytes - it.size}
+	} else {
+		delete(s.shares, it.actor)
+	}
 	others := s.byOp[it.op]
 	for i, o := range others {
 		if o == it {

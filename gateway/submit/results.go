@@ -181,18 +181,27 @@ func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
 		switch {
 		case it == nil: // final already, and known by its seq only since a restart
 			o.standing = o.code == fault.OK
-		case o.repeated:
-			o.standing = true
-			// The receipt names the transaction that did it.
-			err := tx.QueryRow(`SELECT t.id, t.tx, t.block FROM results r JOIN transactions t ON t.id = r.tx WHERE r.op = ?`,
-				it.op[:]).Scan(&at, &o.tx, &o.block)
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return fmt.Errorf("first result of %x: %w", it.op, err)
+		case o.repeated, o.code == fault.Expired:
+			// It was executed before: by another transaction of ours, or through another
+			// gateway while it waited here. The receipt names the transaction that did it.
+			first, of, found, err := firstResult(tx, it.op)
+			if err != nil {
+				return err
+			}
+			if found {
+				*o, at = first, of
+				break
+			}
+			o.standing = o.repeated
+			if !o.standing {
+				if err := noResult(tx, it, o.code, row); err != nil {
+					return err
+				}
 			}
 		case written[it.op]:
 			o.standing = true
 		default:
-			if _, err := tx.Exec(addResult, it.op[:], o.code, false, row, "", it.hour); err != nil {
+			if err := noResult(tx, it, o.code, row); err != nil {
 				return err
 			}
 		}
@@ -206,16 +215,47 @@ func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
 	return nil
 }
 
-// refuse ends a submission that no transaction will carry.
-func (j *journal) refuse(it *item, code fault.Code) error {
-	return j.commit(func(tx *sql.Tx) error {
-		if _, err := tx.Exec(`UPDATE submissions SET code = ? WHERE seq = ? AND code IS NULL`, code, it.seq); err != nil {
+// noResult keeps a refusal that left nothing on the ledger, for look-ups.
+func noResult(tx *sql.Tx, it *item, code fault.Code, row int64) error {
+	_, err := tx.Exec(addResult, it.op[:], code, false, row, "", it.hour)
+	return err
+}
+
+// firstResult finds the result of an operation that stands on the ledger, and the
+// row of the transaction that holds it.
+func firstResult(tx *sql.Tx, op [32]byte) (o outcome, row int64, found bool, err error) {
+	o = outcome{repeated: true, standing: true}
+	err = tx.QueryRow(`SELECT r.code, t.id, t.tx, t.block FROM results r JOIN transactions t ON t.id = r.tx WHERE r.op = ? AND r.standing = 1`,
+		op[:]).Scan(&o.code, &row, &o.tx, &o.block)
+	if errors.Is(err, sql.ErrNoRows) {
+		return o, 0, false, nil
+	}
+	if err != nil {
+		return o, 0, false, fmt.Errorf("first result of %x: %w", op, err)
+	}
+	return o, row, true, nil
+}
+
+// refuse ends a submission that no transaction will carry, with the code or with
+// the first result if it has one by now.
+func (j *journal) refuse(it *item, code fault.Code) (o outcome, err error) {
+	err = j.commit(func(tx *sql.Tx) error {
+		first, row, found, err := firstResult(tx, it.op)
+		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`DELETE FROM open WHERE seq = ?`, it.seq); err != nil {
+		if o = first; !found {
+			o = outcome{code: code}
+			if err := noResult(tx, it, code, 0); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(`UPDATE submissions SET code = ?, repeated = ?, standing = ?, tx = ? WHERE seq = ? AND code IS NULL`,
+			o.code, o.repeated, o.standing, row, it.seq); err != nil {
 			return err
 		}
-		_, err := tx.Exec(addResult, it.op[:], code, false, 0, "", it.hour)
+		_, err = tx.Exec(`DELETE FROM open WHERE seq = ?`, it.seq)
 		return err
 	})
+	return o, err
 }

@@ -32,8 +32,8 @@ type Config struct {
 	Batch    int           // operations in a batch at most, 1 to 1,000 (500)
 	Hold     time.Duration // how long a lone operation waits for others (20 ms)
 	InFlight int           // batches under way at a time (4)
-	Queue    int           // operations that are not final at most (100,000)
-	Bytes    int           // their size at most (256 MB)
+	Queue    int           // operations that are not final at most (100,000); of one actor, half of it
+	Bytes    int           // their size at most (256 MB); of one actor, half of it
 	// Lost is how long a transaction that no node knows may take before its
 	// operations are sent again (12 s). BFT ordering may stall for 5 s when its
 	// leader fails, and keeps what it has.
@@ -90,6 +90,7 @@ type Submitter struct {
 	pending  map[[32]byte]*item   // by digest
 	byOp     map[[32]byte][]*item // by operation id
 	bytes    int
+	shares   map[string]share   // what each actor has of pending
 	flights  map[string]*flight // by transaction id: open, or lost and not seen yet
 	inFlight int                // flights that hold a place
 	pause    time.Duration      // how long the next failure waits
@@ -126,6 +127,7 @@ func Open(cfg Config) (*Submitter, error) {
 	s := &Submitter{
 		cfg: cfg, journal: j, cancel: cancel, wake: make(chan struct{}, 1),
 		queue: newQueue(), pending: map[[32]byte]*item{}, byOp: map[[32]byte][]*item{}, flights: map[string]*flight{},
+		shares: map[string]share{},
 	}
 	if err := s.resume(ctx); err != nil {
 		cancel()
