@@ -80,7 +80,7 @@ func Next(v View, p Policy) Decision {
 		return Decision{Move: Wait, Phase: PhaseArmed}
 	case v.Halted:
 		return Decision{Move: Wait, Phase: PhaseSent}
-	case newest.Outcome.State == StateUnknown && v.Now.Sub(newest.Last) >= p.Resend:
+	case newest.Outcome.State == StateUnknown && away(v.Now, newest.Last) >= p.Resend:
 		return send // also for the first time, when Last is zero
 	case mayBump(newest, len(live), v.Now, p):
 		return Decision{Move: Arm, Phase: PhaseSent}
@@ -113,13 +113,17 @@ func fillsGap(v View, live []int, p Policy) bool {
 		return false
 	}
 	t := v.Tries[live[len(live)-1]]
-	return !t.First.IsZero() && t.Outcome.State == StateUnknown && v.Now.Sub(t.Last) >= p.Resend
+	return !t.First.IsZero() && t.Outcome.State == StateUnknown && away(v.Now, t.Last) >= p.Resend
 }
+
+// away is how far a moment in the journal is from now. One that lies ahead was
+// written before the clock was set back, and must not be waited for.
+func away(now, then time.Time) time.Duration { return now.Sub(then).Abs() }
 
 // mayBump: a transaction that expires has no nonce to share, so a second one
 // could land beside it; it is waited for instead.
 func mayBump(newest Try, live int, now time.Time, p Policy) bool {
-	return newest.Expires.IsZero() && live < p.Bumps && now.Sub(newest.First) >= p.Bump
+	return newest.Expires.IsZero() && live < p.Bumps && away(now, newest.First) >= p.Bump
 }
 
 // contradiction returns why the intent must not go on, or "".

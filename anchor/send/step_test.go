@@ -16,6 +16,10 @@ func TestNext(t *testing.T) {
 	fresh := send.Try{First: ago(time.Second), Last: ago(time.Second)}
 	old := send.Try{First: ago(time.Hour), Last: ago(time.Second), Outcome: is(send.StatePending, false)}
 	lost := send.Try{First: ago(30 * time.Second), Last: ago(30 * time.Second)}
+	// The clock was ahead by a day when it was sent.
+	ahead := send.Try{First: ago(-24 * time.Hour), Last: ago(-24 * time.Hour)}
+	waiting := ahead
+	waiting.Outcome = is(send.StatePending, false)
 	expiring := old
 	expiring.Expires = now.Add(time.Minute)
 	dead := send.Try{First: ago(time.Hour), Outcome: is(send.StateDead, false)}
@@ -39,6 +43,8 @@ func TestNext(t *testing.T) {
 		{"armed, delivered by another", send.View{HeldLatest: true, Tries: tries(armed)}, send.Decision{Phase: send.PhaseMined}},
 		{"just sent", send.View{Tries: tries(fresh)}, send.Decision{Phase: send.PhaseSent}},
 		{"no node knows it", send.View{Tries: tries(lost)}, send.Decision{Move: send.Broadcast, Phase: send.PhaseSent}},
+		{"no node knows it, clock set back", send.View{Tries: tries(ahead)}, send.Decision{Move: send.Broadcast, Phase: send.PhaseSent}},
+		{"pending, clock set back", send.View{Tries: tries(waiting)}, send.Decision{Move: send.Arm, Phase: send.PhaseSent}},
 		{"no node knows it, halted", send.View{Halted: true, Tries: tries(lost)}, send.Decision{Phase: send.PhaseSent}},
 		{"pending for long", send.View{Tries: tries(old)}, send.Decision{Move: send.Arm, Phase: send.PhaseSent}},
 		{"pending for long, expires", send.View{Tries: tries(expiring)}, send.Decision{Phase: send.PhaseSent}},
