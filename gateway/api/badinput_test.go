@@ -260,6 +260,11 @@ func TestBadRequests(t *testing.T) {
 			}
 		})
 	}
+	for _, path := range []string{"/v1/balances/%ff/usd", "/v1/balances/" + h.alice.DID + "/%ff", "/v1/proofs?key=%ff", "/v1/records/%ff"} {
+		if _, _, got := h.get(path); got.Code != fault.Malformed.String() {
+			t.Errorf("%s: got %+v", path, got)
+		}
+	}
 	if got := len(h.ledger.Chain()); got != height {
 		t.Errorf("%d blocks, %d before", got, height)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -129,8 +130,12 @@ func bodyLimit(r *http.Request) int64 {
 	return maxSingle
 }
 
-// checkQuery refuses query parameters that the path does not have, or twice.
-func checkQuery(r *http.Request) error {
+// checkURL refuses what is not UTF-8, as gRPC does, and query parameters that
+// the path does not have, or twice.
+func checkURL(r *http.Request) error {
+	if !utf8.ValidString(r.URL.Path) {
+		return fault.New(fault.Malformed, "the path of the URL is not UTF-8")
+	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return fault.New(fault.Malformed, "the query of the URL cannot be read")
@@ -139,6 +144,9 @@ func checkQuery(r *http.Request) error {
 		known := r.URL.Path == "/v1/proofs" && (name == "key" || name == "operation" || name == "transaction")
 		if !known {
 			return fault.New(fault.UnknownField, "query parameter %q is not known here", name)
+		}
+		if !utf8.ValidString(v[0]) {
+			return fault.New(fault.Malformed, "query parameter %q is not UTF-8", name)
 		}
 		if len(v) > 1 {
 			return fault.New(fault.DuplicateKey, "query parameter %q occurs twice", name)

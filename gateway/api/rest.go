@@ -58,7 +58,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
-		if err := checkQuery(r); err != nil {
+		if err := checkURL(r); err != nil {
 			s.writeProblem(r.Context(), w, err)
 			return
 		}
