@@ -37,7 +37,7 @@ type row struct {
 	invalid    int // operations that were refused or voided
 	failed     int // transactions that found no endorsement or no orderer
 	latencies  []time.Duration
-	cpu        time.Duration // of the whole network and the load generator
+	cpu        map[string]time.Duration // by kind of program, the load generator's included
 	memory     map[string]uint64
 	blockBytes int
 }
@@ -127,7 +127,10 @@ func load(ctx context.Context, c *cluster.Cluster, client *fabric.Client, name s
 	if err != nil {
 		return r, err
 	}
-	r.cpu = after - cpu
+	r.cpu = map[string]time.Duration{}
+	for kind := range after {
+		r.cpu[kind] = after[kind] - cpu[kind]
+	}
 	r.window = window + time.Since(end)
 	r.memory = c.Memory()
 	cancel()
@@ -211,31 +214,49 @@ func decode(raw *common.Block) (*block.Block, int, error) {
 	return b, len(data), err
 }
 
-// cpuOf is the CPU time that the network's processes and this one have used.
-func cpuOf(c *cluster.Cluster) (time.Duration, error) {
-	total := time.Duration(0)
-	pids := []int{os.Getpid()}
-	for _, p := range c.Processes() {
-		if p.Alive {
-			pids = append(pids, p.PID)
-		}
-	}
-	for _, pid := range pids {
+// cpuOf is the CPU time that the network's processes and this one have used, by
+// kind of program.
+func cpuOf(c *cluster.Cluster) (map[string]time.Duration, error) {
+	used := map[string]time.Duration{}
+	add := func(kind string, pid int) error {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
-			return 0, err
+			return err
 		}
 		// The name in brackets may hold blanks; fields are counted behind it.
 		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 		for _, f := range fields[11:13] { // utime, stime in ticks of 10 ms
 			ticks, err := strconv.Atoi(f)
 			if err != nil {
-				return 0, err
+				return err
 			}
-			total += time.Duration(ticks) * 10 * time.Millisecond
+			used[kind] += time.Duration(ticks) * 10 * time.Millisecond
+		}
+		return nil
+	}
+	if err := add("load generator", os.Getpid()); err != nil {
+		return nil, err
+	}
+	for _, p := range c.Processes() {
+		kind, _, _ := strings.Cut(p.Name, ".")
+		if !p.Alive {
+			continue
+		}
+		if err := add(kind, p.PID); err != nil {
+			return nil, err
 		}
 	}
-	return total, nil
+	return used, nil
+}
+
+// cpuPerOp is the CPU time of all programs for one valid operation, in
+// milliseconds.
+func (r row) cpuPerOp() float64 {
+	total := time.Duration(0)
+	for _, d := range r.cpu {
+		total += d
+	}
+	return total.Seconds() * 1000 / float64(max(r.valid, 1))
 }
 
 // machine describes what the run ran on.

@@ -43,7 +43,7 @@ func table(rows []row, s settings) string {
 		ms := func(p float64) int64 { return r.percentile(p).Milliseconds() }
 		cpu, bytes := "-", "-"
 		if r.valid > 0 {
-			cpu = fmt.Sprintf("%.2f", r.cpu.Seconds()*1000/float64(r.valid))
+			cpu = fmt.Sprintf("%.2f", r.cpuPerOp())
 			bytes = fmt.Sprint(r.blockBytes / r.valid)
 		}
 		fmt.Fprintf(&b, "| %s | %d | %d | %.0f | %d | %d | %d | %d | %s | %s |\n",
@@ -61,8 +61,9 @@ func table(rows []row, s settings) string {
 			continue
 		}
 		fmt.Fprintf(&b, "| %s | %.0f | %.1f | %.1f |\n", key, r.perSecond(), r.perSecond()/plain.perSecond(),
-			(plain.cpu.Seconds()/float64(plain.valid))/(r.cpu.Seconds()/float64(r.valid)))
+			plain.cpuPerOp()/r.cpuPerOp())
 	}
+	b.WriteString(whereItGoes(best))
 	if last := rows[len(rows)-1]; len(last.memory) > 0 {
 		b.WriteString("\nResident memory after the last row: ")
 		var parts []string
@@ -70,6 +71,29 @@ func table(rows []row, s settings) string {
 			parts = append(parts, fmt.Sprintf("%s %d MB", name, last.memory[name]>>20))
 		}
 		b.WriteString(strings.Join(parts, ", ") + ".\n")
+	}
+	return b.String()
+}
+
+// whereItGoes says which programs the CPU time of the best rows went to, in
+// microseconds for each valid operation.
+func whereItGoes(best map[string]row) string {
+	var b strings.Builder
+	kinds := map[string]bool{}
+	for _, r := range best {
+		for kind := range r.cpu {
+			kinds[kind] = true
+		}
+	}
+	columns := slices.Sorted(maps.Keys(kinds))
+	b.WriteString("\nWhere the CPU time goes, microseconds for each valid operation:\n\n| load | " + strings.Join(columns, " | ") + " |\n|---" + strings.Repeat("|---", len(columns)) + "|\n")
+	for _, key := range slices.Sorted(maps.Keys(best)) {
+		r := best[key]
+		fmt.Fprintf(&b, "| %s", key)
+		for _, kind := range columns {
+			fmt.Fprintf(&b, " | %d", r.cpu[kind].Microseconds()/int64(max(r.valid, 1)))
+		}
+		b.WriteString(" |\n")
 	}
 	return b.String()
 }
