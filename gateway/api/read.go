@@ -17,8 +17,13 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
+// queryLimit is how long peers have to answer a query.
+const queryLimit = 20 * time.Second
+
 // query runs a query and reads its JSON answer into v.
 func (s *Server) query(ctx context.Context, v any, function string, args ...[]byte) error {
+	ctx, cancel := context.WithTimeout(ctx, queryLimit)
+	defer cancel()
 	answer, err := s.cfg.Ledger.Evaluate(ctx, function, args...)
 	if err != nil {
 		return err
