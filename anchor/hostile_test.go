@@ -210,3 +210,22 @@ func TestCosignaturesAreWrittenOnce(t *testing.T) {
 		}
 	}
 }
+
+// A clock that was ahead for a while and is right again costs nothing afterwards,
+// although what was signed then is of a time that has not come.
+func TestClockWasAhead(t *testing.T) {
+	w := newWorld(t)
+	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
+	for _, m := range w.members[:2] {
+		m.now = func() time.Time { return w.now.Add(time.Hour) }
+	}
+	w.cutRecord()
+	w.tickFor(time.Minute)
+	for _, m := range w.members[:2] {
+		m.now = func() time.Time { return w.now }
+		m.stop()
+		m.start()
+	}
+	from := w.head().Number
+	w.until("checkpoints again", 2*time.Minute, func() bool { return w.head().Number > from })
+}

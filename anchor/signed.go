@@ -66,8 +66,9 @@ func (s *signed) last() (size uint64, root [32]byte, time uint64, err error) {
 }
 
 // checkpoint writes down that c is about to be signed. It refuses anything but an
-// extension of the last one, and the last one itself.
-func (s *signed) checkpoint(c log.Checkpoint) error {
+// extension of the last one, and the last one itself. A last time after horizon was
+// signed by a clock that was wrong, and binds nobody.
+func (s *signed) checkpoint(c log.Checkpoint, horizon uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := s.file
@@ -75,7 +76,7 @@ func (s *signed) checkpoint(c log.Checkpoint) error {
 	if next.Size == s.file.Size && next.Root == s.file.Root && next.Time == s.file.Time {
 		return nil
 	}
-	if next.Size <= s.file.Size || next.Time <= s.file.Time {
+	if next.Size <= s.file.Size || next.Time <= s.file.Time && s.file.Time <= horizon {
 		return fmt.Errorf("size %d at %d does not extend size %d at %d, which was signed", next.Size, next.Time, s.file.Size, s.file.Time)
 	}
 	return s.save(next)

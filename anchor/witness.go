@@ -258,7 +258,7 @@ func (w *witness) cosign(ctx context.Context, head point, c candidate) error {
 	if skew := w.now().Sub(time.Unix(int64(c.Time), 0)); skew > maxSkew || skew < -maxSkew || c.Time <= head.Time {
 		return nil // too old, too new, or not after the head: a later one will do
 	}
-	lastSize, _, lastTime, err := w.signed.last()
+	lastSize, lastTime, err := w.last()
 	if err != nil {
 		return err
 	}
@@ -274,11 +274,24 @@ func (w *witness) cosign(ctx context.Context, head point, c candidate) error {
 	return w.sign(ctx, c.Size, root, c.Time)
 }
 
+// horizon is later than any time that members sign now, and clocks may be set.
+func (w *witness) horizon() uint64 { return uint64(w.now().Add(2 * maxSkew).Unix()) }
+
+// last returns what was signed last. Its time does not count when it was signed by
+// a clock that was ahead: nobody else signed that, and it may be years away.
+func (w *witness) last() (size, time uint64, err error) {
+	size, _, time, err = w.signed.last()
+	if time > w.horizon() {
+		time = 0
+	}
+	return size, time, err
+}
+
 // sign makes both signatures, after writing down that it does, and puts them on
 // the ledger.
 func (w *witness) sign(ctx context.Context, size uint64, root [32]byte, time uint64) error {
 	c := log.Checkpoint{Network: w.cfg.Network, LogID: w.policy.LogID(), Size: size, Root: root, Time: time}
-	if err := w.signed.checkpoint(c); err != nil {
+	if err := w.signed.checkpoint(c, w.horizon()); err != nil {
 		return err
 	}
 	s := w.keys.sign(w.policy, c)
@@ -327,7 +340,7 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 	if now.Before(due) {
 		return nil
 	}
-	lastSize, _, lastTime, err := w.signed.last()
+	lastSize, lastTime, err := w.last()
 	if err != nil || size <= lastSize || uint64(now.Unix()) <= lastTime {
 		return err
 	}
