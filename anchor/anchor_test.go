@@ -57,7 +57,7 @@ func TestCheckpointsAreAnchored(t *testing.T) {
 	if w.chains[0].block(send.Final).head != first {
 		t.Error("anchored although the pause between anchors has not passed")
 	}
-	w.until("anchored again", 11*time.Minute, func() bool { return w.anchored(of) })
+	w.until("anchored again", 80*time.Second, func() bool { return w.anchored(of) })
 	for _, ch := range w.chains {
 		anchors := 0
 		for _, b := range ch.blocks {

@@ -103,6 +103,7 @@ func (w *world) config(i int, dir string, public []member) *config {
 		LogID: canon.Hex(logID[:]), K: 3, Members: public,
 		Fabric: fabric.Config{MSPID: public[i].MSPID, Chaincode: "killick", Peers: []fabric.Endpoint{{MSPID: public[i].MSPID}}},
 	}
+	c.Cadence.Post = time.Minute
 	c.Cadence.defaults()
 	for _, ch := range w.chains {
 		c.Chains = append(c.Chains, chainConfig{
