@@ -109,9 +109,11 @@ func TestCommands(t *testing.T) {
 		return string(out)
 	}
 	t.Log(up())
+	// status returns the table of processes, which stands below the endpoints.
 	status := func() (string, error) {
 		out, err := command("status").CombinedOutput()
-		return string(out), err
+		i := max(0, strings.Index(string(out), "NAME "))
+		return string(out[i:]), err
 	}
 	first, err := status()
 	if err != nil || strings.Count(first, " up\n") != 12 {

@@ -162,6 +162,7 @@ func (c *Cluster) up(ctx context.Context) error {
 		{"key material", Fabric, nil, c.keyMaterial},
 		{"first block", Fabric, []string{"key material"}, c.firstBlock},
 		{"orderers up", Fabric, []string{"first block"}, c.startOrderers},
+		{"orderers caught up", Fabric, []string{"orderers up"}, c.orderersCatchUp},
 		{"peers up", Fabric, []string{"first block"}, c.startPeers},
 		{"chaincode installed", Chaincode, []string{"peers up"}, c.install},
 		{"chaincode services up", Chaincode, []string{"key material"}, c.startChaincode},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/killick-ledger/killick/network/fabric"
 	"github.com/killick-ledger/killick/network/topology"
@@ -110,14 +111,22 @@ func (c *Cluster) AnchorURL(i int) string { return "http://" + c.Orgs()[i].Ancho
 // Client is the configuration of a client of organisation i.
 func (c *Cluster) Client(i int, u topology.User) fabric.Config { return c.Orgs()[i].Connection(u) }
 
+// portGrace is how long a port may stay taken: the kernel closes the sockets of a
+// killed process a moment after the process counts as dead.
+const portGrace = 2 * time.Second
+
 // checkPorts refuses to start when a port of a process that is not running is taken.
 func (c *Cluster) checkPorts() error {
 	var errs []error
+	deadline := time.Now().Add(portGrace)
 	check := func(part Part, name string, ports ...int) {
 		if _, alive := c.procs.find(name); alive || c.opts.Parts&part == 0 {
 			return
 		}
 		for _, p := range ports {
+			for !portFree(p) && time.Now().Before(deadline) {
+				time.Sleep(20 * time.Millisecond)
+			}
 			if !portFree(p) {
 				errs = append(errs, fmt.Errorf("port %d of %s is taken by another program: change the setting ports in consortium.yaml, or use --ports auto", p, name))
 			}

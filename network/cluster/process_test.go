@@ -212,6 +212,14 @@ func TestBusyPort(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "setting ports") {
 		t.Errorf("error = %v; want %q and the setting's name", err, want)
 	}
+
+	// A port that becomes free a moment later, as a killed process's does, is no
+	// obstacle: what is missing then is the programs.
+	time.AfterFunc(200*time.Millisecond, func() { l.Close() })
+	_, err = cluster.Start(t.Context(), cluster.Options{Consortium: c, Dir: t.TempDir(), Parts: cluster.Fabric})
+	if err == nil || !strings.Contains(err.Error(), "run make build") {
+		t.Errorf("error = %v; want that programs are missing", err)
+	}
 }
 
 func TestStateIsKept(t *testing.T) {

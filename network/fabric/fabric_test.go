@@ -288,14 +288,14 @@ func TestBlocks(t *testing.T) {
 		err    string
 	}{
 		{"from one peer", [][]uint64{{0, 1, 2, 3, 4}}, []uint64{2, 3, 4}, "context canceled"},
-		{"on from another peer", [][]uint64{{0, 1, 2}, {0, 1, 2, 3, 4}}, []uint64{2, 3, 4}, "context canceled"},
+		{"on from another peer", [][]uint64{{0, 1, 2}, {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4}}, []uint64{2, 3, 4}, "context canceled"},
 		{"a gap", [][]uint64{{2, 4}}, []uint64{2}, "sent block 4 in place of 3"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			var ps []*fakePeer
 			for i := range organisations {
-				p := &fakePeer{run: hang}
+				p := &fakePeer{}
 				if i < len(tc.blocks) {
 					p.blocks = tc.blocks[i]
 				}
@@ -318,6 +318,39 @@ func TestBlocks(t *testing.T) {
 			}
 			if !slices.Equal(got, tc.want) || last == nil || !strings.Contains(last.Error(), tc.err) {
 				t.Errorf("blocks %v, then %v; want %v, then %q", got, last, tc.want, tc.err)
+			}
+		})
+	}
+}
+
+// While the own peer is down one lying peer can neither make a block up nor hold
+// the true ones back.
+func TestBlocksOfALiar(t *testing.T) {
+	for name, liar := range map[string]*fakePeer{
+		"makes blocks up": {blocks: []uint64{0, 1, 2}, liar: true},
+		"sends others":    {blocks: []uint64{7}},
+		"says nothing":    {silent: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			honest := func() *fakePeer { return &fakePeer{blocks: []uint64{0, 1, 2}} }
+			c := client(t, []*fakePeer{nil, liar, honest(), honest()}, orderers(allTake...))
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			var got []uint64
+			for block, err := range c.Blocks(ctx, 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(block.GetData().GetData()) > 0 {
+					t.Fatalf("block %d is made up", block.GetHeader().GetNumber())
+				}
+				if got = append(got, block.GetHeader().GetNumber()); len(got) == 3 {
+					break
+				}
+			}
+			if !slices.Equal(got, []uint64{0, 1, 2}) {
+				t.Errorf("blocks %v", got)
 			}
 		})
 	}

@@ -9,12 +9,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -80,23 +82,56 @@ func (k keys) serve(t *testing.T, register func(*grpc.Server)) string {
 	return l.Addr().String()
 }
 
-// fakePeer answers proposals with what run returns; blocks are what it delivers
-// before it ends the stream.
+// fakePeer answers proposals with what run returns, and without run with the block
+// that is asked for; blocks are what it delivers before it ends the stream, or, when
+// it is silent, before it says no more. A liar adds a transaction to each.
 type fakePeer struct {
 	peer.UnimplementedEndorserServer
 	peer.UnimplementedDeliverServer
 	run    func(context.Context) (*peer.ProposalResponse, error)
 	blocks []uint64
+	silent bool
+	liar   bool
 	mspID  string
 	keys   keys
 }
 
-func (p *fakePeer) ProcessProposal(ctx context.Context, _ *peer.SignedProposal) (*peer.ProposalResponse, error) {
+func (p *fakePeer) ProcessProposal(ctx context.Context, signed *peer.SignedProposal) (*peer.ProposalResponse, error) {
+	if p.run == nil {
+		return p.block(signed)
+	}
 	response, err := p.run(ctx)
 	if err == nil && response.GetEndorsement() != nil {
 		err = p.endorse(response)
 	}
 	return response, err
+}
+
+// block answers a query for a block.
+func (p *fakePeer) block(signed *peer.SignedProposal) (*peer.ProposalResponse, error) {
+	var proposal peer.Proposal
+	var payload peer.ChaincodeProposalPayload
+	var spec peer.ChaincodeInvocationSpec
+	err := errors.Join(proto.Unmarshal(signed.GetProposalBytes(), &proposal), proto.Unmarshal(proposal.GetPayload(), &payload),
+		proto.Unmarshal(payload.GetInput(), &spec))
+	if err != nil {
+		return nil, err
+	}
+	args := spec.GetChaincodeSpec().GetInput().GetArgs()
+	n, err := strconv.ParseUint(string(args[len(args)-1]), 10, 64)
+	if err != nil || string(args[0]) != "GetBlockByNumber" || !slices.Contains(p.blocks, n) {
+		return &peer.ProposalResponse{Response: &peer.Response{Status: 500, Message: "no such block"}}, nil
+	}
+	data, err := proto.Marshal(p.make(n))
+	return &peer.ProposalResponse{Response: &peer.Response{Status: 200, Payload: data}}, err
+}
+
+func (p *fakePeer) make(n uint64) *common.Block {
+	b := &common.Block{Header: &common.BlockHeader{Number: n}, Data: &common.BlockData{}}
+	if p.liar {
+		b.Data.Data = [][]byte{[]byte("what nobody ordered")}
+	}
+	return b
 }
 
 // endorse signs the response as Fabric's peers do. An endorser that is there already
@@ -141,11 +176,14 @@ func (p *fakePeer) Deliver(s grpc.BidiStreamingServer[common.Envelope, peer.Deli
 	}
 	for _, n := range p.blocks {
 		if n >= from {
-			block := &peer.DeliverResponse_Block{Block: &common.Block{Header: &common.BlockHeader{Number: n}}}
+			block := &peer.DeliverResponse_Block{Block: p.make(n)}
 			if err := s.Send(&peer.DeliverResponse{Type: block}); err != nil {
 				return err
 			}
 		}
+	}
+	if p.silent {
+		<-s.Context().Done()
 	}
 	return nil
 }

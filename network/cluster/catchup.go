@@ -1,0 +1,95 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/killick-ledger/killick/network/topology"
+)
+
+// stuckAfter is how long an orderer may stay at one height while others are ahead.
+const stuckAfter = 30 * time.Second
+
+// orderersCatchUp waits until every orderer is as far as the furthest was at first.
+// One that was started again counts for nothing until then: if another failed
+// meanwhile, too few would be left to order anything, and up would have said that
+// all is well.
+func (c *Cluster) orderersCatchUp(ctx context.Context) error {
+	var nodes []topology.Node
+	for _, o := range c.Orgs() {
+		nodes = append(nodes, o.Orderers()...)
+	}
+	heights := make([]uint64, len(nodes))
+	for i, n := range nodes {
+		if err := c.ready(ctx, n.Name, func() (err error) {
+			heights[i], err = ordererHeight(ctx, n, c.Channel)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	target := slices.Max(heights)
+	for i, n := range nodes {
+		moved := time.Now()
+		for heights[i] < target {
+			select {
+			case <-time.After(againAfter):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			now, err := ordererHeight(ctx, n, c.Channel)
+			if err == nil && now > heights[i] {
+				heights[i], moved = now, time.Now()
+			}
+			if time.Since(moved) > stuckAfter {
+				return fmt.Errorf("%s stays at %d blocks while others have %d (%v); its log is %s", n.Name, heights[i], target, err, c.procs.logFile(n.Name))
+			}
+		}
+	}
+	return nil
+}
+
+// ordererHeight asks an orderer's channel participation service for its number of
+// blocks.
+func ordererHeight(ctx context.Context, n topology.Node, channel string) (uint64, error) {
+	cert, err := tls.LoadX509KeyPair(filepath.Join(n.TLS, "server.crt"), filepath.Join(n.TLS, "server.key"))
+	if err != nil {
+		return 0, err
+	}
+	pem, err := os.ReadFile(filepath.Join(n.TLS, "ca.crt"))
+	if err != nil {
+		return 0, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.AdminURL()+"/participation/v1/channels/"+channel, nil)
+	if err != nil {
+		return 0, err
+	}
+	client := http.Client{Transport: transport, Timeout: 2 * time.Second}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%s answers %s about the channel", n.Name, response.Status)
+	}
+	var info struct {
+		Height uint64 `json:"height"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&info); err != nil {
+		return 0, fmt.Errorf("%s: %w", n.Name, err)
+	}
+	return info.Height, nil
+}
