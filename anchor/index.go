@@ -86,8 +86,9 @@ func (x *index) add(ctx context.Context, blocks ...*block.Block) error {
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
+	prepared := map[string]*sql.Stmt{}
 	for _, b := range blocks {
-		w := &indexer{x: x, tx: tx, ctx: ctx, block: b}
+		w := &indexer{x: x, tx: tx, ctx: ctx, block: b, prepared: prepared}
 		if err := w.run(); err != nil {
 			return errors.Join(fmt.Errorf("index block %d: %w", b.Number, err), tx.Rollback())
 		}
@@ -106,10 +107,20 @@ type indexer struct {
 	block *block.Block
 	busy  int64 // valid transactions that are not the anchors' own
 	roots int64 // payout roots written
+
+	prepared map[string]*sql.Stmt // closed with the transaction
 }
 
 func (w *indexer) exec(query string, args ...any) error {
-	_, err := w.tx.ExecContext(w.ctx, query, args...)
+	s := w.prepared[query]
+	if s == nil {
+		var err error
+		if s, err = w.tx.PrepareContext(w.ctx, query); err != nil {
+			return err
+		}
+		w.prepared[query] = s
+	}
+	_, err := s.ExecContext(w.ctx, args...)
 	return err
 }
 
