@@ -27,6 +27,8 @@ type fakeChain struct {
 	token     canon.Account
 
 	down   bool
+	lags   bool  // it shows no events
+	lie    event // it shows this event as well, if it has a contract
 	depth  int
 	blocks []chainBlock
 	pool   []chainTx
@@ -105,8 +107,11 @@ func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) 
 	if c.down {
 		return nil, errDown
 	}
-	for n := from; n <= to; n++ {
+	for n := from; n <= to && !c.lags; n++ {
 		all = append(all, c.blocks[n].events...)
+	}
+	if c.lie.Number > 0 {
+		all = append(all, c.lie)
 	}
 	return all, nil
 }
@@ -144,6 +149,15 @@ func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at s
 		return append(append(word(b.head.Size), b.head.Root[:]...), word(b.head.Time)...), nil
 	case to == c.anchorLog.Address && is(contracts.PackSizeReached(0)):
 		return truth(b.head.Size >= binary.BigEndian.Uint64(data[28:])), nil
+	case to == c.anchorLog.Address && is(contracts.PackRootAt(0)):
+		for _, b := range c.blocks {
+			for _, e := range b.events {
+				if e.Contract == c.anchorLog && e.Number == binary.BigEndian.Uint64(data[28:]) {
+					return e.Root[:], nil
+				}
+			}
+		}
+		return word(0), nil
 	case is(contracts.PackEpochReached(0)):
 		return truth(b.epoch >= binary.BigEndian.Uint64(data[28:])), nil
 	case is(contracts.PackToken()):

@@ -229,3 +229,38 @@ func TestClockWasAhead(t *testing.T) {
 	from := w.head().Number
 	w.until("checkpoints again", 2*time.Minute, func() bool { return w.head().Number > from })
 }
+
+// What an endpoint shows is an alarm; what the contract holds stops the sending.
+func TestLyingEndpoint(t *testing.T) {
+	w := newWorld(t)
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	ch := w.chains[0]
+	ch.lie = event{Contract: ch.anchorLog, Number: 2, Root: [32]byte{6}, Landing: log.Landing{Block: 1}}
+	w.tickFor(3 * time.Second)
+	m := w.members[0]
+	if a := strings.Join(m.alarms.list(), "\n"); !strings.Contains(a, "an endpoint shows root 06") || strings.Contains(a, "halted") {
+		t.Errorf("alarms %q", a)
+	}
+	ch.lie = event{}
+	w.tickFor(3 * time.Second)
+	if a := m.alarms.list(); len(a) > 0 {
+		t.Errorf("alarms %q after the lie", a)
+	}
+}
+
+// Behind one URL one node may know that a block is final and another one may not
+// have it.
+func TestLaggingEndpoint(t *testing.T) {
+	w := newWorld(t)
+	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
+	for _, ch := range w.chains {
+		ch.lags = true
+	}
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	w.tickFor(3 * time.Second)
+	for _, ch := range w.chains {
+		ch.lags = false
+	}
+	w.tickFor(10 * time.Second)
+	w.proves(1)
+}

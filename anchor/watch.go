@@ -150,6 +150,10 @@ func (w *watch) expected(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// overlap is how many blocks are read again with new ones: behind one URL there may
+// be several nodes, and one that lags knows no events where another is final.
+const overlap = 100
+
 // scan reads the events of new final blocks. What was scanned moves on only
 // together with the events.
 func (w *watch) scan(ctx context.Context, final uint64) error {
@@ -157,7 +161,10 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 	if err != nil {
 		return err
 	}
-	next = max(next, w.chain.cfg.FromBlock)
+	if next > final {
+		return nil
+	}
+	next = max(next-min(next, overlap), w.chain.cfg.FromBlock)
 	ours := append([]canon.Account{w.chain.anchorLog}, w.chain.vaults...)
 	for next <= final {
 		to := min(final, next+maxRange-1)
@@ -173,7 +180,7 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 			if e.Number > w.log.Size() {
 				return nil // the own peer is behind: read again when it can be compared
 			}
-			if err := w.compare(ctx, e.Number, e.Root); err != nil {
+			if err := w.holds(ctx, e); err != nil {
 				return err
 			}
 		}
@@ -183,6 +190,27 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 		next = to + 1
 	}
 	return nil
+}
+
+// holds compares an event with the own log. An event is one endpoint's word; what
+// stops all sending is the contract's.
+func (w *watch) holds(ctx context.Context, e event) error {
+	own, err := w.log.Root(e.Number)
+	if err != nil || own == e.Root {
+		return err
+	}
+	answer, err := w.chain.driver.Call(ctx, w.chain.anchorLog.Address, contracts.PackRootAt(e.Number), send.Final)
+	if err != nil {
+		return err
+	}
+	root, err := contracts.UnpackWord(answer)
+	if err != nil {
+		return err
+	}
+	if root != e.Root {
+		return fmt.Errorf("an endpoint shows root %x for size %d, AnchorLog holds %x", e.Root, e.Number, root)
+	}
+	return w.compare(ctx, e.Number, root)
 }
 
 // compare stops all sending to the chain when the contract holds another root
