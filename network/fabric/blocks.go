@@ -1,6 +1,7 @@
 package fabric
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,22 +12,30 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const (
 	minPause = 100 * time.Millisecond
 	maxPause = time.Second
+	// awayFor is how long blocks come from another organisation's peer before the
+	// own one is tried again: it may be back, and the other may hold blocks back.
+	awayFor = 5 * time.Second
+	// confirmFor is how long other organisations may take to have a block too.
+	confirmFor = 2 * time.Second
 )
 
 // Blocks yields all blocks from number from on, complete, in order and without gaps,
 // and waits for those that do not exist yet. They come from the own peer; when its
 // stream breaks, from the next peer that answers, after a pause that grows from 0.1 s
-// to 1 s. The first pair with an error is the last one: the context's error, or a
-// peer that answers with something that is not the next block.
+// to 1 s. The first pair with an error is the last one: the context's error, or an
+// own peer that answers with something that is not the next block.
 //
-// Validation codes are the word of the peer that sent them. A client that must trust
-// nobody else is configured with its own peer only.
+// Validation codes are the word of the peer that sent them. The own peer is trusted;
+// a block of another one counts when as many organisations as endorse have it alike,
+// since one of them is honest. A client that must trust nobody else is configured
+// with its own peer only.
 func (c *Client) Blocks(ctx context.Context, from uint64) iter.Seq2[*common.Block, error] {
 	return func(yield func(*common.Block, error) bool) {
 		pause := minPause
@@ -43,7 +52,7 @@ func (c *Client) Blocks(ctx context.Context, from uint64) iter.Seq2[*common.Bloc
 			case ctx.Err() != nil:
 				yield(nil, fmt.Errorf("blocks from %d: %w", next, ctx.Err()))
 				return
-			case errors.Is(err, errWrongBlock):
+			case errors.Is(err, errWrongBlock) && r == c.peers[0]:
 				yield(nil, err)
 				return
 			}
@@ -66,8 +75,12 @@ var errWrongBlock = errors.New("not the block that was asked for")
 // deliver yields blocks from one peer until its stream ends. It returns the number
 // of the next block, and whether the consumer stopped.
 func (c *Client) deliver(ctx context.Context, r *remote, next uint64, yield func(*common.Block, error) bool) (uint64, bool, error) {
+	foreign := r != c.peers[0]
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if foreign {
+		defer time.AfterFunc(awayFor, cancel).Stop()
+	}
 	request, err := c.seek(next)
 	if err != nil {
 		return next, false, err
@@ -91,11 +104,64 @@ func (c *Client) deliver(ctx context.Context, r *remote, next uint64, yield func
 		if n := block.GetHeader().GetNumber(); n != next {
 			return next, false, fmt.Errorf("%s sent block %d in place of %d: %w", r.Name, n, next, errWrongBlock)
 		}
+		if foreign {
+			if err := c.confirm(ctx, r, block); err != nil {
+				return next, false, err
+			}
+		}
 		if !yield(block, nil) {
 			return next, true, nil
 		}
 		next++
 	}
+}
+
+// confirm asks the others for a block that did not come from the own peer, again
+// where they lag, until with its sender as many organisations as endorse have it.
+func (c *Client) confirm(ctx context.Context, from *remote, block *common.Block) error {
+	ctx, cancel := context.WithTimeout(ctx, confirmFor)
+	defer cancel()
+	have := 1
+	answers := make(chan bool, len(c.peers))
+	for _, p := range c.peers {
+		if p != from {
+			go func() { answers <- c.has(ctx, p, block) }()
+		}
+	}
+	for asked := 1; have < c.cfg.Endorsements && asked < len(c.peers); asked++ {
+		if <-answers {
+			have++
+		}
+	}
+	if have < c.cfg.Endorsements {
+		return fmt.Errorf("block %d of %s: %d of %d needed organisations have it", block.GetHeader().GetNumber(), from.Name, have, c.cfg.Endorsements)
+	}
+	return nil
+}
+
+// has says whether a peer has the same block, with the same validation codes. It
+// asks until there is an answer.
+func (c *Client) has(ctx context.Context, p *remote, block *common.Block) bool {
+	for {
+		other, err := c.block(ctx, []*remote{p}, block.GetHeader().GetNumber())
+		if err == nil {
+			return proto.Equal(block.GetHeader(), other.GetHeader()) && proto.Equal(block.GetData(), other.GetData()) &&
+				bytes.Equal(flags(block), flags(other))
+		}
+		select {
+		case <-time.After(minPause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func flags(block *common.Block) []byte {
+	metadata := block.GetMetadata().GetMetadata()
+	if i := int(common.BlockMetadataIndex_TRANSACTIONS_FILTER); i < len(metadata) {
+		return metadata[i]
+	}
+	return nil
 }
 
 // seek is a signed request for all blocks from a number on.

@@ -113,8 +113,12 @@ func (c *Client) Height(ctx context.Context) (uint64, error) {
 
 // Block returns one block with its metadata.
 func (c *Client) Block(ctx context.Context, number uint64) (*common.Block, error) {
+	return c.block(ctx, c.inOrder(), number)
+}
+
+func (c *Client) block(ctx context.Context, peers []*remote, number uint64) (*common.Block, error) {
 	args := [][]byte{[]byte(c.cfg.Channel), []byte(strconv.FormatUint(number, 10))}
-	data, err := c.query(ctx, c.inOrder(), qscc, "GetBlockByNumber", args)
+	data, err := c.query(ctx, peers, qscc, "GetBlockByNumber", args)
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", number, err)
 	}
