@@ -61,7 +61,10 @@ var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/"}
 
 // openIndex opens or creates the index. post is the pause between anchors.
 func openIndex(path, chaincode string, post uint64) (*index, error) {
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)"}}
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)"},
+		// Blocks and events are written side by side: a transaction that first reads
+		// and then finds the other writing could not wait for it.
+		"_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
