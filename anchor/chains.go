@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
@@ -44,8 +45,9 @@ var errClosed = errors.New("closed")
 // chain is a public chain that may be down when the anchor starts: it is dialled
 // when it is first needed, and again until that works.
 type chain struct {
-	cfg chainConfig
-	key *secp256k1.PrivateKey
+	cfg     chainConfig
+	key     *secp256k1.PrivateKey
+	timeout time.Duration // of dialling, and of a call
 
 	mu     sync.Mutex
 	driver driver
@@ -57,7 +59,8 @@ var (
 	_ send.Reader = (*chain)(nil)
 )
 
-// get returns the driver. A dial that hangs holds up this chain only.
+// get returns the driver. A dial that hangs holds up this chain only, and not for
+// long.
 func (c *chain) get(ctx context.Context) (driver, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,6 +68,8 @@ func (c *chain) get(ctx context.Context) (driver, error) {
 		return nil, errClosed
 	}
 	if c.driver == nil {
+		ctx, cancel := context.WithTimeout(ctx, c.timeout)
+		defer cancel()
 		d, err := dial(ctx, c.cfg, c.key)
 		if err != nil {
 			return nil, fmt.Errorf("chain %s: %w", c.cfg.ID, err)
@@ -128,5 +133,7 @@ func (c *chain) Call(ctx context.Context, to send.Address, data []byte, at send.
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
 	return d.Call(ctx, to, data, at)
 }

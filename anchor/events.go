@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -28,8 +29,9 @@ type event struct {
 // eventReader reads events over JSON-RPC, which EVM nodes and Tron nodes serve
 // alike. Where an event is proves nothing: auditors look it up themselves.
 type eventReader struct {
-	chain string
-	urls  []string
+	chain   string
+	urls    []string
+	timeout time.Duration // of one question to one endpoint
 
 	mu      sync.Mutex
 	clients map[string]*rpc.Client
@@ -96,10 +98,7 @@ func (r *eventReader) read(ctx context.Context, from, to uint64, of []canon.Acco
 func (r *eventReader) call(ctx context.Context, result any, method string, args ...any) error {
 	var errs []error
 	for i, url := range r.urls {
-		c, err := r.client(ctx, url)
-		if err == nil {
-			err = c.CallContext(ctx, result, method, args...)
-		}
+		err := r.ask(ctx, url, result, method, args...)
 		if err == nil {
 			return nil
 		}
@@ -108,6 +107,16 @@ func (r *eventReader) call(ctx context.Context, result any, method string, args 
 		errs = append(errs, fmt.Errorf("chain %s: %s at endpoint %d: %s", r.chain, method, i, text))
 	}
 	return errors.Join(errs...)
+}
+
+func (r *eventReader) ask(ctx context.Context, url string, result any, method string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	c, err := r.client(ctx, url)
+	if err != nil {
+		return err
+	}
+	return c.CallContext(ctx, result, method, args...)
 }
 
 func (r *eventReader) client(ctx context.Context, url string) (*rpc.Client, error) {

@@ -43,9 +43,13 @@ type chainEvents interface {
 	read(ctx context.Context, from, to uint64, of []canon.Account) ([]event, error)
 }
 
+// chainTimeout bounds one question to a node, which may take a connection and never
+// answer. Nothing else bounds those of the loops.
+const chainTimeout = 10 * time.Second
+
 func newPublicChain(c chainConfig, key *secp256k1.PrivateKey) *publicChain {
-	d := &chain{cfg: c, key: key}
-	e := &eventReader{chain: c.ID, urls: c.RPC}
+	d := &chain{cfg: c, key: key, timeout: chainTimeout}
+	e := &eventReader{chain: c.ID, urls: c.RPC, timeout: chainTimeout}
 	p := &publicChain{cfg: c, driver: d, events: e, shut: []func(){d.close, e.close}}
 	p.parse()
 	return p
