@@ -173,6 +173,19 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
+// A refusal travels in headers of limited size: it quotes little of what it refuses.
+func TestRefusalsAreShort(t *testing.T) {
+	name := strings.Repeat("n", 60000)
+	for _, in := range []string{`{"` + name + `":1}`, `{"any":{"` + name + `":1,"` + name + `":2}}`} {
+		var v struct {
+			Any any `json:"any"`
+		}
+		if err := canon.Decode([]byte(in), &v); err == nil || len(err.Error()) > 200 {
+			t.Errorf("refused by %.100v..., which is long", err)
+		}
+	}
+}
+
 func TestUnB64IsStrict(t *testing.T) {
 	for _, s := range []string{"YQ=", "YQ==", "YR", "Y\nQ", "Y+==", "*"} {
 		if _, err := canon.UnB64(s); err == nil {

@@ -35,13 +35,13 @@ func Decode(data []byte, v any) error {
 	var semantic *json.SemanticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fault.New(fault.DuplicateKey, "member %q occurs twice", pointer(err))
+		return fault.New(fault.DuplicateKey, "member %.80q occurs twice", pointer(err))
 	case errors.Is(err, json.ErrUnknownName):
-		return fault.New(fault.UnknownField, "member %q is not known here", pointer(err))
+		return fault.New(fault.UnknownField, "member %.80q is not known here", pointer(err))
 	case errors.As(err, &syntax):
 		return fault.New(fault.Malformed, "not JSON at byte %d", syntax.ByteOffset)
 	case errors.As(err, &semantic):
-		return fault.New(fault.WrongType, "member %q has the wrong type", string(semantic.JSONPointer))
+		return fault.New(fault.WrongType, "member %.80q has the wrong type", string(semantic.JSONPointer))
 	}
 	return fault.New(fault.Malformed, "not the expected JSON")
 }
