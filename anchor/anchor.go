@@ -291,11 +291,12 @@ func (b *bell) wait() <-chan struct{} {
 
 // alarms holds what is wrong now, by topic.
 type alarms struct {
-	mu sync.Mutex
-	by map[string]string
+	mu     sync.Mutex
+	by     map[string]string
+	logged map[string]time.Time
 }
 
-func newAlarms() *alarms { return &alarms{by: map[string]string{}} }
+func newAlarms() *alarms { return &alarms{by: map[string]string{}, logged: map[string]time.Time{}} }
 
 // set raises the alarm of a topic, or clears it when err is nil.
 func (a *alarms) set(topic string, err error) {
@@ -310,8 +311,10 @@ func (a *alarms) set(topic string, err error) {
 		return
 	}
 	a.by[topic] = err.Error()
-	if before != err.Error() {
+	// Errors often name a new transaction each time: once a minute is enough.
+	if !was || before != err.Error() && time.Since(a.logged[topic]) > time.Minute {
 		slog.Error("alarm", "topic", topic, "error", err)
+		a.logged[topic] = time.Now()
 	}
 }
 
