@@ -35,6 +35,12 @@ func (s *Submitter) follow(ctx context.Context) {
 // takeIn journals what a block says and then tells those who wait.
 func (s *Submitter) takeIn(block Block) error {
 	b := taken{number: block.Number}
+	valid := map[string]bool{}
+	for _, tx := range block.Transactions {
+		if tx.Valid {
+			valid[tx.ID] = true
+		}
+	}
 	for _, tx := range block.Transactions {
 		t := takenTx{id: tx.ID}
 		s.mu.Lock()
@@ -43,10 +49,11 @@ func (s *Submitter) takeIn(block Block) error {
 		if tx.Valid {
 			t.results = resultsOf(tx)
 		}
-		if f != nil {
+		// Anybody may put void transactions with ids of ours beside the valid ones.
+		if f != nil && (tx.Valid || !valid[tx.ID]) {
 			t.settlement = s.judge(f, tx)
 		}
-		if f != nil || len(t.results) > 0 {
+		if t.settlement != nil || len(t.results) > 0 {
 			b.transactions = append(b.transactions, t)
 		}
 	}
@@ -83,6 +90,9 @@ func (s *Submitter) judge(f *flight, tx Committed) *settlement {
 // settled tells who waits for a batch. The caller holds mu.
 func (s *Submitter) settled(set *settlement) {
 	f := set.flight
+	if s.flights[f.tx] != f { // a void copy in the same block
+		return
+	}
 	delete(s.flights, f.tx)
 	if set.valid {
 		for i, it := range f.items {

@@ -223,6 +223,21 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// Anybody may put void transactions with ids of ours into a block.
+func TestCopiedTransactionID(t *testing.T) {
+	h := start(t)
+	h.ledger.Inject(submittest.Copied, submittest.Copied, submittest.Copied)
+	var receipts []submit.Receipt
+	for i := range 5 {
+		r := h.want(h.alice.Pay(int64(1+i), h.bob), submit.Done, fault.OK)
+		receipts = append(receipts, r)
+	}
+	h.check(receipts)
+	if s := h.s.Status(); s.InFlight < 0 || s.Pending != 0 {
+		t.Errorf("status %+v", s)
+	}
+}
+
 // One operation that spoils every batch is found by halving; it holds up its own
 // actor only, and ends when it can be executed, or when the refusal is about it.
 func TestSpoiledBatches(t *testing.T) {

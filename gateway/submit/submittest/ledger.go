@@ -33,6 +33,7 @@ const (
 	UnknownLost         // handing it over fails, and it is nowhere
 	SilentLost          // handing it over succeeds, and it is nowhere
 	Late                // as SilentLost, until Release puts it into a block
+	Copied              // it is in a block between void transactions that somebody gave its id
 )
 
 // Ledger is the ledger in memory. Make it with New.
@@ -278,11 +279,16 @@ func (l *Ledger) commit(t *transaction, void bool) {
 			panic(err) // the chaincode wrote an empty key or value
 		}
 	}
-	l.append(committed(t.id, t.response, t.writes))
+	tx := committed(t.id, t.response, t.writes)
+	if t.fault == Copied {
+		l.append(submit.Committed{ID: t.id, Reason: "BAD_PROPOSAL_TXID"}, tx, submit.Committed{ID: t.id, Reason: "DUPLICATE_TXID"})
+		return
+	}
+	l.append(tx)
 }
 
-func (l *Ledger) append(tx submit.Committed) {
-	l.blocks = append(l.blocks, submit.Block{Number: uint64(len(l.blocks)), Transactions: []submit.Committed{tx}})
+func (l *Ledger) append(txs ...submit.Committed) {
+	l.blocks = append(l.blocks, submit.Block{Number: uint64(len(l.blocks)), Transactions: txs})
 	close(l.grown)
 	l.grown = make(chan struct{})
 }
