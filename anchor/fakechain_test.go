@@ -28,6 +28,7 @@ type fakeChain struct {
 
 	down   bool
 	lags   bool  // it shows no events
+	full   bool  // its blocks have no room
 	lie    event // it shows this event as well, if it has a contract
 	depth  int
 	blocks []chainBlock
@@ -72,6 +73,10 @@ func (c *fakeChain) mine() {
 	b := c.block(send.Latest)
 	b.events, b.txs = nil, map[[32]byte]bool{}
 	number := uint64(len(c.blocks))
+	if c.full {
+		c.blocks = append(c.blocks, b)
+		return
+	}
 	for _, t := range c.pool {
 		b.txs[t.ID] = true
 		c.paid[t.By]++

@@ -264,3 +264,34 @@ func TestLaggingEndpoint(t *testing.T) {
 	w.tickFor(10 * time.Second)
 	w.proves(1)
 }
+
+// A bundle needs one checkpoint on all chains. Somebody who is always in front with
+// another one on one chain cannot prevent that.
+func TestChainsMeet(t *testing.T) {
+	w := newWorld(t)
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	m, ch := w.members[0], w.chains[0]
+	for _, m := range w.members {
+		m.index.post = 20
+	}
+	w.cutRecord()
+	of := uint64(len(w.blocks))
+	w.tick()
+	for second := range 150 {
+		w.cutRecord()
+		for range 4 {
+			w.tick()
+		}
+		p, err := m.index.head(t.Context())
+		at, _, _ := m.index.toPost(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ch.full = second%7 != 0 || p.Size == at.Size; !ch.full {
+			data := contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, contracts.Signatures{Signers: new(big.Int)})
+			ch.pool = slices.Insert(ch.pool, 0, chainTx{ID: canon.Sum(data), By: "stranger", To: send.Address(ch.anchorLog.Address), Raw: data})
+		}
+		w.tick()
+	}
+	w.proves(of - 1)
+}

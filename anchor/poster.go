@@ -27,12 +27,14 @@ type poster struct {
 	*anchor
 	since    map[string]time.Time // when something to be sent was first seen
 	receipts map[string]time.Time // when a receipt was last sent
+	received map[string]uint64    // by chain: up to this size the ledger has all receipts
 	order    [][20]byte           // members' addresses, ascending
 }
 
 func newPoster(a *anchor) *poster {
 	order, _ := ascending(a.cfg.Members) // checked with the configuration
-	return &poster{anchor: a, since: map[string]time.Time{}, receipts: map[string]time.Time{}, order: order}
+	return &poster{anchor: a, since: map[string]time.Time{}, receipts: map[string]time.Time{},
+		received: map[string]uint64{}, order: order}
 }
 
 // step does whatever is due on public chains.
@@ -76,11 +78,34 @@ func payoutIntent(vault string, epoch uint64, attempt uint32) string {
 	return fmt.Sprintf("payout/%s/%d/%d", vault, epoch, attempt)
 }
 
+// choose returns the checkpoint for a chain: the newest that another chain has and
+// this one has not, since a bundle needs one checkpoint on all of them and somebody
+// may be in front of us on one; else the newest that is to be anchored.
+func (p *poster) choose(ctx context.Context, c *publicChain, held uint64) (point, bool, error) {
+	newest := held
+	for _, other := range p.chains {
+		e, ok, err := p.index.newestEvent(ctx, other.cfg.AnchorLog)
+		if err != nil {
+			return point{}, false, err
+		}
+		if ok && other != c {
+			newest = max(newest, e.Number)
+		}
+	}
+	if newest > held {
+		at, ok, err := p.index.point(ctx, `WHERE size = ?`, int64(newest))
+		if err != nil || ok {
+			return at, ok, err
+		}
+	}
+	return p.index.toPost(ctx)
+}
+
 // post plans the newest checkpoint that is to be anchored, unless it is there or
 // an earlier one is still on its way.
 func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) error {
-	at, ok, err := p.index.toPost(ctx)
 	final, head := c.seen()
+	at, ok, err := p.choose(ctx, c, head.Size)
 	if err != nil || !ok || final == 0 || head.Size >= at.Size {
 		return err
 	}
@@ -96,7 +121,7 @@ func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) e
 	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
 		return err // planned already; which signatures it carries must not change
 	}
-	cosignatures, err := p.index.cosignatures(ctx, at)
+	cosignatures, err := p.cosignatures(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -164,18 +189,34 @@ func (p *poster) record(ctx context.Context, open []send.Status) error {
 	return errors.Join(errs...)
 }
 
-// receipt tells the ledger that the newest anchored checkpoint is final on a
-// chain, once for all members: the one whose transaction it was does so at once,
-// the others if it does not.
+// receipt tells the ledger which checkpoints are final on a chain, each once for
+// all members: the one whose transaction it was does so at once, the others if it
+// does not.
 func (p *poster) receipt(ctx context.Context, c *publicChain) error {
-	e, ok, err := p.index.newestEvent(ctx, c.cfg.AnchorLog)
-	if err != nil || !ok {
+	events, err := p.index.eventsAfter(ctx, c.cfg.AnchorLog, p.received[c.cfg.ID])
+	if err != nil {
 		return err
 	}
-	had, err := p.index.states(ctx, fmt.Sprintf("anchored/%s/%016x/", c.cfg.ID, e.Number))
-	if err != nil || len(had) > 0 {
-		return err
+	complete := true // up to here
+	for _, e := range events {
+		had, err := p.index.states(ctx, fmt.Sprintf("anchored/%s/%016x/", c.cfg.ID, e.Number))
+		if err != nil {
+			return err
+		}
+		if complete = complete && len(had) > 0; complete {
+			p.received[c.cfg.ID] = e.Number
+		}
+		if len(had) > 0 {
+			continue
+		}
+		if err := p.receiptOf(ctx, c, e); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (p *poster) receiptOf(ctx context.Context, c *publicChain, e event) error {
 	id := anchorIntent(c.cfg.ID, e.Number)
 	delay := (1 + p.rank(e.Number)) * takeover
 	st, err := p.sender.Status(ctx, id)

@@ -26,17 +26,22 @@ var errNone = errors.New("not on the ledger")
 
 // note returns the signed note of an accepted checkpoint.
 func (a *anchor) note(ctx context.Context, p point) ([]byte, error) {
-	cosignatures, err := a.index.cosignatures(ctx, p)
-	if err == nil && len(cosignatures) < a.cfg.K {
-		// The index keeps those of checkpoints that this anchor takes to the chains;
-		// others can take any.
-		cosignatures, err = a.storedCosignatures(ctx, p)
-	}
+	cosignatures, err := a.cosignatures(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	c := log.Checkpoint{Network: a.cfg.Network, LogID: a.policy.LogID(), Size: p.Size, Root: p.Root, Time: p.Time}
 	return a.policy.Note(c, cosignatures)
+}
+
+// cosignatures returns those of an accepted checkpoint. The index keeps them for
+// checkpoints that go to the chains by themselves; others can take any there.
+func (a *anchor) cosignatures(ctx context.Context, p point) ([]log.Cosignature, error) {
+	found, err := a.index.cosignatures(ctx, p)
+	if err == nil && len(found) < a.cfg.K {
+		found, err = a.storedCosignatures(ctx, p)
+	}
+	return found, err
 }
 
 // storedCosignatures asks the own peer for the cosignatures of a checkpoint.
