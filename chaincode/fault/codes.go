@@ -86,7 +86,7 @@ var table = map[Code]entry{
 	TooLarge:           {"too_large", 413, "InvalidArgument", "Make the request smaller, or split the batch."},
 	UnknownOperation:   {"unknown_operation", 400, "InvalidArgument", "Use an operation of this version; docs/formats/operation.md lists them."},
 	WrongNetwork:       {"wrong_network", 400, "InvalidArgument", "Sign for this ledger: take the network name from GET /v1/network."},
-	Expired:            {"expired", 400, "InvalidArgument", "Sign the operation anew with a later exp."},
+	Expired:            {"expired", 400, "InvalidArgument", "Look the operation up by its id, in case it was executed in time; if not, sign it anew with a later exp."},
 	NotYetValid:        {"not_yet_valid", 400, "InvalidArgument", "Set your clock; iat may be at most five minutes ahead."},
 	LifetimeTooLong:    {"lifetime_too_long", 400, "InvalidArgument", "Choose an exp after iat and at most 24 hours after it."},
 	AlgMismatch:        {"alg_mismatch", 400, "InvalidArgument", "Name the algorithm of the key that kid points to."},
