@@ -196,8 +196,14 @@ func (g *game) confirm() {
 	vault := []string{opstest.EVMVault, opstest.TronVault}[g.random.IntN(2)]
 	i := g.random.IntN(4)
 	a := g.model.funded[vault][i] + 1 + g.random.Int64N(1<<g.random.IntN(22))
+	_, err := g.Invoke(g.Members[i].Caller(), "reward:Reserve", reward.Reserve{Vault: vault, Funded: reward.Amount(a)})
+	if fault.Of(err) == fault.NotDue && g.model.funded[vault][i] > 0 {
+		return // an epoch is being folded
+	}
+	if err != nil {
+		g.t.Fatal(err)
+	}
 	g.model.funded[vault][i] = a
-	g.Must(g.Members[i].Caller(), "reward:Reserve", reward.Reserve{Vault: vault, Funded: reward.Amount(a)})
 }
 
 func (g *game) cut() {

@@ -322,6 +322,31 @@ func TestReserveNeverFalls(t *testing.T) {
 	}
 }
 
+// Fabric voids a page of folding when a word that it read was changed after it was
+// endorsed: a member must not be able to change its own while an epoch is folded.
+func TestReservesRestWhileFolding(t *testing.T) {
+	w, _, _ := epoch(t)
+	say := func(member int, funded reward.Amount) fault.Code {
+		_, err := w.Invoke(w.Members[member].Caller(), "reward:Reserve", reward.Reserve{Vault: opstest.EVMVault, Funded: funded})
+		return fault.Of(err)
+	}
+	if code := say(0, 1001); code != 0 {
+		t.Errorf("between epochs: %v", code)
+	}
+	w.Checkpoint(3, opstest.Start+200)
+	w.Must(ledger.Caller{}, "reward:Cut", nil)
+	if code := say(0, 1002); code != fault.NotDue {
+		t.Errorf("while an epoch waits: %v, want %v", code, fault.NotDue)
+	}
+	if code := say(3, 900); code != 0 {
+		t.Errorf("a first word: %v", code)
+	}
+	w.Must(ledger.Caller{}, "reward:Fold", nil)
+	if code := say(0, 1002); code != 0 {
+		t.Errorf("afterwards: %v", code)
+	}
+}
+
 // A subtree that is full takes no further payee, and the fold goes on: what is
 // due to that payee stays due.
 func TestFullSubtreeHoldsNobodyElseUp(t *testing.T) {

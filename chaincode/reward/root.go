@@ -195,7 +195,8 @@ func reserveKey(vault, msp string) string { return "reserve/" + vault + "/" + ms
 
 // Apply stores the calling organisation's word about a vault. What reached a
 // vault does not leave it but to payees, so the word never falls.
-// Errors: fault.NotMember, fault.VaultUnknown, fault.NotGrowing.
+// Errors: fault.NotMember, fault.VaultUnknown, fault.NotGrowing, fault.NotDue
+// while a cut epoch waits to be folded.
 func (r *Reserve) Apply(tx *ledger.Tx, n *govern.Network) error {
 	member, err := n.CallingMember(tx)
 	if err != nil {
@@ -212,7 +213,29 @@ func (r *Reserve) Apply(tx *ledger.Tx, n *govern.Network) error {
 	if r.Funded <= before {
 		return fault.New(fault.NotGrowing, "%s has confirmed %d already", member.MSP, before)
 	}
+	// Folding reads the members' words: one that kept changing would void every
+	// page that does. A first word is let in, as it comes only once.
+	if before > 0 {
+		if err := refuseWhileFolding(tx); err != nil {
+			return err
+		}
+	}
 	tx.Put(key, encodeAmount(reserveType, r.Funded))
+	return nil
+}
+
+func refuseWhileFolding(tx *ledger.Tx) error {
+	state, err := loadFold(tx)
+	if err != nil {
+		return err
+	}
+	current, err := Current(tx)
+	if err != nil {
+		return err
+	}
+	if state.Epoch < current.Number {
+		return fault.New(fault.NotDue, "epoch %d is being folded", state.Epoch)
+	}
 	return nil
 }
 
