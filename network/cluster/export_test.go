@@ -45,3 +45,5 @@ func RunSteps(ctx context.Context, steps []Step, parts Part, out io.Writer) erro
 	}
 	return runSteps(ctx, in, parts, out)
 }
+
+func SameFounding(wanted, founded []byte) error { return sameFounding(wanted, founded) }

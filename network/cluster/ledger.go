@@ -3,7 +3,9 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/killick-ledger/killick/network/fabric"
@@ -14,7 +16,9 @@ import (
 // the chaincode's definition with its own copy of the block.
 const initWithin = 30 * time.Second
 
-// initLedger runs ops:Init unless the ledger says that it has a network.
+// initLedger runs ops:Init unless the ledger says that it has a network. Whoever
+// comes first founds it, so a network that is there must be the one of the
+// configuration: a member could have founded one of its own.
 func (c *Cluster) initLedger(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, initWithin)
 	defer cancel()
@@ -23,20 +27,44 @@ func (c *Cluster) initLedger(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	if _, err := client.Evaluate(ctx, "ops:Network"); err == nil {
-		return nil
-	}
 	founding, err := c.founding()
 	if err != nil {
 		return err
 	}
-	return again(ctx, func() error {
-		if _, err := client.Evaluate(ctx, "ops:Network"); err == nil {
+	var founded []byte
+	err = again(ctx, func() error {
+		if founded, err = client.Evaluate(ctx, "ops:Network"); err == nil {
 			return nil
 		}
-		_, err := client.Execute(ctx, "ops:Init", founding)
+		if _, err := client.Execute(ctx, "ops:Init", founding); err != nil {
+			return err
+		}
+		founded, err = client.Evaluate(ctx, "ops:Network")
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return sameFounding(founding, founded)
+}
+
+// sameFounding compares who decides on a ledger and who may make money there with
+// what the configuration says.
+func sameFounding(wanted, founded []byte) error {
+	type founding struct {
+		Network, Log string
+		Members      []member
+		K            int
+		Treasuries   []string
+	}
+	var want, is founding
+	if err := errors.Join(json.Unmarshal(wanted, &want), json.Unmarshal(founded, &is)); err != nil {
+		return fmt.Errorf("ledger's network: %w", err)
+	}
+	if !reflect.DeepEqual(want, is) {
+		return fmt.Errorf("the ledger was founded with another network, log, members, quorum or treasuries than the configuration has: %+v, want %+v", is, want)
+	}
+	return nil
 }
 
 type member struct {
