@@ -295,3 +295,26 @@ func TestChainsMeet(t *testing.T) {
 	}
 	w.proves(of - 1)
 }
+
+// A member whose clock is as far ahead as the others allow does not make them wait
+// for its time to come.
+func TestTimeAheadIsNotWaitedFor(t *testing.T) {
+	w, hostile := spammer(t)
+	w.cutRecord()
+	w.tick()
+	size, err := w.members[0].size(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := w.members[0].log.Root(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.lie(hostile, size, root, w.now.Add(29*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	w.until("accepted", 5*time.Second, func() bool { return w.head().Size == size })
+	from := w.head().Number
+	w.cutRecord()
+	w.until("the next checkpoint", 15*time.Second, func() bool { return w.head().Number > from })
+}

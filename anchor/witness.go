@@ -18,6 +18,8 @@ import (
 const (
 	// maxSkew is how far a checkpoint's time may be from the own clock.
 	maxSkew = 30 * time.Second
+	// caution is how much less this member's own candidates are ahead.
+	caution = 5 * time.Second
 	// turn is how long each member waits for the one before it to put a candidate.
 	turn = 2 * time.Second
 	// acceptTurn is the same for accepting one.
@@ -274,7 +276,7 @@ func (w *witness) cosign(ctx context.Context, head point, c candidate) error {
 	return w.sign(ctx, c.Size, root, c.Time)
 }
 
-// horizon is later than any time that members sign now, and clocks may be set.
+// horizon is later than any time that members sign now.
 func (w *witness) horizon() uint64 { return uint64(w.now().Add(2 * maxSkew).Unix()) }
 
 // last returns what was signed last. Its time does not count when it was signed by
@@ -309,7 +311,7 @@ func (w *witness) sign(ctx context.Context, size uint64, root [32]byte, time uin
 func (w *witness) propose(ctx context.Context, head point, candidates []candidate) error {
 	now := w.now()
 	size, err := w.size(ctx)
-	if err != nil || size <= head.Size || uint64(now.Unix()) <= head.Time {
+	if err != nil || size <= head.Size {
 		return err
 	}
 	busy, err := w.index.busySince(ctx, head.Size)
@@ -325,15 +327,12 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 		// A candidate is out: give it the time to be accepted before another one. Only
 		// one that this member has signed: others may be there to delay it.
 		s := w.seen[c.key()]
-		if !c.signedBy(w.cfg.Organisation) && s.signed.IsZero() {
-			continue
-		}
-		if next := s.first.Add((1 + w.rank(head.Number+1)) * turn); next.After(due) {
+		ours := c.signedBy(w.cfg.Organisation) || !s.signed.IsZero()
+		if next := s.first.Add((1 + w.rank(head.Number+1)) * turn); ours && next.After(due) {
 			due = next
 		}
 	}
-	// Without a quorum each further one comes later: they are of no use, and stay
-	// in the log for ever.
+	// Without a quorum each further one comes later: of no use, they stay for ever.
 	if lap := w.put.Add(min(time.Duration(w.n())*turn<<min(w.puts, 10), w.cfg.Cadence.Quiet)); w.puts > 0 && lap.After(due) {
 		due = lap
 	}
@@ -341,7 +340,9 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 		return nil
 	}
 	lastSize, lastTime, err := w.last()
-	if err != nil || size <= lastSize || uint64(now.Unix()) <= lastTime {
+	// A head that is ahead is followed by its next second rather than waited for.
+	at := max(uint64(now.Unix()), head.Time+1, lastTime+1)
+	if err != nil || size <= lastSize || at > uint64(now.Add(maxSkew-caution).Unix()) {
 		return err
 	}
 	root, err := w.log.Root(size)
@@ -350,7 +351,7 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 	}
 	w.put = now
 	w.puts++
-	return w.sign(ctx, size, root, uint64(now.Unix()))
+	return w.sign(ctx, size, root, at)
 }
 
 // accept makes a checkpoint of the largest candidate that K members have signed.
