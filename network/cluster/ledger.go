@@ -102,12 +102,12 @@ func (c *Cluster) founding() ([]byte, error) {
 			vaults = append(vaults, vault{ID: v, Token: ch.Token, Asset: asset})
 		}
 	}
-	var issuers, treasuries []string
+	// A treasury is trusted: what it funds shares the vaults with what others fund.
+	// So it is one, and not any of the members.
+	treasuries := []string{members[0].MSP}
+	var issuers []string
 	for _, id := range c.Issuers {
 		issuers = append(issuers, "did:killick:"+c.Network+":"+id)
-	}
-	for _, m := range members {
-		treasuries = append(treasuries, m.MSP)
 	}
 	return json.Marshal(struct {
 		Network          string   `json:"network"`

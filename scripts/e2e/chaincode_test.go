@@ -217,6 +217,7 @@ func (n *network) oneMemberAlone(t *testing.T) {
 	if !errors.As(err, &invalid) || !strings.Contains(invalid.Error(), "ENDORSEMENT_POLICY_FAILURE") {
 		t.Errorf("%v, want it voided by the endorsement policy", err)
 	}
+	refusedBy(t, connect(t, n.Cluster.Client(1, topology.Admin)), fault.NotMember, "reward:Fund", fundOf(t, bob, "no treasury"))
 	if balance, _ := n.money(t, bob); balance != 0 {
 		t.Errorf("bob has %d", balance)
 	}
