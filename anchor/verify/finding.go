@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -49,7 +50,7 @@ func examine(ctx context.Context, data []byte, p *log.Policy, o options) *findin
 		if isTron(c.ID) {
 			list = o.tron
 		}
-		more, silent := onChain(ctx, b, p, c.ID, list)
+		more, silent := onChain(ctx, b, p, c.ID, list, o.timeout)
 		checks, notes = append(checks, more...), append(notes, silent...)
 	}
 	if len(p.Chains) == 0 {
@@ -60,8 +61,9 @@ func examine(ctx context.Context, data []byte, p *log.Policy, o options) *findin
 
 // onChain asks every endpoint given for a chain. All that answer for it must agree
 // with the bundle, and so with each other; one is enough. Endpoints of other
-// chains are passed over: a policy may name several EVM chains.
-func onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chain string, endpoints []string) (checks []log.Check, notes []string) {
+// chains are passed over: a policy may name several EVM chains. Each has a time of
+// its own, so that one that hangs does not use up that of the others.
+func onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chain string, endpoints []string, limit time.Duration) (checks []log.Check, notes []string) {
 	name := "chain " + chain
 	if len(endpoints) == 0 {
 		return []log.Check{{Name: name, Status: log.Unchecked, Text: "no endpoint was given"}}, nil
@@ -72,7 +74,9 @@ func onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chain string, en
 	answered := false
 	var silent []log.Check
 	for _, url := range endpoints {
-		r, err := read(ctx, url, b, p, chain)
+		one, cancel := context.WithTimeout(ctx, limit)
+		r, err := read(one, url, b, p, chain)
+		cancel()
 		if err != nil {
 			silent = append(silent, log.Check{Name: name, Status: log.Unchecked, Text: err.Error()})
 			continue

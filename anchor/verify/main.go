@@ -76,8 +76,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
 		return exitPartly
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
 	f := examine(ctx, data, policy, o)
 	if o.json {
 		err = f.writeJSON(stdout)
@@ -102,7 +100,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Var(&o.tron, "tron", "JSON-RPC `URL` of Tron (may be repeated)")
 	fs.BoolVar(&o.json, "json", false, "print the finding as JSON")
 	fs.BoolVar(&o.offline, "offline", false, "read no chain; then nothing is verified, only signatures and paths are checked")
-	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "give up reading chains after this time")
+	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "give up on an endpoint after this `time`")
 	var names []string
 	for len(args) > 0 {
 		if err := fs.Parse(args); err != nil {

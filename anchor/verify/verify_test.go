@@ -341,6 +341,20 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+// An endpoint that takes requests and never answers costs its own time, not that
+// of those after it.
+func TestEndpointThatHangs(t *testing.T) {
+	s := stage(t, nil)
+	done := make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
+	defer silent.Close()
+	defer close(done)
+	code, out := s.run(s.bundle, "--policy", s.policy, "--evm", silent.URL, "--evm", s.evm, "--tron", s.tron, "--timeout", "1s")
+	if code != exitVerified || !strings.Contains(out, "not used") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
 // A key in an endpoint's URL does not reach the output.
 func TestNoURLInOutput(t *testing.T) {
 	s := stage(t, nil)
