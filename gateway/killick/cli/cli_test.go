@@ -194,6 +194,23 @@ func TestUsageAndErrors(t *testing.T) {
 	if exit, _, errOut := w.run("keys", "new", "--out", w.path("a")); exit != 1 || !strings.Contains(errOut, "never overwritten") {
 		t.Errorf("second keys new: %d %s", exit, errOut)
 	}
+	// Neither file is left without the other.
+	w.write("half.recovery", "")
+	if exit, _, errOut := w.run("keys", "new", "--out", w.path("half")); exit != 1 || !strings.Contains(errOut, "never overwritten") {
+		t.Errorf("keys new beside another recovery key: %d %s", exit, errOut)
+	}
+	if _, err := os.Stat(w.path("half.keys")); err == nil {
+		t.Error("keys without their recovery key are left")
+	}
+	if err := os.Remove(w.path("a.recovery")); err != nil { // it is kept elsewhere
+		t.Fatal(err)
+	}
+	if exit, _, errOut := w.run("keys", "new", "--out", w.path("a")); exit != 1 || !strings.Contains(errOut, "never overwritten") {
+		t.Errorf("keys new beside other keys: %d %s", exit, errOut)
+	}
+	if _, err := os.Stat(w.path("a.recovery")); err == nil {
+		t.Error("a recovery key of no keys is left")
+	}
 	if err := w.ledger.Found(); err != nil {
 		t.Fatal(err)
 	}

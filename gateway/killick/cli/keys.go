@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -38,11 +40,13 @@ Nothing is sent. Existing files are never overwritten.`,
 				Address  string `json:"address,omitempty"`
 				Tron     string `json:"tron,omitempty"`
 			}{Keys: base + ".keys", Recovery: base + ".recovery"}
-			if err := identity.Save(view.Keys, passphrase); err != nil {
-				return err
-			}
+			// The recovery key first: no key that acts may be there without it. One
+			// that belongs to no key must not lie about either.
 			if err := recovery.Save(view.Recovery, passphrase); err != nil {
 				return err
+			}
+			if err := identity.Save(view.Keys, passphrase); err != nil {
+				return errors.Join(err, os.Remove(view.Recovery))
 			}
 			if address, ok := identity.Address(); ok {
 				view.Address, view.Tron = "0x"+canon.Hex(address[:]), canon.TronAddress(address)
