@@ -240,6 +240,11 @@ func TestEpochToSignedRoot(t *testing.T) {
 	if len(leaves) != 1 || leaves[0].Payee != canon.Hex(address[:]) || leaves[0].Cumulative != 5 {
 		t.Fatalf("leaves %+v", leaves)
 	}
+	other := reward.SubtreeOf(address) + 1
+	question := reward.LeavesQuery{Vault: opstest.EVMVault, Subtree: &other, After: strings.Repeat("00", 20)}
+	if answer, err := w.Invoke(ledger.Caller{}, "reward:Leaves", question); fault.Of(err) != fault.InvalidValue {
+		t.Errorf("leaves of subtree %d after an address of another one: %s, %v", other, answer, err)
+	}
 	n := network(t, w)
 	domain, err := reward.Domain(n.Vaults[0].ID, n.Vaults[0].Token, opstest.LogID)
 	if err != nil {

@@ -91,6 +91,9 @@ func (q *LeavesQuery) Answer(tx *ledger.Tx, n *govern.Network) ([]LeafView, erro
 		if err != nil {
 			return nil, fault.New(fault.InvalidValue, "after: %s", fault.Text(err))
 		}
+		if q.Subtree != nil && *q.Subtree != SubtreeOf([20]byte(address)) {
+			return nil, fault.New(fault.InvalidValue, "after is not in the subtree %d", *q.Subtree)
+		}
 		after = totalKey(q.Vault, [20]byte(address))
 	}
 	entries, err := tx.Prefix(prefix, after, limit)
