@@ -49,8 +49,10 @@ func (n *network) faults(t *testing.T) {
 	}{
 		{"a peer", func(*testing.T) string { return "peer.org2" }}, // the gateway asks it next after its own
 		{"the gateway's own peer", func(*testing.T) string { return "peer.org1" }},
+		// The next leader is not killed as well: an orderer that comes back under load
+		// takes part in nothing for some seconds, so that would be a second failure at a
+		// time, which four orderers are not made for.
 		{"the leader of the orderers", n.leader},
-		{"the next leader", n.leader},
 		{"a chaincode service", func(*testing.T) string { return "chaincode.org1" }},
 		{"an anchor", func(*testing.T) string { return "anchor.org1" }},
 		{"the gateway", func(*testing.T) string { return "gateway.org1" }},
