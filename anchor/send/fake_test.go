@@ -25,6 +25,7 @@ type fake struct {
 	pool   map[string]tx // by id
 	floor  int           // pool and blocks take no lower fee
 	behind int           // blocks by which the account's nonce is behind
+	pooled bool          // the account's nonce counts the pool, as eth_getTransactionCount("pending") does
 	revert map[string]int
 	failed map[string]bool // intents that were let fail
 	sent   map[string]tx   // all that ever came in, by id
@@ -140,6 +141,9 @@ func (f *fake) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, in
 			t.Nonce, t.Fee = last.Nonce, max(last.Fee+1, f.floor)
 		default:
 			t.Nonce = f.nonce(max(0, f.head(send.Latest)-f.behind))
+			if f.pooled {
+				t.Nonce += uint64(len(f.pool))
+			}
 			for slices.Contains(inUse, t.Nonce) {
 				t.Nonce++
 			}

@@ -154,7 +154,7 @@ func (r *round) move(ctx context.Context, i int) error {
 	}
 	switch d.Move {
 	case Arm:
-		return r.arm(ctx, i)
+		return r.arm(ctx, i, d.Phase)
 	case Broadcast:
 		return r.broadcast(ctx, st, d.Try, d.Phase)
 	case Wait, Finish, Stop:
@@ -162,8 +162,9 @@ func (r *round) move(ctx context.Context, i int) error {
 	return nil
 }
 
-// arm signs an attempt, writes it down and broadcasts it.
-func (r *round) arm(ctx context.Context, i int) error {
+// arm signs an attempt, writes it down and broadcasts it. An intent whose change
+// has happened stays in its phase: the attempt is for the sake of another one.
+func (r *round) arm(ctx context.Context, i int, p Phase) error {
 	st, now := &r.all[i], r.s.cfg.Now()
 	if err := r.s.tooEarly(st.ID, now); err != nil {
 		return chainError{err}
@@ -178,8 +179,11 @@ func (r *round) arm(ctx context.Context, i int) error {
 	if err != nil {
 		return err // nothing has left; the next round arms again
 	}
-	phase := PhaseArmed
-	if len(earlier) > 0 {
+	phase, sent := PhaseArmed, PhaseSent
+	switch {
+	case p.Done() || p == PhaseMined:
+		phase, sent = p, p
+	case len(earlier) > 0:
 		phase = PhaseSent // an earlier attempt is out already
 	}
 	if err := r.s.db.arm(ctx, st.ID, a, phase); err != nil {
@@ -188,7 +192,7 @@ func (r *round) arm(ctx context.Context, i int) error {
 	st.Phase = phase
 	st.Tries = append(st.Tries, Try{Attempt: a})
 	r.views[i].Tries = st.Tries
-	return r.broadcast(ctx, st, len(st.Tries)-1, PhaseSent)
+	return r.broadcast(ctx, st, len(st.Tries)-1, sent)
 }
 
 // broadcast sends an attempt's bytes. That they may be out is on disk first; an

@@ -108,6 +108,23 @@ func TestSomebodyElseDeliversWhileOursIsStuck(t *testing.T) {
 	}
 }
 
+// The same where nodes count the pool: b is signed for the nonce behind ours, which
+// has to be outbid.
+func TestSomebodyElseDeliversInFrontOfANonce(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.f.pooled = true
+	h.plan("a")
+	h.step()
+	h.f.floor = 5 // ours stays in the pool
+	h.f.deliver("a")
+	h.plan("b")
+	h.finish(200)
+	h.check()
+	if a := h.status("a"); !a.Phase.Done() || len(a.Tries) < 2 || h.f.paid() != 2 {
+		t.Errorf("a is %s after %d tries, %d fees were paid", a.Phase, len(a.Tries), h.f.paid())
+	}
+}
+
 // A block with a's transaction is dropped and forgotten, somebody else delivers
 // a, and b was signed for the nonce behind: a's bytes go out once more.
 func TestGapIsFilled(t *testing.T) {

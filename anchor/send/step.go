@@ -45,12 +45,8 @@ func Next(v View, p Policy) Decision {
 	p = p.orDefaults()
 	live, inBlock := sortTries(v.Tries)
 	last := len(live) - 1
-	if fillsGap(v, live, p) {
-		held := Decision{Move: Broadcast, Phase: PhaseMined, Try: live[last]}
-		if v.Phase.Done() {
-			held.Phase = v.Phase
-		}
-		return held
+	if d, ok := fillsGap(v, live, p); ok {
+		return d
 	}
 	switch {
 	case v.Phase.Done():
@@ -105,15 +101,24 @@ func sortTries(tries []Try) (live []int, inBlock bool) {
 	return live, inBlock
 }
 
-// fillsGap: a block with our transaction was dropped, no node kept it, and
-// somebody else made the change meanwhile. Another intent was signed for the next
-// nonce and can only land when ours does, at the price of one fee.
-func fillsGap(v View, live []int, p Policy) bool {
+// fillsGap: somebody else made the change, and another intent was signed for the
+// next nonce and can only land when ours does, at the price of one fee. Ours was in
+// a block that was dropped and no node kept it, or its fee has become too low.
+func fillsGap(v View, live []int, p Policy) (Decision, bool) {
 	if !v.Gap || v.Halted || len(live) == 0 || !v.HeldLatest && !v.HeldFinal {
-		return false
+		return Decision{}, false
 	}
-	t := v.Tries[live[len(live)-1]]
-	return !t.First.IsZero() && t.Outcome.State == StateUnknown && away(v.Now, t.Last) >= p.Resend
+	d := Decision{Move: Broadcast, Phase: PhaseMined, Try: live[len(live)-1]}
+	if v.Phase.Done() {
+		d.Phase = v.Phase
+	}
+	t := v.Tries[d.Try]
+	if mayBump(t, len(live), v.Now, p) && t.Outcome.State == StatePending && !t.First.IsZero() {
+		return Decision{Move: Arm, Phase: d.Phase}, true
+	}
+	// An attempt that is on disk and never left is the bump of a moment ago.
+	out := len(live) > 1 && t.First.IsZero()
+	return d, out || !t.First.IsZero() && t.Outcome.State == StateUnknown && away(v.Now, t.Last) >= p.Resend
 }
 
 // away is how far a moment in the journal is from now. One that lies ahead was

@@ -18,6 +18,8 @@ func TestNext(t *testing.T) {
 	lost := send.Try{First: ago(30 * time.Second), Last: ago(30 * time.Second)}
 	// The clock was ahead by a day when it was sent.
 	ahead := send.Try{First: ago(-24 * time.Hour), Last: ago(-24 * time.Hour)}
+	pooled := fresh
+	pooled.Outcome = is(send.StatePending, false)
 	waiting := ahead
 	waiting.Outcome = is(send.StatePending, false)
 	expiring := old
@@ -62,8 +64,14 @@ func TestNext(t *testing.T) {
 		{"stopped", send.View{Phase: send.PhaseStopped}, send.Decision{Phase: send.PhaseStopped}},
 		{"delivered by another, in front of a nonce", send.View{HeldLatest: true, Gap: true, Tries: tries(lost)},
 			send.Decision{Move: send.Broadcast, Phase: send.PhaseMined}},
-		{"delivered by another, still in the pool", send.View{HeldLatest: true, Gap: true, Tries: tries(old)},
+		{"delivered by another, in the pool in front of a nonce", send.View{HeldLatest: true, Gap: true, Tries: tries(pooled)},
 			send.Decision{Phase: send.PhaseMined}},
+		{"the same for long", send.View{HeldLatest: true, Gap: true, Tries: tries(old)},
+			send.Decision{Move: send.Arm, Phase: send.PhaseMined}},
+		{"the same, bumped, not sent yet", send.View{HeldFinal: true, Gap: true, Phase: send.PhaseRecorded, Tries: tries(old, armed)},
+			send.Decision{Move: send.Broadcast, Phase: send.PhaseRecorded, Try: 1}},
+		{"the same, bumped enough", send.View{HeldFinal: true, Gap: true, Phase: send.PhaseRecorded, Tries: tries(old, old, old)},
+			send.Decision{Phase: send.PhaseRecorded}},
 		{"recorded, in front of a nonce", send.View{HeldFinal: true, Gap: true, Phase: send.PhaseRecorded, Tries: tries(lost)},
 			send.Decision{Move: send.Broadcast, Phase: send.PhaseRecorded}},
 		{"recorded", send.View{HeldFinal: true, Phase: send.PhaseRecorded, Tries: tries(lost)},
