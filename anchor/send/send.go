@@ -63,7 +63,7 @@ func (p Phase) Done() bool { return p == PhaseFinal || p == PhaseRecorded }
 type Policy struct {
 	Resend  time.Duration // broadcast the same bytes again when no node knows them; 10 s
 	Bump    time.Duration // sign anew with a higher fee when not in a block; 60 s
-	Bumps   int           // attempts that share a nonce, at most; 10
+	Bumps   int           // attempts of one nonce, after which the pause doubles each time; 10
 	Reverts int           // failed and paid for, at most, before the intent is stopped; 3
 	Doubt   time.Duration // how long a final success may be missing in the contract; 5 min
 }

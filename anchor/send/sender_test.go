@@ -188,6 +188,22 @@ func TestFeeSpike(t *testing.T) {
 	}
 }
 
+// Fees that rise for longer than an intent is bumped often do not end it.
+func TestFeesThatKeepRising(t *testing.T) {
+	h := newHarness(t, newFake(0))
+	h.plan("a")
+	for range 400 {
+		h.step()
+		h.f.floor = 1 + len(h.status("a").Tries)
+		h.f.mine(block3)
+	}
+	h.finish(3000)
+	h.check()
+	if st := h.status("a"); len(st.Tries) > 30 || h.f.paid() != 1 {
+		t.Errorf("tries = %d, paid = %d", len(st.Tries), h.f.paid())
+	}
+}
+
 func TestReorg(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		for name, make := range kinds() {

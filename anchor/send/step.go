@@ -126,9 +126,11 @@ func fillsGap(v View, live []int, p Policy) (Decision, bool) {
 func away(now, then time.Time) time.Duration { return now.Sub(then).Abs() }
 
 // mayBump: a transaction that expires has no nonce to share, so a second one
-// could land beside it; it is waited for instead.
+// could land beside it; it is waited for instead. After a number of attempts each
+// further one waits twice as long: fees may rise for days.
 func mayBump(newest Try, live int, now time.Time, p Policy) bool {
-	return newest.Expires.IsZero() && live < p.Bumps && away(now, newest.First) >= p.Bump
+	wait := p.Bump << min(max(live-p.Bumps+1, 0), 16)
+	return newest.Expires.IsZero() && away(now, newest.First) >= wait
 }
 
 // contradiction returns why the intent must not go on, or "".

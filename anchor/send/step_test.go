@@ -18,6 +18,8 @@ func TestNext(t *testing.T) {
 	lost := send.Try{First: ago(30 * time.Second), Last: ago(30 * time.Second)}
 	// The clock was ahead by a day when it was sent.
 	ahead := send.Try{First: ago(-24 * time.Hour), Last: ago(-24 * time.Hour)}
+	minute := old
+	minute.First = ago(100 * time.Second)
 	pooled := fresh
 	pooled.Outcome = is(send.StatePending, false)
 	waiting := ahead
@@ -51,7 +53,8 @@ func TestNext(t *testing.T) {
 		{"pending for long", send.View{Tries: tries(old)}, send.Decision{Move: send.Arm, Phase: send.PhaseSent}},
 		{"pending for long, expires", send.View{Tries: tries(expiring)}, send.Decision{Phase: send.PhaseSent}},
 		{"bumped, not sent yet", send.View{Tries: tries(old, armed)}, send.Decision{Move: send.Broadcast, Phase: send.PhaseSent, Try: 1}},
-		{"bumped enough", send.View{Tries: tries(old, old, old)}, send.Decision{Phase: send.PhaseSent}},
+		{"bumped often", send.View{Tries: tries(old, old, minute)}, send.Decision{Phase: send.PhaseSent}},
+		{"bumped often, long ago", send.View{Tries: tries(old, old, old)}, send.Decision{Move: send.Arm, Phase: send.PhaseSent}},
 		{"dead", send.View{Tries: tries(dead)}, send.Decision{Move: send.Arm, Phase: send.PhasePlanned}},
 		{"dead, another one on its way", send.View{Blocked: true, Tries: tries(dead)}, send.Decision{Phase: send.PhasePlanned}},
 		{"mined", send.View{HeldLatest: true, Tries: tries(mined)}, send.Decision{Phase: send.PhaseMined}},
@@ -70,7 +73,7 @@ func TestNext(t *testing.T) {
 			send.Decision{Move: send.Arm, Phase: send.PhaseMined}},
 		{"the same, bumped, not sent yet", send.View{HeldFinal: true, Gap: true, Phase: send.PhaseRecorded, Tries: tries(old, armed)},
 			send.Decision{Move: send.Broadcast, Phase: send.PhaseRecorded, Try: 1}},
-		{"the same, bumped enough", send.View{HeldFinal: true, Gap: true, Phase: send.PhaseRecorded, Tries: tries(old, old, old)},
+		{"the same, bumped often", send.View{HeldFinal: true, Gap: true, Phase: send.PhaseRecorded, Tries: tries(old, old, minute)},
 			send.Decision{Phase: send.PhaseRecorded}},
 		{"recorded, in front of a nonce", send.View{HeldFinal: true, Gap: true, Phase: send.PhaseRecorded, Tries: tries(lost)},
 			send.Decision{Move: send.Broadcast, Phase: send.PhaseRecorded}},
