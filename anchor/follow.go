@@ -104,6 +104,9 @@ func (a *anchor) followOnce(ctx context.Context) error {
 	// The index may be behind the log, or new; the log is never behind the index
 	// unless it was removed.
 	from = min(from, a.log.Size())
+	if a.bft != nil {
+		a.bft.loaded = false // it may have seen blocks that were not stored
+	}
 	type item struct {
 		b   *block.Block
 		err error

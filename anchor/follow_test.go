@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
 // stream is a member's ledger whose block stream ends after a number of blocks,
@@ -138,5 +139,55 @@ func TestOrderersMustSign(t *testing.T) {
 		if err := o.check(t.Context(), &forged); err == nil || !strings.Contains(err.Error(), "1 of 4 orderers signed") {
 			t.Errorf("block %d with one signature: %v", b.Number, err)
 		}
+	}
+}
+
+// tape is a ledger of recorded blocks whose stream ends.
+type tape struct {
+	ledger
+	blocks []*block.Block
+}
+
+func (l tape) Block(_ context.Context, number uint64) (*block.Block, error) {
+	return l.blocks[number], nil
+}
+
+func (l tape) Blocks(_ context.Context, from uint64) iter.Seq2[*block.Block, error] {
+	return func(yield func(*block.Block, error) bool) {
+		for _, b := range l.blocks[from:] {
+			if !yield(b, nil) {
+				return
+			}
+		}
+		yield(nil, errStream)
+	}
+}
+
+// A configuration block that was checked and could not be stored, as the disk was
+// full, does not decide whose signatures the blocks before it need.
+func TestConfigurationThatWasNotStored(t *testing.T) {
+	all := make([]*block.Block, 2)
+	for _, b := range recorded(t) {
+		if b.Number < 2 {
+			all[b.Number] = b
+		}
+	}
+	w := newWorld(t)
+	m := w.members[0]
+	cfg := *m.cfg
+	cfg.Dir, cfg.LogID, cfg.Chains = t.TempDir(), canon.Hex(all[0].HeaderHash[:]), nil
+	a, err := open(&cfg, m.keys, tape{blocks: all[:1]}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	a.bft = &orderers{anchor: a}
+	if err := a.followOnce(t.Context()); !errors.Is(err, errStream) || a.log.Size() != 1 {
+		t.Fatalf("%d blocks: %v", a.log.Size(), err)
+	}
+	a.ledger = tape{blocks: all}
+	a.bft.of = block.Consenters{{ID: 99}}
+	if err := a.followOnce(t.Context()); !errors.Is(err, errStream) || a.log.Size() != 2 {
+		t.Fatalf("%d blocks: %v", a.log.Size(), err)
 	}
 }
