@@ -49,9 +49,9 @@ func (n *network) faults(t *testing.T) {
 	}{
 		{"a peer", func(*testing.T) string { return "peer.org2" }}, // the gateway asks it next after its own
 		{"the gateway's own peer", func(*testing.T) string { return "peer.org1" }},
-		// The next leader is not killed as well: an orderer that comes back under load
-		// takes part in nothing for some seconds, so that would be a second failure at a
-		// time, which four orderers are not made for.
+		// BUG(orderers): the next leader is not killed as well. Four orderers bear one
+		// failure, and one that has just come back under load seems not to count for some
+		// seconds: of 27 leaders killed one after the other, one change took 30 s.
 		{"the leader of the orderers", n.leader},
 		{"a chaincode service", func(*testing.T) string { return "chaincode.org1" }},
 		{"an anchor", func(*testing.T) string { return "anchor.org1" }},
