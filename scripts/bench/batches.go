@@ -202,12 +202,14 @@ func (b *bank) transfers(count, batch, inFlight int) ([]request, error) {
 		at++
 		return order[at-1]
 	}
+	n := 0 // sets payments of one payer apart: equal ones are one operation
 	for range count {
 		items := make([]ops.Item, batch)
 		for i := range items {
+			n++
 			from := payer()
 			to := (from + 1 + rand.IntN(len(b.accounts)-1)) % len(b.accounts)
-			item, err := b.sign(b.accounts[from], &ops.RewardPay{Asset: "usd", Lines: []reward.Line{{To: b.accounts[to].did, Amount: 1}}})
+			item, err := b.sign(b.accounts[from], &ops.RewardPay{Asset: "usd", Lines: []reward.Line{{To: b.accounts[to].did, Amount: reward.Amount(1 + n%97)}}})
 			if err != nil {
 				return nil, err
 			}
