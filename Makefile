@@ -23,13 +23,13 @@ fabric: ## build Fabric 3.1.1 from its pinned module (once; about a minute)
 	@for b in $(FABRIC); do test -x $(BIN)/$$b || missing=1; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "building Fabric 3.1.1 from its pinned module (about a minute on 2 cores, once) ..."; \
-	  go -C network/tools build -trimpath -o $(BIN)/ $(FABRIC:%=github.com/hyperledger/fabric/cmd/%); \
+	  for b in $(FABRIC); do echo "  $$b"; go -C network/tools build -trimpath -o $(BIN)/ github.com/hyperledger/fabric/cmd/$$b || exit 1; done; \
 	fi
 
 build: fabric ## build everything
 	@mkdir -p $(BIN)
-	@echo "building Killick ..."
-	@set -e; for p in $(OURS); do go build -trimpath -o $(BIN)/$${p%%=*} $${p#*=}; done
+	@echo "building Killick (the first time a few minutes):"
+	@set -e; for p in $(OURS); do echo "  $${p%%=*}"; go build -trimpath -o $(BIN)/$${p%%=*} $${p#*=}; done
 
 demo: build ## the main job on real parts, from key to audit, then everything down again
 	@exec $(BIN)/killick-demo --bin $(BIN)
