@@ -210,6 +210,43 @@ func (w *World) claimOne(ctx context.Context, o owner) error {
 		return fmt.Errorf("a second claim ended with exit code %d: %s", code, stderr)
 	}
 	w.say("a second claim is refused: %s", firstLine(stderr))
+	return w.vaultRefuses(ctx, o)
+}
+
+// vaultRefuses calls the vault with the same claim again, past the command line,
+// which asks before it spends a fee.
+func (w *World) vaultRefuses(ctx context.Context, o owner) error {
+	chain, err := w.chain(o.kind)
+	if err != nil {
+		return err
+	}
+	account, err := o.who.Account(chain)
+	if err != nil {
+		return err
+	}
+	payouts, err := w.Client.Payouts(ctx, account.String())
+	if err != nil {
+		return err
+	}
+	if len(payouts) != 1 {
+		return fmt.Errorf("%d payouts for %s, want 1", len(payouts), account)
+	}
+	vault, err := canon.ParseAccount(payouts[0].GetVault())
+	if err != nil {
+		return err
+	}
+	url := w.Cluster.EVM().RPC[0]
+	if o.kind == "tron" {
+		url = w.Cluster.Tron().RPC[0]
+	}
+	call := fmt.Sprintf(`[{"to":"0x%s","data":"0x%s"},"latest"]`, canon.Hex(vault.Address[:]), payouts[0].GetCalldata())
+	var result string
+	err = rpc(ctx, url, "eth_call", call, &result)
+	var refused *rpcError
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("the vault answers %q, %v to a second claim, want it refused", result, err)
+	}
+	w.say("so does the vault itself: %s", refused.Message)
 	return nil
 }
 

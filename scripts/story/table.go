@@ -87,26 +87,46 @@ func (w *World) anchorCosts(ctx context.Context) (map[string]string, error) {
 }
 
 func gasUsed(ctx context.Context, url string, tx log.Hash) (uint64, error) {
-	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"eth_getTransactionReceipt","params":["0x%s"]}`, canon.Hex(tx[:]))
+	var receipt struct {
+		GasUsed string `json:"gasUsed"`
+	}
+	if err := rpc(ctx, url, "eth_getTransactionReceipt", `["0x`+canon.Hex(tx[:])+`"]`, &receipt); err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimPrefix(receipt.GasUsed, "0x"), 16, 64)
+}
+
+// rpcError is what a node answers to a call that it refuses.
+type rpcError struct {
+	Message string `json:"message"`
+}
+
+func (e *rpcError) Error() string { return e.Message }
+
+// rpc makes one JSON-RPC call.
+func rpc(ctx context.Context, url, method, params string, result any) error {
+	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}`, method, params)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewBufferString(body))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer response.Body.Close()
 	var answer struct {
-		Result struct {
-			GasUsed string `json:"gasUsed"`
-		} `json:"result"`
+		Result json.RawMessage `json:"result"`
+		Error  *rpcError       `json:"error"`
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return 0, err
+		return err
 	}
-	return strconv.ParseUint(strings.TrimPrefix(answer.Result.GasUsed, "0x"), 16, 64)
+	if answer.Error != nil {
+		return answer.Error
+	}
+	return json.Unmarshal(answer.Result, result)
 }
