@@ -178,29 +178,6 @@ func Admit(item Item, network string, now uint64) (*Operation, error) {
 	return o, o.Body.Check(o.Call)
 }
 
-// Precheck does what can be done for a JWS in compact form before it is
-// accepted anywhere: Admit, and the signature where the operation brings its
-// own key. What passes can still be refused for what state says.
-func Precheck(jws, network string, now uint64) error {
-	item, err := ParseCompact(jws)
-	if err != nil {
-		return err
-	}
-	o, err := Admit(item, network, now)
-	if err != nil {
-		return err
-	}
-	create, ok := o.Body.(*DIDCreate)
-	if !ok {
-		return nil
-	}
-	key, err := create.SigningKey(o.fragment)
-	if err != nil {
-		return err
-	}
-	return o.verify(key)
-}
-
 // decode reads a strict JSON object and wants the named members to be there.
 func decode(data []byte, v any, names []string) error {
 	if err := canon.Decode(data, v); err != nil {
