@@ -58,6 +58,13 @@ func (e *Invalid) Error() string {
 	return fmt.Sprintf("transaction %s in block %d is invalid: %s", e.TxID, e.Block, peer.TxValidationCode(e.Code))
 }
 
+// stale reports whether something that the transaction read had changed when it came
+// to be ordered.
+func (e *Invalid) stale() bool {
+	code := peer.TxValidationCode(e.Code)
+	return code == peer.TxValidationCode_MVCC_READ_CONFLICT || code == peer.TxValidationCode_PHANTOM_READ_CONFLICT
+}
+
 // Unknown says that the transaction may or may not commit, now or later. Look it up
 // by its id before anything else is done about it.
 type Unknown struct {

@@ -25,10 +25,33 @@ const (
 
 // Execute runs one transaction to its end: it prepares, endorses and submits it and
 // waits until the own peer has it in a block. It is meant for single transactions,
-// not for masses. It returns *Refused, *Diverged or *Unavailable (nothing happened),
-// *Invalid (it is in a block without effect), or *Unknown when the context ends
-// before the ledger tells.
+// not for masses. A transaction that lost a race for what it read had no effect and
+// is made anew, until the context ends; a refusal counts only once the peers have
+// what any of them had. It returns *Refused, *Diverged or *Unavailable (nothing
+// happened), *Invalid (it is in a block without effect), or *Unknown when the
+// context ends before the ledger tells.
 func (c *Client) Execute(ctx context.Context, function string, args ...[]byte) (Receipt, error) {
+	for again := false; ; {
+		r, err := c.execute(ctx, function, args)
+		var refused *Refused
+		var invalid *Invalid
+		switch {
+		case ctx.Err() != nil:
+			return r, err
+		case errors.As(err, &refused) && !again:
+			// A block reaches one peer before another: two that lag agree on a refusal
+			// that was right a moment ago.
+			again = true
+			c.catchUp(ctx)
+		case errors.As(err, &invalid) && invalid.stale():
+			again = false
+		default:
+			return r, err
+		}
+	}
+}
+
+func (c *Client) execute(ctx context.Context, function string, args [][]byte) (Receipt, error) {
 	t, err := c.Prepare(function, args...)
 	if err != nil {
 		return Receipt{}, err
@@ -37,6 +60,48 @@ func (c *Client) Execute(ctx context.Context, function string, args ...[]byte) (
 		return Receipt{}, err
 	}
 	return t.Commit(ctx)
+}
+
+// catchUpFor bounds the wait for peers that lag: one of them may be far behind, or
+// lie about its height.
+const catchUpFor = 3 * time.Second
+
+// catchUp waits until every peer that answers has the height that the highest of
+// them had at first.
+func (c *Client) catchUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpFor)
+	defer cancel()
+	heights := func() (lowest, highest uint64) {
+		found := make(chan uint64, len(c.peers))
+		for _, r := range c.peers {
+			go func() {
+				h, err := c.height(ctx, []*remote{r})
+				if err != nil {
+					h = 0
+				}
+				found <- h
+			}()
+		}
+		for range c.peers {
+			if h := <-found; h > 0 {
+				highest = max(highest, h)
+				if lowest == 0 {
+					lowest = h
+				}
+				lowest = min(lowest, h)
+			}
+		}
+		return lowest, highest
+	}
+	low, target := heights()
+	for pause := pollFirst; low < target; pause = min(2*pause, pollMost) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		low, _ = heights()
+	}
 }
 
 // Commit submits the endorsed transaction and waits until it is in a block, handing

@@ -92,13 +92,22 @@ type fakePeer struct {
 	blocks []uint64
 	silent bool
 	liar   bool
+	ledger map[string]func() proto.Message
 	mspID  string
 	keys   keys
 }
 
 func (p *fakePeer) ProcessProposal(ctx context.Context, signed *peer.SignedProposal) (*peer.ProposalResponse, error) {
+	args, err := arguments(signed)
+	if err != nil {
+		return nil, err
+	}
+	if f := p.ledger[string(args[0])]; f != nil {
+		data, err := proto.Marshal(f())
+		return &peer.ProposalResponse{Response: &peer.Response{Status: 200, Payload: data}}, err
+	}
 	if p.run == nil {
-		return p.block(signed)
+		return p.block(args)
 	}
 	response, err := p.run(ctx)
 	if err == nil && response.GetEndorsement() != nil {
@@ -107,17 +116,18 @@ func (p *fakePeer) ProcessProposal(ctx context.Context, signed *peer.SignedPropo
 	return response, err
 }
 
-// block answers a query for a block.
-func (p *fakePeer) block(signed *peer.SignedProposal) (*peer.ProposalResponse, error) {
+// arguments are the function's name and its arguments.
+func arguments(signed *peer.SignedProposal) ([][]byte, error) {
 	var proposal peer.Proposal
 	var payload peer.ChaincodeProposalPayload
 	var spec peer.ChaincodeInvocationSpec
 	err := errors.Join(proto.Unmarshal(signed.GetProposalBytes(), &proposal), proto.Unmarshal(proposal.GetPayload(), &payload),
 		proto.Unmarshal(payload.GetInput(), &spec))
-	if err != nil {
-		return nil, err
-	}
-	args := spec.GetChaincodeSpec().GetInput().GetArgs()
+	return spec.GetChaincodeSpec().GetInput().GetArgs(), err
+}
+
+// block answers a query for a block.
+func (p *fakePeer) block(args [][]byte) (*peer.ProposalResponse, error) {
 	n, err := strconv.ParseUint(string(args[len(args)-1]), 10, 64)
 	if err != nil || string(args[0]) != "GetBlockByNumber" || !slices.Contains(p.blocks, n) {
 		return &peer.ProposalResponse{Response: &peer.Response{Status: 500, Message: "no such block"}}, nil

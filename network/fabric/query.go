@@ -99,8 +99,10 @@ func (c *Client) lookup(ctx context.Context, peers []*remote, txID string) (Stat
 
 // Height is the number of blocks on the own peer, or on another one when that one
 // is down.
-func (c *Client) Height(ctx context.Context) (uint64, error) {
-	data, err := c.query(ctx, c.inOrder(), qscc, "GetChainInfo", [][]byte{[]byte(c.cfg.Channel)})
+func (c *Client) Height(ctx context.Context) (uint64, error) { return c.height(ctx, c.inOrder()) }
+
+func (c *Client) height(ctx context.Context, peers []*remote) (uint64, error) {
+	data, err := c.query(ctx, peers, qscc, "GetChainInfo", [][]byte{[]byte(c.cfg.Channel)})
 	if err != nil {
 		return 0, fmt.Errorf("height of channel %s: %w", c.cfg.Channel, err)
 	}
