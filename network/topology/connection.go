@@ -21,6 +21,10 @@ type Connection struct {
 	Key       string     `yaml:"key"`   // PEM file (PKCS #8) of its P-256 key
 	Peers     []Endpoint `yaml:"peers"` // the own organisation's first
 	Orderers  []Endpoint `yaml:"orderers"`
+	// Ordering is the channel's ordering service, SmartBFT or Raft; empty means
+	// SmartBFT. It decides how transactions are handed over, and nothing about what
+	// is believed.
+	Ordering string `yaml:"ordering"`
 	// Endorsements is how many organisations have to agree on a transaction.
 	Endorsements int `yaml:"endorsements"`
 }
@@ -31,7 +35,7 @@ func (o Org) Connection(u User) Connection {
 	cert, key := o.user(u)
 	c := Connection{
 		Channel: l.Channel, Chaincode: Chaincode, MSPID: o.MSPID, Cert: cert, Key: key,
-		Endorsements: l.Endorsements(),
+		Ordering: l.Ordering, Endorsements: l.Endorsements(),
 	}
 	orgs := l.Orgs()
 	for j := range orgs {

@@ -22,6 +22,15 @@ const (
 	CrashOnly = "crash-only" // organisations may stop, and none may lie
 )
 
+// The two ordering services.
+const (
+	SmartBFT = "smartbft" // bears orderers that lie, up to a third of them less one
+	Raft     = "raft"     // bears orderers that stop, less than half of them, and none that lies
+)
+
+// minRaft is how few Raft orderers bear one that stops.
+const minRaft = 3
+
 // portsPerOrganisation is the width of an organisation's block of ports.
 const portsPerOrganisation = 20
 
@@ -32,6 +41,7 @@ const maxOrderers = 4
 type Consortium struct {
 	Channel       string         `yaml:"channel"`
 	Profile       string         `yaml:"profile"`
+	Ordering      string         `yaml:"ordering"`
 	Organisations []Organisation `yaml:"organisations"`
 	Thresholds    Thresholds     `yaml:"thresholds"`
 	Ports         Ports          `yaml:"ports"`
@@ -127,8 +137,9 @@ var issuerID = regexp.MustCompile(`^[1-9A-HJ-NP-Za-km-z]{20,28}$`)
 // is down.
 func Default() Consortium {
 	return Consortium{
-		Channel: "main",
-		Profile: Byzantine,
+		Channel:  "main",
+		Profile:  Byzantine,
+		Ordering: SmartBFT,
 		Organisations: []Organisation{
 			{Name: "Org1", Gateway: true}, {Name: "Org2", Gateway: true}, {Name: "Org3"}, {Name: "Org4"},
 		},
@@ -220,6 +231,9 @@ func (c Consortium) Check() error {
 	if c.Profile != Byzantine && c.Profile != CrashOnly {
 		bad("profile: %q is neither %s nor %s", c.Profile, Byzantine, CrashOnly)
 	}
+	if c.Ordering != SmartBFT && c.Ordering != Raft {
+		bad("ordering: %q is neither %s nor %s", c.Ordering, SmartBFT, Raft)
+	}
 	c.checkOrganisations(bad)
 	c.checkThresholds(bad)
 	if c.Ports != 0 && (c.Ports < 1024 || int(c.Ports)+c.Width() > 65535) {
@@ -281,6 +295,9 @@ func (c Consortium) checkOrganisations(bad func(string, ...any)) {
 	if c.Orderers() == 0 && c.N() > 0 {
 		bad("organisations: none has an orderer")
 	}
+	if c.Ordering == Raft && c.Orderers() < minRaft {
+		bad("ordering: %s takes %d orderers or more to bear one that stops, not %d", Raft, minRaft, c.Orderers())
+	}
 }
 
 func (c Consortium) checkThresholds(bad func(string, ...any)) {
@@ -318,10 +335,21 @@ func (c Consortium) weaknesses() []string {
 	if c.Endorsements() > c.N()-c.F() {
 		w = append(w, fmt.Sprintf("thresholds.endorse: %d endorsements of %d let a silent organisation stop every transaction", c.Endorsements(), c.N()))
 	}
-	f := max(0, (c.Orderers()-1)/3)
+	return append(w, c.weakOrdering()...)
+}
+
+// weakOrdering says what of the organisations' orderers the network cannot tolerate.
+func (c Consortium) weakOrdering() []string {
+	var w []string
+	n := c.Orderers()
+	most, may := max(0, (n-1)/3), "lie"
+	if c.Ordering == Raft {
+		w = append(w, fmt.Sprintf("ordering: %s bears no orderer that lies: one alone signs a block, so one organisation could withhold, reorder or invent blocks and show different ones to different peers", Raft))
+		most, may = max(0, (n-1)/2), "stop"
+	}
 	for i, o := range c.Organisations {
-		if n := o.orderers(); n > f {
-			w = append(w, fmt.Sprintf("organisations[%d].orderers: %d of %d orderers is more than the %d that may lie", i, n, c.Orderers(), f))
+		if m := o.orderers(); m > most {
+			w = append(w, fmt.Sprintf("organisations[%d].orderers: %d of %d orderers is more than the %d that may %s", i, m, n, most, may))
 		}
 	}
 	return w

@@ -19,6 +19,11 @@ var parsed = template.Must(template.ParseFS(templates, "templates/*.tmpl"))
 // that every client and server accepts as one message.
 const absoluteMaxBytes = 10 << 20
 
+// preferredMaxBytes is where Raft cuts a block before its time: some four batches of
+// 500 operations. Raft replicates a block as one entry, so larger ones would hold up
+// the others, and a larger transaction still gets a block of its own.
+const preferredMaxBytes = 2 << 20
+
 // File is one rendered file.
 type File struct {
 	Path   string
@@ -107,6 +112,7 @@ func (l Layout) configtx() ([]byte, error) {
 	}
 	return l.execute("configtx.yaml.tmpl", map[string]any{
 		"Interval": l.Block.Interval, "Messages": l.Block.Messages, "AbsoluteMaxBytes": absoluteMaxBytes,
+		"PreferredMaxBytes": preferredMaxBytes, "Raft": l.Ordering == Raft,
 		"Consenters": consenters, "Orgs": l.Orgs(), "OrdererOrgs": l.ordererOrgs(), "Crypto": l.CryptoDir(),
 		"Admins":    outOf(l.K(), admins),
 		"Lifecycle": outOf(l.K(), peers),

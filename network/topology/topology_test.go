@@ -65,6 +65,9 @@ func TestMistakes(t *testing.T) {
 		{"second document", "channel: main\n---\nchannel: main", "more than one document"},
 		{"channel", "channel: Main", "channel:"},
 		{"profile", "profile: careful", "profile:"},
+		{"ordering", "ordering: solo", "ordering:"},
+		{"Raft among liars", "ordering: raft", "bears no orderer that lies"},
+		{"two Raft orderers", "profile: crash-only\nordering: raft\norganisations: [{name: A, gateway: true, orderers: 2}]", "takes 3 orderers or more"},
 		{"K too low", "thresholds: {members: 2}", "not above two thirds"},
 		{"K too high", "thresholds: {members: 4}", "one silent organisation"},
 		{"endorsements too low", "thresholds: {endorse: 1}", "could all be from lying"},
@@ -118,6 +121,40 @@ func TestCrashOnly(t *testing.T) {
 	}
 	if w := topology.Default().Warnings(); len(w) != 0 {
 		t.Errorf("warnings of the default = %q", w)
+	}
+}
+
+// Raft bears that less than half of its orderers stop, wherever they are.
+func TestRaft(t *testing.T) {
+	const head = "profile: crash-only\nordering: raft\n"
+	for _, tc := range []struct {
+		name, organisations string
+		orderers            int
+		want                []string // in the warnings, in their order
+	}{
+		{"one each", "[{name: A, gateway: true}, {name: B}, {name: C}, {name: D}]", 4, []string{"no orderer that lies"}},
+		{"one without", "[{name: A, gateway: true}, {name: B}, {name: C}, {name: D, orderers: 0}]", 3, []string{"no orderer that lies"}},
+		{"two at one", "[{name: A, gateway: true, orderers: 2}, {name: B}, {name: C, orderers: 0}, {name: D, orderers: 0}]", 3,
+			[]string{"no orderer that lies", "2 of 3 orderers is more than the 1 that may stop"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := topology.Parse([]byte(head + "organisations: " + tc.organisations))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := c.Warnings()
+			if c.Orderers() != tc.orderers || len(w) != len(tc.want) {
+				t.Fatalf("%d orderers, warnings %q", c.Orderers(), w)
+			}
+			for i, want := range tc.want {
+				if !strings.Contains(w[i], want) {
+					t.Errorf("warning %q; want %q in it", w[i], want)
+				}
+			}
+			if got := place(c).Orgs()[0].Connection(topology.GatewayUser).Ordering; got != topology.Raft {
+				t.Errorf("a client is told %q", got)
+			}
+		})
 	}
 }
 
@@ -197,22 +234,36 @@ func TestGolden(t *testing.T) {
 		if strings.ContainsAny(name, "0123456789") && containsAny(name, skip) {
 			continue
 		}
-		golden := filepath.Join("testdata/golden", strings.ReplaceAll(name, "/", "-"))
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(golden, f.Data, 0o644); err != nil {
-				t.Fatal(err)
-			}
+		compare(t, strings.ReplaceAll(name, "/", "-"), f.Data)
+	}
+	// Raft changes the channel alone.
+	raft := topology.Default()
+	raft.Ordering, raft.Profile = topology.Raft, topology.CrashOnly
+	for _, f := range rendered(t, place(raft)) {
+		if filepath.Base(f.Path) == "configtx.yaml" {
+			compare(t, "channel-configtx-raft.yaml", f.Data)
 		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
+	}
+}
+
+// compare compares a rendered file with the golden one.
+func compare(t *testing.T, name string, data []byte) {
+	t.Helper()
+	golden := filepath.Join("testdata/golden", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(want), string(f.Data)); diff != "" {
-			t.Errorf("%s (-golden +rendered):\n%s", name, diff)
+		if err := os.WriteFile(golden, data, 0o644); err != nil {
+			t.Fatal(err)
 		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(data)); diff != "" {
+		t.Errorf("%s (-golden +rendered):\n%s", name, diff)
 	}
 }
 
