@@ -44,6 +44,7 @@ func (*operations) Init(ctx *Context) (string, error)      { return run(ctx) }
 func (*operations) Apply(ctx *Context) (string, error)     { return run(ctx) }
 func (*operations) Batch(ctx *Context) (string, error)     { return run(ctx) }
 func (*operations) Check(ctx *Context) (string, error)     { return run(ctx) }
+func (*operations) Explain(ctx *Context) (string, error)   { return run(ctx) }
 func (*operations) Network(ctx *Context) (string, error)   { return run(ctx) }
 func (*operations) Operation(ctx *Context) (string, error) { return run(ctx) }
 

@@ -70,6 +70,7 @@ var functions = []Function{
 	{Name: "ops:Apply", Args: 1, Writes: true, run: (*Engine).apply},
 	{Name: "ops:Batch", Args: 1, Writes: true, run: (*Engine).batch},
 	{Name: "ops:Check", Args: 1, run: (*Engine).check},
+	{Name: "ops:Explain", Args: 1, run: (*Engine).explain},
 	{Name: "ops:Network", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
 		issuers, err := govern.Issuers(tx, n.Name)
 		return NetworkView{*n, issuers}, err
