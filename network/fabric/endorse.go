@@ -28,7 +28,9 @@ type Transaction struct {
 	client   *Client
 	proposal *proposal
 	envelope *common.Envelope
+	offered  bool // some orderer may have it
 	payload  []byte
+	dispute  *Dispute
 }
 
 // Prepare makes a transaction whose id is known before anything is sent.
@@ -45,6 +47,10 @@ func (t *Transaction) ID() string { return t.proposal.txID }
 
 // Payload is what the chaincode returned; it is set once Endorse succeeded.
 func (t *Transaction) Payload() []byte { return t.payload }
+
+// Dispute is set when organisations differed in Endorse, whether or not enough of
+// them agreed in the end.
+func (t *Transaction) Dispute() *Dispute { return t.dispute }
 
 // Endorse has the transaction run by as many organisations as the configuration
 // asks for, until they agree byte for byte. Nothing has happened when it fails, and
@@ -138,6 +144,7 @@ func (t *Transaction) endorse(ctx context.Context) error {
 			pending--
 			b.add(a)
 			if group := b.winner(); group != nil {
+				t.note(b.dispute(t.ID(), group))
 				return t.accept(group)
 			}
 			if r := b.refusal(); r != nil {
@@ -152,7 +159,15 @@ func (t *Transaction) endorse(ctx context.Context) error {
 			return fmt.Errorf("endorse transaction %s: %w", t.ID(), ctx.Err())
 		}
 	}
+	t.note(b.dispute(t.ID(), nil))
 	return b.failure(t.ID())
+}
+
+// note keeps a dispute; one of an earlier round stays when a later one had none.
+func (t *Transaction) note(d *Dispute) {
+	if d != nil {
+		t.dispute = d
+	}
 }
 
 func (t *Transaction) accept(group []answer) error {
@@ -233,11 +248,7 @@ func (b *ballot) failure(txID string) error {
 			said[a.from.MSPID] = hex.EncodeToString(sum[:8])
 		}
 	}
-	kinds := len(b.agreed)
-	if len(b.refusals) > 0 {
-		kinds++
-	}
-	if kinds > 1 {
+	if b.dispute(txID, nil) != nil {
 		return &Diverged{TxID: txID, Results: said}
 	}
 	return &Unavailable{Need: b.need, Got: len(said) - len(b.failures), Causes: said}

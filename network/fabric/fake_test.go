@@ -93,6 +93,7 @@ type fakePeer struct {
 	silent bool
 	liar   bool
 	ledger map[string]func() proto.Message
+	texts  map[string]func() (string, error) // answers to functions; an error is a refusal
 	mspID  string
 	keys   keys
 }
@@ -105,6 +106,13 @@ func (p *fakePeer) ProcessProposal(ctx context.Context, signed *peer.SignedPropo
 	if f := p.ledger[string(args[0])]; f != nil {
 		data, err := proto.Marshal(f())
 		return &peer.ProposalResponse{Response: &peer.Response{Status: 200, Payload: data}}, err
+	}
+	if f := p.texts[string(args[0])]; f != nil {
+		text, err := f()
+		if err != nil {
+			return refuse(err.Error())(ctx)
+		}
+		return &peer.ProposalResponse{Response: &peer.Response{Status: 200, Payload: []byte(text)}}, nil
 	}
 	if p.run == nil {
 		return p.block(args)
