@@ -1,0 +1,80 @@
+package ops
+
+import (
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/reward"
+)
+
+// Access is a key of state that an operation reads when it runs. Changes says that
+// it may write the key as well.
+type Access struct {
+	Key     string
+	Changes bool
+}
+
+// Common are the keys that whole batches read whatever they carry. Organisations
+// change them, seldom: each change voids what is in flight, and nobody's operation
+// is to blame.
+var Common = []string{govern.NetworkKey, reward.CurrentKey}
+
+// Accesses returns the keys that the operation reads besides the Common ones,
+// its guard first. It needs an operation that Admit has taken. What it only writes
+// is not listed: no other operation reads it in a transaction.
+func (o *Operation) Accesses() []Access {
+	self := did.Key(o.Call.Actor)
+	list := append(make([]Access, 0, 6), Access{ResultKey(o.Call.Ref), true})
+	_, creates := o.Body.(*DIDCreate)
+	list = append(list, Access{self, creates})
+	if o.kind.creates != "" {
+		list = append(list, Access{o.kind.creates + o.Call.Ref.String(), true})
+	}
+	for _, key := range o.Body.Keys(o.Call) {
+		if key != self {
+			list = append(list, Access{key, changes(key)})
+		}
+	}
+	return list
+}
+
+// changes says whether an operation that names the key in Body.Keys may write it.
+// A DID is changed by its own operations alone, a schema never, an accreditation
+// by organisations.
+func changes(key string) bool {
+	prefix, _, _ := strings.Cut(key, "/")
+	return prefix != "did" && prefix != "schema" && prefix != "issuer"
+}
+
+// ActorKey returns the state key of the DID that signed the operation.
+func (o *Operation) ActorKey() string { return did.Key(o.Call.Actor) }
+
+// Forged says of each operation whether its signature is not its key's, by the
+// DIDs that are given as key and value of state. An operation whose key cannot be
+// found there is not called forged: its DID may be newer.
+func (e *Engine) Forged(dids map[string][]byte, operations []*Operation) ([]bool, error) {
+	known := new(ledger.Memory)
+	for key, value := range dids {
+		if err := known.Put(key, value); err != nil {
+			return nil, err
+		}
+	}
+	items := make([]*signed, len(operations))
+	for i, o := range operations {
+		items[i] = &signed{op: o}
+	}
+	tx := ledger.Begin(known, 0, ledger.Caller{})
+	if err := e.verifyBatch(tx, items); err != nil {
+		return nil, err
+	}
+	forged := make([]bool, len(items))
+	for i, s := range items {
+		if !s.good {
+			_, err := e.signingKey(tx, s.op)
+			forged[i] = err == nil
+		}
+	}
+	return forged, nil
+}

@@ -1,0 +1,143 @@
+package ops_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+)
+
+// watched notes which keys are read.
+type watched struct {
+	*ledger.Memory
+	read map[string]bool
+}
+
+func (w watched) Get(key string) ([]byte, error) {
+	w.read[key] = true
+	return w.Memory.Get(key)
+}
+
+func (w watched) GetMany(keys []string) ([][]byte, error) {
+	for _, key := range keys {
+		w.read[key] = true
+	}
+	return w.Memory.GetMany(keys)
+}
+
+// GW-7: what an operation reads is what Accesses names, and of that it writes
+// only what is named as changed: gateways keep operations on the same keys in
+// one batch by this.
+func TestAccesses(t *testing.T) {
+	alice, bob := opstest.NewUser("alice"), opstest.NewUser("bob")
+	w := opstest.New(t, alice)
+	prior := func(key string) string {
+		value, err := w.Store.Get(key)
+		if err != nil || value == nil {
+			t.Fatalf("no %s: %v", key, err)
+		}
+		return ledger.Version(value)
+	}
+	seen := map[string]bool{}
+	run := func(u *opstest.User, body ops.Body, prior string, want fault.Code) ops.Reference {
+		t.Helper()
+		item, ref := w.Sign(u, body, prior)
+		op, err := ops.Admit(item, opstest.Network, w.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[op.Name] = true
+		named, changed := map[string]bool{}, map[string]bool{}
+		for _, key := range ops.Common {
+			named[key] = true
+		}
+		for _, a := range op.Accesses() {
+			named[a.Key] = true
+			changed[a.Key] = changed[a.Key] || a.Changes
+		}
+		store := watched{w.Store, map[string]bool{}}
+		tx := ledger.Begin(store, w.Now, ledger.Caller{})
+		outcomes, err := w.Engine.ApplyBatch(tx, []ops.Item{item})
+		if err != nil || outcomes[0].Code != want {
+			t.Fatalf("%s: %+v %v", op.Name, outcomes, err)
+		}
+		for key := range store.read {
+			if !named[key] {
+				t.Errorf("%s reads %s", op.Name, key)
+			}
+		}
+		for _, c := range tx.Changes() {
+			if store.read[c.Key] && !changed[c.Key] {
+				t.Errorf("%s changes %s", op.Name, c.Key)
+			}
+		}
+		if err := tx.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		return ref
+	}
+	run(alice, &ops.DIDCreate{Document: alice.Doc, Links: []did.Link{alice.Link("eip155:1337")}}, "", fault.OK)
+	run(bob, &ops.DIDCreate{Document: bob.Doc}, "", fault.OK)
+	run(bob, &ops.DIDCreate{Document: bob.Doc}, "", fault.DIDExists)
+	digest := canon.Hex(make([]byte, 32))
+	schema := run(alice, &ops.CredentialSchema{Name: "a", Digest: digest}, "", fault.OK)
+	issue := ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidUntil: 9, Evidence: "oracle"}
+	issued := "credential/" + run(alice, &issue, "", fault.OK).String()
+	run(bob, &issue, "", fault.NotAccredited)
+	run(bob, &ops.CredentialRevoke{Credential: issued[11:]}, prior(issued), fault.NotOwner)
+	run(alice, &ops.CredentialRevoke{Credential: issued[11:]}, prior(issued), fault.OK)
+	r := "record/" + run(alice, opstest.Submit("r"), "", fault.OK).String()
+	run(alice, &ops.RecordAmend{Record: r[7:], Schema: "note", Commitment: digest}, prior(r), fault.OK)
+	run(bob, &ops.RecordDelete{Record: r[7:]}, prior(r), fault.NotOwner)
+	run(alice, &ops.RecordDelete{Record: r[7:]}, prior(r), fault.OK)
+	run(bob, opstest.Pay("usd", alice, 5), "", fault.InsufficientFunds)
+	w.Fund(bob, 10)
+	run(bob, opstest.Pay("usd", alice, 5), "", fault.OK)
+	for _, name := range ops.Names() {
+		if !seen[name] {
+			t.Errorf("%s is not looked at", name)
+		}
+	}
+}
+
+// Forged tells changed signatures from those that it cannot know.
+func TestForged(t *testing.T) {
+	alice, new := opstest.NewUser("alice"), opstest.NewUser("new")
+	w := opstest.New(t)
+	w.Create(alice)
+	stored, err := w.Store.Get(did.Key(alice.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var operations []*ops.Operation
+	var want []bool
+	add := func(u *opstest.User, body ops.Body, spoil, forged bool) {
+		item, _ := w.Sign(u, body, "")
+		if spoil {
+			item.Signature = bytes.Clone(item.Signature)
+			item.Signature[9] ^= 1
+		}
+		op, err := ops.Admit(item, opstest.Network, w.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		operations, want = append(operations, op), append(want, forged)
+	}
+	for range 8 {
+		add(alice, opstest.Submit("good"), false, false)
+	}
+	add(alice, opstest.Submit("bad"), true, true)
+	add(new, opstest.Submit("too new"), true, false)
+	add(new, &ops.DIDCreate{Document: new.Doc}, true, true)
+	add(new, &ops.DIDCreate{Document: new.Doc}, false, false)
+	got, err := ops.New().Forged(map[string][]byte{operations[0].ActorKey(): stored}, operations)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v %v, want %v", got, err, want)
+	}
+}
