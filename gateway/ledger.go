@@ -12,8 +12,9 @@ import (
 
 // ledger is the Fabric network as submit and api see it.
 type ledger struct {
-	client    *fabric.Client
-	chaincode string
+	client     *fabric.Client
+	chaincode  string
+	divergence *divergence
 }
 
 // Prepare makes a transaction of a batch.
@@ -22,13 +23,21 @@ func (l ledger) Prepare(frame []byte) (submit.Transaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	return transaction{tx}, nil
+	return transaction{tx, l.divergence, frame}, nil
 }
 
-// transaction gives refusals their codes.
-type transaction struct{ *fabric.Transaction }
+// transaction gives refusals their codes, and has disputes looked into.
+type transaction struct {
+	*fabric.Transaction
+	divergence *divergence
+	frame      []byte
+}
 
-func (t transaction) Endorse(ctx context.Context) error { return coded(t.Transaction.Endorse(ctx)) }
+func (t transaction) Endorse(ctx context.Context) error {
+	err := t.Transaction.Endorse(ctx)
+	t.divergence.look(t.Dispute(), t.frame)
+	return coded(err)
+}
 
 // coded finds the chaincode's code in a refusal. A difference between
 // organisations counts as a fault of the batch too: halving finds the operation

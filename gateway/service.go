@@ -28,12 +28,13 @@ const (
 
 // service is a gateway that is ready to serve.
 type service struct {
-	client    *fabric.Client
-	submitter *submit.Submitter
-	http      net.Listener
-	grpc      net.Listener
-	rest      *http.Server
-	rpc       *grpc.Server
+	client     *fabric.Client
+	divergence *divergence
+	submitter  *submit.Submitter
+	http       net.Listener
+	grpc       net.Listener
+	rest       *http.Server
+	rpc        *grpc.Server
 }
 
 // build opens everything. Nothing is served before serve, but what the journal
@@ -58,14 +59,15 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 	if err = os.MkdirAll(filepath.Dir(cfg.Journal), 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	l := ledger{s.client, cfg.Fabric.Chaincode}
+	s.divergence = newDivergence(s.client, cfg.Fabric.Peers, log)
+	l := ledger{s.client, cfg.Fabric.Chaincode, s.divergence}
 	s.submitter, err = submit.Open(submit.Config{
 		Journal: cfg.Journal, Network: cfg.Network, Ledger: l, Log: log, Batch: cfg.Batch, InFlight: cfg.InFlight, Queue: cfg.Queue,
 	})
 	if err != nil {
 		return nil, err
 	}
-	server := api.New(api.Config{Submitter: s.submitter, Ledger: l, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log})
+	server := api.New(api.Config{Submitter: s.submitter, Ledger: l, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest})
 	handler, err := server.REST()
 	if err != nil {
 		return nil, err
@@ -112,6 +114,9 @@ func (s *service) close() error {
 	var errs []error
 	if s.submitter != nil {
 		errs = append(errs, s.submitter.Close())
+	}
+	if s.divergence != nil {
+		s.divergence.close()
 	}
 	if s.client != nil {
 		errs = append(errs, s.client.Close())

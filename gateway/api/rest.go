@@ -112,6 +112,9 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	status := s.cfg.Submitter.Status()
 	answer := map[string]any{"status": "ok", "network": s.cfg.Network, "next_block": status.Next, "pending": status.Pending}
+	if d := s.divergences(); len(d) > 0 {
+		answer["divergences"] = d
+	}
 	code := http.StatusOK
 	if _, err := s.cfg.Ledger.Evaluate(ctx, "ops:Network"); err != nil {
 		answer["status"], answer["code"] = "unavailable", fault.Of(err).String()
@@ -143,4 +146,5 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	} {
 		fmt.Fprintf(w, "# HELP killick_%s %s\n# TYPE killick_%s %s\nkillick_%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
 	}
+	s.divergenceMetric(w)
 }

@@ -35,6 +35,9 @@ type Config struct {
 	Anchor    string        // base URL of the own organisation's anchor; empty: no proofs here
 	Wait      time.Duration // how long Submit waits for a result (30 s)
 	Log       *slog.Logger  // default slog.Default()
+	// Divergences returns what is known of each organisation whose chaincode may
+	// differ; nil: nobody looks.
+	Divergences func() []Divergence
 }
 
 // Server implements the service. Make it with New.

@@ -48,11 +48,17 @@ func (d *Deviation) add(i Item) {
 }
 
 const (
-	// explainRounds is how often peers are asked: those that have different heights
-	// see different ledgers, and are asked again when their heights may be equal.
-	explainRounds = 10
+	// explainRounds is how often peers are asked, with pauses that grow: those that
+	// have different heights see different ledgers, and are asked again when their
+	// heights may be equal.
+	explainRounds = 6
 	explainPause  = 200 * time.Millisecond
 )
+
+// Finding returns what the answers prove by themselves. Peers sign their answers,
+// so it holds whatever they say later; which items differ is known only as far as
+// the response shows it, and only of organisations that were asked to endorse.
+func (d *Dispute) Finding() Finding { return Finding{TxID: d.TxID, Deviations: d.signed()} }
 
 // Explain asks every peer what the disputed batch does and tells which
 // organisations differ from the others, and on which items. function is the
@@ -72,7 +78,7 @@ func (c *Client) Explain(ctx context.Context, d *Dispute, function string, args 
 			break
 		}
 		select {
-		case <-time.After(explainPause):
+		case <-time.After(time.Duration(round) * explainPause):
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {

@@ -114,7 +114,7 @@ func TestExplain(t *testing.T) {
 			unknown: []string{"Org1MSP"},
 		},
 		"heights that move": {
-			peers:   []*disputing{{lagging, behind, at(8, 9, 8, 9, 8, 9, 8, 9, 8, 9, 8, 9, 8, 9, 8, 9, 8, 9, 8, 9)}, honest, honest, honest},
+			peers:   []*disputing{{lagging, behind, at(8, 9, 8, 9, 8, 9, 8, 9, 8, 9, 8, 9)}, honest, honest, honest},
 			unknown: []string{"Org1MSP"},
 		},
 		"another state at the same height": {
