@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -24,12 +26,19 @@ const (
 	awayFor = 5 * time.Second
 	// confirmFor is how long other organisations may take to have a block too.
 	confirmFor = 2 * time.Second
+	// compareEvery is how often the own peer's stream is held against what the others
+	// have.
+	compareEvery = 4 * time.Second
+	// farBehind is how many blocks a stream that moves may be behind without getting
+	// any nearer.
+	farBehind = 50
 )
 
 // Blocks yields all blocks from number from on, complete, in order and without gaps,
 // and waits for those that do not exist yet. They come from the own peer; when its
-// stream breaks, from the next peer that answers, after a pause that grows from 0.1 s
-// to 1 s. The first pair with an error is the last one: the context's error, or an
+// stream breaks, stands still or stays far behind while others have more, they come
+// from the next peer that answers, after a pause that grows from 0.1 s to 1 s. The
+// first pair with an error is the last one: the context's error, or an
 // own peer that answers with something that is not the next block.
 //
 // Validation codes are the word of the peer that sent them. The own peer is trusted;
@@ -38,14 +47,14 @@ const (
 // with its own peer only.
 func (c *Client) Blocks(ctx context.Context, from uint64) iter.Seq2[*common.Block, error] {
 	return func(yield func(*common.Block, error) bool) {
-		pause := minPause
+		pause, every := minPause, c.pace.compare
 		for turn := 0; ; turn++ {
 			// The own peer has every second turn: it may be back.
 			r := c.peers[0]
 			if n := len(c.peers); turn%2 == 1 && n > 1 {
 				r = c.peers[1+(turn/2)%(n-1)]
 			}
-			next, stop, err := c.deliver(ctx, r, from, yield)
+			next, stop, err := c.deliver(ctx, r, from, every, yield)
 			switch {
 			case stop:
 				return
@@ -57,6 +66,12 @@ func (c *Client) Blocks(ctx context.Context, from uint64) iter.Seq2[*common.Bloc
 				return
 			}
 			r.failed()
+			if r == c.peers[0] {
+				every = c.pace.compare
+				if errors.Is(err, errLags) {
+					every /= 4 // it may still, and should cost less time when it has its turn
+				}
+			}
 			if next > from {
 				pause = minPause
 			}
@@ -70,11 +85,15 @@ func (c *Client) Blocks(ctx context.Context, from uint64) iter.Seq2[*common.Bloc
 	}
 }
 
-var errWrongBlock = errors.New("not the block that was asked for")
+var (
+	errWrongBlock = errors.New("not the block that was asked for")
+	errLags       = errors.New("behind the other organisations' peers")
+)
 
-// deliver yields blocks from one peer until its stream ends. It returns the number
-// of the next block, and whether the consumer stopped.
-func (c *Client) deliver(ctx context.Context, r *remote, next uint64, yield func(*common.Block, error) bool) (uint64, bool, error) {
+// deliver yields blocks from one peer until its stream ends; the own one is compared
+// with the others from time to time. It returns the number of the next block, and
+// whether the consumer stopped.
+func (c *Client) deliver(ctx context.Context, r *remote, next uint64, every time.Duration, yield func(*common.Block, error) bool) (uint64, bool, error) {
 	foreign := r != c.peers[0]
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -92,8 +111,19 @@ func (c *Client) deliver(ctx context.Context, r *remote, next uint64, yield func
 	if err := stream.Send(request); err != nil {
 		return next, false, err
 	}
+	var at position
+	if !foreign && len(c.peers) > 1 {
+		var watching sync.WaitGroup
+		watching.Go(func() { c.compare(ctx, cancel, &at, every) })
+		defer watching.Wait()
+		defer cancel()
+	}
 	for {
+		at.wait(next)
 		response, err := stream.Recv()
+		if at.got() {
+			return next, false, fmt.Errorf("%s: %w", r.Name, errLags)
+		}
 		if err != nil {
 			return next, false, err
 		}
@@ -114,6 +144,100 @@ func (c *Client) deliver(ctx context.Context, r *remote, next uint64, yield func
 		}
 		next++
 	}
+}
+
+// position is where a stream stands.
+type position struct {
+	mu     sync.Mutex
+	next   uint64
+	since  time.Time     // of the wait for next; zero while the consumer has a block
+	waited time.Duration // all that was spent on waiting for blocks
+	lags   bool          // the stream was ended for that
+}
+
+func (p *position) wait(next uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next, p.since = next, time.Now()
+}
+
+func (p *position) got() (lags bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waited += time.Since(p.since)
+	p.since = time.Time{}
+	return p.lags
+}
+
+func (p *position) behind() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lags = true
+}
+
+func (p *position) now() (next uint64, waited time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	waited = p.waited
+	if !p.since.IsZero() {
+		waited += time.Since(p.since)
+	}
+	return p.next, waited
+}
+
+// compare ends the own peer's stream when it stands still although there was more to
+// send, or is far behind and comes no nearer. What there is, is what as many
+// organisations have as endorse: one alone could make it up. Time in which the
+// consumer was busy with a block is not held against the peer.
+func (c *Client) compare(ctx context.Context, end func(), at *position, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var before, behind uint64
+	var waited time.Duration
+	for first := true; ; first = false {
+		next, spent := at.now()
+		there := c.common(ctx)
+		missing := there - min(there, next)
+		idle := spent-waited > every/2
+		if !first && idle && behind > 0 && missing > 0 && (next == before || behind > farBehind && missing >= behind) {
+			at.behind()
+			end()
+			return
+		}
+		before, behind, waited = next, missing, spent
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// common is the height that as many other organisations' peers have at least as
+// endorse, 0 when fewer answer.
+func (c *Client) common(ctx context.Context) uint64 {
+	ctx, cancel := context.WithTimeout(ctx, c.pace.compare)
+	defer cancel()
+	others := c.peers[1:]
+	found := make(chan uint64, len(others))
+	for _, p := range others {
+		go func() {
+			h, err := c.height(ctx, []*remote{p})
+			if err != nil {
+				h = 0
+			}
+			found <- h
+		}()
+	}
+	var heights []uint64
+	for range others {
+		heights = append(heights, <-found)
+	}
+	slices.Sort(heights)
+	if c.cfg.Endorsements > len(heights) {
+		return 0
+	}
+	return heights[len(heights)-c.cfg.Endorsements]
 }
 
 // confirm asks the others for a block that did not come from the own peer, again

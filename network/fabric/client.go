@@ -8,7 +8,8 @@
 //
 // Endorsing goes to the peers directly: as many organisations as are needed in
 // parallel, a further one on an error, a delay or a difference; what they return is
-// compared byte for byte, and their signatures are checked. Submitting goes to all orderers over streams that stay
+// compared byte for byte, and their signatures are checked. Submitting goes to all
+// SmartBFT orderers, or to one Raft orderer after the other, over streams that stay
 // open. Connections are made when needed and come back within about a second after
 // a killed node returns; a node that is down costs no more than its turn.
 package fabric
@@ -57,6 +58,14 @@ type Client struct {
 	peers    []*remote
 	orderers []*broadcaster
 	turn     atomic.Uint64 // spreads endorsing over the other organisations
+	// favourite is the Raft orderer that took the last transaction.
+	favourite atomic.Int64
+	pace      pace
+}
+
+// pace is how long what waits; the constants of the same kind say why.
+type pace struct {
+	answer, election, submit, failed, again, compare time.Duration
 }
 
 // remote is one peer.
@@ -78,7 +87,12 @@ func Connect(cfg Config) (*Client, error) {
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg}
+	c := &Client{cfg: cfg, pace: pace{
+		answer: answerWithin, election: electionWithin, submit: submitFor, failed: failedAgain, again: submitAgain, compare: compareEvery,
+	}}
+	if cfg.Ordering == topology.Raft {
+		c.pace.again = raftAgain
+	}
 	if err := c.loadIdentity(); err != nil {
 		return nil, err
 	}
@@ -110,6 +124,9 @@ func check(cfg Config) error {
 	}
 	if len(cfg.Peers) == 0 || len(cfg.Orderers) == 0 {
 		errs = append(errs, errors.New("fabric: at least one peer and one orderer are needed"))
+	}
+	if o := cfg.Ordering; o != "" && o != topology.SmartBFT && o != topology.Raft {
+		errs = append(errs, fmt.Errorf("fabric: ordering: %q is neither %s nor %s", o, topology.SmartBFT, topology.Raft))
 	}
 	msps := map[string]bool{}
 	for _, p := range cfg.Peers {

@@ -18,18 +18,24 @@ const (
 	// transaction is on its way.
 	pollFirst = 30 * time.Millisecond
 	pollMost  = 250 * time.Millisecond
-	// submitAgain is when a transaction that is not on the ledger is handed to the
-	// orderers once more; an id commits once.
+	// submitFor bounds one handing over to orderers that do not answer.
+	submitFor = 8 * time.Second
+	// failedAgain, submitAgain and raftAgain are when a transaction that is not on the
+	// ledger is handed to the orderers once more: when too few took it, and when they
+	// seem to have lost it. Raft loses what was under way whenever its leader changes.
+	// An id commits once.
+	failedAgain = time.Second
 	submitAgain = 8 * time.Second
+	raftAgain   = 3 * time.Second
 )
 
 // Execute runs one transaction to its end: it prepares, endorses and submits it and
 // waits until the own peer has it in a block. It is meant for single transactions,
 // not for masses. A transaction that lost a race for what it read had no effect and
 // is made anew, until the context ends; a refusal counts only once the peers have
-// what any of them had. It returns *Refused, *Diverged or *Unavailable (nothing
-// happened), *Invalid (it is in a block without effect), or *Unknown when the
-// context ends before the ledger tells.
+// what any of them had. It returns *Refused, *Diverged, *Unavailable or *Rejected
+// (nothing happened), *Invalid (it is in a block without effect), or *Unknown when the
+// context ends before the ledger tells, or at once when its cause is *Rejected.
 func (c *Client) Execute(ctx context.Context, function string, args ...[]byte) (Receipt, error) {
 	for again := false; ; {
 		r, err := c.execute(ctx, function, args)
@@ -105,11 +111,11 @@ func (c *Client) catchUp(ctx context.Context) {
 }
 
 // Commit submits the endorsed transaction and waits until it is in a block, handing
-// it over again when the orderers seem to have lost it. It returns *Invalid or
-// *Unknown.
+// it over again when the orderers seem to have lost it. It returns *Invalid,
+// *Rejected or *Unknown.
 func (t *Transaction) Commit(ctx context.Context) (Receipt, error) {
-	cause := t.Submit(ctx)
-	submitted := time.Now()
+	submitted, taken := time.Now(), t.hand(ctx)
+	cause := taken
 	for pause := pollFirst; ; pause = min(2*pause, pollMost) {
 		status, err := t.client.Lookup(ctx, t.ID())
 		switch {
@@ -120,14 +126,30 @@ func (t *Transaction) Commit(ctx context.Context) (Receipt, error) {
 		case err != nil:
 			cause = err
 		}
+		var rejected *Rejected
+		if err == nil && errors.As(taken, &rejected) {
+			return Receipt{}, taken
+		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return Receipt{}, &Unknown{TxID: t.ID(), Cause: errors.Join(ctx.Err(), cause)}
 		}
-		if time.Since(submitted) > submitAgain {
-			cause = t.Submit(ctx)
-			submitted = time.Now()
+		again := t.client.pace.again
+		if taken != nil {
+			again = t.client.pace.failed
+		}
+		if time.Since(submitted) > again {
+			submitted, taken = time.Now(), t.hand(ctx)
+			cause = taken
 		}
 	}
+}
+
+// hand submits the transaction, and gives up on orderers that hang: it may be on its
+// way all the same.
+func (t *Transaction) hand(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, t.client.pace.submit)
+	defer cancel()
+	return t.Submit(ctx)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/killick-ledger/killick/network/fabric"
 )
@@ -351,6 +352,55 @@ func TestBlocksOfALiar(t *testing.T) {
 			}
 			if !slices.Equal(got, []uint64{0, 1, 2}) {
 				t.Errorf("blocks %v", got)
+			}
+		})
+	}
+}
+
+// The own peer answers and is far behind the others, or its stream is stuck: blocks
+// go on from others, as they do when it is down.
+func TestBlocksOfAPeerThatLags(t *testing.T) {
+	height := func(n uint64) map[string]func() proto.Message {
+		return map[string]func() proto.Message{"GetChainInfo": func() proto.Message { return &common.BlockchainInfo{Height: n} }}
+	}
+	most := []uint64{0, 1, 2, 3}
+	for _, tc := range []struct {
+		name  string
+		peers []*fakePeer
+		want  []uint64
+	}{
+		{"others go on", []*fakePeer{
+			{blocks: []uint64{0, 1}, silent: true, ledger: height(2)}, {blocks: most, silent: true, ledger: height(4)},
+			{blocks: most, silent: true, ledger: height(4)}, {blocks: most, silent: true, ledger: height(4)},
+		}, most},
+		{"its stream is stuck", []*fakePeer{
+			{silent: true, ledger: height(4)}, {blocks: most, silent: true, ledger: height(4)}, nil, {blocks: most, silent: true, ledger: height(4)},
+		}, most},
+		{"one alone says that there is more", []*fakePeer{
+			{blocks: most, silent: true, ledger: height(4)}, {blocks: []uint64{4}, silent: true, ledger: height(9)},
+			{silent: true, ledger: height(4)}, {silent: true, ledger: height(4)},
+		}, most},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := client(t, tc.peers, orderers(allTake...))
+			fabric.Quicken(c, 40)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var got []uint64
+			for block, err := range c.Blocks(ctx, 0) {
+				if err != nil {
+					if !errors.Is(err, context.Canceled) {
+						t.Error(err)
+					}
+					break
+				}
+				if got = append(got, block.GetHeader().GetNumber()); len(got) == len(tc.want) {
+					time.AfterFunc(time.Second, cancel) // for what must not come
+				}
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("blocks %v; want %v", got, tc.want)
 			}
 		})
 	}

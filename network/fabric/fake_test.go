@@ -31,6 +31,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/killick-ledger/killick/network/fabric"
+	"github.com/killick-ledger/killick/network/topology"
 )
 
 // keys is one self-signed key pair that serves as every node's certificate, their
@@ -299,8 +300,14 @@ var organisations = []string{"Org1MSP", "Org2MSP", "Org3MSP", "Org4MSP"}
 // client connects to fakes; a nil peer or orderer is one that is down.
 func client(t *testing.T, peers []*fakePeer, orderers []*fakeOrderer) *fabric.Client {
 	t.Helper()
+	return clientOf(t, topology.SmartBFT, peers, orderers)
+}
+
+// clientOf is a client of a channel with this ordering service.
+func clientOf(t *testing.T, ordering string, peers []*fakePeer, orderers []*fakeOrderer) *fabric.Client {
+	t.Helper()
 	k := newKeys(t)
-	conf := fabric.Config{Channel: "main", Chaincode: "killick", MSPID: organisations[0], Cert: k.cert, Key: k.key, Endorsements: 2}
+	conf := fabric.Config{Channel: "main", Chaincode: "killick", MSPID: organisations[0], Cert: k.cert, Key: k.key, Ordering: ordering, Endorsements: 2}
 	for i, p := range peers {
 		if p != nil {
 			p.mspID, p.keys = organisations[i], k

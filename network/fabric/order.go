@@ -4,203 +4,149 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"sync"
+	"time"
 
-	"github.com/hyperledger/fabric-protos-go-apiv2/common"
-	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
-	"google.golang.org/grpc"
+	"github.com/killick-ledger/killick/network/topology"
 )
 
-// Submit hands the endorsed transaction to all orderers. A nil error means that
-// f + 1 of them took it (f the number of orderers that may lie), so an honest one
-// did and it will be ordered; it does not mean that it is or will be valid. With any
-// error the outcome is unknown, and submitting the same transaction again is safe:
-// an id commits once.
+const (
+	// answerWithin is how long a Raft orderer may take before the next one is asked.
+	answerWithin = 2 * time.Second
+	// electionWithin is how long Raft orderers may be without a leader: they agree on
+	// another one in 2 to 3 s.
+	electionWithin = 6 * time.Second
+)
+
+// Rejected says that orderers refuse to order the transaction as it is, for its size
+// or its signer, and would again: handing it over once more is of no use.
+//
+// By itself it says that nothing happened: under Raft the orderer asked and a second
+// one refused, and none other was given it. As the cause of an *Unknown it says no
+// more than that f + 1 refused, an honest one among them: under SmartBFT it went to
+// all orderers, and of what a leader proposes the others check signature, channel and
+// type, but neither size nor dates. A leader that lies could still have it ordered.
+// Whoever must not do the same twice then looks the transaction up before acting.
+type Rejected struct {
+	TxID  string
+	Cause error // what each orderer said
+}
+
+func (e *Rejected) Error() string {
+	return fmt.Sprintf("orderers reject transaction %s: %v", e.TxID, e.Cause)
+}
+
+// Unwrap returns what the orderers said.
+func (e *Rejected) Unwrap() error { return e.Cause }
+
+// Submit hands the endorsed transaction over for ordering. A nil error says that it
+// was taken, not that it is or will be valid. Under SmartBFT it goes to all orderers
+// and f + 1 of them took it (f the number that may lie), so an honest one did and it
+// will be ordered. Under Raft it goes to one, since each that takes it would order it
+// once more, and to the next when that one fails; what a leader has taken is lost
+// when the leader changes, so taken is no promise there.
+//
+// It returns *Rejected, or *Unknown with any other error. After *Unknown, or when the
+// transaction does not come, submitting it again is safe: an id takes effect once.
 func (t *Transaction) Submit(ctx context.Context) error {
-	if t.envelope == nil {
+	switch {
+	case t.envelope == nil:
 		return fmt.Errorf("submit transaction %s: it is not endorsed", t.ID())
+	case t.client.cfg.Ordering == topology.Raft:
+		return t.submitToOne(ctx)
 	}
+	return t.submitToAll(ctx)
+}
+
+func (t *Transaction) submitToAll(ctx context.Context) error {
 	orderers := t.client.orderers
 	results := make(chan error, len(orderers))
 	for _, o := range orderers {
-		go func() { results <- o.send(ctx, t.envelope) }()
+		go func() { results <- o.send(ctx, t.envelope, false) }()
 	}
 	need := (len(orderers)-1)/3 + 1
+	took, rejected := 0, 0
 	var errs []error
-	for took := 0; took+len(errs) < len(orderers); {
-		if err := <-results; err != nil {
-			errs = append(errs, err)
+	for took+len(errs) < len(orderers) {
+		err := <-results
+		if err == nil {
+			if took++; took == need {
+				return nil
+			}
 			continue
 		}
-		if took++; took == need {
-			return nil
+		errs = append(errs, err)
+		if isRejection(err) {
+			rejected++
+		}
+		if rejected >= need && len(orderers)-len(errs) < need {
+			break // too few are left that could take it
 		}
 	}
-	return &Unknown{TxID: t.ID(), Cause: errors.Join(errs...)}
-}
-
-// broadcaster keeps a stream to one orderer. The orderer answers in the order of
-// requests, and closes the stream after any answer but success.
-type broadcaster struct {
-	Endpoint
-	conn   *grpc.ClientConn
-	client orderer.AtomicBroadcastClient
-	ctx    context.Context
-	cancel context.CancelFunc
-	queue  chan *request
-	done   sync.WaitGroup
-}
-
-// request is one envelope waiting for an answer; reply has room for it, so that
-// nobody has to wait for a caller that gave up.
-type request struct {
-	ctx      context.Context
-	envelope *common.Envelope
-	reply    chan error
-	resent   bool
-}
-
-// queueLength bounds what waits for an orderer that does not read.
-const queueLength = 256
-
-func newBroadcaster(e Endpoint, conn *grpc.ClientConn) *broadcaster {
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &broadcaster{
-		Endpoint: e, conn: conn, client: orderer.NewAtomicBroadcastClient(conn),
-		ctx: ctx, cancel: cancel, queue: make(chan *request, queueLength),
+	cause := errors.Join(errs...)
+	if rejected >= need {
+		cause = &Rejected{TxID: t.ID(), Cause: cause}
 	}
-	b.done.Go(b.run)
-	return b
+	return &Unknown{TxID: t.ID(), Cause: cause}
 }
 
-func (b *broadcaster) close() error {
-	b.cancel()
-	err := b.conn.Close()
-	b.done.Wait()
-	return err
-}
-
-func (b *broadcaster) send(ctx context.Context, envelope *common.Envelope) error {
-	r := &request{ctx: ctx, envelope: envelope, reply: make(chan error, 1)}
-	select {
-	case b.queue <- r:
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", b.Name, ctx.Err())
-	case <-b.ctx.Done():
-		return fmt.Errorf("%s: client is closed", b.Name)
-	}
-	select {
-	case err := <-r.reply:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", b.Name, ctx.Err())
-	case <-b.ctx.Done():
-		return fmt.Errorf("%s: client is closed", b.Name)
-	}
-}
-
-// run serves the queue, one stream after the other. What a broken stream leaves
-// unanswered goes once more over the next: orderers drop a request they have.
-func (b *broadcaster) run() {
-	var again []*request
-	for {
-		var first *request
-		if len(again) > 0 {
-			first, again = again[0], again[1:]
-		} else {
-			select {
-			case first = <-b.queue:
-			case <-b.ctx.Done():
-				return
-			}
-		}
-		unanswered, err := b.stream(append([]*request{first}, again...))
-		again = nil
-		for _, r := range unanswered {
-			if r.resent || r.ctx.Err() != nil || b.ctx.Err() != nil {
-				r.reply <- fmt.Errorf("%s: %w", b.Name, err)
-				continue
-			}
-			r.resent = true
-			again = append(again, r)
-		}
-	}
-}
-
-// stream opens a stream, sends first and then what is queued, and returns what was
-// not answered when the stream ended.
-func (b *broadcaster) stream(first []*request) ([]*request, error) {
-	ctx, cancel := context.WithCancel(b.ctx)
+// submitToOne asks one Raft orderer after the other, first the one that took the last
+// transaction, and all of them again while they have no leader.
+func (t *Transaction) submitToOne(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, t.client.pace.election)
 	defer cancel()
-	s, err := b.client.Broadcast(ctx)
-	if err != nil {
-		return first, err
-	}
-	// sent holds what waits for an answer, in order. Its room bounds what is in
-	// flight; the sender below is its only writer.
-	sent := make(chan *request, queueLength)
-	ended := make(chan error, 1)
-	var left []*request // what did not get as far as sent
-	go func() {
-		for {
-			response, err := s.Recv()
-			if err != nil {
-				ended <- err
-				return
-			}
-			select {
-			case r := <-sent:
-				r.reply <- b.judge(response)
-			default:
-				ended <- errors.New("an answer that nobody waits for")
-				return
-			}
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		taken, err := t.offer(limited)
+		var rejected *Rejected
+		if taken || errors.As(err, &rejected) {
+			return err
 		}
-	}()
-	push := func(r *request) bool {
 		select {
-		case sent <- r: // before Send: the answer may come at once
-		case err = <-ended:
-			left = append(left, r)
-			return false
+		case <-time.After(pause):
+		case <-limited.Done():
+			return &Unknown{TxID: t.ID(), Cause: errors.Join(ctx.Err(), err)}
 		}
-		if s.Send(r.envelope) != nil {
-			cancel()
-			err = <-ended // tells why, which Send does not
-			return false
-		}
-		return true
 	}
-	alive := true
-	for i, r := range first {
-		if alive = push(r); !alive {
-			left = append(left, first[i+1:]...)
+}
+
+// offer goes once round the orderers, until one takes the transaction or two reject
+// it.
+func (t *Transaction) offer(ctx context.Context) (taken bool, err error) {
+	orderers := t.client.orderers
+	first := int(t.client.favourite.Load())
+	rejected := 0
+	var errs []error
+	for i := range orderers {
+		o := orderers[(first+i)%len(orderers)]
+		limited, cancel := context.WithTimeout(ctx, t.client.pace.answer)
+		err := o.send(limited, t.envelope, true)
+		cancel()
+		if err == nil {
+			t.offered = true
+			t.client.favourite.Store(int64((first + i) % len(orderers)))
+			return true, nil
+		}
+		errs = append(errs, err)
+		switch {
+		case isRejection(err):
+			rejected++
+		case !errors.Is(err, errNotSent):
+			t.offered = true
+		}
+		if rejected == min(2, len(orderers)) {
 			break
 		}
 	}
-	for alive {
-		select {
-		case r := <-b.queue:
-			alive = push(r)
-		case err = <-ended:
-			alive = false
-		}
+	cause := errors.Join(errs...)
+	switch {
+	case rejected < min(2, len(orderers)):
+		return false, cause
+	case t.offered:
+		return false, &Unknown{TxID: t.ID(), Cause: &Rejected{TxID: t.ID(), Cause: cause}}
 	}
-	close(sent)
-	var unanswered []*request
-	for r := range sent {
-		unanswered = append(unanswered, r)
-	}
-	return append(unanswered, left...), err
+	return false, &Rejected{TxID: t.ID(), Cause: cause}
 }
 
-func (b *broadcaster) judge(r *orderer.BroadcastResponse) error {
-	if r.GetStatus() == common.Status_SUCCESS {
-		return nil
-	}
-	if strings.Contains(r.GetInfo(), "request already exists") {
-		return nil // it has it from an earlier attempt
-	}
-	return fmt.Errorf("%s: %s: %s", b.Name, r.GetStatus(), r.GetInfo())
+func isRejection(err error) bool {
+	var r *rejection
+	return errors.As(err, &r)
 }

@@ -1,0 +1,206 @@
+package fabric
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
+	"google.golang.org/grpc"
+)
+
+// broadcaster keeps a stream to one orderer. The orderer answers in the order of
+// requests, and closes the stream after any answer but success.
+type broadcaster struct {
+	Endpoint
+	conn   *grpc.ClientConn
+	client orderer.AtomicBroadcastClient
+	ctx    context.Context
+	cancel context.CancelFunc
+	queue  chan *request
+	done   sync.WaitGroup
+}
+
+// request is one envelope waiting for an answer; reply has room for it, so that
+// nobody has to wait for a caller that gave up.
+type request struct {
+	ctx      context.Context
+	envelope *common.Envelope
+	reply    chan error
+	brief    bool // not worth sending once its caller gave up
+	sent     bool // some stream had it: the orderer may have taken it
+	resent   bool
+}
+
+// queueLength bounds what waits for an orderer that does not read.
+const queueLength = 256
+
+func newBroadcaster(e Endpoint, conn *grpc.ClientConn) *broadcaster {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &broadcaster{
+		Endpoint: e, conn: conn, client: orderer.NewAtomicBroadcastClient(conn),
+		ctx: ctx, cancel: cancel, queue: make(chan *request, queueLength),
+	}
+	b.done.Go(b.run)
+	return b
+}
+
+func (b *broadcaster) close() error {
+	b.cancel()
+	err := b.conn.Close()
+	b.done.Wait()
+	return err
+}
+
+// send hands an envelope over and waits for the answer. A brief one is dropped when
+// ctx ends before its turn; another is sent all the same, since the caller may have
+// enough answers and the network still needs every orderer to have it. It returns
+// *rejection, or an error that wraps errNotSent when the orderer never saw it.
+func (b *broadcaster) send(ctx context.Context, envelope *common.Envelope, brief bool) error {
+	r := &request{ctx: ctx, envelope: envelope, reply: make(chan error, 1), brief: brief}
+	select {
+	case b.queue <- r:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w: %w", b.Name, errNotSent, ctx.Err())
+	case <-b.ctx.Done():
+		return fmt.Errorf("%s: %w: client is closed", b.Name, errNotSent)
+	}
+	select {
+	case err := <-r.reply:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", b.Name, ctx.Err())
+	case <-b.ctx.Done():
+		return fmt.Errorf("%s: client is closed", b.Name)
+	}
+}
+
+// run serves the queue, one stream after the other. What a broken stream leaves
+// unanswered goes once more over the next: orderers drop a request they have.
+func (b *broadcaster) run() {
+	var again []*request
+	for {
+		var first *request
+		if len(again) > 0 {
+			first, again = again[0], again[1:]
+		} else {
+			select {
+			case first = <-b.queue:
+			case <-b.ctx.Done():
+				return
+			}
+		}
+		unanswered, err := b.stream(append([]*request{first}, again...))
+		again = nil
+		for _, r := range unanswered {
+			if r.resent || r.ctx.Err() != nil || b.ctx.Err() != nil {
+				if !r.sent {
+					err = fmt.Errorf("%w: %w", errNotSent, err)
+				}
+				r.reply <- fmt.Errorf("%s: %w", b.Name, err)
+				continue
+			}
+			r.resent = true
+			again = append(again, r)
+		}
+	}
+}
+
+// stream opens a stream, sends first and then what is queued, and returns what was
+// not answered when the stream ended.
+func (b *broadcaster) stream(first []*request) ([]*request, error) {
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	s, err := b.client.Broadcast(ctx)
+	if err != nil {
+		return first, err
+	}
+	// sent holds what waits for an answer, in order. Its room bounds what is in
+	// flight; the sender below is its only writer.
+	sent := make(chan *request, queueLength)
+	ended := make(chan error, 1)
+	var left []*request // what did not get as far as sent
+	go func() {
+		for {
+			response, err := s.Recv()
+			if err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case r := <-sent:
+				r.reply <- b.judge(response)
+			default:
+				ended <- errors.New("an answer that nobody waits for")
+				return
+			}
+		}
+	}()
+	push := func(r *request) bool {
+		if r.brief && r.ctx.Err() != nil {
+			return true // nobody waits for the answer
+		}
+		r.sent = true
+		select {
+		case sent <- r: // before Send: the answer may come at once
+		case err = <-ended:
+			left = append(left, r)
+			return false
+		}
+		if s.Send(r.envelope) != nil {
+			cancel()
+			err = <-ended // tells why, which Send does not
+			return false
+		}
+		return true
+	}
+	alive := true
+	for i, r := range first {
+		if alive = push(r); !alive {
+			left = append(left, first[i+1:]...)
+			break
+		}
+	}
+	for alive {
+		select {
+		case r := <-b.queue:
+			alive = push(r)
+		case err = <-ended:
+			alive = false
+		}
+	}
+	close(sent)
+	var unanswered []*request
+	for r := range sent {
+		unanswered = append(unanswered, r)
+	}
+	return append(unanswered, left...), err
+}
+
+func (b *broadcaster) judge(r *orderer.BroadcastResponse) error {
+	if r.GetStatus() == common.Status_SUCCESS {
+		return nil
+	}
+	if strings.Contains(r.GetInfo(), "request already exists") {
+		return nil // it has it from an earlier attempt
+	}
+	err := fmt.Errorf("%s: %s: %s", b.Name, r.GetStatus(), r.GetInfo())
+	switch r.GetStatus() {
+	case common.Status_BAD_REQUEST, common.Status_FORBIDDEN, common.Status_REQUEST_ENTITY_TOO_LARGE:
+		// An orderer that has not joined the channel yet says BAD_REQUEST too.
+		if !strings.Contains(r.GetInfo(), "channel does not exist") {
+			return &rejection{err}
+		}
+	}
+	return err
+}
+
+// rejection is an orderer's answer that it will not order this envelope, whenever it
+// is asked, while the channel's configuration is what it is.
+type rejection struct{ error }
+
+// errNotSent says that the orderer never saw the envelope.
+var errNotSent = errors.New("not sent")
