@@ -21,7 +21,7 @@ import (
 
 // network brings up Fabric and the test chaincode. KILLICK_BIN is the directory of
 // Fabric's programs, as made by make build.
-func network(t *testing.T) *cluster.Cluster {
+func network(t *testing.T, cons topology.Consortium) *cluster.Cluster {
 	t.Helper()
 	built := os.Getenv("KILLICK_BIN")
 	if built == "" {
@@ -38,7 +38,6 @@ func network(t *testing.T) *cluster.Cluster {
 			t.Fatalf("build %s: %v\n%s", path, err, out)
 		}
 	}
-	cons := topology.Default()
 	cons.Ports = 0
 	cons.Fabric.Binaries = built
 	c, err := cluster.Start(t.Context(), cluster.Options{
@@ -78,7 +77,7 @@ func connect(t *testing.T, conf fabric.Config) *fabric.Client {
 }
 
 func TestNetwork(t *testing.T) {
-	c := network(t)
+	c := network(t, topology.Default())
 	client := connect(t, c.Client(0, topology.GatewayUser))
 	t.Run("commit and query", func(t *testing.T) { commitAndQuery(t, client) })
 	t.Run("refusal", func(t *testing.T) { refusal(t, client) })
@@ -187,13 +186,13 @@ func blocks(t *testing.T, client *fabric.Client) {
 
 // killWhileBusy keeps four transactions in flight, ends a process by SIGKILL and
 // wants commits to go on within 15 s and nothing to be lost; then it starts the
-// process again.
-func killWhileBusy(t *testing.T, c *cluster.Cluster, client *fabric.Client, victim string) {
+// process again. It returns the ids of the transactions.
+func killWhileBusy(t *testing.T, c *cluster.Cluster, client *fabric.Client, victim string) []string {
 	ctx, cancel := context.WithCancel(t.Context())
 	var committed atomic.Int64
 	type result struct {
-		keys []string
-		err  error
+		keys, ids []string
+		err       error
 	}
 	results := make(chan result, 4)
 	for w := range 4 {
@@ -203,9 +202,10 @@ func killWhileBusy(t *testing.T, c *cluster.Cluster, client *fabric.Client, vict
 				key := fmt.Sprintf("%s/%d/%d", victim, w, i)
 				// Not ctx: what is on its way is seen to its end.
 				patience, done := context.WithTimeout(t.Context(), 30*time.Second)
-				_, r.err = client.Execute(patience, "put", []byte(key), []byte(key))
+				var receipt fabric.Receipt
+				receipt, r.err = client.Execute(patience, "put", []byte(key), []byte(key))
 				done()
-				r.keys = append(r.keys, key)
+				r.keys, r.ids = append(r.keys, key), append(r.ids, receipt.TxID)
 				committed.Add(1)
 			}
 			results <- r
@@ -220,13 +220,13 @@ func killWhileBusy(t *testing.T, c *cluster.Cluster, client *fabric.Client, vict
 	waitFor(t, 15*time.Second, "commits after", func() bool { return committed.Load() >= before+8 })
 	t.Logf("8 further commits %s after %s was killed", time.Since(killed).Round(10*time.Millisecond), victim)
 	cancel()
-	var keys []string
+	var keys, ids []string
 	for range 4 {
 		r := <-results
 		if r.err != nil {
 			t.Error(r.err)
 		}
-		keys = append(keys, r.keys...)
+		keys, ids = append(keys, r.keys...), append(ids, r.ids...)
 	}
 	if err := c.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
@@ -237,6 +237,7 @@ func killWhileBusy(t *testing.T, c *cluster.Cluster, client *fabric.Client, vict
 		}
 	}
 	caughtUp(t, c)
+	return ids
 }
 
 // caughtUp waits until all peers are at the same height.
