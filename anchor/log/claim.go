@@ -1,6 +1,7 @@
 package log
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -121,7 +122,7 @@ func (c *claims) operation(rest string, value []byte) error {
 		return err
 	}
 	in := canon.OpenRecord(value, 0x10)
-	code, number, actor, detail := in.U8(), in.U8(), in.Fixed(20), in.Var16()
+	code, number, actor, detail := in.U8(), in.U8(), in.Fixed(20), in.Rest()
 	if err := in.Done(); err != nil {
 		return fmt.Errorf("result: %w", err)
 	}
@@ -144,25 +145,27 @@ func (c *claims) operation(rest string, value []byte) error {
 func (c *claims) payment(ref string, actor, detail []byte) error {
 	// The detail has no header of its own: it is read as the rest of a record.
 	in := canon.OpenRecord(append([]byte{1, 0}, detail...), 0)
-	asset, epoch, n := string(in.Var8()), in.U64(), int(in.U16())
+	asset, epoch, lines := string(in.Var8()), in.U32(), in.Rest()
+	const lineSize = 20 + 8
+	n := len(lines) / lineSize
+	if err := in.Done(); err != nil {
+		return fmt.Errorf("payment: %w", err)
+	}
+	if n == 0 || len(lines)%lineSize != 0 {
+		return fmt.Errorf("payment: lines of %d bytes", len(lines))
+	}
 	c.kind = KindPayment
 	c.line("asset", asset)
-	c.line("epoch", strconv.FormatUint(epoch, 10))
+	c.line("epoch", strconv.FormatUint(uint64(epoch), 10))
 	var total Sum
-	for range n {
-		payee, amount := in.Fixed(20), in.U64()
-		if payee == nil {
-			break
-		}
+	for ; len(lines) > 0; lines = lines[lineSize:] {
+		payee, amount := lines[:20], binary.BigEndian.Uint64(lines[20:])
 		c.line("pay", c.didOf(payee)+" "+decimal(Sum{Lo: amount}))
 		sum, ok := join(SumNode{Sum: total}, SumNode{Sum: Sum{Lo: amount}})
 		if !ok {
 			return fmt.Errorf("payment: amounts overflow")
 		}
 		total = sum.Sum
-	}
-	if err := in.Done(); err != nil {
-		return fmt.Errorf("payment: %w", err)
 	}
 	c.line("total", decimal(total))
 	c.sentence = fmt.Sprintf("payment of %s %s by %s to %d payees (operation %s)", decimal(total), asset, c.didOf(actor), n, ref)
@@ -175,7 +178,12 @@ func (c *claims) record(ref string, value []byte) error {
 	}
 	in := canon.OpenRecord(value, 0x21)
 	code, version, owner, commitment, size := in.U8(), in.U32(), in.Fixed(20), in.Hash(), in.U64()
-	hour, by, schema, location := in.U32(), in.Hash(), string(in.Var8()), string(in.Var16())
+	by := ref // the first version does not say who wrote it
+	if version > 1 {
+		hour, id := in.U32(), in.Hash()
+		by = fmt.Sprintf("%08x-%x", hour, id)
+	}
+	schema, location := string(in.Var8()), string(in.Var16())
 	if err := in.Done(); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
@@ -192,7 +200,7 @@ func (c *claims) record(ref string, value []byte) error {
 	c.line("size", strconv.FormatUint(size, 10))
 	c.optional("schema", schema)
 	c.optional("location", location)
-	c.line("by", fmt.Sprintf("%08x-%x", hour, by))
+	c.line("by", by)
 	c.sentence = fmt.Sprintf("record %s of %s is %s in version %d", ref, c.didOf(owner), status, version)
 	return nil
 }

@@ -107,14 +107,14 @@ func (l *fixture) writes() []block.Write {
 		return canon.NewRecord(0x21).U8(status).U32(2).Fixed(owner).Fixed(commitment).U64(size).
 			U32(0x78f3a).Fixed(bytes.Repeat([]byte{8}, 32)).Var8([]byte(schema)).Var16([]byte(location)).Bytes()
 	}
-	pay := canon.NewRecord(0).Var8([]byte("usd")).U64(3).U16(2).Fixed(payee).U64(12_500_000).Fixed(owner).U64(1).Bytes()[2:]
+	pay := canon.NewRecord(0).Var8([]byte("usd")).U32(3).Fixed(payee).U64(12_500_000).Fixed(owner).U64(1).Bytes()[2:]
 	root, _, _, _ := l.payout.prove(l.id)
 	total := canon.NewRecord(0).U64(0).U64(l.payout.cumulative).Bytes()[2:]
 	return []block.Write{
 		{Key: []byte("record/" + opRef), Value: record(1, 1234, "invoice-v1", "https://example.org/a")},
 		{Key: []byte("record/" + strings.Replace(opRef, "4f", "5f", 1)), Value: record(2, 0, "", "")},
-		{Key: []byte("op/00078f3a/" + opID), Value: canon.NewRecord(0x10).U8(0).U8(30).Fixed(owner).Var16(pay).Bytes()},
-		{Key: []byte("op/00078f3b/" + opID), Value: canon.NewRecord(0x10).U8(41).U8(30).Fixed(owner).Var16(nil).Bytes()},
+		{Key: []byte("op/00078f3a/" + opID), Value: canon.NewRecord(0x10).U8(0).U8(30).Fixed(owner).Fixed(pay).Bytes()},
+		{Key: []byte("op/00078f3b/" + opID), Value: canon.NewRecord(0x10).U8(41).U8(30).Fixed(owner).Bytes()},
 		{Key: []byte("credential/" + opRef), Value: []byte(`{"issuer":"` + did(owner) + `","schema":"` + opRef +
 			`","digest":"ab","validFrom":1790000000,"validUntil":1890000000,"evidence":"oracle","status":"revoked","version":2,"by":"` + opRef + `"}`)},
 		{Key: []byte("schema/" + opRef), Value: []byte(`{"issuer":"` + did(owner) + `","name":"kyc","digest":"cd"}`)},

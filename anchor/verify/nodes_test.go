@@ -233,11 +233,11 @@ func (p *public) landed(t *testing.T, of send.Address, signature string, topic u
 func twoBlocks(vault canon.Account, root reward.Node) []*block.Block {
 	owner := bytes.Repeat([]byte{5}, 20)
 	total := canon.NewRecord(0x40).U64(1).U32(1).Fixed(root.Hash[:]).Fixed(root.Sum.Bytes()).U32(1).Bytes()
-	pay := canon.NewRecord(0).Var8([]byte("usd")).U64(1).U16(1).Fixed(owner).U64(12_500_000).Bytes()[2:]
+	pay := canon.NewRecord(0).Var8([]byte("usd")).U32(1).Fixed(owner).U64(12_500_000).Bytes()[2:]
 	b0 := &block.Block{HeaderHash: canon.Sum([]byte("genesis")), Filter: []byte{0}, Txs: []block.Tx{{Type: block.TypeConfig}}}
 	tx := block.Tx{ID: strings.Repeat("ab", 32), Type: block.TypeEndorser, Nonce: []byte("n")}
 	for key, value := range map[string][]byte{
-		"op/00078f3a/" + strings.Repeat("11", 32):                          canon.NewRecord(0x10).U8(0).U8(30).Fixed(owner).Var16(pay).Bytes(),
+		"op/00078f3a/" + strings.Repeat("11", 32):                          canon.NewRecord(0x10).U8(0).U8(30).Fixed(owner).Fixed(pay).Bytes(),
 		"epoch/" + vault.String() + "/" + "0000000000000001" + "/00000001": total,
 	} {
 		tx.Writes = append(tx.Writes, block.Write{Namespace: "killick", Key: []byte(key), Value: value, ValueHash: sha256.Sum256(value)})

@@ -141,6 +141,9 @@ func (r *Reader) Var16() []byte { return r.take(int(r.U16())) }
 // Var32 reads a field with a four-byte length.
 func (r *Reader) Var32() []byte { return r.take(int(r.U32())) }
 
+// Rest reads all that is left.
+func (r *Reader) Rest() []byte { return r.take(len(r.b)) }
+
 // Done reports a record that was too short, of another version or type, or that
 // has bytes left. Errors: fault.Malformed.
 func (r *Reader) Done() error {

@@ -29,7 +29,7 @@ func TestState(t *testing.T) {
 
 // channel is a channel with the chaincode on it.
 type channel struct {
-	t         *testing.T
+	t         testing.TB
 	world     *opstest.World // for signing
 	chaincode *contract.Chaincode
 	state     committed
@@ -40,7 +40,7 @@ type channel struct {
 	fail      error
 }
 
-func newChannel(t *testing.T) *channel {
+func newChannel(t testing.TB) *channel {
 	c := &channel{
 		t: t, world: opstest.New(t), state: committed{}, identity: creator(t, "Org1MSP", "client"), claimed: time.Unix(opstest.Start, 0),
 	}

@@ -45,6 +45,22 @@ type stub struct {
 	open    int // ranges that were not closed
 	batches int
 	fail    error // of every read
+	reads   map[string]bool
+	asked   int // keys in all reads
+	trips   int // calls that ask the peer for state
+	puts    int
+}
+
+// read notes that keys were asked for, in one call.
+func (s *stub) read(keys ...string) {
+	if s.reads == nil {
+		s.reads = map[string]bool{}
+	}
+	s.trips++
+	s.asked += len(keys)
+	for _, key := range keys {
+		s.reads[key] = true
+	}
 }
 
 func (s *stub) commit() {
@@ -68,9 +84,13 @@ func (s *stub) GetTxTimestamp() (*timestamppb.Timestamp, error) {
 	return timestamppb.New(s.claimed), nil
 }
 
-func (s *stub) GetState(key string) ([]byte, error) { return s.state[key], s.fail }
+func (s *stub) GetState(key string) ([]byte, error) {
+	s.read(key)
+	return s.state[key], s.fail
+}
 
 func (s *stub) GetMultipleStates(keys ...string) ([][]byte, error) {
+	s.read(keys...)
 	var values [][]byte
 	for _, key := range keys {
 		values = append(values, s.state[key])
@@ -82,6 +102,7 @@ func (s *stub) PutState(key string, value []byte) error {
 	if key == "" || key[0] == 0 {
 		return errors.New("bad key")
 	}
+	s.puts++
 	s.writes[key] = slices.Clone(value)
 	return nil
 }
@@ -92,6 +113,7 @@ func (s *stub) DelState(key string) error {
 }
 
 func (s *stub) GetStateByRange(from, to string) (shim.StateQueryIteratorInterface, error) {
+	s.trips++
 	rows := &rows{stub: s}
 	for _, key := range slices.Sorted(maps.Keys(s.state)) {
 		if key >= from && key < to {
@@ -121,7 +143,7 @@ func (r *rows) Next() (*queryresult.KV, error) {
 }
 
 // creator makes an identity of the organisation with the node role.
-func creator(t *testing.T, mspID, role string) []byte {
+func creator(t testing.TB, mspID, role string) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

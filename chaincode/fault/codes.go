@@ -4,9 +4,10 @@ package fault
 // reused.
 type Code uint8
 
-// The codes. 1 to 21 are found before an operation's signature is known to be
-// good and leave no result behind; 30 to 59 are refusals of a valid operation;
-// 60 to 69 concern the transaction; 100 and above come from services.
+// The codes. 1 to 21, MissingPrior and UnexpectedPrior are found before an
+// operation's signature is known to be good and leave no result behind; the
+// others of 30 to 59 are refusals of a valid operation; 60 to 69 concern the
+// transaction; 100 and above come from services.
 const (
 	OK                 Code = 0
 	Malformed          Code = 1

@@ -26,12 +26,15 @@ var Common = []string{govern.NetworkKey, reward.CurrentKey}
 // is not listed: no other operation reads it in a transaction.
 func (o *Operation) Accesses() []Access {
 	self := did.Key(o.Call.Actor)
-	list := append(make([]Access, 0, 6), Access{ResultKey(o.Call.Ref), true})
-	_, creates := o.Body.(*DIDCreate)
-	list = append(list, Access{self, creates})
+	list := make([]Access, 0, 6)
+	if !o.kind.always {
+		list = append(list, Access{ResultKey(o.Call.Ref), true})
+	}
 	if o.kind.creates != "" {
 		list = append(list, Access{o.kind.creates + o.Call.Ref.String(), true})
 	}
+	_, creates := o.Body.(*DIDCreate)
+	list = append(list, Access{self, creates})
 	for _, key := range o.Body.Keys(o.Call) {
 		if key != self {
 			list = append(list, Access{key, changes(key)})

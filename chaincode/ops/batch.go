@@ -91,7 +91,10 @@ func prefetch(tx *ledger.Tx, items []*signed) error {
 			continue
 		}
 		op := s.op
-		keys = append(keys, did.Key(op.Call.Actor), ResultKey(op.Call.Ref))
+		keys = append(keys, did.Key(op.Call.Actor))
+		if !op.kind.always {
+			keys = append(keys, ResultKey(op.Call.Ref))
+		}
 		if op.kind.creates != "" {
 			keys = append(keys, op.kind.creates+op.Call.Ref.String())
 		}
@@ -157,6 +160,9 @@ func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Ou
 		if err != nil {
 			return outcome, err
 		}
+		if op.kind.always {
+			return outcome, fault.New(fault.Internal, "%s was refused by state: %v", op.Name, outcome.Err)
+		}
 		tx.Put(ResultKey(op.Call.Ref), encodeResult(outcome.Code, op, nil))
 		return outcome, nil
 	}
@@ -167,24 +173,20 @@ func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Ou
 }
 
 func (o *Operation) apply(tx *ledger.Tx, network *govern.Network) (detail []byte, err error) {
-	switch {
-	case o.kind.prior && o.Call.Prior == "":
-		return nil, fault.New(fault.MissingPrior, "%s replaces a version", o.Name)
-	case !o.kind.prior && o.Call.Prior != "":
-		return nil, fault.New(fault.UnexpectedPrior, "%s replaces nothing", o.Name)
-	}
 	return o.kind.apply(tx, o.Call, o.Body, network)
 }
 
 // firstResult finds what an operation that ran before has left.
 func firstResult(tx *ledger.Tx, op *Operation) (code fault.Code, found bool, err error) {
-	value, err := tx.Get(ResultKey(op.Call.Ref))
-	if err != nil {
-		return 0, false, err
-	}
-	if value != nil {
-		r := canon.OpenRecord(value, resultType)
-		return fault.Code(r.U8()), true, nil
+	if !op.kind.always {
+		value, err := tx.Get(ResultKey(op.Call.Ref))
+		if err != nil {
+			return 0, false, err
+		}
+		if value != nil {
+			r := canon.OpenRecord(value, resultType)
+			return fault.Code(r.U8()), true, nil
+		}
 	}
 	if op.kind.creates == "" {
 		return 0, false, nil

@@ -157,9 +157,10 @@ func (o *Operation) openHeader(network string) error {
 }
 
 // Admit opens an operation and checks everything that needs no state: form,
-// network, times, and what the body says by itself. Errors: those of Open,
-// fault.Expired, fault.NotYetValid, fault.LifetimeTooLong, and those of the
-// body.
+// network, times, whether there is a prior, and what the body says by itself.
+// Errors: those of Open, fault.Expired, fault.NotYetValid,
+// fault.LifetimeTooLong, fault.MissingPrior, fault.UnexpectedPrior, and those of
+// the body.
 func Admit(item Item, network string, now uint64) (*Operation, error) {
 	o, err := Open(item)
 	if err != nil {
@@ -175,7 +176,16 @@ func Admit(item Item, network string, now uint64) (*Operation, error) {
 	case o.Expires <= now:
 		return nil, fault.New(fault.Expired, "exp %d is past, it is %d", o.Expires, now)
 	}
-	return o, o.Body.Check(o.Call)
+	if err := o.Body.Check(o.Call); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.kind.prior && o.Call.Prior == "":
+		return nil, fault.New(fault.MissingPrior, "%s replaces a version", o.Name)
+	case !o.kind.prior && o.Call.Prior != "":
+		return nil, fault.New(fault.UnexpectedPrior, "%s replaces nothing", o.Name)
+	}
+	return o, nil
 }
 
 // decode reads a strict JSON object and wants the named members to be there.

@@ -53,9 +53,12 @@ type kind struct {
 	name    string
 	prior   bool   // replaces a version
 	creates string // prefix of the key that is guard, receipt and thing in one
-	fields  []string
-	body    func() Body
-	apply   func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
+	// always says that nothing in state refuses a valid one, so that what it creates
+	// is its only result and no other key has to be read.
+	always bool
+	fields []string
+	body   func() Body
+	apply  func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
 }
 
 // kinds is the table of docs/formats/operation.md section 4.
@@ -81,7 +84,7 @@ var kinds = []*kind{
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
 			return nil, b.(*CredentialRevoke).Apply(tx, c)
 		}},
-	{number: 20, name: "record.submit", creates: "record/",
+	{number: 20, name: "record.submit", creates: "record/", always: true,
 		fields: []string{"schema", "commitment", "size", "location"},
 		body:   func() Body { return new(RecordSubmit) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {

@@ -130,6 +130,8 @@ func (r *refusals) forms() []refusal {
 		{"long location", fault.InvalidValue, with(`"location":""`, `"location":"https:`+strings.Repeat("x", 256)+`"`)},
 		{"prior of another form", fault.InvalidValue, with(net, net+`,"prior":"abc"`)},
 		{"empty prior", fault.InvalidValue, with(net, net+`,"prior":""`)},
+		{"prior is missing", fault.MissingPrior, of(h, load("record.delete", `{"record":"`+ref+`"}`))},
+		{"prior is not wanted", fault.UnexpectedPrior, with(net, net+`,"prior":"`+strings.Repeat("0", 64)+`"`)},
 		{"reference of another form", fault.InvalidValue, of(h, load("record.delete", `{"record":"x"}`))},
 		{"zero amount", fault.InvalidValue, of(h, payLoad(r.bob.DID, "0"))},
 		{"negative amount", fault.InvalidValue, of(h, payLoad(r.bob.DID, "-1"))},
@@ -189,30 +191,30 @@ func (r *refusals) keys() []refusal {
 	}
 }
 
+// acting makes an operation with a prior, or without when it is empty.
+func acting(u *opstest.User, op, body, prior string) ops.Item {
+	p := load(op, body)
+	if prior != "" {
+		p = strings.Replace(p, net, net+`,"prior":"`+prior+`"`, 1)
+	}
+	return raw(u, head(u, "EdDSA", "k"), p)
+}
+
 // contents are refused by the domain and leave a result.
 func (r *refusals) contents() []refusal {
-	of := func(u *opstest.User, op, body, prior string) ops.Item {
-		p := load(op, body)
-		if prior != "" {
-			p = strings.Replace(p, net, net+`,"prior":"`+prior+`"`, 1)
-		}
-		return raw(u, head(u, "EdDSA", "k"), p)
-	}
 	record := fmt.Sprintf(`{"record":%q}`, r.record)
 	amend := fmt.Sprintf(`{"record":%q,%s`, r.record, goodBody[1:])
 	current, other := r.version("record/"+r.record.String()), canon.Hex(opstest.Seed("other"))
 	document := string(r.alice.Doc)
 	return []refusal{
-		{"DID exists", fault.DIDExists, of(r.alice, "did.create", `{"document":`+document+`}`, "")},
-		{"prior is missing", fault.MissingPrior, of(r.alice, "record.delete", record, "")},
-		{"prior is not wanted", fault.UnexpectedPrior, of(r.alice, "record.submit", goodBody, current)},
-		{"stale prior", fault.StalePrior, of(r.alice, "record.delete", record, other)},
-		{"stale prior of an amendment", fault.StalePrior, of(r.alice, "record.amend", amend, other)},
-		{"another's record", fault.NotOwner, of(r.bob, "record.delete", record, current)},
-		{"deleted record", fault.Deleted, of(r.alice, "record.delete", fmt.Sprintf(`{"record":%q}`, r.deleted), other)},
-		{"unknown record", fault.NotFound, of(r.alice, "record.delete", fmt.Sprintf(`{"record":%q}`, ref), other)},
-		{"not an issuer", fault.NotAccredited, of(r.alice, "credential.schema", `{"name":"n","digest":"`+other+`"}`, "")},
-		{"unknown credential", fault.NotFound, of(r.alice, "credential.revoke", fmt.Sprintf(`{"credential":%q}`, ref), other)},
+		{"DID exists", fault.DIDExists, acting(r.alice, "did.create", `{"document":`+document+`}`, "")},
+		{"stale prior", fault.StalePrior, acting(r.alice, "record.delete", record, other)},
+		{"stale prior of an amendment", fault.StalePrior, acting(r.alice, "record.amend", amend, other)},
+		{"another's record", fault.NotOwner, acting(r.bob, "record.delete", record, current)},
+		{"deleted record", fault.Deleted, acting(r.alice, "record.delete", fmt.Sprintf(`{"record":%q}`, r.deleted), other)},
+		{"unknown record", fault.NotFound, acting(r.alice, "record.delete", fmt.Sprintf(`{"record":%q}`, ref), other)},
+		{"not an issuer", fault.NotAccredited, acting(r.alice, "credential.schema", `{"name":"n","digest":"`+other+`"}`, "")},
+		{"unknown credential", fault.NotFound, acting(r.alice, "credential.revoke", fmt.Sprintf(`{"credential":%q}`, ref), other)},
 		{"unknown payee", fault.NotFound, raw(r.alice, head(r.alice, "EdDSA", "k"), payLoad(r.nobody.DID, "1"))},
 		{"unknown asset", fault.AssetUnknown, raw(r.alice, head(r.alice, "EdDSA", "k"), strings.Replace(payLoad(r.bob.DID, "1"), "usd", "eur", 1))},
 		{"not enough money", fault.InsufficientFunds, raw(r.alice, head(r.alice, "EdDSA", "k"), payLoad(r.bob.DID, "101"))},

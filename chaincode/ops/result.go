@@ -27,7 +27,7 @@ func ResultKey(r Reference) string {
 }
 
 func encodeResult(code fault.Code, op *Operation, detail []byte) []byte {
-	return canon.NewRecord(resultType).U8(uint8(code)).U8(op.kind.number).Fixed(op.Call.Actor[:]).Var16(detail).Bytes()
+	return canon.NewRecord(resultType).U8(uint8(code)).U8(op.kind.number).Fixed(op.Call.Actor[:]).Fixed(detail).Bytes()
 }
 
 // Result is what state says about an operation that ran.
@@ -73,7 +73,7 @@ func decodeResult(ref Reference, value []byte) (*Result, error) {
 	code, number := fault.Code(fields.U8()), fields.U8()
 	r := &Result{Reference: ref, Code: code}
 	copy(r.Actor[:], fields.Fixed(len(r.Actor)))
-	detail := fields.Var16()
+	detail := fields.Rest()
 	if err := fields.Done(); err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func decodeResult(ref Reference, value []byte) (*Result, error) {
 	}
 	r.Op = k.name
 	if code != fault.OK {
-		return r, nil
+		k = &kind{} // a refusal has no detail
 	}
 	var err error
 	switch k.name {
@@ -93,6 +93,10 @@ func decodeResult(ref Reference, value []byte) (*Result, error) {
 		var d record.Detail
 		d, err = record.DecodeDetail(detail)
 		r.Record = &d
+	default:
+		if len(detail) > 0 {
+			err = fault.New(fault.TrailingData, "%d bytes after the result", len(detail))
+		}
 	}
 	return r, err
 }
@@ -102,7 +106,7 @@ func decodeResult(ref Reference, value []byte) (*Result, error) {
 func (r *Result) created(prefix string, value []byte) (first bool, err error) {
 	switch prefix {
 	case "record":
-		v, err := record.Decode(value)
+		v, err := record.Decode(r.Reference, value)
 		if err != nil {
 			return false, err
 		}

@@ -111,7 +111,7 @@ func replace(tx *ledger.Tx, call ledger.Call, refText string, change func(*Value
 	if err != nil {
 		return nil, fault.New(fault.InvalidValue, "record: %v", err)
 	}
-	v, stored, err := Read(tx, refText)
+	v, stored, err := Read(tx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -156,14 +156,14 @@ func DecodeDetail(b []byte) (Detail, error) {
 }
 
 // Read returns a record and its stored value. Errors: fault.NotFound.
-func Read(tx *ledger.Tx, ref string) (*Value, []byte, error) {
-	stored, err := tx.Get(Key(ref))
+func Read(tx *ledger.Tx, ref ledger.Reference) (*Value, []byte, error) {
+	stored, err := tx.Get(Key(ref.String()))
 	if err != nil {
 		return nil, nil, err
 	}
 	if stored == nil {
-		return nil, nil, fault.New(fault.NotFound, "no record %.80s", ref)
+		return nil, nil, fault.New(fault.NotFound, "no record %s", ref)
 	}
-	v, err := Decode(stored)
+	v, err := Decode(ref, stored)
 	return v, stored, err
 }

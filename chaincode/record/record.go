@@ -44,20 +44,27 @@ func VersionKey(ref string, version uint32) string {
 	return string(ledger.AppendHex32([]byte("recordv/"+ref+"/"), version))
 }
 
-// Encode returns the layout of docs/formats/operation.md section 4.
+// Encode returns the layout of docs/formats/operation.md section 4. The first
+// version does not say which operation wrote it: its key does.
 func (v *Value) Encode() []byte {
-	return canon.NewRecord(valueType).U8(v.Status).U32(v.Version).Fixed(v.Owner[:]).Fixed(v.Commitment[:]).
-		U64(v.Size).U32(v.By.Hour).Fixed(v.By.ID[:]).Var8([]byte(v.Schema)).Var16([]byte(v.Location)).Bytes()
+	r := canon.NewRecord(valueType).U8(v.Status).U32(v.Version).Fixed(v.Owner[:]).Fixed(v.Commitment[:]).U64(v.Size)
+	if v.Version > 1 {
+		r.U32(v.By.Hour).Fixed(v.By.ID[:])
+	}
+	return r.Var8([]byte(v.Schema)).Var16([]byte(v.Location)).Bytes()
 }
 
-// Decode reads a stored record. Errors: fault.Malformed, fault.TrailingData.
-func Decode(data []byte) (*Value, error) {
+// Decode reads a stored version of the record with the reference.
+// Errors: fault.Malformed, fault.TrailingData.
+func Decode(ref ledger.Reference, data []byte) (*Value, error) {
 	r := canon.OpenRecord(data, valueType)
-	v := &Value{Status: r.U8(), Version: r.U32()}
+	v := &Value{Status: r.U8(), Version: r.U32(), By: ref}
 	copy(v.Owner[:], r.Fixed(20))
 	v.Commitment = r.Hash()
 	v.Size = r.U64()
-	v.By = ledger.Reference{Hour: r.U32(), ID: r.Hash()}
+	if v.Version > 1 {
+		v.By = ledger.Reference{Hour: r.U32(), ID: r.Hash()}
+	}
 	v.Schema = string(r.Var8())
 	v.Location = string(r.Var16())
 	return v, r.Done()

@@ -3,6 +3,7 @@ package record
 import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
@@ -22,9 +23,10 @@ type View struct {
 }
 
 // Lookup answers record:Read. Errors: fault.InvalidValue, fault.NotFound.
-func Lookup(tx *ledger.Tx, network, ref string) (*View, error) {
-	if err := checkReference(ref); err != nil {
-		return nil, err
+func Lookup(tx *ledger.Tx, network, text string) (*View, error) {
+	ref, err := ledger.ParseReference(text)
+	if err != nil {
+		return nil, fault.New(fault.InvalidValue, "record: %v", err)
 	}
 	v, stored, err := Read(tx, ref)
 	if err != nil {
@@ -38,8 +40,12 @@ const maxHistory = 1000
 
 // History answers record:History: the newest 1,000 versions, oldest first.
 // Errors: fault.InvalidValue, fault.NotFound.
-func History(tx *ledger.Tx, network, ref string) ([]*View, error) {
-	newest, err := Lookup(tx, network, ref)
+func History(tx *ledger.Tx, network, text string) ([]*View, error) {
+	newest, err := Lookup(tx, network, text)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := ledger.ParseReference(text)
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +55,11 @@ func History(tx *ledger.Tx, network, ref string) ([]*View, error) {
 	}
 	views := make([]*View, 0, newest.Version-first+1)
 	for version := first; version < newest.Version; version++ {
-		stored, err := tx.Get(VersionKey(ref, version))
+		stored, err := tx.Get(VersionKey(text, version))
 		if err != nil {
 			return nil, err
 		}
-		v, err := Decode(stored)
+		v, err := Decode(ref, stored)
 		if err != nil {
 			return nil, err
 		}
@@ -62,13 +68,13 @@ func History(tx *ledger.Tx, network, ref string) ([]*View, error) {
 	return append(views, newest), nil
 }
 
-func view(network, ref string, v *Value, stored []byte) *View {
+func view(network string, ref ledger.Reference, v *Value, stored []byte) *View {
 	status := "live"
 	if v.Status == Deleted {
 		status = "deleted"
 	}
 	return &View{
-		Reference: ref, Status: status, Version: v.Version, Owner: did.String(network, v.Owner), Schema: v.Schema,
+		Reference: ref.String(), Status: status, Version: v.Version, Owner: did.String(network, v.Owner), Schema: v.Schema,
 		Commitment: canon.Hex(v.Commitment[:]), Size: v.Size, Location: v.Location, By: v.By.String(), Hash: ledger.Version(stored),
 	}
 }

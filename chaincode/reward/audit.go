@@ -98,12 +98,18 @@ func (a *audit) posts() error {
 		a.report("RW-5: epoch %d is folded, %d is current", fold.Epoch, current.Number)
 	}
 	return a.each("post/", func(e ledger.Entry) error {
-		asset, amount, err := decodePost(e.Value)
-		if amount < 1 {
-			a.report("RW-3: %s credits %d", e.Key, amount)
+		asset, err := postedAsset(e.Key)
+		if err != nil {
+			return err
 		}
-		if !fold.passed(e.Key) {
-			a.held[asset] = a.held[asset].Plus(amount)
+		credits, err := decodePosting(e.Value) // refuses what is below 1: RW-3
+		for _, c := range credits {
+			if !strings.HasPrefix(e.Key[len(postPrefix(0)):], canon.Hex([]byte{c.Payee[0] % shards})+"/") {
+				a.report("RW-3: %s credits %s, who is of another shard", e.Key, c.Payee)
+			}
+			if !fold.passed(e.Key) {
+				a.held[asset] = a.held[asset].Plus(c.Amount)
+			}
 		}
 		if e.Key >= ledger.PrefixEnd(postPrefix(current.Number)) {
 			a.report("RW-5: %s is in an epoch that has not begun", e.Key)

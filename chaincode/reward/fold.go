@@ -11,8 +11,14 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
-// pageEntries bounds the entries that one call of Fold reads.
-const pageEntries = 1000
+const (
+	// pageEntries bounds the entries that one call of Fold takes in, each line of a
+	// posting being one.
+	pageEntries = 1000
+	// pagePostings is how many postings are read at a time; those that do not fit
+	// were read for nothing.
+	pagePostings = 100
+)
 
 const (
 	foldKey   = "fold/state"
@@ -151,25 +157,38 @@ func (f *folder) page(prefix string) (entries []ledger.Entry, last bool, err err
 
 func (f *folder) enter(stage string) { f.state.Stage, f.state.After = stage, "" }
 
-// posts adds the epoch's credits to what is due to each payee.
+// posts adds the epoch's credits to what is due to each payee. It takes whole
+// postings, and ends the page at the first that does not fit.
 func (f *folder) posts() error {
-	entries, last, err := f.page(postPrefix(f.state.Epoch))
+	postings, err := f.tx.Prefix(postPrefix(f.state.Epoch), f.state.After, min(f.budget, pagePostings))
 	if err != nil {
 		return err
 	}
+	last := len(postings) < min(f.budget, pagePostings)
 	sums := map[string]Sum{}
 	var keys []string
-	for _, e := range entries {
-		parts := strings.Split(e.Key, "/") // post, epoch, shard, payee, op, line
-		asset, amount, err := decodePost(e.Value)
-		if err != nil || len(parts) != 6 {
+	for _, e := range postings {
+		asset, err := postedAsset(e.Key)
+		if err != nil {
+			return err
+		}
+		credits, err := decodePosting(e.Value)
+		if err != nil {
 			return fmt.Errorf("stored %s: %w", e.Key, err)
 		}
-		key := dueKey(parts[3], asset)
-		if _, seen := sums[key]; !seen {
-			keys = append(keys, key)
+		if len(credits) > f.budget {
+			f.budget, last = 0, false
+			break
 		}
-		sums[key] = sums[key].Plus(amount)
+		f.budget -= len(credits)
+		f.state.After = e.Key
+		for _, c := range credits {
+			key := dueKey(c.Payee.String(), asset)
+			if _, seen := sums[key]; !seen {
+				keys = append(keys, key)
+			}
+			sums[key] = sums[key].Plus(c.Amount)
+		}
 	}
 	if err := f.tx.Prefetch(keys); err != nil {
 		return err
@@ -190,6 +209,15 @@ func (f *folder) posts() error {
 		}
 	}
 	return nil
+}
+
+// postedAsset returns the asset in the key of a posting.
+func postedAsset(key string) (string, error) {
+	parts := strings.Split(key, "/") // post, epoch, shard, asset, op
+	if len(parts) != 5 {
+		return "", fmt.Errorf("stored %s: not the key of a posting", key)
+	}
+	return parts[3], nil
 }
 
 func dueKey(id, asset string) string { return duePrefix + id + "/" + asset }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
@@ -15,7 +14,6 @@ import (
 const (
 	maxLines = 16
 	maxFor   = 80
-	shards   = 64
 )
 
 // Line is one credit of a payment.
@@ -124,49 +122,20 @@ func (p *Pay) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) (detail 
 	}
 	tx.Put(key, encodeAmount(balanceType, balance))
 	for i, line := range p.Lines {
-		if err := credit(tx, call, epoch.Number, p.payees[i], p.Asset, line.Amount, i); err != nil {
+		if err := credit(tx, call, epoch.Number, p.payees[i], p.Asset, line.Amount); err != nil {
 			return nil, err
 		}
 	}
 	return p.postings(epoch.Number), nil
 }
 
-// credit appends a credit. Within one transaction the credits of a payee are
-// summed in the first one's key.
-func credit(tx *ledger.Tx, call ledger.Call, epoch uint64, payee ledger.ID, asset string, amount Amount, line int) error {
-	note := "credit/" + string(payee[:]) + "/" + asset
-	key := tx.Note(note)
-	if key == "" {
-		key = postKey(epoch, payee, call.Ref.ID, line)
-		tx.SetNote(note, key)
-		tx.Put(key, encodePost(asset, amount))
-		return nil
-	}
-	value, err := tx.Get(key)
-	if err != nil {
-		return err
-	}
-	_, before, err := decodePost(value)
-	if err != nil {
-		return err
-	}
-	sum, err := before.Add(amount)
-	if err != nil {
-		return err
-	}
-	tx.Put(key, encodePost(asset, sum))
-	return nil
-}
-
 // postings is the result's detail (docs/formats/operation.md section 3).
 func (p *Pay) postings(epoch uint64) []byte {
-	b := append(make([]byte, 0, 12+len(p.Asset)+28*len(p.Lines)), byte(len(p.Asset)))
+	b := append(make([]byte, 0, 5+len(p.Asset)+lineSize*len(p.Lines)), byte(len(p.Asset)))
 	b = append(b, p.Asset...)
-	b = binary.BigEndian.AppendUint64(b, epoch)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(p.Lines)))
+	b = binary.BigEndian.AppendUint32(b, uint32(epoch))
 	for i, l := range p.Lines {
-		b = append(b, p.payees[i][:]...)
-		b = binary.BigEndian.AppendUint64(b, uint64(l.Amount))
+		b = appendLine(b, p.payees[i], l.Amount)
 	}
 	return b
 }
@@ -178,62 +147,25 @@ type Postings struct {
 	Lines []Credit
 }
 
-// Credit is one credited amount.
-type Credit struct {
-	Payee  ledger.ID
-	Amount Amount
-}
-
 // DecodePostings reads a payment's detail. Errors: fault.Malformed.
 func DecodePostings(b []byte) (*Postings, error) {
-	short := fault.New(fault.Malformed, "the detail of a payment is too short or too long")
-	if len(b) < 1 || len(b) < 1+int(b[0])+10 {
-		return nil, short
+	if len(b) < 1 || len(b) < 1+int(b[0])+4 {
+		return nil, fault.New(fault.Malformed, "the detail of a payment is too short")
 	}
 	p := &Postings{Asset: string(b[1 : 1+b[0]])}
 	b = b[1+b[0]:]
-	p.Epoch = binary.BigEndian.Uint64(b)
-	count := int(binary.BigEndian.Uint16(b[8:]))
-	b = b[10:]
-	if len(b) != 28*count {
-		return nil, short
+	p.Epoch = uint64(binary.BigEndian.Uint32(b))
+	if b = b[4:]; len(b) == 0 || len(b)%lineSize != 0 {
+		return nil, fault.New(fault.Malformed, "the lines of a payment have %d bytes", len(b))
 	}
-	for ; len(b) > 0; b = b[28:] {
-		p.Lines = append(p.Lines, Credit{ledger.ID(b[:20]), Amount(binary.BigEndian.Uint64(b[20:]))})
+	for ; len(b) > 0; b = b[lineSize:] {
+		p.Lines = append(p.Lines, Credit{ledger.ID(b[:20]), amountOf(b[:lineSize])})
 	}
 	return p, nil
 }
 
 // BalanceKey returns the state key of a balance.
 func BalanceKey(id ledger.ID, asset string) string { return "balance/" + id.String() + "/" + asset }
-
-func postPrefix(epoch uint64) string { return "post/" + ledger.Hex64(epoch) + "/" }
-
-// payeePrefix begins the keys of a payee's credits in an epoch.
-func payeePrefix(epoch uint64, payee ledger.ID) string {
-	hash := canon.Sum(payee[:])
-	return postPrefix(epoch) + canon.Hex([]byte{hash[0] % shards}) + "/" + payee.String() + "/"
-}
-
-func postKey(epoch uint64, payee ledger.ID, op [32]byte, line int) string {
-	return payeePrefix(epoch, payee) + canon.Hex(op[:]) + "/" + canon.Hex([]byte{byte(line)})
-}
-
-func encodePost(asset string, a Amount) []byte {
-	return canon.NewRecord(postType).Var8([]byte(asset)).U64(uint64(a)).Bytes()
-}
-
-func decodePost(value []byte) (asset string, a Amount, err error) {
-	r := canon.OpenRecord(value, postType)
-	asset, a = string(r.Var8()), Amount(r.U64())
-	if err := r.Done(); err != nil {
-		return "", 0, err
-	}
-	if a < 0 {
-		return "", 0, fault.New(fault.Internal, "a stored credit is above 2^63-1")
-	}
-	return asset, a, nil
-}
 
 // readAmount reads an amount; an absent key is zero.
 func readAmount(tx *ledger.Tx, key string, typ byte) (Amount, error) {

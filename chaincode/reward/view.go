@@ -198,8 +198,13 @@ func (q *BalanceQuery) Answer(tx *ledger.Tx, n *govern.Network) (*BalanceView, e
 	return v, err
 }
 
+// maxPending bounds the postings that one answer looks through; beyond it the
+// account can be asked for again once folding has caught up.
+const maxPending = 100_000
+
 // pending sums a payee's credits that are not folded. An answer covers at most
 // 64 epochs; folding does not fall behind so far unless nobody folds.
+// Errors: fault.TooLarge.
 func pending(tx *ledger.Tx, id ledger.ID, asset string) (Sum, error) {
 	fold, err := loadFold(tx)
 	if err != nil {
@@ -210,24 +215,24 @@ func pending(tx *ledger.Tx, id ledger.ID, asset string) (Sum, error) {
 		return Sum{}, err
 	}
 	var sum Sum
+	seen := 0
 	for epoch := fold.Epoch; epoch <= min(current.Number, fold.Epoch+63); epoch++ {
-		prefix := payeePrefix(epoch, id)
+		prefix := shardPrefix(epoch, id, asset)
 		for after := ""; ; {
-			entries, err := tx.Prefix(prefix, after, maxAnswer)
+			postings, err := tx.Prefix(prefix, after, maxAnswer)
 			if err != nil {
 				return sum, err
 			}
-			for _, e := range entries {
+			for _, e := range postings {
 				after = e.Key
-				of, amount, err := decodePost(e.Value)
-				if err != nil {
-					return sum, err
-				}
-				if of == asset && !fold.passed(e.Key) {
-					sum = sum.Plus(amount)
+				if at, found := findLine(e.Value, id); found && !fold.passed(e.Key) {
+					sum = sum.Plus(amountOf(e.Value[at : at+lineSize]))
 				}
 			}
-			if len(entries) < maxAnswer {
+			if seen += len(postings); seen > maxPending {
+				return sum, fault.New(fault.TooLarge, "more than %d postings of the payee's shard wait to be folded", maxPending)
+			}
+			if len(postings) < maxAnswer {
 				break
 			}
 		}

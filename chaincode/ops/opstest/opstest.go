@@ -294,14 +294,20 @@ func (w *World) SetHash() [32]byte {
 // Audit checks all invariants of the reward ledger.
 func (w *World) Audit() {
 	w.t.Helper()
-	tx := ledger.Begin(w.Store, w.Now, ledger.Caller{})
+	if err := w.AuditOf(w.Store); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// AuditOf returns the invariants of the reward ledger that a state breaks.
+func (w *World) AuditOf(store ledger.Store) error {
+	w.t.Helper()
+	tx := ledger.Begin(store, w.Now, ledger.Caller{})
 	n, err := govern.Load(tx)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := reward.Audit(tx, n); err != nil {
-		w.t.Fatal(err)
-	}
+	return reward.Audit(tx, n)
 }
 
 // Submit returns a record of the content.
