@@ -2,7 +2,7 @@ package canon
 
 import (
 	"bytes"
-	"errors"
+	"reflect"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,51 +16,68 @@ const (
 )
 
 // Decode reads one JSON object or array into v under the strict rules of
-// docs/formats/operation.md section 1. Errors: fault.Malformed, DuplicateKey,
-// TrailingData, UnknownField, WrongType, NumberRange.
-func Decode(data []byte, v any) error {
+// docs/formats/operation.md section 1; the required names must be members of the
+// outermost object. Strings and jsontext.Values in v share memory with one copy
+// of data, and with data. Errors: fault.Malformed, DuplicateKey, TrailingData,
+// UnknownField, WrongType, NumberRange, MissingField, and those of types that
+// read their own text.
+func Decode(data []byte, v any, required ...string) error {
+	target := reflect.ValueOf(v).Elem()
+	s := shapeOf(target.Type())
+	d := decoder{data: data}
+	seen, err := d.whole(s, target)
+	if err != nil {
+		return explain(data, d.at, err)
+	}
+	for _, name := range required {
+		if i := s.find([]byte(name), 0); i < 0 || seen&(1<<i) == 0 {
+			return fault.New(fault.MissingField, "%s is missing", name)
+		}
+	}
+	return nil
+}
+
+// whole reads the value and wants nothing behind it.
+func (d *decoder) whole(s *shape, v reflect.Value) (seen uint64, err error) {
+	switch c := d.peek(); {
+	case c != '{' && c != '[':
+		err = d.mismatch(s, c)
+	case c == '{' && s.kind == structShape:
+		seen, err = d.object(s, v)
+	default:
+		err = d.value(s, v)
+	}
+	if err == nil && d.at != len(d.data) {
+		err = refuse(fault.TrailingData)
+	}
+	return seen, err
+}
+
+// explain says what is wrong with data that was refused at a byte. What scan
+// finds, wherever it stands, is said before anything else.
+func explain(data []byte, at int, err error) error {
 	if err := scan(data); err != nil {
 		return err
 	}
-	err := json.Unmarshal(data, v, json.RejectUnknownMembers(true))
-	if err == nil {
-		return nil
+	r, ok := err.(*refusal)
+	if !ok {
+		return err // a type that reads its own text knows better what is wrong with it
 	}
-	// A type that reads its own text knows better what is wrong with it.
-	var refusal *fault.Error
-	if errors.As(err, &refusal) {
-		return refusal
+	switch r.code {
+	case fault.DuplicateKey:
+		return fault.New(r.code, "member %.80q occurs twice", r.pointer)
+	case fault.UnknownField:
+		return fault.New(r.code, "member %.80q is not known here", r.pointer)
+	case fault.WrongType:
+		return fault.New(r.code, "member %.80q has the wrong type", r.pointer)
 	}
-	var syntax *jsontext.SyntacticError
-	var semantic *json.SemanticError
-	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fault.New(fault.DuplicateKey, "member %.80q occurs twice", pointer(err))
-	case errors.Is(err, json.ErrUnknownName):
-		return fault.New(fault.UnknownField, "member %.80q is not known here", pointer(err))
-	case errors.As(err, &syntax):
-		return fault.New(fault.Malformed, "not JSON at byte %d", syntax.ByteOffset)
-	case errors.As(err, &semantic):
-		return fault.New(fault.WrongType, "member %.80q has the wrong type", string(semantic.JSONPointer))
-	}
-	return fault.New(fault.Malformed, "not the expected JSON")
+	return fault.New(fault.Malformed, "not JSON at byte %d", at)
 }
 
-func pointer(err error) string {
-	var syntax *jsontext.SyntacticError
-	var semantic *json.SemanticError
-	switch {
-	case errors.As(err, &syntax):
-		return string(syntax.JSONPointer)
-	case errors.As(err, &semantic):
-		return string(semantic.JSONPointer)
-	}
-	return ""
-}
-
-// scan refuses what the decoder would let pass: depth, numbers that are not
-// exact integers, null (no format of ours has it), names written with escapes
-// (one name has one spelling), and anything after the value. It need not find every syntax error; the decoder does.
+// scan looks only for depth, numbers that are not exact integers, null (no
+// format of ours has it), names written with escapes (one name has one
+// spelling), and anything after the value. The decoder refuses all of these too,
+// so scan runs on what was refused, and names them before other mistakes.
 func scan(data []byte) error {
 	depth := 0
 	for i := 0; i < len(data); {
@@ -90,7 +107,7 @@ func scan(data []byte) error {
 			for end < len(data) && numberByte(data[end]) {
 				end++
 			}
-			if !exactInteger(data[i:end]) {
+			if _, ok := exactInteger(data[i:end]); !ok {
 				return fault.New(fault.NumberRange, "the number at byte %d is not an integer within 2^53-1", i)
 			}
 			i = end
@@ -131,21 +148,20 @@ func numberByte(c byte) bool {
 	return c >= '0' && c <= '9' || c == '+' || c == '-' || c == '.' || c == 'e' || c == 'E'
 }
 
-func exactInteger(n []byte) bool {
+func exactInteger(n []byte) (magnitude uint64, ok bool) {
 	if len(n) > 0 && n[0] == '-' {
 		n = n[1:]
 	}
 	if len(n) == 0 || len(n) > 16 || len(n) > 1 && n[0] == '0' {
-		return false
+		return 0, false
 	}
-	var v uint64
 	for _, c := range n {
 		if c < '0' || c > '9' {
-			return false
+			return 0, false
 		}
-		v = v*10 + uint64(c-'0')
+		magnitude = magnitude*10 + uint64(c-'0')
 	}
-	return v <= maxInteger
+	return magnitude, magnitude <= maxInteger
 }
 
 // Marshal returns compact JSON with members in the order of the struct's fields
