@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/network/fabric"
@@ -64,6 +65,21 @@ func (l ledger) Evaluate(ctx context.Context, function string, args ...[]byte) (
 		return nil, fault.New(fault.Unavailable, "no peer answers")
 	}
 	return answer, coded(err)
+}
+
+// Validation finds what Fabric says of a transaction.
+func (l ledger) Validation(ctx context.Context, id string) (string, uint64, error) {
+	status, err := l.client.Lookup(ctx, id)
+	var unavailable *fabric.Unavailable
+	switch {
+	case errors.As(err, &unavailable):
+		return "", 0, fault.New(fault.Unavailable, "no peer answers")
+	case err != nil:
+		return "", 0, err
+	case !status.Found:
+		return "", 0, fault.New(fault.NotFound, "no block that this gateway's peer has holds the transaction")
+	}
+	return peer.TxValidationCode(status.Code).String(), status.Block, nil
 }
 
 // Find reports whether a transaction is in a block.

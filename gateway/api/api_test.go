@@ -49,6 +49,9 @@ func TestReads(t *testing.T) {
 			return v["state"] == "done" && v["transaction"] == receipt["transaction"]
 		}},
 		{"/v1/operations/" + ref[9:], func(v map[string]any) bool { return v["reference"] == ref }},
+		{"/v1/transactions/" + fmt.Sprint(receipt["transaction"]), func(v map[string]any) bool {
+			return v["validation"] == "VALID" && v["block"] == receipt["block"] && v["id"] == receipt["transaction"]
+		}},
 		{"/v1/records/" + ref, func(v map[string]any) bool {
 			return v["owner"] == h.alice.DID && v["status"] == "live" && v["hash"] != ""
 		}},
@@ -59,7 +62,7 @@ func TestReads(t *testing.T) {
 		}},
 		{"/healthz", func(v map[string]any) bool { return v["status"] == "ok" }},
 		{"/openapi.json", func(v map[string]any) bool {
-			return strings.HasPrefix(v["openapi"].(string), "3.") && len(v["paths"].(map[string]any)) == 10
+			return strings.HasPrefix(v["openapi"].(string), "3.") && len(v["paths"].(map[string]any)) == 11
 		}},
 	}
 	for _, tt := range tests {
@@ -77,6 +80,8 @@ func TestReads(t *testing.T) {
 		{"/v1/operations/" + zeros, fault.NotFound},
 		{"/v1/operations/00000000-" + ref[9:], fault.NotFound},
 		{"/v1/operations/x", fault.InvalidValue},
+		{"/v1/transactions/" + zeros, fault.NotFound},
+		{"/v1/transactions/x", fault.InvalidValue},
 		{"/v1/records/" + strings.Replace(ref, ref[9:12], "000", 1), fault.NotFound},
 		{"/v1/records/x", fault.InvalidValue},
 		{"/v1/credentials/" + ref, fault.NotFound},

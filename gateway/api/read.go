@@ -10,6 +10,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/credential"
 	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/record"
 	"github.com/killick-ledger/killick/chaincode/reward"
@@ -32,6 +33,21 @@ func (s *Server) query(ctx context.Context, v any, function string, args ...[]by
 		return fmt.Errorf("answer of %s: %w", function, err)
 	}
 	return nil
+}
+
+// GetTransaction finds a Fabric transaction. Errors: fault.InvalidValue,
+// fault.NotFound, fault.Unavailable.
+func (s *Server) GetTransaction(ctx context.Context, in *killickv1.GetTransactionRequest) (*killickv1.Transaction, error) {
+	if _, err := canon.UnHex32(in.GetId()); err != nil {
+		return nil, fault.New(fault.InvalidValue, "a transaction's id is 64 lower-case hex digits")
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryLimit)
+	defer cancel()
+	code, block, err := s.cfg.Ledger.Validation(ctx, in.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &killickv1.Transaction{Id: in.GetId(), Validation: code, Block: block}, nil
 }
 
 // ResolveDid resolves a DID. Errors: fault.InvalidValue, fault.WrongNetwork,

@@ -21,10 +21,14 @@ import (
 
 //go:generate sh -c "cd generate && go run . .."
 
-// Ledger answers queries. Evaluate runs a query function of the chaincode on one
-// peer; a refusal by the chaincode is a *fault.Error.
+// Ledger answers queries.
 type Ledger interface {
+	// Evaluate runs a query function of the chaincode on one peer; a refusal by the
+	// chaincode is a *fault.Error.
 	Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error)
+	// Validation returns Fabric's name of the validation code of a transaction, and
+	// its block. Errors: fault.NotFound, fault.Unavailable.
+	Validation(ctx context.Context, id string) (code string, block uint64, err error)
 }
 
 // Config is what a Server works with.

@@ -346,6 +346,115 @@ func (x *GetOperationRequest) GetId() string {
 	return ""
 }
 
+type GetTransactionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the transaction, 64 hex digits.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTransactionRequest) Reset() {
+	*x = GetTransactionRequest{}
+	mi := &file_killick_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTransactionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTransactionRequest) ProtoMessage() {}
+
+func (x *GetTransactionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTransactionRequest.ProtoReflect.Descriptor instead.
+func (*GetTransactionRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetTransactionRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// Transaction is where a Fabric transaction is, and what became of it.
+type Transaction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Fabric's validation code by name: VALID, or why it is void, for example
+	// MVCC_READ_CONFLICT or ENDORSEMENT_POLICY_FAILURE.
+	Validation string `protobuf:"bytes,2,opt,name=validation,proto3" json:"validation,omitempty"`
+	// Number of the block that holds it.
+	Block         uint64 `protobuf:"varint,3,opt,name=block,proto3" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transaction) Reset() {
+	*x = Transaction{}
+	mi := &file_killick_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transaction) ProtoMessage() {}
+
+func (x *Transaction) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
+func (*Transaction) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Transaction) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Transaction) GetValidation() string {
+	if x != nil {
+		return x.Validation
+	}
+	return ""
+}
+
+func (x *Transaction) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
 type ResolveDidRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Did           string                 `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
@@ -355,7 +464,7 @@ type ResolveDidRequest struct {
 
 func (x *ResolveDidRequest) Reset() {
 	*x = ResolveDidRequest{}
-	mi := &file_killick_proto_msgTypes[5]
+	mi := &file_killick_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +476,7 @@ func (x *ResolveDidRequest) String() string {
 func (*ResolveDidRequest) ProtoMessage() {}
 
 func (x *ResolveDidRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[5]
+	mi := &file_killick_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +489,7 @@ func (x *ResolveDidRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveDidRequest.ProtoReflect.Descriptor instead.
 func (*ResolveDidRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{5}
+	return file_killick_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ResolveDidRequest) GetDid() string {
@@ -402,7 +511,7 @@ type DidResolution struct {
 
 func (x *DidResolution) Reset() {
 	*x = DidResolution{}
-	mi := &file_killick_proto_msgTypes[6]
+	mi := &file_killick_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -414,7 +523,7 @@ func (x *DidResolution) String() string {
 func (*DidResolution) ProtoMessage() {}
 
 func (x *DidResolution) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[6]
+	mi := &file_killick_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -427,7 +536,7 @@ func (x *DidResolution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DidResolution.ProtoReflect.Descriptor instead.
 func (*DidResolution) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{6}
+	return file_killick_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DidResolution) GetDidDocument() *structpb.Struct {
@@ -462,7 +571,7 @@ type DidDocumentMetadata struct {
 
 func (x *DidDocumentMetadata) Reset() {
 	*x = DidDocumentMetadata{}
-	mi := &file_killick_proto_msgTypes[7]
+	mi := &file_killick_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +583,7 @@ func (x *DidDocumentMetadata) String() string {
 func (*DidDocumentMetadata) ProtoMessage() {}
 
 func (x *DidDocumentMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[7]
+	mi := &file_killick_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +596,7 @@ func (x *DidDocumentMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DidDocumentMetadata.ProtoReflect.Descriptor instead.
 func (*DidDocumentMetadata) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{7}
+	return file_killick_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DidDocumentMetadata) GetVersionId() string {
@@ -520,7 +629,7 @@ type DidVersion struct {
 
 func (x *DidVersion) Reset() {
 	*x = DidVersion{}
-	mi := &file_killick_proto_msgTypes[8]
+	mi := &file_killick_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +641,7 @@ func (x *DidVersion) String() string {
 func (*DidVersion) ProtoMessage() {}
 
 func (x *DidVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[8]
+	mi := &file_killick_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +654,7 @@ func (x *DidVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DidVersion.ProtoReflect.Descriptor instead.
 func (*DidVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{8}
+	return file_killick_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DidVersion) GetHash() string {
@@ -586,7 +695,7 @@ type GetRecordRequest struct {
 
 func (x *GetRecordRequest) Reset() {
 	*x = GetRecordRequest{}
-	mi := &file_killick_proto_msgTypes[9]
+	mi := &file_killick_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +707,7 @@ func (x *GetRecordRequest) String() string {
 func (*GetRecordRequest) ProtoMessage() {}
 
 func (x *GetRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[9]
+	mi := &file_killick_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +720,7 @@ func (x *GetRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecordRequest.ProtoReflect.Descriptor instead.
 func (*GetRecordRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{9}
+	return file_killick_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetRecordRequest) GetId() string {
@@ -642,7 +751,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_killick_proto_msgTypes[10]
+	mi := &file_killick_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +763,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[10]
+	mi := &file_killick_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +776,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{10}
+	return file_killick_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Record) GetId() string {
@@ -750,7 +859,7 @@ type GetCredentialRequest struct {
 
 func (x *GetCredentialRequest) Reset() {
 	*x = GetCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[11]
+	mi := &file_killick_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +871,7 @@ func (x *GetCredentialRequest) String() string {
 func (*GetCredentialRequest) ProtoMessage() {}
 
 func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[11]
+	mi := &file_killick_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +884,7 @@ func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{11}
+	return file_killick_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetCredentialRequest) GetId() string {
@@ -807,7 +916,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[12]
+	mi := &file_killick_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +928,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[12]
+	mi := &file_killick_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +941,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{12}
+	return file_killick_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Credential) GetId() string {
@@ -922,7 +1031,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[13]
+	mi := &file_killick_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -934,7 +1043,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[13]
+	mi := &file_killick_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -947,7 +1056,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{13}
+	return file_killick_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -985,7 +1094,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[14]
+	mi := &file_killick_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1106,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[14]
+	mi := &file_killick_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1119,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{14}
+	return file_killick_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Balance) GetDid() string {
@@ -1083,7 +1192,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[15]
+	mi := &file_killick_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1204,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[15]
+	mi := &file_killick_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1217,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{15}
+	return file_killick_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -1142,7 +1251,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[16]
+	mi := &file_killick_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1154,7 +1263,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[16]
+	mi := &file_killick_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1167,7 +1276,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{16}
+	return file_killick_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -1187,7 +1296,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +1308,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +1321,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{17}
+	return file_killick_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -1245,7 +1354,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1366,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1379,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{18}
+	return file_killick_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Payout) GetVault() string {
@@ -1337,7 +1446,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1458,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1471,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{19}
+	return file_killick_proto_rawDescGZIP(), []int{21}
 }
 
 type Network struct {
@@ -1400,7 +1509,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1521,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1534,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{20}
+	return file_killick_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Network) GetNetwork() string {
@@ -1546,7 +1655,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +1667,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +1680,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{21}
+	return file_killick_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Member) GetMsp() string {
@@ -1608,7 +1717,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1729,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1742,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{22}
+	return file_killick_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Vault) GetId() string {
@@ -1688,7 +1797,15 @@ const file_killick_proto_rawDesc = "" +
 	"\x05block\x18\b \x01(\x04R\x05block\x12\x1a\n" +
 	"\brepeated\x18\t \x01(\bR\brepeated\"%\n" +
 	"\x13GetOperationRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"%\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"'\n" +
+	"\x15GetTransactionRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"S\n" +
+	"\vTransaction\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1e\n" +
+	"\n" +
+	"validation\x18\x02 \x01(\tR\n" +
+	"validation\x12\x14\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"%\n" +
 	"\x11ResolveDidRequest\x12\x10\n" +
 	"\x03did\x18\x01 \x01(\tR\x03did\"\xd2\x01\n" +
 	"\rDidResolution\x12:\n" +
@@ -1801,11 +1918,12 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\xca\a\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\xb7\b\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
-	"\fGetOperation\x12\x1f.killick.v1.GetOperationRequest\x1a\x15.killick.v1.Operation\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/operations/{id}\x12^\n" +
+	"\fGetOperation\x12\x1f.killick.v1.GetOperationRequest\x1a\x15.killick.v1.Operation\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/operations/{id}\x12k\n" +
+	"\x0eGetTransaction\x12!.killick.v1.GetTransactionRequest\x1a\x17.killick.v1.Transaction\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/transactions/{id}\x12^\n" +
 	"\n" +
 	"ResolveDid\x12\x1d.killick.v1.ResolveDidRequest\x1a\x19.killick.v1.DidResolution\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/dids/{did}\x12W\n" +
 	"\tGetRecord\x12\x1c.killick.v1.GetRecordRequest\x1a\x12.killick.v1.Record\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/records/{id}\x12g\n" +
@@ -1830,64 +1948,68 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_killick_proto_goTypes = []any{
-	(*SubmitRequest)(nil),        // 0: killick.v1.SubmitRequest
-	(*SubmitBatchRequest)(nil),   // 1: killick.v1.SubmitBatchRequest
-	(*SubmitBatchResponse)(nil),  // 2: killick.v1.SubmitBatchResponse
-	(*Operation)(nil),            // 3: killick.v1.Operation
-	(*GetOperationRequest)(nil),  // 4: killick.v1.GetOperationRequest
-	(*ResolveDidRequest)(nil),    // 5: killick.v1.ResolveDidRequest
-	(*DidResolution)(nil),        // 6: killick.v1.DidResolution
-	(*DidDocumentMetadata)(nil),  // 7: killick.v1.DidDocumentMetadata
-	(*DidVersion)(nil),           // 8: killick.v1.DidVersion
-	(*GetRecordRequest)(nil),     // 9: killick.v1.GetRecordRequest
-	(*Record)(nil),               // 10: killick.v1.Record
-	(*GetCredentialRequest)(nil), // 11: killick.v1.GetCredentialRequest
-	(*Credential)(nil),           // 12: killick.v1.Credential
-	(*GetBalanceRequest)(nil),    // 13: killick.v1.GetBalanceRequest
-	(*Balance)(nil),              // 14: killick.v1.Balance
-	(*GetProofRequest)(nil),      // 15: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),     // 16: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),           // 17: killick.v1.PayoutList
-	(*Payout)(nil),               // 18: killick.v1.Payout
-	(*GetNetworkRequest)(nil),    // 19: killick.v1.GetNetworkRequest
-	(*Network)(nil),              // 20: killick.v1.Network
-	(*Member)(nil),               // 21: killick.v1.Member
-	(*Vault)(nil),                // 22: killick.v1.Vault
-	(*structpb.Struct)(nil),      // 23: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),    // 24: google.api.HttpBody
+	(*SubmitRequest)(nil),         // 0: killick.v1.SubmitRequest
+	(*SubmitBatchRequest)(nil),    // 1: killick.v1.SubmitBatchRequest
+	(*SubmitBatchResponse)(nil),   // 2: killick.v1.SubmitBatchResponse
+	(*Operation)(nil),             // 3: killick.v1.Operation
+	(*GetOperationRequest)(nil),   // 4: killick.v1.GetOperationRequest
+	(*GetTransactionRequest)(nil), // 5: killick.v1.GetTransactionRequest
+	(*Transaction)(nil),           // 6: killick.v1.Transaction
+	(*ResolveDidRequest)(nil),     // 7: killick.v1.ResolveDidRequest
+	(*DidResolution)(nil),         // 8: killick.v1.DidResolution
+	(*DidDocumentMetadata)(nil),   // 9: killick.v1.DidDocumentMetadata
+	(*DidVersion)(nil),            // 10: killick.v1.DidVersion
+	(*GetRecordRequest)(nil),      // 11: killick.v1.GetRecordRequest
+	(*Record)(nil),                // 12: killick.v1.Record
+	(*GetCredentialRequest)(nil),  // 13: killick.v1.GetCredentialRequest
+	(*Credential)(nil),            // 14: killick.v1.Credential
+	(*GetBalanceRequest)(nil),     // 15: killick.v1.GetBalanceRequest
+	(*Balance)(nil),               // 16: killick.v1.Balance
+	(*GetProofRequest)(nil),       // 17: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),      // 18: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),            // 19: killick.v1.PayoutList
+	(*Payout)(nil),                // 20: killick.v1.Payout
+	(*GetNetworkRequest)(nil),     // 21: killick.v1.GetNetworkRequest
+	(*Network)(nil),               // 22: killick.v1.Network
+	(*Member)(nil),                // 23: killick.v1.Member
+	(*Vault)(nil),                 // 24: killick.v1.Vault
+	(*structpb.Struct)(nil),       // 25: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),     // 26: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	23, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
-	7,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
-	8,  // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
-	18, // 4: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	21, // 5: killick.v1.Network.members:type_name -> killick.v1.Member
-	22, // 6: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	25, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
+	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
+	20, // 4: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	23, // 5: killick.v1.Network.members:type_name -> killick.v1.Member
+	24, // 6: killick.v1.Network.vaults:type_name -> killick.v1.Vault
 	0,  // 7: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
 	1,  // 8: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
 	4,  // 9: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 10: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	9,  // 11: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	11, // 12: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	13, // 13: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	15, // 14: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	16, // 15: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	19, // 16: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 17: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 18: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 19: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 20: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	10, // 21: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	12, // 22: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	14, // 23: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	24, // 24: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	17, // 25: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	20, // 26: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	17, // [17:27] is the sub-list for method output_type
-	7,  // [7:17] is the sub-list for method input_type
+	5,  // 10: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 11: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 12: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	13, // 13: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	15, // 14: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	17, // 15: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	18, // 16: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	21, // 17: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 18: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 19: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 20: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 21: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 22: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 23: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	14, // 24: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	16, // 25: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	26, // 26: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	19, // 27: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	22, // 28: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	18, // [18:29] is the sub-list for method output_type
+	7,  // [7:18] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
 	7,  // [7:7] is the sub-list for extension extendee
 	0,  // [0:7] is the sub-list for field type_name
@@ -1906,7 +2028,7 @@ func file_killick_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

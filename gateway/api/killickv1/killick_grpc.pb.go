@@ -25,16 +25,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Killick_Submit_FullMethodName        = "/killick.v1.Killick/Submit"
-	Killick_SubmitBatch_FullMethodName   = "/killick.v1.Killick/SubmitBatch"
-	Killick_GetOperation_FullMethodName  = "/killick.v1.Killick/GetOperation"
-	Killick_ResolveDid_FullMethodName    = "/killick.v1.Killick/ResolveDid"
-	Killick_GetRecord_FullMethodName     = "/killick.v1.Killick/GetRecord"
-	Killick_GetCredential_FullMethodName = "/killick.v1.Killick/GetCredential"
-	Killick_GetBalance_FullMethodName    = "/killick.v1.Killick/GetBalance"
-	Killick_GetProof_FullMethodName      = "/killick.v1.Killick/GetProof"
-	Killick_GetPayout_FullMethodName     = "/killick.v1.Killick/GetPayout"
-	Killick_GetNetwork_FullMethodName    = "/killick.v1.Killick/GetNetwork"
+	Killick_Submit_FullMethodName         = "/killick.v1.Killick/Submit"
+	Killick_SubmitBatch_FullMethodName    = "/killick.v1.Killick/SubmitBatch"
+	Killick_GetOperation_FullMethodName   = "/killick.v1.Killick/GetOperation"
+	Killick_GetTransaction_FullMethodName = "/killick.v1.Killick/GetTransaction"
+	Killick_ResolveDid_FullMethodName     = "/killick.v1.Killick/ResolveDid"
+	Killick_GetRecord_FullMethodName      = "/killick.v1.Killick/GetRecord"
+	Killick_GetCredential_FullMethodName  = "/killick.v1.Killick/GetCredential"
+	Killick_GetBalance_FullMethodName     = "/killick.v1.Killick/GetBalance"
+	Killick_GetProof_FullMethodName       = "/killick.v1.Killick/GetProof"
+	Killick_GetPayout_FullMethodName      = "/killick.v1.Killick/GetPayout"
+	Killick_GetNetwork_FullMethodName     = "/killick.v1.Killick/GetNetwork"
 )
 
 // KillickClient is the client API for Killick service.
@@ -58,6 +59,12 @@ type KillickClient interface {
 	// An operation that never came through this gateway and is not on the ledger
 	// answers not_found.
 	GetOperation(ctx context.Context, in *GetOperationRequest, opts ...grpc.CallOption) (*Operation, error)
+	// Look a Fabric transaction up by its id.
+	//
+	// The answer is Fabric's own: whether the transaction in the block took effect,
+	// or the validation code for which it is void. A transaction that is in no block
+	// answers not_found; it may still come.
+	GetTransaction(ctx context.Context, in *GetTransactionRequest, opts ...grpc.CallOption) (*Transaction, error)
 	// Resolve a DID to its document.
 	ResolveDid(ctx context.Context, in *ResolveDidRequest, opts ...grpc.CallOption) (*DidResolution, error)
 	// Read a record's commitment and state.
@@ -109,6 +116,16 @@ func (c *killickClient) GetOperation(ctx context.Context, in *GetOperationReques
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Operation)
 	err := c.cc.Invoke(ctx, Killick_GetOperation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) GetTransaction(ctx context.Context, in *GetTransactionRequest, opts ...grpc.CallOption) (*Transaction, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Transaction)
+	err := c.cc.Invoke(ctx, Killick_GetTransaction_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +223,12 @@ type KillickServer interface {
 	// An operation that never came through this gateway and is not on the ledger
 	// answers not_found.
 	GetOperation(context.Context, *GetOperationRequest) (*Operation, error)
+	// Look a Fabric transaction up by its id.
+	//
+	// The answer is Fabric's own: whether the transaction in the block took effect,
+	// or the validation code for which it is void. A transaction that is in no block
+	// answers not_found; it may still come.
+	GetTransaction(context.Context, *GetTransactionRequest) (*Transaction, error)
 	// Resolve a DID to its document.
 	ResolveDid(context.Context, *ResolveDidRequest) (*DidResolution, error)
 	// Read a record's commitment and state.
@@ -241,6 +264,9 @@ func (UnimplementedKillickServer) SubmitBatch(context.Context, *SubmitBatchReque
 }
 func (UnimplementedKillickServer) GetOperation(context.Context, *GetOperationRequest) (*Operation, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetOperation not implemented")
+}
+func (UnimplementedKillickServer) GetTransaction(context.Context, *GetTransactionRequest) (*Transaction, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTransaction not implemented")
 }
 func (UnimplementedKillickServer) ResolveDid(context.Context, *ResolveDidRequest) (*DidResolution, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResolveDid not implemented")
@@ -334,6 +360,24 @@ func _Killick_GetOperation_Handler(srv interface{}, ctx context.Context, dec fun
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(KillickServer).GetOperation(ctx, req.(*GetOperationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_GetTransaction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTransactionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetTransaction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetTransaction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetTransaction(ctx, req.(*GetTransactionRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -482,6 +526,10 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetOperation",
 			Handler:    _Killick_GetOperation_Handler,
+		},
+		{
+			MethodName: "GetTransaction",
+			Handler:    _Killick_GetTransaction_Handler,
 		},
 		{
 			MethodName: "ResolveDid",

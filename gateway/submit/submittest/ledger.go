@@ -170,6 +170,20 @@ func (l *Ledger) Find(_ context.Context, id string) (bool, error) {
 	return l.known[id], nil
 }
 
+// Validation returns the validation code of a transaction and its block.
+func (l *Ledger) Validation(_ context.Context, id string) (string, uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.blocks {
+		for _, tx := range b.Transactions {
+			if tx.ID == id {
+				return tx.Reason, b.Number, nil
+			}
+		}
+	}
+	return "", 0, fault.New(fault.NotFound, "no block holds the transaction")
+}
+
 // State returns a copy of the whole state.
 func (l *Ledger) State() []ledger.Entry {
 	l.mu.Lock()
