@@ -18,6 +18,7 @@ import (
 	"github.com/hyperledger/fabric-admin-sdk/pkg/chaincode"
 	"github.com/hyperledger/fabric-admin-sdk/pkg/identity"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer/lifecycle"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -34,7 +35,29 @@ const (
 	chaincodeSequence = 1
 )
 
-// pack makes the organisation's chaincode package.
+// Definition is a chaincode as the channel and its organisations know it.
+type Definition struct {
+	Name        string // on the channel, and label of its packages
+	Policy      string // endorsement policy, in Fabric's policy language
+	Collections *peer.CollectionConfigPackage
+	Package     func(topology.Org) ([]byte, error) // of an organisation (topology.Package)
+}
+
+// Define installs a chaincode, has every organisation approve it, and commits its
+// definition. What is done is left. Its services are not started.
+func (c *Cluster) Define(ctx context.Context, d Definition) error {
+	if err := c.installPackages(ctx, d); err != nil {
+		return err
+	}
+	return c.commitDefinition(ctx, d)
+}
+
+// killick is our own chaincode.
+func (c *Cluster) killick() Definition {
+	return Definition{Name: topology.Chaincode, Policy: c.EndorsementPolicy(), Package: c.pack}
+}
+
+// pack makes the organisation's package of our own chaincode.
 func (c *Cluster) pack(o topology.Org) ([]byte, error) {
 	ca, err := os.ReadFile(filepath.Join(o.ChaincodeTLS(), "ca.crt"))
 	if err != nil {
@@ -43,16 +66,26 @@ func (c *Cluster) pack(o topology.Org) ([]byte, error) {
 	return o.Package(ca)
 }
 
-// install puts each organisation's package on its peer.
 func (c *Cluster) install(ctx context.Context) error {
+	for _, o := range c.Orgs() {
+		pack, err := c.pack(o)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(o.PackageFile(), pack, 0o644); err != nil {
+			return err
+		}
+	}
+	return c.installPackages(ctx, c.killick())
+}
+
+// installPackages puts each organisation's package on its peer.
+func (c *Cluster) installPackages(ctx context.Context, d Definition) error {
 	var g errgroup.Group
 	for _, o := range c.Orgs() {
 		g.Go(func() error {
-			pack, err := c.pack(o)
+			pack, err := d.Package(o)
 			if err != nil {
-				return err
-			}
-			if err := writeFile(o.PackageFile(), pack, 0o644); err != nil {
 				return err
 			}
 			return c.asAdmin(o, func(conn *grpc.ClientConn, admin identity.SigningIdentity) error {
@@ -62,7 +95,7 @@ func (c *Cluster) install(ctx context.Context) error {
 					return fmt.Errorf("%s: %w", o.Peer().Name, err)
 				}
 				for _, i := range installed.GetInstalledChaincodes() {
-					if i.GetPackageId() == topology.PackageID(pack) {
+					if i.GetPackageId() == topology.LabelledID(d.Name, pack) {
 						return nil
 					}
 				}
@@ -123,13 +156,15 @@ func (c *Cluster) startProgram(ctx context.Context, name, path string, args []st
 	})
 }
 
-// define has every organisation approve the chaincode's definition and commits it.
+func (c *Cluster) define(ctx context.Context) error { return c.commitDefinition(ctx, c.killick()) }
+
+// commitDefinition has every organisation approve the definition and commits it.
 // Orderers and peers may still be finding each other, so what fails is tried again
 // until the context or defineWithin ends it; each try looks first at what is done.
-func (c *Cluster) define(ctx context.Context) error {
+func (c *Cluster) commitDefinition(ctx context.Context, d Definition) error {
 	ctx, cancel := context.WithTimeout(ctx, defineWithin)
 	defer cancel()
-	policy, err := chaincode.NewApplicationPolicy(c.EndorsementPolicy(), "")
+	policy, err := chaincode.NewApplicationPolicy(d.Policy, "")
 	if err != nil {
 		return fmt.Errorf("endorsement policy: %w", err)
 	}
@@ -142,24 +177,24 @@ func (c *Cluster) define(ctx context.Context) error {
 		return err
 	}
 	defer first.Close()
-	if done, err := committed(ctx, first); err != nil || done {
+	if done, err := committed(ctx, first, d.Name); err != nil || done {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	for _, o := range c.Orgs() {
-		g.Go(func() error { return again(gctx, func() error { return c.approve(gctx, o, parameter) }) })
+		g.Go(func() error { return again(gctx, func() error { return c.approve(gctx, o, d, parameter) }) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	args, err := proto.Marshal(&lifecycle.CommitChaincodeDefinitionArgs{
-		Name: topology.Chaincode, Version: chaincodeVersion, Sequence: chaincodeSequence, ValidationParameter: parameter,
+		Name: d.Name, Version: chaincodeVersion, Sequence: chaincodeSequence, ValidationParameter: parameter, Collections: d.Collections,
 	})
 	if err != nil {
 		return err
 	}
 	return again(ctx, func() error {
-		if done, err := committed(ctx, first); err != nil || done {
+		if done, err := committed(ctx, first, d.Name); err != nil || done {
 			return err
 		}
 		if _, err := first.Execute(ctx, "CommitChaincodeDefinition", args); err != nil {
@@ -202,8 +237,8 @@ func (c *Cluster) lifecycle(o topology.Org, endorsements int) (*fabric.Client, e
 }
 
 // committed reports whether the channel has the chaincode's definition.
-func committed(ctx context.Context, client *fabric.Client) (bool, error) {
-	args, err := proto.Marshal(&lifecycle.QueryChaincodeDefinitionArgs{Name: topology.Chaincode})
+func committed(ctx context.Context, client *fabric.Client, name string) (bool, error) {
+	args, err := proto.Marshal(&lifecycle.QueryChaincodeDefinitionArgs{Name: name})
 	if err != nil {
 		return false, err
 	}
@@ -223,27 +258,27 @@ func committed(ctx context.Context, client *fabric.Client) (bool, error) {
 }
 
 // approve approves the definition for one organisation, unless it has.
-func (c *Cluster) approve(ctx context.Context, o topology.Org, parameter []byte) error {
+func (c *Cluster) approve(ctx context.Context, o topology.Org, d Definition, parameter []byte) error {
 	client, err := c.lifecycle(o, 1)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	query, err := proto.Marshal(&lifecycle.QueryApprovedChaincodeDefinitionArgs{Name: topology.Chaincode, Sequence: chaincodeSequence})
+	query, err := proto.Marshal(&lifecycle.QueryApprovedChaincodeDefinitionArgs{Name: d.Name, Sequence: chaincodeSequence})
 	if err != nil {
 		return err
 	}
 	if _, err := client.Evaluate(ctx, "QueryApprovedChaincodeDefinition", query); err == nil {
 		return nil
 	}
-	pack, err := c.pack(o)
+	pack, err := d.Package(o)
 	if err != nil {
 		return err
 	}
 	args, err := proto.Marshal(&lifecycle.ApproveChaincodeDefinitionForMyOrgArgs{
-		Name: topology.Chaincode, Version: chaincodeVersion, Sequence: chaincodeSequence, ValidationParameter: parameter,
+		Name: d.Name, Version: chaincodeVersion, Sequence: chaincodeSequence, ValidationParameter: parameter, Collections: d.Collections,
 		Source: &lifecycle.ChaincodeSource{Type: &lifecycle.ChaincodeSource_LocalPackage{
-			LocalPackage: &lifecycle.ChaincodeSource_Local{PackageId: topology.PackageID(pack)},
+			LocalPackage: &lifecycle.ChaincodeSource_Local{PackageId: topology.LabelledID(d.Name, pack)},
 		}},
 	})
 	if err != nil {

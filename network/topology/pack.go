@@ -24,11 +24,17 @@ type connection struct {
 }
 
 // Package renders the chaincode package of organisation o, given the PEM of its
-// TLS authority. The tars have fixed times, owners and order: the same input gives
-// the same package id.
+// TLS authority.
 func (o Org) Package(tlsCA []byte) ([]byte, error) {
+	return Package(Chaincode, o.ChaincodeAddress(), o.chaincodeHost(), tlsCA)
+}
+
+// Package renders a chaincode package with a label, for a service at an address
+// whose certificate bears the host's name and was issued by tlsCA (PEM). The tars
+// have fixed times, owners and order: the same input gives the same package id.
+func Package(label, address, host string, tlsCA []byte) ([]byte, error) {
 	conn, err := json.Marshal(connection{
-		Address: o.ChaincodeAddress(), Domain: o.chaincodeHost(), DialTimeout: "3s",
+		Address: address, Domain: host, DialTimeout: "3s",
 		TLSRequired: true, ClientAuthRequired: true, RootCert: string(tlsCA),
 	})
 	if err != nil {
@@ -38,17 +44,20 @@ func (o Org) Package(tlsCA []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	meta, err := json.Marshal(map[string]string{"type": "ccaas", "label": Chaincode})
+	meta, err := json.Marshal(map[string]string{"type": "ccaas", "label": label})
 	if err != nil {
 		return nil, fmt.Errorf("render metadata.json: %w", err)
 	}
 	return archive("metadata.json", meta, "code.tar.gz", code)
 }
 
-// PackageID is the id that peers give a package.
-func PackageID(pack []byte) string {
+// PackageID is the id that peers give a package of Killick's chaincode.
+func PackageID(pack []byte) string { return LabelledID(Chaincode, pack) }
+
+// LabelledID is the id that peers give a package with a label.
+func LabelledID(label string, pack []byte) string {
 	sum := sha256.Sum256(pack)
-	return Chaincode + ":" + hex.EncodeToString(sum[:])
+	return label + ":" + hex.EncodeToString(sum[:])
 }
 
 // archive makes a gzipped tar of name, content pairs.
