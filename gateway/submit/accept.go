@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
 )
 
 // Ticket is the promise of an outcome.
 type Ticket struct {
+	s        *Submitter
 	item     *item
 	err      error
 	repeated bool
@@ -21,16 +23,23 @@ func (t *Ticket) Err() error { return t.err }
 // Wait returns the receipt when the operation is final, or as it is when ctx
 // ends: State is then Pending.
 func (t *Ticket) Wait(ctx context.Context) Receipt {
-	select {
-	case <-t.item.done:
-	default:
+	it := t.item
+	t.s.mu.Lock()
+	final := it.receipt
+	if final == nil && it.waiting == nil {
+		it.waiting = make(chan struct{})
+	}
+	waiting := it.waiting
+	t.s.mu.Unlock()
+	if final == nil {
 		select {
-		case <-t.item.done:
+		case <-waiting:
+			final = it.receipt
 		case <-ctx.Done():
-			return Receipt{ID: t.item.op, Reference: t.item.ref, State: Pending, Repeated: t.repeated}
+			return Receipt{ID: it.op, Reference: it.reference(), State: Pending, Repeated: t.repeated}
 		}
 	}
-	r := t.item.receipt
+	r := *final
 	r.Repeated = r.Repeated || t.repeated
 	return r
 }
@@ -38,35 +47,41 @@ func (t *Ticket) Wait(ctx context.Context) Receipt {
 // Submit takes operations, each a compact JWS in strict form, and returns a
 // ticket for each, in their order. Those without an error are on disk. Operations
 // of one actor reach the ledger in the order in which they were taken. Errors of
-// a ticket: those of the operation's form, and fault.Overloaded, fault.Unavailable.
+// a ticket: those of the operation's form, and fault.BadSignature,
+// fault.Overloaded, fault.Unavailable.
 func (s *Submitter) Submit(operations ...string) []*Ticket {
 	tickets := make([]*Ticket, len(operations))
 	items := make([]*item, len(operations))
+	opened := make([]*ops.Operation, len(operations))
+	g := &group{kept: make(chan struct{})}
+	now := time.Now()
 	for i, text := range operations {
-		tickets[i] = &Ticket{}
-		it := &item{jws: []byte(text), digest: sha256.Sum256([]byte(text)), kept: make(chan struct{}), done: make(chan struct{})}
-		switch err := it.read(s.cfg.Network); {
+		tickets[i] = &Ticket{s: s}
+		it := &item{digest: sha256.Sum256([]byte(text)), group: g, since: now}
+		o, err := it.read(text, s.cfg.Network)
+		switch {
 		case err == nil:
-			items[i] = it
-		case fault.Of(err) == fault.Expired && s.held(it):
+			items[i], opened[i] = it, o
+		case fault.Of(err) == fault.Expired && s.held(it, text):
 			items[i] = it // it was taken while it was good: its outcome is told
-		case fault.Of(err) == fault.Expired && s.executed(it):
+		case fault.Of(err) == fault.Expired && s.executed(it, text):
 			tickets[i].item, tickets[i].repeated = it, true
 		default:
 			tickets[i].err = err
 		}
 	}
+	s.guard(tickets, items, opened)
 	if fresh := s.admit(tickets, items); len(fresh) > 0 {
-		s.keep(fresh)
+		s.keep(fresh, g)
 		s.tasks.Done()
 	}
 	for _, t := range tickets {
-		if t.err != nil {
+		if t.err != nil || t.item.group == nil {
 			continue
 		}
 		// Also those that somebody else submits at this moment are on disk first.
-		<-t.item.kept
-		if t.item.unkept {
+		<-t.item.group.kept
+		if t.item.group.unkept {
 			t.err = fault.New(fault.Unavailable, "the gateway cannot write its journal")
 		}
 	}
@@ -75,7 +90,7 @@ func (s *Submitter) Submit(operations ...string) []*Ticket {
 
 // keep journals items and queues them. Until it returns nobody was promised
 // anything about them.
-func (s *Submitter) keep(fresh []*item) {
+func (s *Submitter) keep(fresh []*item, g *group) {
 	known, err := s.journal.insert(fresh)
 	if err != nil {
 		s.cfg.Log.Error("journal", "error", err)
@@ -83,36 +98,36 @@ func (s *Submitter) keep(fresh []*item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	g.unkept = err != nil
 	for _, it := range fresh {
 		o, final := known[it]
 		switch {
 		case err != nil:
-			it.unkept = true
-			s.finish(it, Receipt{ID: it.op, Reference: it.ref, State: Pending})
+			s.finish(it, Receipt{ID: it.op, Reference: it.reference(), State: Pending})
 		case final:
 			s.counts.Repeated++
 			it.repeat(s, o)
 		default:
-			it.jws = nil
 			s.counts.Accepted++
 			s.queue.add(it, now)
 		}
-		close(it.kept)
 	}
+	close(g.kept)
 	s.signal()
 }
 
 // repeat ends an item that the journal holds as final already.
 func (it *item) repeat(s *Submitter, o outcome) {
 	o.repeated = true
+	it.since = time.Time{} // its way was measured the first time
 	done, refused := s.counts.Done, s.counts.Refused
 	s.finish(it, it.receiptOf(o))
 	s.counts.Done, s.counts.Refused = done, refused // they were counted the first time
 }
 
 // held says whether an operation that has expired was taken here before that.
-func (s *Submitter) held(it *item) bool {
-	if it.reread() != nil {
+func (s *Submitter) held(it *item, jws string) bool {
+	if it.reread(jws) != nil {
 		return false
 	}
 	s.mu.Lock()
@@ -129,8 +144,8 @@ func (s *Submitter) held(it *item) bool {
 // through whatever gateway, and makes the item final with its first result. The
 // signature is not looked at any more: what became of an operation is no secret,
 // and whoever believed it undone would sign it anew.
-func (s *Submitter) executed(it *item) bool {
-	if it.reread() != nil {
+func (s *Submitter) executed(it *item, jws string) bool {
+	if it.reread(jws) != nil {
 		return false
 	}
 	o, _, _, found, err := s.journal.result(it.op)
@@ -138,9 +153,8 @@ func (s *Submitter) executed(it *item) bool {
 		return false
 	}
 	o.repeated = true
-	it.final, it.receipt = true, it.receiptOf(o)
-	close(it.kept)
-	close(it.done)
+	r := it.receiptOf(o)
+	it.receipt, it.group = &r, nil
 	return true
 }
 
@@ -149,10 +163,10 @@ func (s *Submitter) executed(it *item) bool {
 func (s *Submitter) admit(tickets []*Ticket, items []*item) []*item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var fresh []*item
+	fresh := make([]*item, 0, len(items))
 	for i, it := range items {
 		t := tickets[i]
-		if it == nil {
+		if it == nil || t.err != nil {
 			continue
 		}
 		if s.closed {
@@ -165,6 +179,7 @@ func (s *Submitter) admit(tickets []*Ticket, items []*item) []*item {
 			continue
 		}
 		if t.err = s.room(it); t.err != nil {
+			s.counts.Overloaded++
 			continue
 		}
 		t.item = it
@@ -182,21 +197,18 @@ func (s *Submitter) admit(tickets []*Ticket, items []*item) []*item {
 // that left nothing on the ledger. Errors: fault.NotFound, fault.Internal.
 func (s *Submitter) Lookup(op [32]byte) (Receipt, error) {
 	s.mu.Lock()
-	var waiting *item
-	if its := s.byOp[op]; len(its) > 0 {
-		waiting = its[0]
-	}
+	waiting := s.byOp[op]
 	s.mu.Unlock()
 	o, ref, key, found, err := s.journal.result(op)
 	switch {
 	case err != nil:
 		return Receipt{}, err
 	case found && (o.standing || waiting == nil):
-		r := (&item{op: op, ref: ref}).receiptOf(o)
-		r.Key = key
+		r := (&item{op: op}).receiptOf(o)
+		r.Reference, r.Key = ref, key
 		return r, nil
 	case waiting != nil:
-		return Receipt{ID: op, Reference: waiting.ref, State: Pending}, nil
+		return Receipt{ID: op, Reference: waiting.reference(), State: Pending}, nil
 	}
 	return Receipt{}, fault.New(fault.NotFound, "no operation %x came through this gateway or is in a block it has seen", op)
 }

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/ops"
@@ -12,25 +13,30 @@ const (
 	maxFrame = ops.MaxFrame - 4 // the frame's own bytes
 )
 
+// seed makes hashes of keys differ from one process to the next, so that nobody
+// can look for keys that wait for one another.
+var seed = maphash.MakeSeed()
+
+func hash(key string) uint64 { return maphash.String(seed, key) >> 1 }
+
 // read takes a JWS apart and refuses what no state is needed to refuse. Errors:
 // those of the operation's form and times.
-func (it *item) read(network string) error {
-	part, err := ops.ParseCompact(string(it.jws))
+func (it *item) read(jws, network string) (*ops.Operation, error) {
+	part, err := ops.ParseCompact(jws)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o, err := ops.Admit(part, network, uint64(time.Now().Unix()))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	it.fill(o)
-	return nil
+	return o, it.fill(o)
 }
 
-// reread takes a JWS apart that was accepted before; it may have expired since,
+// reread takes a JWS apart that may have been taken before and has expired since,
 // which only the ledger can say for good.
-func (it *item) reread() error {
-	part, err := ops.ParseCompact(string(it.jws))
+func (it *item) reread(jws string) error {
+	part, err := ops.ParseCompact(jws)
 	if err != nil {
 		return err
 	}
@@ -38,22 +44,56 @@ func (it *item) reread() error {
 	if err != nil {
 		return err
 	}
-	it.fill(o)
-	return nil
+	return it.name(o)
 }
 
-func (it *item) fill(o *ops.Operation) {
-	ref := o.Reference()
-	it.part, it.size = o.Item, len(it.jws)
-	it.op, it.ref, it.hour = ref.ID, ref.String(), ref.Hour
-	it.actor, it.exp = string(o.Call.Actor[:]), o.Expires
+// operation reads an item again that was accepted before.
+func (it *item) operation() (*ops.Operation, error) {
+	parts, err := ops.DecodeFrame(it.raw)
+	if err != nil {
+		return nil, err
+	}
+	o, err := ops.Open(parts[0])
+	if err != nil {
+		return nil, err
+	}
+	return o, o.Body.Check(o.Call)
 }
+
+// name sets what an item is known by.
+func (it *item) name(o *ops.Operation) (err error) {
+	ref := o.Reference()
+	it.op, it.hour, it.exp = ref.ID, ref.Hour, o.Expires
+	it.actor = o.Call.Actor
+	it.raw, err = ops.EncodeFrame([]ops.Item{o.Item})
+	return err
+}
+
+// fill sets all that is kept of an operation until it is final: its bytes, once,
+// and what decides which batch it travels in.
+func (it *item) fill(o *ops.Operation) error {
+	accesses := o.Accesses()[1:] // its guard is in its own lane
+	it.keys = make([]access, len(accesses))
+	for i, a := range accesses {
+		it.keys[i] = access(hash(a.Key) << 1)
+		if a.Changes {
+			it.keys[i] |= 1
+		}
+	}
+	return it.name(o)
+}
+
+func (it *item) reference() string { return ops.Reference{Hour: it.hour, ID: it.op}.String() }
 
 // frameOf encodes a batch. The queue has kept it within the limits.
 func frameOf(items []*item) ([]byte, error) {
 	parts := make([]ops.Item, len(items))
 	for i, it := range items {
-		parts[i] = it.part
+		one, err := ops.DecodeFrame(it.raw)
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = one[0]
 	}
 	return ops.EncodeFrame(parts)
 }

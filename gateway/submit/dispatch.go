@@ -13,8 +13,15 @@ type flight struct {
 	tx    string
 	items []*item // nil where one was final before a restart
 	seqs  []int64
+	bytes int // of items, in a frame
 	sent  time.Time
 	lost  bool // given up, its place is free
+
+	lanes []*lane         // that wait for it
+	keys  map[uint64]bool // that it uses; true: changes
+	from  uint64          // blocks from here on may hold what it has not read
+	apart bool            // of items that may spoil it
+	alone bool            // of one actor that caused conflicts again and again
 }
 
 const (
@@ -46,38 +53,78 @@ func (s *Submitter) dispatch(ctx context.Context) {
 	}
 }
 
+// idle is how long dispatch sleeps when only a signal can bring work.
+const idle = time.Hour
+
 // nextBatch takes a batch from the queue, or says how long to wait at most. A
 // full batch leaves at once. A smaller one waits for more, but not for longer
-// than Hold, and only a quarter of it when nothing is under way.
+// than Hold, and only a quarter of it when nothing is under way. What travels
+// apart has a quarter of the places, so that it holds up nobody else.
 func (s *Submitter) nextBatch(now time.Time) (*flight, time.Duration) {
-	const idle = time.Hour
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.inFlight >= s.cfg.InFlight || len(s.queue.ready) == 0 {
+	if s.closed || s.inFlight >= s.cfg.InFlight {
 		return nil, idle
 	}
 	if wait := s.paused.Sub(now); wait > 0 {
 		return nil, wait
 	}
+	wait := s.due(&s.queue.ready, s.limit, now)
+	waitApart := idle
+	if s.apart < max(1, s.cfg.InFlight/4) {
+		waitApart = s.due(&s.queue.apart, s.cfg.Batch, now)
+	}
+	f := &flight{keys: map[uint64]bool{}, from: s.next}
+	since := s.queue.ready.since
+	switch {
+	case waitApart <= 0 && (wait > 0 || !s.wasApart):
+		since = s.queue.apart.since
+		s.queue.takeApart(f, s.cfg.Batch, maxFrame, now)
+		s.wasApart = true
+	case wait <= 0:
+		s.queue.take(f, s.limit, maxFrame, now)
+		s.wasApart = false
+	default:
+		return nil, min(wait, waitApart)
+	}
+	if len(f.items) == 0 { // all of them wait for keys now, or are final
+		s.signal()
+		return nil, idle
+	}
+	s.holding.observe(now.Sub(since).Seconds())
+	s.inFlight++
+	if f.apart {
+		s.apart++
+	}
+	s.flying[f] = true
+	return f, 0
+}
+
+// due says how long waiting lanes have to wait yet.
+func (s *Submitter) due(w *waiting, limit int, now time.Time) time.Duration {
+	if len(w.lanes) == 0 {
+		return idle
+	}
+	if w.items >= limit {
+		return 0
+	}
 	hold := s.cfg.Hold
 	if s.inFlight == 0 {
 		hold /= 4
 	}
-	if wait := hold - now.Sub(s.queue.since); wait > 0 && s.queue.size < s.cfg.Batch {
-		return nil, wait
-	}
-	f := &flight{}
-	s.queue.take(s.cfg.Batch, maxFrame, f, now)
-	if len(f.items) == 0 {
-		return nil, idle
-	}
-	s.inFlight++
-	return f, 0
+	return hold - now.Sub(w.since)
 }
 
 // send takes one batch as far as the orderers. From then on follow and watch
 // decide about it.
 func (s *Submitter) send(ctx context.Context, f *flight) {
+	s.sift(f)
+	if len(f.items) == 0 {
+		s.mu.Lock()
+		s.land(f)
+		s.mu.Unlock()
+		return
+	}
 	frame, err := frameOf(f.items)
 	if err != nil {
 		s.putBack(f, err)
@@ -105,6 +152,7 @@ func (s *Submitter) send(ctx context.Context, f *flight) {
 	s.mu.Lock()
 	s.flights[f.tx] = f
 	s.counts.Batches++
+	s.sizes.observe(float64(len(f.items)))
 	s.mu.Unlock()
 	limited, cancel = context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
@@ -126,10 +174,10 @@ func (s *Submitter) putBack(f *flight, cause error) {
 		if transient(code) {
 			code = fault.Expired
 		}
-		if o, err := s.journal.refuse(it, code); err == nil {
-			s.cfg.Log.Warn("operation refused as a whole batch", "operation", it.ref, "error", cause)
+		if o, err := s.journal.refuse(code, it); err == nil {
+			s.cfg.Log.Warn("operation refused as a whole batch", "operation", it.reference(), "error", cause)
 			s.mu.Lock()
-			s.finish(it, it.receiptOf(o))
+			s.finish(it, it.receiptOf(o[0]))
 			s.land(f)
 			s.mu.Unlock()
 			return
@@ -140,12 +188,11 @@ func (s *Submitter) putBack(f *flight, cause error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.counts.Unendorsed++
 	refused := new(fault.Error)
 	about := errors.As(cause, &refused) && !general(refused.Code)
 	if about {
-		for _, it := range f.items {
-			it.conflicts++
-		}
+		f.doubt()
 	} else {
 		s.pause = min(max(2*s.pause, minPause), maxPause)
 		s.paused = time.Now().Add(s.pause)
@@ -156,8 +203,20 @@ func (s *Submitter) putBack(f *flight, cause error) {
 	}
 	// It is this operation that cannot be executed now: only its lane waits.
 	it := f.items[0]
-	it.alone++
-	s.landLater(f, min(minPause<<min(it.alone, 16), maxDelay))
+	it.alone = min(it.alone+1, 16)
+	s.landLater(f, min(minPause<<it.alone, maxDelay))
+}
+
+// doubt notes that a batch came to nothing for a reason that may be in one of its
+// items, and returns how often that has happened to the one with the most.
+func (f *flight) doubt() (most uint8) {
+	for _, it := range f.items {
+		if it != nil {
+			it.doubts = min(it.doubts+1, 100)
+			most = max(most, it.doubts)
+		}
+	}
+	return most
 }
 
 // general says whether a refusal of a batch is about the ledger or the gateway
@@ -168,26 +227,6 @@ func general(c fault.Code) bool {
 		return true
 	}
 	return false
-}
-
-// land frees a flight's place and lanes. The caller holds mu.
-func (s *Submitter) land(f *flight) {
-	s.inFlight--
-	s.queue.release(f, time.Now())
-	s.signal()
-}
-
-// landLater frees a flight's place now and its lanes after a time. The caller
-// holds mu.
-func (s *Submitter) landLater(f *flight, after time.Duration) {
-	s.inFlight--
-	s.signal()
-	time.AfterFunc(after, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.queue.release(f, time.Now())
-		s.signal()
-	})
 }
 
 // transient says whether a refusal of a lone operation may pass by itself.
@@ -204,59 +243,30 @@ func (it *item) doomed(cause error) bool {
 	return !transient(refused.Code) || uint64(time.Now().Unix()) > it.exp+margin
 }
 
-// watch looks for batches that take too long.
-func (s *Submitter) watch(ctx context.Context) {
-	ticker := time.NewTicker(min(time.Second, max(s.cfg.Lost/4, time.Millisecond)))
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-		for _, f := range s.overdue(time.Now()) {
-			s.resolve(ctx, f)
-		}
-	}
+// land frees a flight's place, lanes and keys. The caller holds mu.
+func (s *Submitter) land(f *flight) {
+	s.leave(f)
+	s.queue.release(f, time.Now())
 }
 
-func (s *Submitter) overdue(now time.Time) []*flight {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var found []*flight
-	for _, f := range s.flights {
-		if !f.lost && now.Sub(f.sent) > s.cfg.Lost {
-			found = append(found, f)
-		}
+// leave frees a flight's place. The caller holds mu.
+func (s *Submitter) leave(f *flight) {
+	s.inFlight--
+	if f.apart {
+		s.apart--
 	}
-	return found
+	delete(s.flying, f)
+	s.signal()
 }
 
-// resolve gives a batch up that no node knows. One that is in a block is left to
-// follow, which will come to that block.
-func (s *Submitter) resolve(ctx context.Context, f *flight) {
-	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	found, err := s.cfg.Ledger.Find(limited, f.tx)
-	if err != nil || found {
-		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("transaction cannot be looked up", "tx", f.tx, "error", err)
-		}
-		return
-	}
-	if err := s.journal.lose(f.tx); err != nil {
-		s.cfg.Log.Error("journal", "error", err)
-		return
-	}
-	// If it comes yet, its operations and those sent again exclude one another on
-	// the ledger: whichever is second is void, or answers with the first result.
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.flights[f.tx] != f { // its block came meanwhile
-		return
-	}
-	f.lost = true
-	s.counts.Lost++
-	s.cfg.Log.Warn("transaction lost, its operations are sent again", "tx", f.tx, "items", len(f.items))
-	s.land(f)
+// landLater frees a flight's place now and its lanes and keys after a time. The
+// caller holds mu.
+func (s *Submitter) landLater(f *flight, after time.Duration) {
+	s.leave(f)
+	time.AfterFunc(after, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.queue.release(f, time.Now())
+		s.signal()
+	})
 }

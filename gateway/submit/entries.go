@@ -40,20 +40,10 @@ type outcome struct {
 // insert adds submissions and sets their seqs. One that is there with a standing
 // outcome gets it in known instead.
 func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
-	err = j.commit(func(tx *sql.Tx) error {
+	err = j.commit(func(w *writer) error {
 		known = map[*item]outcome{}
-		insert, err := tx.Prepare(`INSERT INTO submissions(digest) VALUES(?) ON CONFLICT(digest) DO NOTHING`)
-		if err != nil {
-			return err
-		}
-		defer insert.Close()
-		open, err := tx.Prepare(`INSERT INTO open(seq, jws) VALUES(?, ?)`)
-		if err != nil {
-			return err
-		}
-		defer open.Close()
 		for _, it := range items {
-			result, err := insert.Exec(it.digest[:])
+			result, err := w.exec(`INSERT INTO submissions(digest) VALUES(?) ON CONFLICT(digest) DO NOTHING`, it.digest[:])
 			if err != nil {
 				return err
 			}
@@ -62,7 +52,7 @@ func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
 				return err
 			}
 			if n == 0 {
-				o, final, err := reopen(tx, it)
+				o, final, err := reopen(w, it)
 				if err != nil {
 					return fmt.Errorf("read submission: %w", err)
 				}
@@ -74,7 +64,7 @@ func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
 			if it.seq, err = result.LastInsertId(); err != nil {
 				return err
 			}
-			if _, err := open.Exec(it.seq, it.jws); err != nil {
+			if _, err := w.exec(addOpen, it.seq, it.raw); err != nil {
 				return err
 			}
 		}
@@ -83,41 +73,45 @@ func (j *journal) insert(items []*item) (known map[*item]outcome, err error) {
 	return known, err
 }
 
+const addOpen = `INSERT INTO open(seq, item) VALUES(?, ?) ON CONFLICT(seq) DO NOTHING`
+
 // reopen finds a submission that the journal holds. One without an outcome is left
 // from a commit that reported an error and was on disk all the same. A refusal
 // that left nothing on the ledger does not stand: a DID that was unknown may be
 // there by now. Both go on with the item.
-func reopen(tx *sql.Tx, it *item) (o outcome, final bool, err error) {
-	row := tx.QueryRow(`SELECT s.seq, s.code, s.standing, t.tx, t.block FROM submissions s LEFT JOIN transactions t ON t.id = s.tx WHERE s.digest = ?`, it.digest[:])
-	err = o.scan(row, &it.seq)
-	if errors.Is(err, errOpen) || err == nil && o.standing {
-		return o, err == nil, nil
+func reopen(w *writer, it *item) (o outcome, final bool, err error) {
+	var r row
+	err = w.scan(`SELECT s.seq, s.code, s.standing, t.tx, t.block FROM submissions s LEFT JOIN transactions t ON t.id = s.tx WHERE s.digest = ?`,
+		[]any{it.digest[:]}, r.into(&it.seq)...)
+	if err != nil {
+		return o, false, err
 	}
-	if err == nil {
-		_, err = tx.Exec(`UPDATE submissions SET code = NULL, repeated = 0, tx = 0 WHERE seq = ?`, it.seq)
+	if o, open := r.outcome(); open || o.standing {
+		return o, !open, nil
 	}
-	if err == nil {
-		_, err = tx.Exec(`INSERT INTO open(seq, jws) VALUES(?, ?)`, it.seq, it.jws)
+	if _, err = w.exec(`UPDATE submissions SET code = NULL, repeated = 0, tx = 0 WHERE seq = ?`, it.seq); err != nil {
+		return o, false, err
 	}
+	_, err = w.exec(addOpen, it.seq, it.raw)
 	return o, false, err
 }
 
-var errOpen = errors.New("outcome is open")
+// row is an outcome as it is stored.
+type row struct {
+	code     sql.NullInt64
+	standing bool
+	tx       sql.NullString
+	block    sql.NullInt64
+}
 
-// scan reads first..., code, standing, tx, block. It returns errOpen when code is
-// NULL.
-func (o *outcome) scan(row *sql.Row, first ...any) error {
-	var code sql.NullInt64
-	var tx sql.NullString
-	var block sql.NullInt64
-	if err := row.Scan(append(first, &code, &o.standing, &tx, &block)...); err != nil {
-		return err
-	}
-	if !code.Valid {
-		return errOpen
-	}
-	o.code, o.tx, o.block = fault.Code(code.Int64), tx.String, uint64(block.Int64)
-	return nil
+// into lists where to scan first..., code, standing, tx, block.
+func (r *row) into(first ...any) []any {
+	return append(first, &r.code, &r.standing, &r.tx, &r.block)
+}
+
+// outcome returns what the row says; open is true while nothing is known.
+func (r *row) outcome() (o outcome, open bool) {
+	return outcome{code: fault.Code(r.code.Int64), standing: r.standing, tx: r.tx.String, block: uint64(r.block.Int64)}, !r.code.Valid
 }
 
 // result returns the first result of an operation, its reference and, of a
@@ -125,18 +119,32 @@ func (o *outcome) scan(row *sql.Row, first ...any) error {
 func (j *journal) result(op [32]byte) (o outcome, ref, at string, found bool, err error) {
 	var kind string
 	var hour uint32
-	row := j.read.QueryRow(`SELECT r.kind, r.hour, r.code, r.standing, t.tx, t.block FROM results r LEFT JOIN transactions t ON t.id = r.tx WHERE r.op = ?`, op[:])
-	err = o.scan(row, &kind, &hour)
+	var r row
+	err = j.read.QueryRow(`SELECT r.kind, r.hour, r.code, r.standing, t.tx, t.block FROM results r LEFT JOIN transactions t ON t.id = r.tx WHERE r.op = ?`,
+		op[:]).Scan(r.into(&kind, &hour)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return o, "", "", false, nil
 	}
 	if err != nil {
 		return o, "", "", false, fmt.Errorf("journal: read result: %w", err)
 	}
-	if o.standing {
+	if o, _ = r.outcome(); o.standing {
 		at = key(kind, hour, op)
 	}
 	return o, fmt.Sprintf("%08x-%x", hour, op), at, true, nil
+}
+
+// did returns a DID as the newest block taken in holds it, nil when it is not
+// known.
+func (j *journal) did(key string) (value []byte, err error) {
+	err = j.read.QueryRow(`SELECT value FROM dids WHERE key = ?`, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("journal: read DID: %w", err)
+	}
+	return value, nil
 }
 
 // holds says whether there is a submission with the digest.
@@ -159,8 +167,8 @@ func (j *journal) batch(b openBatch) error {
 	for _, seq := range b.items {
 		items = binary.BigEndian.AppendUint64(items, uint64(seq))
 	}
-	return j.commit(func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO batches(tx, items, sent, lost) VALUES(?, ?, ?, 0)`, b.tx, items, b.sent.UnixMilli())
+	return j.commit(func(w *writer) error {
+		_, err := w.exec(`INSERT INTO batches(tx, items, sent, lost) VALUES(?, ?, ?, 0)`, b.tx, items, b.sent.UnixMilli())
 		return err
 	})
 }
@@ -168,23 +176,23 @@ func (j *journal) batch(b openBatch) error {
 // lose journals that a batch was given up. Its items may be sent again: the
 // ledger lets only one of the two take effect.
 func (j *journal) lose(txID string) error {
-	return j.commit(func(tx *sql.Tx) error {
-		_, err := tx.Exec(`UPDATE batches SET lost = 1 WHERE tx = ?`, txID)
+	return j.commit(func(w *writer) error {
+		_, err := w.exec(`UPDATE batches SET lost = 1 WHERE tx = ?`, txID)
 		return err
 	})
 }
 
 // recover returns what was open when the process ended.
 func (j *journal) recover(ctx context.Context) (items []*item, batches []openBatch, err error) {
-	rows, err := j.read.QueryContext(ctx, `SELECT o.seq, s.digest, o.jws FROM open o JOIN submissions s ON s.seq = o.seq ORDER BY o.seq`)
+	rows, err := j.read.QueryContext(ctx, `SELECT o.seq, s.digest, o.item FROM open o JOIN submissions s ON s.seq = o.seq ORDER BY o.seq`)
 	if err != nil {
 		return nil, nil, fmt.Errorf("journal: read open submissions: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		it := &item{done: make(chan struct{})}
+		it := new(item)
 		var digest []byte
-		if err := rows.Scan(&it.seq, &digest, &it.jws); err != nil {
+		if err := rows.Scan(&it.seq, &digest, &it.raw); err != nil {
 			return nil, nil, fmt.Errorf("journal: read open submissions: %w", err)
 		}
 		copy(it.digest[:], digest)

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -16,8 +17,8 @@ import (
 //	             the operation's id: a forged signature over the same content must
 //	             neither take the honest one's place nor block it. code is NULL
 //	             while the outcome is open.
-//	open         the JWS of submissions whose outcome is open; its pages are used
-//	             again, so the file grows by what is kept only.
+//	open         submissions whose outcome is open, each as a frame of one item; its
+//	             pages are used again, so the file grows by what is kept only.
 //	batches      one row for each transaction of ours that may have left the process
 //	             and was not seen in a block; items are the seqs of its submissions,
 //	             in order. lost is 1 when it was not found for so long that its
@@ -26,6 +27,7 @@ import (
 //	results      the first result of every operation on the ledger, by operation id.
 //	             standing is 0 for a refusal that left nothing on the ledger; else kind and
 //	             hour make the key that holds it.
+//	dids         DIDs as the newest block taken in holds them: state key and value.
 //	meta         format, network, next (number of the block to be taken in next).
 const schema = `
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -36,7 +38,8 @@ CREATE TABLE IF NOT EXISTS submissions(
 	repeated INTEGER NOT NULL DEFAULT 0,
 	standing INTEGER NOT NULL DEFAULT 0,
 	tx INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS open(seq INTEGER PRIMARY KEY, jws BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS open(seq INTEGER PRIMARY KEY, item BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS dids(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches(
 	id INTEGER PRIMARY KEY,
 	tx TEXT NOT NULL UNIQUE,
@@ -48,15 +51,17 @@ CREATE TABLE IF NOT EXISTS results(op BLOB PRIMARY KEY, code INTEGER NOT NULL, s
 	kind TEXT NOT NULL, hour INTEGER NOT NULL) WITHOUT ROWID;
 `
 
-const journalFormat = "1"
+const journalFormat = "2"
 
 // journal is the durable memory of a Submitter. Writes go through commit, which
 // joins those that come at the same time into one SQLite transaction and one
-// fsync; reads go past it.
+// fsync: synchronous is FULL, for what was promised must survive a power failure.
+// Reads go past it.
 type journal struct {
 	lock   *os.File
-	write  *sql.DB // one connection
+	write  *sql.DB // one connection, that of writer
 	read   *sql.DB
+	writer writer // used by run only
 	queue  chan *change
 	ended  chan struct{}
 	groups uint64 // commits so far; written by run only
@@ -64,8 +69,51 @@ type journal struct {
 
 // change is one writer's part of a group.
 type change struct {
-	apply func(*sql.Tx) error
+	apply func(*writer) error
 	done  chan error
+}
+
+// writer is the connection that writes, with its statements: preparing one takes
+// longer than running it.
+type writer struct {
+	conn     *sql.Conn
+	prepared map[string]*sql.Stmt
+}
+
+func (w *writer) statement(query string) (*sql.Stmt, error) {
+	if s := w.prepared[query]; s != nil {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(context.Background(), query)
+	if err == nil {
+		w.prepared[query] = s
+	}
+	return s, err
+}
+
+func (w *writer) exec(query string, args ...any) (sql.Result, error) {
+	s, err := w.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.Exec(args...)
+}
+
+// scan runs a query of one row.
+func (w *writer) scan(query string, args []any, into ...any) error {
+	s, err := w.statement(query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRow(args...).Scan(into...)
+}
+
+func (w *writer) close() error {
+	var errs []error
+	for _, s := range w.prepared {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
 }
 
 // openJournal opens or makes the journal file. A journal of another network is
@@ -95,8 +143,11 @@ func openJournal(path, network string) (*journal, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), write.Close(), lock.Close())
 	}
-	j := &journal{lock: lock, write: write, read: read, queue: make(chan *change, 4096), ended: make(chan struct{})}
+	j := &journal{lock: lock, write: write, read: read, queue: make(chan *change, 4096), ended: make(chan struct{}), writer: writer{prepared: map[string]*sql.Stmt{}}}
 	if err := j.prepare(network); err != nil {
+		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), write.Close(), read.Close(), lock.Close())
+	}
+	if j.writer.conn, err = write.Conn(context.Background()); err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), write.Close(), read.Close(), lock.Close())
 	}
 	go j.run()
@@ -139,12 +190,12 @@ func (j *journal) prepare(network string) error {
 func (j *journal) close() error {
 	close(j.queue)
 	<-j.ended
-	return errors.Join(j.read.Close(), j.write.Close(), j.lock.Close())
+	return errors.Join(j.read.Close(), j.writer.close(), j.write.Close(), j.lock.Close())
 }
 
 // commit makes a change durable together with those of others. When it returns
 // nil the change is on disk; when it returns an error nothing of the group is.
-func (j *journal) commit(apply func(*sql.Tx) error) error {
+func (j *journal) commit(apply func(*writer) error) error {
 	c := &change{apply: apply, done: make(chan error, 1)}
 	j.queue <- c
 	return <-c.done
@@ -176,20 +227,21 @@ func (j *journal) run() {
 	}
 }
 
-func (j *journal) apply(group []*change) error {
-	tx, err := j.write.Begin()
-	if err != nil {
+func (j *journal) apply(group []*change) (err error) {
+	if _, err := j.writer.exec(`BEGIN IMMEDIATE`); err != nil {
 		return fmt.Errorf("journal: begin: %w", err)
 	}
 	for _, c := range group {
-		if err := c.apply(tx); err != nil {
-			return errors.Join(fmt.Errorf("journal: %w", err), tx.Rollback())
+		if err := c.apply(&j.writer); err != nil {
+			_, undone := j.writer.exec(`ROLLBACK`)
+			return errors.Join(fmt.Errorf("journal: %w", err), undone)
 		}
 	}
 	// The journal's one commit point: what is before it is lost together on a
 	// crash, what is after it has its basis on disk.
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("journal: commit: %w", err)
+	if _, err := j.writer.exec(`COMMIT`); err != nil {
+		_, undone := j.writer.exec(`ROLLBACK`)
+		return errors.Join(fmt.Errorf("journal: commit: %w", err), undone)
 	}
 	j.groups++
 	return nil

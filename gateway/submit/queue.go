@@ -1,176 +1,257 @@
 package submit
 
 import (
+	"slices"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/ops"
 )
 
-// item is one submission that is not final.
-type item struct {
-	digest [32]byte // of the whole JWS: what the journal knows it by
-	op     [32]byte
-	ref    string
-	hour   uint32
-	actor  string // its lane
-	jws    []byte // until it is journalled
-	size   int    // of jws
-	part   ops.Item
-	exp    uint64
-	seq    int64
-
-	kept   chan struct{} // closed when it is on disk, or unkept is set
-	unkept bool
-
-	// The rest is guarded by Submitter.mu.
-	conflicts int // how often a transaction with it came to nothing
-	alone     int // how often the refusal of a whole batch was about it alone
-	final     bool
-	done      chan struct{} // closed when receipt is final
-	receipt   Receipt
-}
-
-// lane holds the waiting items of one actor in the order of their arrival. While
-// items of a lane are in flight the others wait: two transactions that read and
-// write the same actor's state would void each other.
-type lane struct {
-	items  []*item
-	flight *flight // in which items of it are, or nil
-	listed bool    // in queue.ready
-}
-
-// queue hands items out in batches, lane by lane.
+// queue hands items out in batches, lane by lane. Items that may spoil a batch
+// wait apart: those of actors that caused conflicts, and those of batches that came
+// to nothing for a reason that nobody knows.
 type queue struct {
-	lanes map[string]*lane
-	ready []string // actors with waiting items and none in flight, oldest first
-	since time.Time
-	size  int // items of ready lanes
+	locks
+	lanes   map[[20]byte]*lane
+	ready   waiting
+	apart   waiting
+	strikes strikes
 }
 
-func newQueue() *queue { return &queue{lanes: map[string]*lane{}} }
+// waiting is lanes in the order in which they may go.
+type waiting struct {
+	lanes []*lane
+	items int
+	since time.Time // when the first of them came
+}
 
-func (q *queue) lane(actor string) *lane {
+func (w *waiting) add(l *lane, now time.Time) {
+	if len(w.lanes) == 0 {
+		w.since = now
+	}
+	w.lanes = append(w.lanes, l)
+	w.items += len(l.items)
+}
+
+// pop removes the first lane.
+func (w *waiting) pop() *lane {
+	l := w.lanes[0]
+	w.lanes[0] = nil
+	w.lanes = w.lanes[1:]
+	w.items -= len(l.items)
+	return l
+}
+
+func newQueue() *queue {
+	return &queue{locks: newLocks(), lanes: map[[20]byte]*lane{}, strikes: strikes{}}
+}
+
+func (q *queue) lane(actor [20]byte) *lane {
 	l := q.lanes[actor]
 	if l == nil {
-		l = &lane{}
+		l = &lane{actor: actor}
 		q.lanes[actor] = l
 	}
 	return l
 }
 
+// near is how far back in its lane an item may be for others to wait for what it
+// changes: nobody holds up those who pay him with a long lane of his own.
+const near = 500
+
 // add appends an item to its actor's lane.
 func (q *queue) add(it *item, now time.Time) {
 	l := q.lane(it.actor)
-	l.items = append(l.items, it)
-	if l.listed {
-		q.size++
-		return
+	at := len(l.items)
+	for at > 0 && l.items[at-1].seq > it.seq { // two calls came at the same time
+		at--
 	}
-	q.list(it.actor, l, now)
+	l.items = slices.Insert(l.items, at, it)
+	if at < near {
+		q.expect(it)
+	}
+	switch l.place {
+	case ready:
+		q.ready.items++
+	case apart:
+		q.apart.items++
+	case nowhere:
+		q.list(l, now)
+	}
 }
 
-func (q *queue) list(actor string, l *lane, now time.Time) {
-	if l.listed || l.flight != nil || len(l.items) == 0 {
+// list makes a lane wait for a batch if it has what may go.
+func (q *queue) list(l *lane, now time.Time) {
+	if l.flight != nil || len(l.items) == 0 {
+		l.place = nowhere
 		return
 	}
-	if len(q.ready) == 0 {
-		q.since = now
+	if l.items[0].doubts > 0 || q.strikes.of(l.actor, now) > 0 {
+		l.place = apart
+		q.apart.add(l, now)
+		return
 	}
-	l.listed = true
-	q.ready = append(q.ready, actor)
-	q.size += len(l.items)
+	l.place = ready
+	q.ready.add(l, now)
 }
 
-// release ends a flight's hold on its lanes and puts back, in front and in their
-// order, those of its items that are not final.
+func (q *queue) listAll(lanes []*lane, now time.Time) {
+	for _, l := range lanes {
+		q.list(l, now)
+	}
+}
+
+// resume makes a flight of the last process hold what it held.
+func (q *queue) resume(f *flight) {
+	f.keys = map[uint64]bool{}
+	for _, it := range f.items {
+		if it != nil {
+			l := q.lane(it.actor)
+			if l.flight != f {
+				l.flight = f
+				f.lanes = append(f.lanes, l)
+			}
+			q.hold(it, f)
+		}
+	}
+}
+
+// release ends a flight's hold on its lanes and keys, and puts back, in front and
+// in their order, those of its items that are not final.
 func (q *queue) release(f *flight, now time.Time) {
-	back := map[string][]*item{}
+	back := map[[20]byte][]*item{}
 	for _, it := range f.items {
-		if it == nil {
-			continue
+		if it != nil && it.receipt == nil {
+			back[it.actor] = append(back[it.actor], it)
+			q.expect(it)
 		}
-		if l := q.lanes[it.actor]; l == nil || l.flight != f {
-			continue
-		}
-		items := back[it.actor]
-		if !it.final {
-			items = append(items, it)
-		}
-		back[it.actor] = items
 	}
-	for _, it := range f.items { // in the order of the flight, not of the map
-		if it == nil {
-			continue
-		}
-		items, ok := back[it.actor]
-		if !ok {
-			continue
-		}
-		delete(back, it.actor)
-		l := q.lanes[it.actor]
+	woken := q.free(f)
+	for _, l := range f.lanes {
 		l.flight = nil
-		l.items = append(items, l.items...)
+		if items := back[l.actor]; len(items) > 0 {
+			l.items = append(items, l.items...)
+		}
 		if len(l.items) == 0 {
-			delete(q.lanes, it.actor)
+			delete(q.lanes, l.actor)
 			continue
 		}
-		q.list(it.actor, l, now)
+		q.list(l, now)
 	}
+	f.lanes = nil
+	q.listAll(woken, now)
 }
 
-// take removes the next batch: whole lanes from the oldest on, at most limit
-// items and frame bytes. Items that came to nothing before travel with their
-// like, in batches that are halved each time, until one that spoils every batch
-// is alone.
-func (q *queue) take(limit, frame int, f *flight, now time.Time) {
-	var skipped []string
-	class, bytes := -1, 0
-	for len(q.ready) > 0 && len(f.items) < limit {
-		actor := q.ready[0]
-		l := q.lanes[actor]
-		before := len(l.items)
-		l.items = dropFinal(l.items)
-		q.size -= before - len(l.items)
-		if len(l.items) == 0 {
-			q.ready = q.ready[1:]
-			delete(q.lanes, actor)
-			continue
+// take fills a flight with the oldest lanes that wait for no other flight's keys:
+// at most limit items and frame bytes.
+func (q *queue) take(f *flight, limit, frame int, now time.Time) {
+	for len(q.ready.lanes) > 0 && len(f.items) < limit {
+		l := q.ready.pop()
+		l.place = nowhere
+		switch first := q.first(l, now); {
+		case first == nil:
+		case first.doubts > 0: // what was before it became final meanwhile
+			q.list(l, now)
+		case !q.load(l, f, limit, frame, now):
+			l.place = ready
+			q.ready.lanes = slices.Insert(q.ready.lanes, 0, l)
+			q.ready.items += len(l.items)
+			limit = 0
 		}
-		if c := l.items[0].conflicts; class < 0 {
-			class = c
-			limit = max(1, limit>>min(class, 16))
-		} else if c != class {
-			q.ready = q.ready[1:]
-			skipped = append(skipped, actor)
-			continue
-		}
-		n := 0
-		for n < len(l.items) && len(f.items)+n < limit && l.items[n].conflicts == class && bytes+ops.FrameSize(l.items[n].part) <= frame {
-			bytes += ops.FrameSize(l.items[n].part)
-			n++
-		}
-		if n == 0 {
-			break // full
-		}
-		f.items = append(f.items, l.items[:n]...)
-		q.ready = q.ready[1:]
-		q.size -= len(l.items)
-		l.items = append([]*item(nil), l.items[n:]...)
-		l.listed, l.flight = false, f
 	}
-	q.ready = append(skipped, q.ready...)
-	q.since = now
-	for _, it := range f.items {
-		f.seqs = append(f.seqs, it.seq)
-	}
+	q.ready.since = now
 }
 
-func dropFinal(items []*item) []*item {
-	kept := items[:0]
-	for _, it := range items {
-		if !it.final {
-			kept = append(kept, it)
+// takeApart fills a flight with what must not spoil other batches: a lane alone
+// whose actor caused two conflicts, or lanes of the same doubt, the fewer items
+// the greater the doubt, until an item that spoils every batch is alone.
+func (q *queue) takeApart(f *flight, limit, frame int, now time.Time) {
+	f.apart = true
+	var skipped []*lane
+	room := limit
+	for len(q.apart.lanes) > 0 && len(f.items) < room {
+		l := q.apart.pop()
+		l.place = nowhere
+		first := q.first(l, now)
+		if first == nil {
+			continue
+		}
+		alone := q.strikes.of(l.actor, now) > 1
+		if len(f.items) == 0 {
+			room = max(1, limit>>min(first.doubts, 16))
+		} else if alone || first.doubts != f.items[0].doubts {
+			l.place = apart
+			skipped = append(skipped, l)
+			continue
+		}
+		if !q.load(l, f, room, frame, now) {
+			l.place = apart
+			skipped = append(skipped, l)
+			break
+		}
+		if alone && len(f.items) > 0 {
+			f.alone = true
+			break
 		}
 	}
-	return kept
+	for _, l := range skipped {
+		q.apart.items += len(l.items)
+	}
+	q.apart.lanes = append(skipped, q.apart.lanes...)
+	q.apart.since = now
 }
+
+// first returns the first item of a lane that is not final, nil when the lane has
+// none and is given up.
+func (q *queue) first(l *lane, now time.Time) *item {
+	for len(l.items) > 0 {
+		if it := l.items[0]; it.receipt == nil {
+			return it
+		}
+		q.listAll(q.settle(l.items[0], nil), now)
+		l.items = l.items[1:]
+	}
+	delete(q.lanes, l.actor)
+	return nil
+}
+
+// load moves items from the front of a lane into the flight as far as they may go
+// together, and parks a lane whose first item may not go. It returns false when
+// there is no room for the first one.
+func (q *queue) load(l *lane, f *flight, limit, frame int, now time.Time) bool {
+	n, doubts := 0, l.items[0].doubts
+	var woken []*lane
+	for _, it := range l.items {
+		if it.receipt == nil {
+			if len(f.items) >= limit || it.doubts != doubts || f.bytes+it.size() > frame {
+				break
+			}
+			if key, blocked := q.obstacle(it, f); blocked {
+				if n == 0 {
+					l.place = parked
+					q.parked[key] = append(q.parked[key], l)
+				}
+				break
+			}
+			q.hold(it, f)
+			f.items = append(f.items, it)
+			f.seqs = append(f.seqs, it.seq)
+			f.bytes += it.size()
+		}
+		woken = q.settle(it, woken)
+		n++
+	}
+	if n > 0 {
+		l.items = l.items[n:]
+		l.flight = f
+		f.lanes = append(f.lanes, l)
+	}
+	q.listAll(woken, now)
+	return n > 0 || l.place == parked
+}
+
+// size is what an item takes in a frame.
+func (it *item) size() int { return len(it.raw) - frameHead }
+
+// frameHead is the length of what a frame begins with.
+const frameHead = ops.MaxFrame - maxFrame

@@ -1,6 +1,10 @@
 package submit
 
-import "github.com/killick-ledger/killick/chaincode/fault"
+import (
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+)
 
 // State is how far an operation is.
 type State string
@@ -27,10 +31,11 @@ type Receipt struct {
 // track makes an item findable. The caller holds mu or is alone.
 func (s *Submitter) track(it *item) {
 	s.pending[it.digest] = it
-	s.byOp[it.op] = append(s.byOp[it.op], it)
-	s.bytes += it.size
+	it.twin = s.byOp[it.op]
+	s.byOp[it.op] = it
+	s.bytes += len(it.raw)
 	own := s.shares[it.actor]
-	s.shares[it.actor] = share{own.items + 1, own.bytes + it.size}
+	s.shares[it.actor] = share{own.items + 1, own.bytes + len(it.raw)}
 }
 
 // share is what one actor has of the places.
@@ -39,11 +44,11 @@ type share struct{ items, bytes int }
 // room says why there is no place for an item. The caller holds mu. One actor has
 // at most half of the places, so that it cannot shut all others out.
 func (s *Submitter) room(it *item) error {
-	own := s.shares[it.actor]
+	own, size := s.shares[it.actor], len(it.raw)
 	switch {
-	case len(s.pending) >= s.cfg.Queue || s.bytes+it.size > s.cfg.Bytes:
+	case len(s.pending) >= s.cfg.Queue || s.bytes+size > s.cfg.Bytes:
 		return fault.New(fault.Overloaded, "%d operations are waiting", len(s.pending))
-	case own.items >= max(1, s.cfg.Queue/2) || own.bytes > 0 && own.bytes+it.size > s.cfg.Bytes/2:
+	case own.items >= max(1, s.cfg.Queue/2) || own.bytes > 0 && own.bytes+size > s.cfg.Bytes/2:
 		return fault.New(fault.Overloaded, "%d operations of this DID are waiting", own.items)
 	}
 	return nil
@@ -51,41 +56,54 @@ func (s *Submitter) room(it *item) error {
 
 // finish makes an item final. The caller holds mu.
 func (s *Submitter) finish(it *item, r Receipt) {
-	if it.final {
+	if it.receipt != nil {
 		return
 	}
-	it.final, it.receipt = true, r
+	it.receipt = &r
 	delete(s.pending, it.digest)
-	s.bytes -= it.size
+	s.bytes -= len(it.raw)
 	if own := s.shares[it.actor]; own.items > 1 {
-		s.shares[it.actor] = share{own.items - 1, own.bytes - it.size}
+		s.shares[it.actor] = share{own.items - 1, own.bytes - len(it.raw)}
 	} else {
 		delete(s.shares, it.actor)
 	}
-	others := s.byOp[it.op]
-	for i, o := range others {
-		if o == it {
-			others = append(others[:i:i], others[i+1:]...)
-			break
-		}
-	}
-	if len(others) == 0 {
-		delete(s.byOp, it.op)
-	} else {
-		s.byOp[it.op] = others
-	}
+	s.untwin(it)
 	switch r.State {
 	case Done:
 		s.counts.Done++
 	case Refused:
 		s.counts.Refused++
 	}
-	close(it.done)
+	if r.State != Pending && !it.since.IsZero() {
+		s.latency.observe(time.Since(it.since).Seconds())
+	}
+	if it.waiting != nil {
+		close(it.waiting)
+	}
+}
+
+// untwin takes an item off the list of its operation's submissions.
+func (s *Submitter) untwin(it *item) {
+	first := s.byOp[it.op]
+	switch {
+	case first != it:
+		for first != nil && first.twin != it {
+			first = first.twin
+		}
+		if first != nil {
+			first.twin = it.twin
+		}
+	case it.twin != nil:
+		s.byOp[it.op] = it.twin
+	default:
+		delete(s.byOp, it.op)
+	}
+	it.twin = nil
 }
 
 // receiptOf makes the receipt of an item from its outcome.
 func (it *item) receiptOf(o outcome) Receipt {
-	r := Receipt{ID: it.op, Reference: it.ref, Code: o.code, Transaction: o.tx, Block: o.block, Repeated: o.repeated, State: Done}
+	r := Receipt{ID: it.op, Reference: it.reference(), Code: o.code, Transaction: o.tx, Block: o.block, Repeated: o.repeated, State: Done}
 	if o.code != fault.OK {
 		r.State = Refused
 	}

@@ -64,11 +64,26 @@ func resultsOf(tx Committed) []opResult {
 	return found
 }
 
+// didsOf returns the DIDs that a transaction wrote.
+func didsOf(tx Committed) []Write {
+	var found []Write
+	for _, w := range tx.Writes {
+		if strings.HasPrefix(w.Key, "did/") && !w.Delete {
+			found = append(found, w)
+		}
+	}
+	return found
+}
+
 // settlement is what a block says of one of our batches.
 type settlement struct {
 	flight *flight
 	valid  bool
 	reason string
+	// culprits are the actors whose items had read what was stale by then; explained
+	// says that the reason why the batch is void is known.
+	culprits  [][20]byte
+	explained bool
 	// outcomes are those of flight.seqs, in order; of valid batches only. apply
 	// completes them.
 	outcomes []outcome
@@ -96,19 +111,20 @@ type taken struct {
 type takenTx struct {
 	id         string
 	results    []opResult
+	dids       []Write     // of DIDs
 	settlement *settlement // nil for transactions of others
 }
 
 // take enters a block: results, outcomes and the cursor together, so that no
 // block counts as taken in whose results are missing, and none twice.
 func (j *journal) take(b taken) error {
-	return j.commit(func(tx *sql.Tx) error {
+	return j.commit(func(w *writer) error {
 		for i := range b.transactions {
-			if err := takeTransaction(tx, b.number, &b.transactions[i]); err != nil {
+			if err := takeTransaction(w, b.number, &b.transactions[i]); err != nil {
 				return fmt.Errorf("take block %d in: %w", b.number, err)
 			}
 		}
-		_, err := tx.Exec(`INSERT INTO meta(key, value) VALUES('next', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value`, fmt.Sprint(b.number+1))
+		_, err := w.exec(`INSERT INTO meta(key, value) VALUES('next', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value`, fmt.Sprint(b.number+1))
 		return err
 	})
 }
@@ -120,17 +136,17 @@ const addResult = `INSERT INTO results(op, code, standing, tx, kind, hour) VALUE
 	SET code = excluded.code, standing = excluded.standing, tx = excluded.tx, kind = excluded.kind, hour = excluded.hour
 	WHERE results.standing = 0 AND excluded.standing = 1`
 
-func takeTransaction(tx *sql.Tx, block uint64, t *takenTx) error {
+func takeTransaction(w *writer, block uint64, t *takenTx) error {
 	valid := t.settlement == nil || t.settlement.valid
 	if t.settlement != nil {
-		if _, err := tx.Exec(`DELETE FROM batches WHERE tx = ?`, t.id); err != nil {
+		if _, err := w.exec(`DELETE FROM batches WHERE tx = ?`, t.id); err != nil {
 			return err
 		}
 	}
 	if !valid {
 		return nil
 	}
-	inserted, err := tx.Exec(`INSERT INTO transactions(tx, block) VALUES(?, ?)`, t.id, block)
+	inserted, err := w.exec(`INSERT INTO transactions(tx, block) VALUES(?, ?)`, t.id, block)
 	if err != nil {
 		return err
 	}
@@ -138,37 +154,31 @@ func takeTransaction(tx *sql.Tx, block uint64, t *takenTx) error {
 	if err != nil {
 		return err
 	}
-	results, err := tx.Prepare(addResult)
-	if err != nil {
-		return err
+	for _, d := range t.dids {
+		if _, err := w.exec(`INSERT INTO dids(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value`, d.Key, d.Value); err != nil {
+			return err
+		}
 	}
-	defer results.Close()
 	for _, r := range t.results {
-		if _, err := results.Exec(r.op[:], r.code, true, row, r.kind, r.hour); err != nil {
+		if _, err := w.exec(addResult, r.op[:], r.code, true, row, r.kind, r.hour); err != nil {
 			return err
 		}
 	}
 	if t.settlement == nil {
 		return nil
 	}
-	return settle(tx, block, row, t)
+	return settle(w, block, row, t)
 }
 
-// settle writes the outcomes of a valid batch of ours to its submissions. A
-// standing outcome replaces one that is not: a batch that was given up may still
+// A standing outcome replaces one that is not: a batch that was given up may still
 // come after the operation was refused, for example as expired.
-func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
-	update, err := tx.Prepare(`UPDATE submissions SET code = ?, repeated = ?, standing = ?, tx = ?
-		WHERE seq = ? AND (code IS NULL OR standing = 0 AND ?3 = 1)`)
-	if err != nil {
-		return err
-	}
-	defer update.Close()
-	closed, err := tx.Prepare(`DELETE FROM open WHERE seq = ?`)
-	if err != nil {
-		return err
-	}
-	defer closed.Close()
+const (
+	setOutcome = `UPDATE submissions SET code = ?, repeated = ?, standing = ?, tx = ? WHERE seq = ? AND (code IS NULL OR standing = 0 AND ?3 = 1)`
+	closeItem  = `DELETE FROM open WHERE seq = ?`
+)
+
+// settle writes the outcomes of a valid batch of ours to its submissions.
+func settle(w *writer, block uint64, row int64, t *takenTx) error {
 	written := make(map[[32]byte]bool, len(t.results))
 	for _, r := range t.results {
 		written[r.op] = true
@@ -184,7 +194,7 @@ func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
 		case o.repeated, o.code == fault.Expired:
 			// It was executed before: by another transaction of ours, or through another
 			// gateway while it waited here. The receipt names the transaction that did it.
-			first, of, found, err := firstResult(tx, it.op)
+			first, of, found, err := firstResult(w, it.op)
 			if err != nil {
 				return err
 			}
@@ -194,21 +204,21 @@ func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
 			}
 			o.standing = o.repeated
 			if !o.standing {
-				if err := noResult(tx, it, o.code, row); err != nil {
+				if err := noResult(w, it, o.code, row); err != nil {
 					return err
 				}
 			}
 		case written[it.op]:
 			o.standing = true
 		default:
-			if err := noResult(tx, it, o.code, row); err != nil {
+			if err := noResult(w, it, o.code, row); err != nil {
 				return err
 			}
 		}
-		if _, err := update.Exec(o.code, o.repeated, o.standing, at, f.seqs[i]); err != nil {
+		if _, err := w.exec(setOutcome, o.code, o.repeated, o.standing, at, f.seqs[i]); err != nil {
 			return err
 		}
-		if _, err := closed.Exec(f.seqs[i]); err != nil {
+		if _, err := w.exec(closeItem, f.seqs[i]); err != nil {
 			return err
 		}
 	}
@@ -216,17 +226,17 @@ func settle(tx *sql.Tx, block uint64, row int64, t *takenTx) error {
 }
 
 // noResult keeps a refusal that left nothing on the ledger, for look-ups.
-func noResult(tx *sql.Tx, it *item, code fault.Code, row int64) error {
-	_, err := tx.Exec(addResult, it.op[:], code, false, row, "", it.hour)
+func noResult(w *writer, it *item, code fault.Code, row int64) error {
+	_, err := w.exec(addResult, it.op[:], code, false, row, "", it.hour)
 	return err
 }
 
 // firstResult finds the result of an operation that stands on the ledger, and the
 // row of the transaction that holds it.
-func firstResult(tx *sql.Tx, op [32]byte) (o outcome, row int64, found bool, err error) {
+func firstResult(w *writer, op [32]byte) (o outcome, row int64, found bool, err error) {
 	o = outcome{repeated: true, standing: true}
-	err = tx.QueryRow(`SELECT r.code, t.id, t.tx, t.block FROM results r JOIN transactions t ON t.id = r.tx WHERE r.op = ? AND r.standing = 1`,
-		op[:]).Scan(&o.code, &row, &o.tx, &o.block)
+	err = w.scan(`SELECT r.code, t.id, t.tx, t.block FROM results r JOIN transactions t ON t.id = r.tx WHERE r.op = ? AND r.standing = 1`,
+		[]any{op[:]}, &o.code, &row, &o.tx, &o.block)
 	if errors.Is(err, sql.ErrNoRows) {
 		return o, 0, false, nil
 	}
@@ -236,26 +246,36 @@ func firstResult(tx *sql.Tx, op [32]byte) (o outcome, row int64, found bool, err
 	return o, row, true, nil
 }
 
-// refuse ends a submission that no transaction will carry, with the code or with
-// the first result if it has one by now.
-func (j *journal) refuse(it *item, code fault.Code) (o outcome, err error) {
-	err = j.commit(func(tx *sql.Tx) error {
-		first, row, found, err := firstResult(tx, it.op)
-		if err != nil {
-			return err
-		}
-		if o = first; !found {
-			o = outcome{code: code}
-			if err := noResult(tx, it, code, 0); err != nil {
+// refuse ends submissions that no transaction will carry, with the code or with
+// the first result of those that have one by now.
+func (j *journal) refuse(code fault.Code, items ...*item) (outcomes []outcome, err error) {
+	err = j.commit(func(w *writer) error {
+		outcomes = make([]outcome, len(items))
+		for i, it := range items {
+			if outcomes[i], err = refuse(w, code, it); err != nil {
 				return err
 			}
 		}
-		if _, err := tx.Exec(`UPDATE submissions SET code = ?, repeated = ?, standing = ?, tx = ? WHERE seq = ? AND code IS NULL`,
-			o.code, o.repeated, o.standing, row, it.seq); err != nil {
-			return err
-		}
-		_, err = tx.Exec(`DELETE FROM open WHERE seq = ?`, it.seq)
-		return err
+		return nil
 	})
+	return outcomes, err
+}
+
+func refuse(w *writer, code fault.Code, it *item) (outcome, error) {
+	o, row, found, err := firstResult(w, it.op)
+	if err != nil {
+		return o, err
+	}
+	// A forged copy of what was executed is refused all the same.
+	if !found || code == fault.BadSignature {
+		o, row = outcome{code: code}, 0
+		if err := noResult(w, it, code, 0); err != nil {
+			return o, err
+		}
+	}
+	if _, err := w.exec(setOutcome, o.code, o.repeated, o.standing, row, it.seq); err != nil {
+		return o, err
+	}
+	_, err = w.exec(closeItem, it.seq)
 	return o, err
 }

@@ -19,6 +19,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/killick-ledger/killick/chaincode/ops"
 )
 
 // Config is how a Submitter works. Zero values of the numbers have the defaults
@@ -33,7 +35,7 @@ type Config struct {
 	Hold     time.Duration // how long a lone operation waits for others (20 ms)
 	InFlight int           // batches under way at a time (4)
 	Queue    int           // operations that are not final at most (100,000); of one actor, half of it
-	Bytes    int           // their size at most (256 MB); of one actor, half of it
+	Bytes    int           // their size at most (128 MB); of one actor, half of it
 	// Lost is how long a transaction that no node knows may take before its
 	// operations are sent again (12 s). BFT ordering may stall for 5 s when its
 	// leader fails, and keeps what it has.
@@ -56,7 +58,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.Batch, 500)
 	set(&c.InFlight, 4)
 	set(&c.Queue, 100_000)
-	set(&c.Bytes, 256<<20)
+	set(&c.Bytes, 128<<20)
 	duration(&c.Hold, 20*time.Millisecond)
 	duration(&c.Lost, 12*time.Second)
 	duration(&c.Timeout, 15*time.Second)
@@ -80,36 +82,57 @@ func (c Config) withDefaults() (Config, error) {
 type Submitter struct {
 	cfg     Config
 	journal *journal
+	engine  *ops.Engine // verifies signatures
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup
 	wake    chan struct{} // tells dispatch that something changed
+	written []written     // of the newest blocks; follow's own
 
-	mu       sync.Mutex
-	closed   bool
-	queue    *queue
-	pending  map[[32]byte]*item   // by digest
-	byOp     map[[32]byte][]*item // by operation id
-	bytes    int
-	shares   map[string]share   // what each actor has of pending
-	flights  map[string]*flight // by transaction id: open, or lost and not seen yet
-	inFlight int                // flights that hold a place
-	pause    time.Duration      // how long the next failure waits
-	paused   time.Time          // nothing is sent before
-	next     uint64             // number of the block to be taken in next
-	counts   Counts
+	mu         sync.Mutex
+	closed     bool
+	queue      *queue
+	pending    map[[32]byte]*item // by digest
+	byOp       map[[32]byte]*item // by operation id, the newest; others follow as twins
+	bytes      int                // of pending
+	shares     map[[20]byte]share // what each actor has of pending
+	flights    map[string]*flight // by transaction id: open, or lost and not seen yet
+	flying     map[*flight]bool   // flights that hold a place
+	inFlight   int                // their number
+	apart      int                // of them, those that carry what may spoil a batch
+	wasApart   bool               // the last batch was one of these
+	limit      int                // items in a batch now: fewer after conflicts
+	pause      time.Duration      // how long the next failure waits
+	paused     time.Time          // nothing is sent before
+	suspicious time.Time          // signatures are verified here until then
+	next       uint64             // number of the block to be taken in next
+	counts     Counts
+	latency    Histogram
+	sizes      Histogram
+	holding    Histogram
 }
 
 // Counts are totals since the start.
 type Counts struct {
-	Accepted, Repeated, Done, Refused, Batches, Void, Lost uint64
+	Accepted, Repeated, Done, Refused uint64 // operations
+	Overloaded                        uint64 // operations that there was no room for
+	Forged                            uint64 // operations that were refused here for their signature
+	Batches, Void, Lost               uint64 // transactions
+	Unendorsed                        uint64 // batches that too few organisations endorsed alike
+	Retried                           uint64 // operations that a void transaction carried
 }
 
 // Status is how a Submitter is doing.
 type Status struct {
 	Counts
-	Pending  int    // operations that are not final
-	InFlight int    // batches under way
-	Next     uint64 // number of the block to be taken in next
+	Pending   int       // operations that are not final
+	Bytes     int       // their size
+	InFlight  int       // batches under way
+	Limit     int       // operations in a batch at most, now
+	Contested int       // actors that are remembered for conflicts
+	Next      uint64    // number of the block to be taken in next
+	Latency   Histogram // seconds from acceptance to the receipt
+	Batch     Histogram // operations in a batch
+	Hold      Histogram // seconds that the first lane of a batch waited for it
 }
 
 // Open opens the journal and starts. What was open when the last process ended
@@ -126,8 +149,9 @@ func Open(cfg Config) (*Submitter, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Submitter{
 		cfg: cfg, journal: j, cancel: cancel, wake: make(chan struct{}, 1),
-		queue: newQueue(), pending: map[[32]byte]*item{}, byOp: map[[32]byte][]*item{}, flights: map[string]*flight{},
-		shares: map[string]share{},
+		engine: ops.New(), queue: newQueue(), pending: map[[32]byte]*item{}, byOp: map[[32]byte]*item{},
+		shares: map[[20]byte]share{}, flights: map[string]*flight{}, flying: map[*flight]bool{}, limit: cfg.Batch,
+		latency: latencies(), sizes: sizes(), holding: holds(),
 	}
 	if err := s.resume(ctx); err != nil {
 		cancel()
@@ -157,7 +181,10 @@ func (s *Submitter) Close() error {
 func (s *Submitter) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Status{Counts: s.counts, Pending: len(s.pending), InFlight: s.inFlight, Next: s.next}
+	return Status{
+		Counts: s.counts, Pending: len(s.pending), Bytes: s.bytes, InFlight: s.inFlight, Limit: s.limit, Contested: len(s.queue.strikes),
+		Next: s.next, Latency: s.latency.copy(), Batch: s.sizes.copy(), Hold: s.holding.copy(),
+	}
 }
 
 // resume puts what the journal holds open back where it was.
@@ -171,27 +198,30 @@ func (s *Submitter) resume(ctx context.Context) error {
 	}
 	bySeq := make(map[int64]*item, len(items))
 	for _, it := range items {
-		if err := it.reread(); err != nil {
+		o, err := it.operation()
+		if err == nil {
+			err = it.fill(o)
+		}
+		if err != nil {
 			return fmt.Errorf("journal: submission %d: %w", it.seq, err)
 		}
-		it.jws, it.kept = nil, make(chan struct{})
-		close(it.kept)
 		s.track(it)
 		bySeq[it.seq] = it
 	}
 	now := time.Now()
 	for _, b := range batches {
-		f := &flight{tx: b.tx, seqs: b.items, sent: b.sent, lost: b.lost}
+		f := &flight{tx: b.tx, seqs: b.items, sent: b.sent, lost: b.lost, from: s.next}
 		for _, seq := range b.items {
 			it := bySeq[seq]
 			f.items = append(f.items, it)
-			if it != nil && !f.lost {
-				s.queue.lane(it.actor).flight = f
+			if !f.lost {
 				delete(bySeq, seq)
 			}
 		}
 		s.flights[f.tx] = f
 		if !f.lost {
+			s.queue.resume(f)
+			s.flying[f] = true
 			s.inFlight++
 		}
 	}

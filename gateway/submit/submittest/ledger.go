@@ -34,6 +34,9 @@ const (
 	SilentLost          // handing it over succeeds, and it is nowhere
 	Late                // as SilentLost, until Release puts it into a block
 	Copied              // it is in a block between void transactions that somebody gave its id
+	Twice               // it is in a block, and in the next one again, void
+	Mute                // it is in a block, and handing it over does not return before its context ends
+	MuteLost            // handing it over does not return before its context ends, and it is nowhere
 )
 
 // Ledger is the ledger in memory. Make it with New.
@@ -50,6 +53,9 @@ type Ledger struct {
 	down   bool
 	spoils []spoil
 	count  int
+	paced  bool
+	pool   []*transaction // handed over and not in a block, when paced
+	hook   func(stored bool)
 }
 
 // Caller is the organisation as which the ledger runs what is not a batch.
@@ -129,6 +135,40 @@ func (l *Ledger) Release() {
 		l.commit(t, false)
 	}
 	l.late = nil
+}
+
+// SetPaced makes what is handed over wait for Cut, or no longer.
+func (l *Ledger) SetPaced(paced bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.paced = paced
+}
+
+// Waiting is how many transactions wait for Cut.
+func (l *Ledger) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pool)
+}
+
+// Cut puts what waits into one block, in the order in which it came.
+func (l *Ledger) Cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var txs []submit.Committed
+	for _, t := range l.pool {
+		txs = append(txs, l.decide(t, t.fault == Conflict)...)
+	}
+	l.pool = nil
+	l.append(txs...)
+}
+
+// SetHook has a function called when a transaction is handed over, before it is
+// stored and after it.
+func (l *Ledger) SetHook(hook func(stored bool)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hook = hook
 }
 
 // Blocks yields blocks as submit.Ledger says.
@@ -249,10 +289,23 @@ func (t *transaction) Endorse(ctx context.Context) error {
 }
 
 // Submit orders the batch, or does what its fault says.
-func (t *transaction) Submit(context.Context) error {
+func (t *transaction) Submit(ctx context.Context) error {
 	l := t.ledger
+	if t.fault == Mute || t.fault == MuteLost {
+		if t.fault == Mute {
+			l.mu.Lock()
+			l.commit(t, false)
+			l.mu.Unlock()
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.hook != nil {
+		l.hook(false)
+		defer l.hook(true)
+	}
 	unknown := errors.New("the orderers' answer is lost")
 	switch t.fault {
 	case UnknownLost:
@@ -266,21 +319,32 @@ func (t *transaction) Submit(context.Context) error {
 		l.commit(t, false)
 		return unknown
 	}
+	if l.paced {
+		l.pool = append(l.pool, t)
+		return nil
+	}
 	l.commit(t, t.fault == Conflict)
 	return nil
 }
 
-// commit puts a transaction into a block. It is void when a value that it read
-// has changed since. The caller holds mu.
+// commit puts a transaction into a block of its own. The caller holds mu.
 func (l *Ledger) commit(t *transaction, void bool) {
+	l.append(l.decide(t, void)...)
+	if t.fault == Twice {
+		l.append(submit.Committed{ID: t.id, Reason: "DUPLICATE_TXID"})
+	}
+}
+
+// decide validates a transaction and returns what a block says of it. It is void
+// when a value that it read has changed since. The caller holds mu.
+func (l *Ledger) decide(t *transaction, void bool) []submit.Committed {
 	for key, value := range t.reads {
 		current, err := l.state.Get(key)
 		void = void || err != nil || string(current) != value
 	}
 	l.known[t.id] = true
 	if void {
-		l.append(submit.Committed{ID: t.id, Reason: "MVCC_READ_CONFLICT"})
-		return
+		return []submit.Committed{{ID: t.id, Reason: "MVCC_READ_CONFLICT"}}
 	}
 	for _, w := range t.writes {
 		var err error
@@ -295,10 +359,9 @@ func (l *Ledger) commit(t *transaction, void bool) {
 	}
 	tx := committed(t.id, t.response, t.writes)
 	if t.fault == Copied {
-		l.append(submit.Committed{ID: t.id, Reason: "BAD_PROPOSAL_TXID"}, tx, submit.Committed{ID: t.id, Reason: "DUPLICATE_TXID"})
-		return
+		return []submit.Committed{{ID: t.id, Reason: "BAD_PROPOSAL_TXID"}, tx, {ID: t.id, Reason: "DUPLICATE_TXID"}}
 	}
-	l.append(tx)
+	return []submit.Committed{tx}
 }
 
 func (l *Ledger) append(txs ...submit.Committed) {
