@@ -6,12 +6,9 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/block"
-	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
-	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/network/fabric"
-	"github.com/killick-ledger/killick/network/topology"
-	"google.golang.org/protobuf/proto"
+	"github.com/killick-ledger/killick/scripts/observe"
 )
 
 // result is a result of an operation as a block holds it.
@@ -30,15 +27,7 @@ type history struct {
 
 func (n *network) block(t *testing.T, from *fabric.Client, number uint64) *block.Block {
 	t.Helper()
-	raw, err := from.Block(t.Context(), number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := proto.Marshal(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := block.Decode(data)
+	b, err := observe.Block(t.Context(), from, number)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,30 +48,22 @@ func (n *network) history(t *testing.T, from uint64) history {
 	t.Helper()
 	h := history{results: map[string][]result{}, answers: map[string][]byte{}}
 	for number := from; number < n.height(t); number++ {
-		for _, tx := range n.block(t, n.own[0], number).Txs {
-			if tx.Code != block.CodeValid || tx.Chaincode != topology.Chaincode || len(tx.Args) == 0 {
-				continue
+		b := n.block(t, n.own[0], number)
+		for _, tx := range b.Txs {
+			if observe.OfOperations(tx) {
+				h.answers[tx.ID] = tx.Response
 			}
-			if f := string(tx.Args[0]); f != "ops:Batch" && f != "ops:Apply" {
-				continue
+		}
+		err := observe.Results(b, func(f observe.Found) {
+			if f.Read == nil || f.Read.Created != "" {
+				h.other = append(h.other, f.Key)
 			}
-			h.answers[tx.ID] = tx.Response
-			for _, w := range tx.Writes {
-				if w.Namespace != topology.Chaincode {
-					continue
-				}
-				r, ok, err := ops.DecodeResult(string(w.Key), w.Value)
-				if err != nil {
-					t.Fatalf("block %d, %s: %v", number, w.Key, err)
-				}
-				if !ok || r.Created != "" {
-					h.other = append(h.other, string(w.Key))
-				}
-				if ok {
-					id := canon.Hex(r.Reference.ID[:])
-					h.results[id] = append(h.results[id], result{r.Code, tx.ID, number})
-				}
+			if f.Read != nil {
+				h.results[f.ID] = append(h.results[f.ID], result{f.Result.Code, f.Result.Tx, f.Result.Block})
 			}
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 	return h
