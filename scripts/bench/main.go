@@ -1,7 +1,9 @@
-// Command bench measures plain contract-api transfers against batches of signed
-// transfers, on the same network settings and in one run, and writes the table
-// to docs/benchmarks.md. Everything, the load generator included, shares the
-// machine.
+// Command bench measures what the ledger does on this machine: plain contract-api
+// transactions against batches of signed operations, with SmartBFT and with Raft,
+// through network/fabric and through a gateway, and prints one table from one run
+// with the targets beside it. Everything shares the machine, the load generator
+// included; operations are signed before they are measured. docs/benchmarks.md
+// explains the columns.
 package main
 
 import (
@@ -9,32 +11,54 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/killick-ledger/killick/network/cluster"
-	"github.com/killick-ledger/killick/network/topology"
 )
 
 // settings are those of one run; they are printed with the table.
 type settings struct {
 	bin      string
 	accounts int
-	window   time.Duration
-	out      string
+	window   time.Duration // that each row is measured for
+	out      string        // file in which the table is replaced
+	write    bool
+	quick    bool
+	only     string
+	ordering string
+	orgs     string
+	endorse  string
+	age      int
+	soak     time.Duration
+	rate     int
 }
 
 func main() {
 	var s settings
-	flag.StringVar(&s.bin, "bin", ".killick/bin", "folder of the built programs")
-	flag.IntVar(&s.accounts, "accounts", 10_000, "number of accounts that pay each other")
-	flag.DurationVar(&s.window, "window", 10*time.Second, "how long each row is measured")
-	flag.StringVar(&s.out, "out", "docs/benchmarks.md", "file in which the table is replaced; empty: print only")
+	var seconds float64
+	flag.StringVar(&s.bin, "bin", ".killick/bin", "folder of the built programs, killick-plain among them")
+	flag.IntVar(&s.accounts, "accounts", 10_000, "accounts of each signature algorithm")
+	flag.Float64Var(&seconds, "seconds", 7, "how long each row is measured, after a warm-up of 1.5 s")
+	flag.StringVar(&s.out, "out", "docs/benchmarks.md", "file in which a complete run replaces the table")
+	flag.BoolVar(&s.write, "write", false, "replace the table in the file although the run is not the complete one")
+	flag.BoolVar(&s.quick, "quick", false, "only the rows that targets are about, 4 s each (about 4 minutes)")
+	flag.StringVar(&s.only, "only", "", "only rows whose name matches this regular expression; -only list prints the names")
+	flag.StringVar(&s.ordering, "ordering", smartBFT+","+raft, "ordering services")
+	flag.StringVar(&s.orgs, "orgs", "4", "numbers of organisations")
+	flag.StringVar(&s.endorse, "endorse", "0", "numbers of endorsements; 0: f + 1 of the organisations")
+	flag.IntVar(&s.age, "age", 0, "instead of the table: the rate on a ledger before and after so many operations")
+	flag.DurationVar(&s.soak, "soak", 0, "instead of the table: memory of every program under steady load through the gateway for so long")
+	flag.IntVar(&s.rate, "rate", 1000, "operations a second of -soak")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	s.window = time.Duration(seconds * float64(time.Second))
+	if s.quick {
+		s.window = min(s.window, 4*time.Second)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := run(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -43,43 +67,106 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) error {
-	dir, err := os.MkdirTemp("", "killick-bench-")
+	networks, err := s.networks()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-
-	plain := filepath.Join(dir, "plain")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", plain, "./scripts/bench/plain").CombinedOutput(); err != nil {
-		return fmt.Errorf("build the baseline: %w\n%s", err, out)
-	}
-	var rows []row
-	add := func(program string, measure func(context.Context, *cluster.Cluster, settings) ([]row, error)) error {
-		c, err := start(ctx, s, filepath.Join(dir, fmt.Sprint("net", len(rows))), program)
-		if err != nil {
-			return err
-		}
-		defer c.Stop()
-		more, err := measure(ctx, c, s)
-		rows = append(rows, more...)
+	if s.bin, err = filepath.Abs(s.bin); err != nil {
 		return err
 	}
-	if err := add(plain, measurePlain); err != nil {
-		return fmt.Errorf("plain transfers: %w", err)
+	switch {
+	case s.age > 0:
+		return each(ctx, networks, func(c consortium) error { return age(ctx, s, c) })
+	case s.soak > 0:
+		return each(ctx, networks[:1], func(c consortium) error { return soak(ctx, s, c) })
 	}
-	if err := add("", measureBatches); err != nil {
-		return fmt.Errorf("batches: %w", err)
+	rows, err := s.selected(plan(networks, algorithms, s.accounts))
+	if err != nil {
+		return err
 	}
-	return report(rows, s)
+	if s.only == "list" {
+		for _, r := range rows {
+			fmt.Println(r.name())
+		}
+		return nil
+	}
+	r := runAll(ctx, s, rows)
+	return r.publish(ctx)
 }
 
-// start brings up Fabric and one chaincode: both measurements run on the same
-// consortium, without anchors and gateways.
-func start(ctx context.Context, s settings, dir, program string) (*cluster.Cluster, error) {
-	cons := topology.Default()
-	cons.Ports = 0
-	return cluster.Start(ctx, cluster.Options{
-		Consortium: cons, Dir: dir, Bin: s.bin, Attached: true, Progress: os.Stderr,
-		Parts: cluster.Fabric | cluster.Chaincode, ChaincodeProgram: program,
-	})
+// each runs a measurement on one network after the other.
+func each(ctx context.Context, networks []consortium, f func(consortium) error) error {
+	for _, c := range networks {
+		if err := f(c); err != nil {
+			return fmt.Errorf("%s: %w", c, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// networks are all combinations of the flags about them.
+func (s settings) networks() ([]consortium, error) {
+	numbers := func(list string) (out []int, err error) {
+		for text := range strings.SplitSeq(list, ",") {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return nil, fmt.Errorf("%q is not a list of numbers", list)
+			}
+			out = append(out, n)
+		}
+		return out, nil
+	}
+	organisations, err := numbers(s.orgs)
+	if err != nil {
+		return nil, err
+	}
+	endorsements, err := numbers(s.endorse)
+	if err != nil {
+		return nil, err
+	}
+	var all []consortium
+	for ordering := range strings.SplitSeq(s.ordering, ",") {
+		for _, n := range organisations {
+			for _, e := range endorsements {
+				c := consortium{ordering: ordering, organisations: n, endorsements: e}
+				d, err := c.describe()
+				if err != nil {
+					return nil, err
+				}
+				c.endorsements = d.Endorsements()
+				all = append(all, c)
+			}
+		}
+	}
+	return all, nil
+}
+
+// selected are the rows that the flags ask for.
+func (s settings) selected(rows []spec) ([]spec, error) {
+	only := s.only
+	if only == "list" {
+		only = ""
+	}
+	match, err := regexp.Compile(only)
+	if err != nil {
+		return nil, err
+	}
+	var kept []spec
+	for _, r := range rows {
+		if match.MatchString(r.name()) && (r.quick || !s.quick) {
+			kept = append(kept, r)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("no row's name matches %q; -only list prints all", s.only)
+	}
+	return kept, nil
+}
+
+// complete says that a run is the one that docs/benchmarks.md shows.
+func (s settings) complete() bool {
+	return !s.quick && s.only == "" && s.ordering == smartBFT+","+raft && s.orgs == "4" && s.endorse == "0" && s.window >= 5*time.Second
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -14,86 +18,217 @@ const (
 	tableEnds   = "<!-- end of table -->\n"
 )
 
-// report prints the table and puts it into the file, between its two marks.
-func report(rows []row, s settings) error {
-	text := table(rows, s)
+// publish prints the table and, after a complete run, puts it into the file
+// between its two marks. The error says which rows failed.
+func (r *results) publish(ctx context.Context) error {
+	text := r.render()
 	fmt.Print(text)
-	if s.out == "" {
-		return nil
+	if ctx.Err() != nil {
+		return errors.New("interrupted; nothing was written")
 	}
-	old, err := os.ReadFile(s.out)
+	var errs []error
+	for _, row := range r.rows {
+		if row.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", row.name(), row.err))
+		}
+	}
+	if r.complete() || r.write {
+		errs = append(errs, replaceTable(r.out, text))
+	}
+	return errors.Join(errs...)
+}
+
+func replaceTable(path, text string) error {
+	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	before, rest, ok := strings.Cut(string(old), tableBegins)
 	_, after, ok2 := strings.Cut(rest, tableEnds)
 	if !ok || !ok2 {
-		return fmt.Errorf("%s lacks the marks of the table", s.out)
+		return fmt.Errorf("%s lacks the marks of the table", path)
 	}
-	return os.WriteFile(s.out, []byte(before+tableBegins+text+tableEnds+after), 0o644)
+	return os.WriteFile(path, []byte(before+tableBegins+text+tableEnds+after), 0o644)
 }
 
-func table(rows []row, s settings) string {
+func (r *results) render() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Run of %s on %s. %d accounts, %s for each row, 4 organisations, 4 SmartBFT orderers, endorsement by 2 of 4, blocks of 100 ms; CPU is that of all processes together, the load generator's included.\n\n",
-		time.Now().UTC().Format("2006-01-02"), machine(), s.accounts, s.window)
-	b.WriteString("| load | batch | in flight | valid/s | p50 ms | p95 ms | p99 ms | invalid | CPU ms/op | block bytes/op |\n|---|---|---|---|---|---|---|---|---|---|\n")
-	best := map[string]row{}
-	for _, r := range rows {
-		ms := func(p float64) int64 { return r.percentile(p).Milliseconds() }
-		cpu, bytes := "-", "-"
-		if r.valid > 0 {
-			cpu = fmt.Sprintf("%.2f", r.cpuPerOp())
-			bytes = fmt.Sprint(r.blockBytes / r.valid)
-		}
-		fmt.Fprintf(&b, "| %s | %d | %d | %.0f | %d | %d | %d | %d | %s | %s |\n",
-			r.name, r.batch, r.inFlight, r.perSecond(), ms(.5), ms(.95), ms(.99), r.invalid, cpu, bytes)
-		key := fmt.Sprintf("%s, batch %d", r.name, r.batch)
-		if old, ok := best[key]; !ok || r.perSecond() > old.perSecond() {
-			best[key] = r
-		}
+	fmt.Fprintf(&b, "Run of %s, %.0f minutes, on %s; %s. %d accounts; each row %.1f s of warm-up and %s measured; blocks of 100 ms; state in LevelDB.\n",
+		r.begun.UTC().Format("2006-01-02 15:04 UTC"), r.took.Minutes(), machine(), versions(), r.accounts, warmUp.Seconds(), r.window)
+	fmt.Fprintf(&b, "\nPrimitives on one core in this run, CPU time: %s.\n", r.prices)
+	for _, rows := range byConsortium(r.rows) {
+		fmt.Fprintf(&b, "\n### %s: %d organisations with a peer and an orderer each, endorsement by %d\n\n", rows[0].ordering, rows[0].organisations, rows[0].endorsements)
+		b.WriteString(r.rates(rows))
+		fmt.Fprintf(&b, "\nWhere it goes (%s): CPU time in microseconds for each valid operation, keys and bytes written to state for each operation, and the largest resident memory of a program of the kind in the row.\n\n", rows[0].ordering)
+		b.WriteString(shares(rows))
 	}
-	plain := best["plain transfer, batch 1"]
-	b.WriteString("\nBest of each, against the best plain transfer:\n\n| load | valid/s | times plain | CPU of plain / CPU |\n|---|---|---|---|\n")
-	for _, key := range slices.Sorted(maps.Keys(best)) {
-		r := best[key]
-		if plain.valid == 0 || r.valid == 0 {
+	b.WriteString("\n### Targets\n\n" + targetTable(r.targets(), r.prices))
+	return b.String()
+}
+
+func byConsortium(rows []row) [][]row {
+	var parts [][]row
+	for i, r := range rows {
+		if i == 0 || r.consortium != rows[i-1].consortium {
+			parts = append(parts, nil)
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], r)
+	}
+	return parts
+}
+
+// label is what a row is called inside the tables of its consortium.
+func (s spec) label() string {
+	text := s.load
+	if s.plain != "" {
+		text += fmt.Sprintf(", %d accounts", s.accounts)
+	} else {
+		text += ", " + s.algorithm
+	}
+	if s.bad > 0 {
+		text += fmt.Sprintf(", 1 in %d bad", s.bad)
+	}
+	if s.skew {
+		text += ", skewed"
+	}
+	if s.gateway {
+		text += ", gateway"
+	}
+	if s.pace > 0 {
+		text += fmt.Sprintf(", at %.0f %%", s.pace*100)
+	}
+	return text
+}
+
+func (r *results) rates(rows []row) string {
+	var b strings.Builder
+	b.WriteString("| load | batch | in flight | valid/s | p50 ms | p95 ms | p99 ms | refused | void | CPU ms/op | block bytes/op | of ceiling |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, row := range rows {
+		if row.load == fullQueue {
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %.0f | %.1f | %.1f |\n", key, r.perSecond(), r.perSecond()/plain.perSecond(),
-			plain.cpuPerOp()/r.cpuPerOp())
-	}
-	b.WriteString(whereItGoes(best))
-	if last := rows[len(rows)-1]; len(last.memory) > 0 {
-		b.WriteString("\nResident memory after the last row: ")
-		var parts []string
-		for _, name := range slices.Sorted(maps.Keys(last.memory)) {
-			parts = append(parts, fmt.Sprintf("%s %d MB", name, last.memory[name]>>20))
+		inFlight := fmt.Sprint(row.inFlight)
+		if row.pace > 0 {
+			inFlight = "paced"
 		}
-		b.WriteString(strings.Join(parts, ", ") + ".\n")
+		fmt.Fprintf(&b, "| %s | %d | %s | ", row.label(), row.batch, inFlight)
+		if row.err != nil {
+			fmt.Fprintf(&b, "FAILED: %s |\n", oneLine(row.err))
+			continue
+		}
+		ms := func(p float64) int64 { return row.percentile(p).Milliseconds() }
+		share := "-"
+		if top := r.prices.ceiling(row, runtime.NumCPU()); top > 0 {
+			share = fmt.Sprintf("%.0f %%", 100*row.perSecond()/top)
+		}
+		fmt.Fprintf(&b, "%.0f | %d | %d | %d | %d | %d | %.3f | %d | %s |\n", row.perSecond(), ms(.5), ms(.95), ms(.99), row.refused, row.void,
+			float64(row.cpuPerOp().Microseconds())/1000, row.blockBytes/row.valid, share)
 	}
 	return b.String()
 }
 
-// whereItGoes says which programs the CPU time of the best rows went to, in
-// microseconds for each valid operation.
-func whereItGoes(best map[string]row) string {
-	var b strings.Builder
+func oneLine(err error) string {
+	return strings.NewReplacer("\n", "; ", "|", "/").Replace(err.Error())
+}
+
+// shares says which programs the CPU time of each row went to and how large they
+// were.
+func shares(rows []row) string {
 	kinds := map[string]bool{}
-	for _, r := range best {
-		for kind := range r.cpu {
+	for _, r := range rows {
+		for kind := range r.memory {
 			kinds[kind] = true
 		}
 	}
 	columns := slices.Sorted(maps.Keys(kinds))
-	b.WriteString("\nWhere the CPU time goes, microseconds for each valid operation:\n\n| load | " + strings.Join(columns, " | ") + " |\n|---" + strings.Repeat("|---", len(columns)) + "|\n")
-	for _, key := range slices.Sorted(maps.Keys(best)) {
-		r := best[key]
-		fmt.Fprintf(&b, "| %s", key)
-		for _, kind := range columns {
-			fmt.Fprintf(&b, " | %d", r.cpu[kind].Microseconds()/int64(max(r.valid, 1)))
+	var b strings.Builder
+	b.WriteString("| load | batch | in flight | " + strings.Join(columns, " | ") + " | keys | bytes |")
+	for _, kind := range columns {
+		b.WriteString(" " + kind + " MB |")
+	}
+	b.WriteString("\n|---|---|---|---|---|" + strings.Repeat("---|", 2*len(columns)) + "\n")
+	for _, r := range rows {
+		if r.err != nil {
+			continue
 		}
-		b.WriteString(" |\n")
+		fmt.Fprintf(&b, "| %s | %d | %d |", r.label(), r.batch, r.inFlight)
+		each := func(n int) string {
+			if r.valid == 0 {
+				return "-"
+			}
+			return fmt.Sprintf("%.1f", float64(n)/float64(r.valid+r.refused))
+		}
+		for _, kind := range columns {
+			if d, ok := r.cpu[kind]; ok && r.valid > 0 {
+				fmt.Fprintf(&b, " %d |", d.Microseconds()/int64(r.valid))
+			} else {
+				b.WriteString(" - |")
+			}
+		}
+		fmt.Fprintf(&b, " %s | %s |", each(r.writes), each(r.writeBytes))
+		for _, kind := range columns {
+			if size, ok := r.memory[kind]; ok {
+				fmt.Fprintf(&b, " %d |", size>>20)
+			} else {
+				b.WriteString(" - |")
+			}
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// String renders the prices in microseconds and nanoseconds.
+func (p prices) String() string {
+	if p.err != nil {
+		return "not measured: " + oneLine(p.err)
+	}
+	us := func(d time.Duration) string { return fmt.Sprintf("%.1f us", float64(d.Nanoseconds())/1000) }
+	var batches []string
+	for _, n := range ed25519Sizes {
+		batches = append(batches, us(p.ed25519Verify[n]))
+	}
+	return fmt.Sprintf("P-256 sign %s, verify %s; secp256k1 verify %s; Ed25519 verify for each signature in batches of %v: %s; SHA-256 %.2f ns a byte; TLS on loopback, both ends, %.2f ns a byte; LevelDB %s a key in synced batches of 500",
+		us(p.p256Sign), us(p.p256Verify), us(p.secp256k1Verify), ed25519Sizes, strings.Join(batches, ", "), p.hashByte, p.tlsByte, us(p.levelPut))
+}
+
+// machine describes what the run ran on.
+func machine() string {
+	field := func(path, name string) string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "unknown"
+		}
+		for line := range strings.Lines(string(text)) {
+			if value, ok := strings.CutPrefix(line, name); ok {
+				return strings.TrimSpace(strings.TrimLeft(value, " \t:"))
+			}
+		}
+		return "unknown"
+	}
+	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		kernel = []byte("unknown")
+	}
+	return fmt.Sprintf("%s, %d cores, %s of memory, %s %s", field("/proc/cpuinfo", "model name"), runtime.NumCPU(),
+		field("/proc/meminfo", "MemTotal"), runtime.GOOS, strings.TrimSpace(string(kernel)))
+}
+
+// versions names what was measured.
+func versions() string {
+	text := "Fabric 3.1.1, " + runtime.Version()
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return text
+	}
+	changed := ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			text += ", Killick " + s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = " with changes"
+		}
+	}
+	return text + changed
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// aged says what a target allows: the rate at the end is at least this share of
+// that at the start.
+const aged = 0.85
+
+// segment is how many operations are signed at a time for the filling between
+// measurements.
+const segment = 40_000
+
+// age measures records and transfers on a new ledger, brings operations onto it,
+// half records and half transfers, and measures again.
+func age(ctx context.Context, s settings, c consortium) error {
+	n, err := start(ctx, s.bin, "", c)
+	if err != nil {
+		return err
+	}
+	defer n.stop()
+	b, err := openBank(ctx, n, []string{edDSA}, s.accounts)
+	if err != nil {
+		return err
+	}
+	r := &results{settings: s, begun: time.Now()}
+	done := 0
+	measure := func(load string, window time.Duration) (row, error) {
+		before := *r
+		r.window = window
+		got := r.ours(ctx, n, b, spec{consortium: c, load: load, algorithm: edDSA, accounts: s.accounts, batch: 500, inFlight: 8})
+		*r = before
+		done += got.valid
+		return got, got.err
+	}
+	both := func(when string) (map[string]row, error) {
+		found := map[string]row{}
+		for _, load := range []string{records, transfers} {
+			got, err := measure(load, s.window)
+			if err != nil {
+				return nil, err
+			}
+			found[load] = got
+			progress("%s, %s, after %d operations: %.0f valid/s, %d us of CPU, p99 %d ms", when, load, done, got.perSecond(), got.cpuPerOp().Microseconds(), got.percentile(.99).Milliseconds())
+		}
+		return found, nil
+	}
+	size := func() (int64, int64, error) {
+		peer, err := n.disk(n.Orgs()[0].Peer().Name)
+		if err != nil {
+			return 0, 0, err
+		}
+		orderer, err := n.disk(n.Orgs()[0].Orderers()[0].Name)
+		return peer, orderer, err
+	}
+	peer, orderer, err := size()
+	if err != nil {
+		return err
+	}
+	first, err := both("start")
+	if err != nil {
+		return err
+	}
+	for i := 0; done < s.age; i++ {
+		load := []string{records, transfers}[i%2]
+		// As long as a segment takes; the load ends when it runs dry.
+		got, err := measure(load, time.Duration(segment/first[load].perSecond()*float64(time.Second)))
+		if err != nil {
+			return err
+		}
+		progress("%s, after %d operations: %.0f valid/s, %d us of CPU", load, done, got.perSecond(), got.cpuPerOp().Microseconds())
+	}
+	last, err := both("end")
+	if err != nil {
+		return err
+	}
+	peerNow, ordererNow, err := size()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%s, ledger of %d operations (those of warm-ups besides):\n\n| load | valid/s at the start | at the end | share | CPU us/op at the start | at the end | target |\n|---|---|---|---|---|---|---|\n", c, done)
+	for _, load := range []string{records, transfers} {
+		share := last[load].perSecond() / first[load].perSecond()
+		verdict := "MISSED"
+		if share >= aged {
+			verdict = "met"
+		}
+		fmt.Printf("| %s | %.0f | %.0f | %.0f %% | %d | %d | >= %.0f %%: %s |\n", load, first[load].perSecond(), last[load].perSecond(), 100*share,
+			first[load].cpuPerOp().Microseconds(), last[load].cpuPerOp().Microseconds(), 100*aged, verdict)
+	}
+	fmt.Printf("\nOn disk for each operation: peer %d bytes, orderer %d bytes.\n", (peerNow-peer)/int64(done), (ordererNow-orderer)/int64(done))
+	return nil
+}

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/network/topology"
+)
+
+func TestPercentile(t *testing.T) {
+	hundred := row{}
+	for i := range 100 {
+		hundred.latencies = append(hundred.latencies, time.Duration(100-i)*time.Millisecond)
+	}
+	hundred.finish()
+	for _, tt := range []struct {
+		name string
+		row  row
+		p    float64
+		want time.Duration
+	}{
+		{"none", row{}, .99, 0},
+		{"one", row{latencies: []time.Duration{7}}, .5, 7},
+		{"median of two is the lower", row{latencies: []time.Duration{1, 2}}, .5, 1},
+		{"p99 of a hundred", hundred, .99, 99 * time.Millisecond},
+		{"p50 of a hundred", hundred, .5, 50 * time.Millisecond},
+		{"p99 of few is the largest", row{latencies: []time.Duration{1, 2, 3}}, .99, 3},
+		{"the largest", hundred, 1, 100 * time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.row.percentile(tt.p); got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// No two draws of one account are closer together than what is in flight, and all
+// accounts are drawn equally often.
+func TestDeckKeepsAccountsApart(t *testing.T) {
+	for _, tt := range []struct{ accounts, apart, want int }{{1000, 100, 100}, {1000, 500, 500}, {100, 5000, 75}, {2, 0, 0}} {
+		d := newDeck(rand.New(rand.NewPCG(1, 2)), tt.accounts, tt.apart, 0)
+		last, times := map[int]int{}, map[int]int{}
+		for i := range 20 * tt.accounts {
+			op := d.next()
+			if before, ok := last[op.actor]; ok && i-before < tt.want {
+				t.Fatalf("%d accounts: account %d is drawn again after %d others, want %d", tt.accounts, op.actor, i-before, tt.want)
+			}
+			if op.other == op.actor || op.other < 0 || op.other >= tt.accounts {
+				t.Fatalf("account %d pays %d", op.actor, op.other)
+			}
+			last[op.actor] = i
+			times[op.actor]++
+		}
+		for a, n := range times {
+			if n != 20 {
+				t.Fatalf("account %d was drawn %d times, want 20", a, n)
+			}
+		}
+	}
+}
+
+func TestDeckDealsBadOnesInTurn(t *testing.T) {
+	d := newDeck(rand.New(rand.NewPCG(1, 2)), 50, 10, 100, badSignature, noFunds, replay)
+	var got []fate
+	for range 600 {
+		if op := d.next(); op.fate != good {
+			got = append(got, op.fate)
+		}
+	}
+	if want := []fate{badSignature, noFunds, replay, badSignature, noFunds, replay}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestMixedLoadHasEqualParts(t *testing.T) {
+	for _, skew := range []bool{false, true} {
+		s, parts := spec{load: mixed, skew: skew}, map[string]int{}
+		for i := range 400 {
+			if skew {
+				parts[s.kind(i/2, i%2 == 0)]++
+			} else {
+				parts[s.kind(i, false)]++
+			}
+		}
+		for _, kind := range []string{dids, records, credentials, transfers} {
+			if parts[kind] != 100 {
+				t.Errorf("skewed %t: %d %s of 400, want 100", skew, parts[kind], kind)
+			}
+		}
+	}
+}
+
+func batchTx(t *testing.T, code uint8, results ...byte) block.Tx {
+	t.Helper()
+	frame, err := ops.EncodeFrame(make([]ops.Item, len(results)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block.Tx{
+		Type: block.TypeEndorser, Code: code, Chaincode: topology.Chaincode, Args: [][]byte{[]byte("ops:Batch"), frame}, Response: results,
+		Writes: []block.Write{{Key: []byte("key"), Value: []byte("value")}},
+	}
+}
+
+func TestTally(t *testing.T) {
+	plain := block.Tx{Type: block.TypeEndorser, Chaincode: topology.Chaincode, Args: [][]byte{[]byte("Transfer")}}
+	b := &block.Block{Txs: []block.Tx{
+		batchTx(t, block.CodeValid, 0, 0, 7, ops.Replayed), batchTx(t, 11, 0, 0), plain, {Type: block.TypeConfig},
+	}}
+	got, err := tally(b, 1000)
+	want := count{valid: 3, refused: 2, void: 1, writes: 1, writeBytes: 8, blockBytes: 1000}
+	if err != nil || got != want {
+		t.Errorf("%+v %v, want %+v", got, err, want)
+	}
+	short := batchTx(t, block.CodeValid, 0, 0)
+	short.Response = short.Response[:1]
+	if _, err := tally(&block.Block{Txs: []block.Tx{short}}, 1); err == nil {
+		t.Error("a batch with a result too few was counted")
+	}
+}
+
+// What is measured lies between two blocks: the first after the warm-up is not in
+// it, the first after the window is the last.
+func TestMeterMeasuresBetweenBlocks(t *testing.T) {
+	m := newMeter(nil, time.Second, 2*time.Second)
+	start := m.begin.Add(-time.Second)
+	for _, at := range []time.Duration{500, 1200, 1700, 2900, 3400, 3600} {
+		b := &block.Block{Txs: []block.Tx{batchTx(t, block.CodeValid, 0, 0)}}
+		if err := m.take(b, 10, start.Add(at*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var r row
+	if err := m.result(&r); err != nil {
+		t.Fatal(err)
+	}
+	if r.valid != 6 || r.window != 2200*time.Millisecond || !m.over() {
+		t.Errorf("%d operations in %s, over %t; want 6 in 2.2s", r.valid, r.window, m.over())
+	}
+	empty := newMeter(nil, 0, 0)
+	if err := empty.result(&r); err == nil {
+		t.Error("a row without blocks has a result")
+	}
+}
+
+// The streams of a skewed load stay side by side, and all end with the first.
+func TestBalance(t *testing.T) {
+	b := newBalance(2)
+	for range ahead {
+		if !b.wait(0) {
+			t.Fatal("the first requests wait")
+		}
+	}
+	if b.mayBegin(0) || !b.mayBegin(1) {
+		t.Error("a stream gets ahead of the other")
+	}
+	b.wait(1)
+	if !b.mayBegin(0) {
+		t.Error("a stream waits although the other follows")
+	}
+	b.end()
+	if b.wait(0) || b.wait(1) {
+		t.Error("a stream goes on after the end")
+	}
+}
+
+func TestRowCheck(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		row  row
+		ok   bool
+	}{
+		{"good", row{count: count{valid: 99, refused: 1}}, true},
+		{"nothing took effect", row{count: count{refused: 5}}, false},
+		{"much is refused", row{count: count{valid: 90, refused: 10}}, false},
+	} {
+		if err := tt.row.check(); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+func TestProcFiles(t *testing.T) {
+	stat := "17 (a (strange) name) S 1 17 17 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 8 0 100 0 0"
+	if d, err := cpuTime(stat); err != nil || d != 3*time.Second {
+		t.Errorf("%s %v, want 3s", d, err)
+	}
+	if _, err := cpuTime("17 (x) S 1"); err == nil {
+		t.Error("a short line was read")
+	}
+	status := "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1024 kB\n"
+	if peak, now, none := statusField(status, "VmHWM:"), statusField(status, "VmRSS:"), statusField(status, "VmSwap:"); peak != 2<<20 || now != 1<<20 || none != 0 {
+		t.Errorf("%d %d %d", peak, now, none)
+	}
+}
+
+func TestNamesAreUnique(t *testing.T) {
+	networks := []consortium{{smartBFT, 4, 2}, {raft, 4, 2}}
+	seen := map[string]bool{}
+	quick := 0
+	for _, r := range plan(networks, []string{edDSA, es256, es256K}, 10_000) {
+		if seen[r.name()] {
+			t.Errorf("%s is there twice", r.name())
+		}
+		seen[r.name()] = true
+		if r.quick {
+			quick++
+		}
+	}
+	if quick == 0 || quick*2 > len(seen) {
+		t.Errorf("%d of %d rows are quick", quick, len(seen))
+	}
+}
+
+func known() prices {
+	p := prices{
+		p256Sign: 24 * time.Microsecond, p256Verify: 48 * time.Microsecond, secp256k1Verify: 100 * time.Microsecond,
+		ed25519Verify: map[int]time.Duration{}, hashByte: .57, tlsByte: 1.2, levelPut: refLevelPut,
+	}
+	for _, n := range ed25519Sizes {
+		p.ed25519Verify[n] = 20 * time.Microsecond
+	}
+	return p
+}
+
+// The model's own example: four peers, four SmartBFT orderers, one operation for
+// each transaction.
+func TestCeiling(t *testing.T) {
+	c := consortium{smartBFT, 4, 2}
+	one := row{spec: spec{consortium: c, plain: plainTransfer, batch: 1}, count: count{valid: 100}}
+	// 2*24 + 2*(96+24) + 2*4*48 + 4*3*48 + 4*37 = 1396 us
+	if got := known().ceiling(one, 2); got < 1432 || got > 1433 {
+		t.Errorf("%.1f, want 2e6/1396", got)
+	}
+	many := one
+	many.plain, many.batch, many.algorithm = "", 500, edDSA
+	many.writes, many.blockBytes = 100, 60_000
+	half := many
+	half.refused = 100
+	half.writes, half.blockBytes = 200, 120_000
+	raftOne := many
+	raftOne.ordering = raft
+	got, gotHalf, gotRaft := known().ceiling(many, 2), known().ceiling(half, 2), known().ceiling(raftOne, 2)
+	if got < 10_000 || got > 30_000 || gotHalf*2 < got*.999 || gotHalf*2 > got*1.001 || gotRaft <= got {
+		t.Errorf("batched %.0f, half of it bad %.0f, Raft %.0f", got, gotHalf, gotRaft)
+	}
+	slow := many
+	slow.algorithm = es256K
+	if known().ceiling(slow, 2) >= got {
+		t.Error("secp256k1 costs nothing")
+	}
+}
+
+func resultRows() []row {
+	c := consortium{smartBFT, 4, 2}
+	of := func(s spec, valid int, latency time.Duration) row {
+		s.consortium = c
+		return row{spec: s, count: count{valid: valid}, window: time.Second, latencies: []time.Duration{latency}, cpu: usage{"peer": time.Second}}
+	}
+	ours := spec{load: transfers, algorithm: edDSA, batch: 500, inFlight: 8}
+	four, through, skewed := ours, ours, ours
+	four.inFlight, through.gateway = 4, true
+	skewed.gateway, skewed.skew = true, true
+	return []row{
+		of(spec{load: plainTransfer, plain: plainTransfer, accounts: 10_000, batch: 1}, 200, time.Second),
+		of(ours, 3600, time.Second), of(four, 3000, 400*time.Millisecond), of(through, 3000, time.Second), of(skewed, 2000, time.Second),
+		{spec: spec{consortium: c, load: records, algorithm: edDSA, batch: 500, inFlight: 8}, err: errors.New("a | b")},
+		{spec: spec{consortium: c, load: fullQueue}, memory: map[string]uint64{"gateway": 600 << 20}},
+	}
+}
+
+func TestTargets(t *testing.T) {
+	r := &results{rows: resultRows(), prices: known()}
+	verdicts := map[string]string{}
+	for _, target := range r.targets() {
+		verdict := "unknown"
+		if target.known {
+			verdict = map[bool]string{true: "met", false: "missed"}[target.met]
+		}
+		verdicts[target.about] = verdict
+	}
+	for about, want := range map[string]string{
+		"smartbft: transfers, batches of 500":                             "met",
+		"smartbft: records, batches of 500":                               "unknown",
+		"smartbft: transfers against plain transfers":                     "met",
+		"smartbft: transfers, p99 with 4 batches in flight":               "met",
+		"smartbft: transfers, p99 at 70 % of the highest rate":            "unknown",
+		"smartbft: transfers skewed against uniform, through the gateway": "missed",
+		"smartbft: gateway with 100000 operations queued":                 "missed",
+	} {
+		if verdicts[about] != want {
+			t.Errorf("%s: %q, want %s", about, verdicts[about], want)
+		}
+	}
+}
+
+// A failed row says so in the table and does not hide the others.
+func TestRender(t *testing.T) {
+	r := &results{rows: resultRows(), prices: known(), settings: settings{window: time.Second, accounts: 10_000}}
+	text := r.render()
+	for _, want := range []string{"FAILED: a / b |", "| transfers, EdDSA | 500 | 8 | 3600 | 1000 |", "MISSED", "18.0 times", "600 MB"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "|") && !strings.HasSuffix(line, "|\n") {
+			t.Errorf("a row that does not end: %q", line)
+		}
+	}
+}
+
+func TestReplaceTable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "b.md")
+	if err := os.WriteFile(path, []byte("before\n"+tableBegins+"old\n"+tableEnds+"after\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceTable(path, "new\n"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if want := "before\n" + tableBegins + "new\n" + tableEnds + "after\n"; err != nil || string(got) != want {
+		t.Errorf("%q %v", got, err)
+	}
+	if err := os.WriteFile(path, []byte("no marks"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceTable(path, "new\n"); err == nil {
+		t.Error("a file without marks was written")
+	}
+}
+
+func TestFlatMemory(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		series []uint64
+		flat   bool
+	}{
+		{"short", []uint64{1, 100}, true},
+		{"level", []uint64{1, 5, 10, 10, 11, 10, 10, 11, 10}, true},
+		{"grows", []uint64{1, 5, 10, 12, 14, 16, 18, 20, 22}, false},
+	} {
+		if got := isFlat(tt.series); got != tt.flat {
+			t.Errorf("%s: %t", tt.name, got)
+		}
+	}
+}
+
+// A skewed load's signed size and a run's flags.
+func TestSettings(t *testing.T) {
+	s := settings{ordering: smartBFT, orgs: "4,7", endorse: "0", window: time.Second}
+	networks, err := s.networks()
+	if want := []consortium{{smartBFT, 4, 2}, {smartBFT, 7, 3}}; err != nil || !slices.Equal(networks, want) {
+		t.Errorf("%v %v, want %v", networks, err, want)
+	}
+	for _, bad := range []settings{{ordering: "x", orgs: "4", endorse: "0"}, {ordering: smartBFT, orgs: "four", endorse: "0"}, {ordering: smartBFT, orgs: "4", endorse: "9"}} {
+		if _, err := bad.networks(); err == nil {
+			t.Errorf("%+v was taken", bad)
+		}
+	}
+	rows := plan(networks, algorithms, 100)
+	s.only = "7: records.*batch 10,"
+	if kept, err := s.selected(rows); err != nil || len(kept) != len(algorithms) {
+		t.Errorf("%d rows %v", len(kept), err)
+	}
+	s.only = "nothing like it"
+	if _, err := s.selected(rows); err == nil {
+		t.Error("a run without rows begins")
+	}
+	if (settings{quick: true, window: 7 * time.Second, ordering: smartBFT + "," + raft, orgs: "4", endorse: "0"}).complete() {
+		t.Error("a quick run counts as complete")
+	}
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// count is what committed blocks say of a load.
+type count struct {
+	valid      int // operations that took effect
+	refused    int // operations of valid transactions that were refused, replays among them
+	void       int // transactions that took no effect
+	writes     int // keys written by valid transactions
+	writeBytes int // their keys and values
+	blockBytes int
+}
+
+// row is one line of the table: what was measured between the first block after
+// the warm-up and the last one.
+type row struct {
+	spec
+	count
+	window    time.Duration
+	latencies []time.Duration // sorted; of transactions or requests, from submit to committed receipt
+	cpu       usage
+	memory    map[string]uint64 // largest resident memory of each kind of program, bytes
+	failed    int               // transactions that found no endorsement or no orderer
+	failure   error             // the last of them
+	pending   int               // of a full queue: operations that the gateway holds
+	err       error             // why there is no result
+}
+
+func (r row) perSecond() float64 {
+	if r.window <= 0 {
+		return 0
+	}
+	return float64(r.valid) / r.window.Seconds()
+}
+
+// percentile is the smallest latency that at least the share p of all do not
+// exceed; 0 when there are none.
+func (r row) percentile(p float64) time.Duration {
+	n := len(r.latencies)
+	if n == 0 {
+		return 0
+	}
+	i := int(p * float64(n))
+	if float64(i) < p*float64(n) {
+		i++
+	}
+	return r.latencies[min(max(i, 1), n)-1]
+}
+
+// cpuPerOp is the CPU time of all programs for one valid operation.
+func (r row) cpuPerOp() time.Duration { return r.cpu.total() / time.Duration(max(r.valid, 1)) }
+
+// check says what makes a row worthless: nothing took effect, or much was refused
+// that is not bad by intention.
+func (r row) check() error {
+	if r.valid == 0 {
+		if r.failure != nil {
+			return fmt.Errorf("nothing took effect; the last error: %w", r.failure)
+		}
+		return fmt.Errorf("nothing took effect, %d operations were refused", r.refused)
+	}
+	if r.plain == "" && r.refused*100 > 3*(r.valid+r.refused) {
+		return fmt.Errorf("%d of %d operations were refused", r.refused, r.valid+r.refused)
+	}
+	return nil
+}
+
+// finish sorts what was collected.
+func (r *row) finish() { slices.Sort(r.latencies) }
+
+// better returns the row with the higher rate of those that match; nil when none
+// does.
+func better(rows []row, match func(row) bool) *row {
+	var best *row
+	for i, r := range rows {
+		if r.err == nil && match(r) && (best == nil || r.perSecond() > best.perSecond()) {
+			best = &rows[i]
+		}
+	}
+	return best
+}
