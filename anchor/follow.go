@@ -193,11 +193,11 @@ func (a *anchor) extend(ctx context.Context, blocks []*block.Block) error {
 	return a.index.add(ctx, unindexed...)
 }
 
-// orderers checks that a quorum of the ordering nodes signed each block: those
+// orderers checks that enough of the ordering nodes signed each block: those
 // that the last configuration block before it names.
 type orderers struct {
 	*anchor
-	of     block.Consenters
+	of     block.Signers
 	loaded bool
 }
 
@@ -210,7 +210,7 @@ func (o *orderers) check(ctx context.Context, b *block.Block) error {
 			return err
 		}
 	}
-	next, is, err := b.Consenters()
+	next, is, err := b.Signers()
 	if is && err == nil {
 		o.of, o.loaded = next, true
 	}
@@ -233,7 +233,7 @@ func (o *orderers) load(ctx context.Context, before uint64) error {
 	if err := o.same(b); err != nil {
 		return err
 	}
-	of, is, err := b.Consenters()
+	of, is, err := b.Signers()
 	if err == nil && !is {
 		err = fmt.Errorf("block %d is no configuration block", number)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -138,6 +139,39 @@ func TestOrderersMustSign(t *testing.T) {
 		forged.Orderers.Signatures = b.Orderers.Signatures[:1]
 		if err := o.check(t.Context(), &forged); err == nil || !strings.Contains(err.Error(), "1 of 4 orderers signed") {
 			t.Errorf("block %d with one signature: %v", b.Number, err)
+		}
+	}
+}
+
+// The configuration block says which kind of signatures blocks carry: on a Raft channel
+// that of one orderer.
+func TestRaftOrdererMustSign(t *testing.T) {
+	o := &orderers{}
+	for n := range 4 {
+		raw, err := os.ReadFile(fmt.Sprintf("block/testdata/raft/%d.block", n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := block.Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			forged := *b
+			forged.Orderers.Value = nil
+			if err := o.check(t.Context(), &forged); err == nil || !strings.Contains(err.Error(), "signed by no orderer") {
+				t.Errorf("block %d with a wrong signature: %v", n, err)
+			}
+		}
+		if err := o.check(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, b := range recorded(t) {
+		if b.Number > 0 {
+			if err := o.check(t.Context(), b); err == nil {
+				t.Errorf("block %d of consenters counts on a Raft channel", b.Number)
+			}
 		}
 	}
 }

@@ -30,21 +30,31 @@ func (c Consenters) Quorum() int {
 	return (n + f + 2) / 2
 }
 
-// Consenters returns the orderers that a configuration block puts in charge; ok
-// is false for other blocks. It fails when the block's channel is not BFT.
-func (b *Block) Consenters() (c Consenters, ok bool, err error) {
+// Signers are those whose signatures blocks carry from the block after a configuration
+// block on. The configuration says which kind they are, never a reader's settings.
+type Signers interface {
+	// Check verifies that enough of them signed the block. Block 0 has no signatures:
+	// it is what the log id pins. Certificates are taken whatever their dates: the
+	// configuration is in charge.
+	Check(*Block) error
+}
+
+// Signers returns who signs from the block after a configuration block on: Consenters
+// on a BFT channel, Organisations on a Raft channel. ok is false for other blocks. It
+// fails when the channel has another ordering service.
+func (b *Block) Signers() (s Signers, ok bool, err error) {
 	if len(b.Txs) != 1 || b.Txs[0].Type != TypeConfig || b.Txs[0].Code != CodeValid {
 		return nil, false, nil
 	}
 	t := b.Txs[0]
 	config, err := t.headers()
 	if err == nil {
-		c, err = consenters(config)
+		s, err = signers(config)
 	}
 	if err != nil {
 		return nil, true, fmt.Errorf("configuration in block %d: %w", b.Number, err)
 	}
-	return c, true, nil
+	return s, true, nil
 }
 
 // LastConfig returns the number of the newest configuration block up to this one,
@@ -63,28 +73,45 @@ func (b *Block) LastConfig() (number uint64, ok bool) {
 	return number, ok && err == nil && number <= b.Number
 }
 
-// consenters reads ConfigEnvelope.config.channel_group.groups["Orderer"]
-// .values["Orderers"].consenter_mapping.
-func consenters(envelope []byte) (Consenters, error) {
-	groups := entries{}
+// signers reads ConfigEnvelope.config.channel_group.groups["Orderer"].
+func signers(envelope []byte) (Signers, error) {
+	groups, organisations, values := entries{}, entries{}, entries{}
 	err := into(envelope, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add})})})
 	if err != nil {
 		return nil, err
 	}
-	values := entries{}
-	if err := into(groups["Orderer"], sink{3: values.add}); err != nil {
+	if err := into(groups["Orderer"], sink{2: organisations.add, 3: values.add}); err != nil {
 		return nil, err
 	}
+	var consensus []byte
+	var kind string
+	if err := into(values["ConsensusType"], sink{2: toBytes(&consensus)}); err != nil {
+		return nil, err
+	}
+	if err := into(consensus, sink{1: toString(&kind)}); err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "BFT":
+		return consenters(values["Orderers"])
+	case "etcdraft":
+		return ordererOrganisations(organisations)
+	}
+	return nil, fmt.Errorf("consensus type %q", kind)
+}
+
+// consenters reads ConfigValue.value, an Orderers message, and its consenter_mapping.
+func consenters(value []byte) (Signers, error) {
 	var orderers []byte
 	var mapping [][]byte
-	if err := into(values["Orderers"], sink{2: toBytes(&orderers)}); err != nil {
+	if err := into(value, sink{2: toBytes(&orderers)}); err != nil {
 		return nil, err
 	}
 	if err := into(orderers, sink{1: toList(&mapping)}); err != nil {
 		return nil, err
 	}
 	if len(mapping) == 0 {
-		return nil, fmt.Errorf("no consenters: the channel is not BFT")
+		return nil, fmt.Errorf("no consenters")
 	}
 	var out Consenters
 	seen := map[uint32]bool{}
@@ -127,11 +154,7 @@ func consenter(msg []byte) (Consenter, error) {
 		return c, err
 	}
 	c.ID = uint32(id)
-	p, _ := pem.Decode(certificate)
-	if p == nil {
-		return c, fmt.Errorf("consenter %d: identity is not PEM", c.ID)
-	}
-	cert, err := x509.ParseCertificate(p.Bytes)
+	cert, err := parse(certificate)
 	if err != nil {
 		return c, fmt.Errorf("consenter %d: %w", c.ID, err)
 	}
@@ -143,9 +166,16 @@ func consenter(msg []byte) (Consenter, error) {
 	return c, nil
 }
 
-// Check verifies that a quorum of the consenters signed the block. Block 0 has no
-// signatures: it is what the log id pins. Certificates are taken as the
-// configuration names them, whatever their dates: the configuration is in charge.
+// parse reads a certificate in PEM.
+func parse(certificate []byte) (*x509.Certificate, error) {
+	p, _ := pem.Decode(certificate)
+	if p == nil {
+		return nil, fmt.Errorf("identity is not PEM")
+	}
+	return x509.ParseCertificate(p.Bytes)
+}
+
+// Check verifies that a quorum of the consenters signed the block.
 func (c Consenters) Check(b *Block) error {
 	signed := map[uint32]bool{}
 	for _, s := range b.Orderers.Signatures {

@@ -25,8 +25,13 @@ import (
 //	go run ./network up --dir /tmp/k --ports auto
 //	go test ./anchor/block -run Recorded -record \
 //	  /tmp/k/data/peer.org1/ledgersData/chains/chains/main/blockfile_000000 -numbers 0,1,23,40
+//
+// Those in testdata/raft come from a network with three Raft orderers on which one
+// transaction was handed over three times: -into raft, with block 0, a block signed by
+// each orderer that this peer had blocks from, and the one with that transaction.
 var (
 	record  = flag.String("record", "", "block file of a peer to take testdata from")
+	folder  = flag.String("into", ".", "folder of testdata that they go to")
 	numbers = flag.String("numbers", "0", "blocks to take")
 	update  = flag.Bool("update", false, "rewrite testdata/blocks.json")
 )
@@ -107,18 +112,21 @@ func TestRecorded(t *testing.T) {
 			if !slices.Contains(strings.Split(*numbers, ","), fmt.Sprint(b.Header.Number)) {
 				continue
 			}
-			if err := os.WriteFile(filepath.Join("testdata", name), marshal(t, b), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join("testdata", *folder, name), marshal(t, b), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	files, err := filepath.Glob("testdata/*.block")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no recorded blocks: %v", err)
-	}
 	got := []summary{}
-	for _, file := range files {
-		got = append(got, summarise(filepath.Base(file), recorded(t, filepath.Base(file))))
+	for _, pattern := range []string{"*.block", "raft/*.block"} {
+		files, err := filepath.Glob(filepath.Join("testdata", pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no recorded blocks %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			name := strings.TrimPrefix(filepath.ToSlash(file), "testdata/")
+			got = append(got, summarise(name, recorded(t, name)))
+		}
 	}
 	text, err := json.MarshalIndent(got, "", " ")
 	if err != nil {
@@ -155,11 +163,12 @@ func recorded(t testing.TB, name string) *block.Block {
 // The orderers of block 0's configuration signed the recorded blocks, and any
 // change of what they signed, or one signature too few, is noticed.
 func TestOrdererSignatures(t *testing.T) {
-	orderers, ok, err := recorded(t, "0.block").Consenters()
+	signers, ok, err := recorded(t, "0.block").Signers()
+	orderers, _ := signers.(block.Consenters)
 	if err != nil || !ok || len(orderers) != 4 || orderers.Quorum() != 3 {
 		t.Fatalf("%d orderers, quorum %d, %v %v", len(orderers), orderers.Quorum(), ok, err)
 	}
-	if _, ok, _ := recorded(t, "1.block").Consenters(); ok {
+	if _, ok, _ := recorded(t, "1.block").Signers(); ok {
 		t.Error("block 1 is taken for a configuration block")
 	}
 	if _, ok := recorded(t, "0.block").LastConfig(); ok {
