@@ -22,7 +22,7 @@ type Create struct {
 
 // SigningKey returns the key of the document that the fragment names. It needs
 // a body that passed Check. Errors: fault.KeyUnknown, fault.KeyPurpose.
-func (c *Create) SigningKey(fragment string) ([32]byte, error) { return c.doc.SigningKey(fragment) }
+func (c *Create) SigningKey(fragment string) (*PublicKey, error) { return c.doc.SigningKey(fragment) }
 
 // Link joins a chain account to a DID; Proof is base64url of the account's
 // signature over canon.LinkDigest.

@@ -7,7 +7,6 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
-	"github.com/mr-tron/base58"
 )
 
 // Limits of a document.
@@ -140,48 +139,17 @@ func (d *Document) method(id string) *Method {
 	return nil
 }
 
-// SigningKey returns the Ed25519 key that the fragment names, if it may act
-// for the DID. Errors: fault.KeyUnknown, fault.KeyPurpose.
-func (d *Document) SigningKey(fragment string) ([32]byte, error) {
+// SigningKey returns the key that the fragment names, if it may act for the
+// DID. Errors: fault.KeyUnknown, fault.KeyPurpose.
+func (d *Document) SigningKey(fragment string) (*PublicKey, error) {
 	m := d.method("#" + fragment)
 	if m == nil {
-		return [32]byte{}, fault.New(fault.KeyUnknown, "the document has no key #%s", fragment)
+		return nil, fault.New(fault.KeyUnknown, "the document has no key #%s", fragment)
 	}
 	if !slices.Contains(d.CapabilityInvocation, m.ID) {
-		return [32]byte{}, fault.New(fault.KeyPurpose, "the key #%s is not listed under capabilityInvocation", fragment)
+		return nil, fault.New(fault.KeyPurpose, "the key #%s is not listed under capabilityInvocation", fragment)
 	}
 	return ParseKey(m.PublicKeyMultibase)
-}
-
-// multicodec prefix of an Ed25519 public key.
-var ed25519Prefix = []byte{0xed, 0x01}
-
-// FormatKey returns the Multikey form of an Ed25519 public key.
-func FormatKey(key [32]byte) string {
-	return "z" + base58.Encode(KeyBytes(key))
-}
-
-// KeyBytes returns the multicodec bytes of an Ed25519 public key; a recovery
-// commitment is their SHA-256.
-func KeyBytes(key [32]byte) []byte {
-	return append(slices.Clone(ed25519Prefix), key[:]...)
-}
-
-// ParseKey reads the Multikey form of an Ed25519 public key.
-// Errors: fault.InvalidValue.
-func ParseKey(text string) ([32]byte, error) {
-	if len(text) > 64 || !strings.HasPrefix(text, "z") {
-		return [32]byte{}, fault.New(fault.InvalidValue, "publicKeyMultibase must be z and base58btc")
-	}
-	raw, err := base58.Decode(text[1:])
-	if err != nil || len(raw) != 34 || raw[0] != ed25519Prefix[0] || raw[1] != ed25519Prefix[1] {
-		return [32]byte{}, fault.New(fault.InvalidValue, "publicKeyMultibase is not an Ed25519 key")
-	}
-	key := [32]byte(raw[2:])
-	if FormatKey(key) != text {
-		return [32]byte{}, fault.New(fault.InvalidValue, "publicKeyMultibase is not in canonical base58btc")
-	}
-	return key, nil
 }
 
 func printable(s string) bool {

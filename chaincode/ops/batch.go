@@ -14,7 +14,11 @@ import (
 // Engine applies operations. It holds nothing but parsed forms of bytes that it
 // has seen, so any number of engines give the same answers. It may be used by
 // several goroutines at once, each with a transaction of its own.
-type Engine struct{ actors actors }
+type Engine struct {
+	headers  recent[*header] // by the bytes of the header
+	actors   recent[*actor]  // by the bytes of the stored DID
+	verifier verifier
+}
 
 // New returns an engine.
 func New() *Engine { return new(Engine) }
@@ -48,7 +52,7 @@ func (e *Engine) ApplyBatch(tx *ledger.Tx, items []Item) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(items))
 	signatures := make([]*signed, len(items))
 	for i, item := range items {
-		op, err := Admit(item, network.Name, tx.ClaimedTime())
+		op, err := e.admit(item, network.Name, tx.ClaimedTime())
 		if err != nil {
 			if outcomes[i], err = refused(err); err != nil {
 				return nil, err
@@ -119,7 +123,7 @@ func (e *Engine) verifyBatch(tx *ledger.Tx, items []*signed) error {
 		key, err := e.signingKey(tx, s.op)
 		create, ok := created[s.op.Call.Actor]
 		if ok && fault.Of(err) == fault.DIDUnknown {
-			key, err = create.SigningKey(s.op.fragment)
+			key, err = s.op.createdKey(create)
 		}
 		if fault.Of(err) >= fault.Internal {
 			return err
@@ -133,7 +137,7 @@ func (e *Engine) verifyBatch(tx *ledger.Tx, items []*signed) error {
 		s.key = key
 		expected = append(expected, s)
 	}
-	verifyAll(expected)
+	e.verifier.verify(expected)
 	return nil
 }
 
@@ -142,7 +146,7 @@ func (e *Engine) verifyBatch(tx *ledger.Tx, items []*signed) error {
 func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Outcome, error) {
 	op := s.op
 	key, err := e.signingKey(tx, op)
-	if err == nil && (!s.good || s.key != key) {
+	if err == nil && (!s.good || !key.Equal(s.key)) {
 		err = op.verify(key)
 	}
 	if err != nil {

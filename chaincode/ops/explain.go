@@ -43,7 +43,7 @@ func (e *Engine) explain(tx *ledger.Tx, frame []byte) (any, error) {
 	for i, item := range items {
 		id := canon.Sum(item.input())
 		x.Items[i].ID = canon.Hex(id[:])
-		op, err := Admit(item, network.Name, tx.ClaimedTime())
+		op, err := e.admit(item, network.Name, tx.ClaimedTime())
 		if err != nil {
 			outcome, err := refused(err)
 			if err != nil {

@@ -204,7 +204,7 @@ func withNetwork(f func(*ledger.Tx, *govern.Network, []byte) (any, error)) func(
 func query[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Network) (A, error)) func(*Engine, *ledger.Tx, []byte) (any, error) {
 	return withNetwork(func(tx *ledger.Tx, n *govern.Network, arg []byte) (any, error) {
 		q := new(Q)
-		if err := decode(arg, q, fields); err != nil {
+		if err := canon.Decode(arg, q, fields...); err != nil {
 			return nil, err
 		}
 		return answer(q, tx, n)
@@ -222,7 +222,7 @@ func request[R any](fields []string, apply func(*R, *ledger.Tx, *govern.Network)
 func initialise(_ *Engine, tx *ledger.Tx, arg []byte) (any, error) {
 	i := new(govern.Init)
 	fields := []string{"network", "log", "rules", "members", "k", "vaults", "treasuries", "assets", "epochSeconds", "heartbeatSeconds"}
-	if err := decode(arg, i, fields); err != nil {
+	if err := canon.Decode(arg, i, fields...); err != nil {
 		return nil, err
 	}
 	if err := i.Apply(tx); err != nil {

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"encoding/base64"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -50,13 +49,19 @@ func (i Item) Compact() string {
 	return string(append(append(i.input(), '.'), canon.B64(i.Signature)...))
 }
 
+var encoding = base64.RawURLEncoding
+
+// compactSize returns the length of the compact form.
+func (i Item) compactSize() int {
+	return encoding.EncodedLen(len(i.Header)) + 1 + encoding.EncodedLen(len(i.Payload)) + 1 + encoding.EncodedLen(len(i.Signature))
+}
+
 // input returns the signing input, all before the second dot.
 func (i Item) input() []byte {
-	enc := base64.RawURLEncoding
-	b := make([]byte, 0, enc.EncodedLen(len(i.Header))+1+enc.EncodedLen(len(i.Payload))+1+enc.EncodedLen(len(i.Signature)))
-	b = enc.AppendEncode(b, i.Header)
+	b := make([]byte, 0, encoding.EncodedLen(len(i.Header))+1+encoding.EncodedLen(len(i.Payload)))
+	b = encoding.AppendEncode(b, i.Header)
 	b = append(b, '.')
-	return enc.AppendEncode(b, i.Payload)
+	return encoding.AppendEncode(b, i.Payload)
 }
 
 // Operation is an operation whose form is good.
@@ -69,18 +74,13 @@ type Operation struct {
 	Body     Body
 
 	kind     *kind
+	alg      did.Algorithm
 	fragment string
-	input    []byte
+	input    []byte // signing input
 }
 
 // Reference returns the operation's reference.
 func (o *Operation) Reference() Reference { return o.Call.Ref }
-
-type header struct {
-	Alg string `json:"alg"`
-	Kid string `json:"kid"`
-	Typ string `json:"typ"`
-}
 
 type payload struct {
 	Op    string         `json:"op"`
@@ -91,26 +91,30 @@ type payload struct {
 	Body  jsontext.Value `json:"body"`
 }
 
-var (
-	headerFields  = []string{"alg", "kid", "typ"}
-	payloadFields = []string{"op", "net", "iat", "exp", "body"}
-)
+var payloadFields = []string{"op", "net", "iat", "exp", "body"}
 
 // Open reads an operation without looking at network, time or state.
 // Errors: the codes of bad forms, fault.UnknownOperation, fault.Batched,
 // fault.AlgMismatch, fault.KidMismatch, fault.WrongNetwork.
-func Open(item Item) (*Operation, error) {
-	o := &Operation{Item: item, input: item.input()}
-	if size := len(o.input) + 1 + base64.RawURLEncoding.EncodedLen(len(item.Signature)); size > MaxOperation {
+func Open(item Item) (*Operation, error) { return open(item, openHeader) }
+
+func open(item Item, headerOf func([]byte) (*header, error)) (*Operation, error) {
+	if size := item.compactSize(); size > MaxOperation {
 		return nil, fault.New(fault.TooLarge, "%d bytes, an operation has at most %d", size, MaxOperation)
 	}
 	var p payload
-	if err := decode(item.Payload, &p, payloadFields); err != nil {
+	if err := canon.Decode(item.Payload, &p, payloadFields...); err != nil {
 		return nil, err
 	}
-	if err := o.openHeader(p.Net); err != nil {
+	h, err := headerOf(item.Header)
+	if err != nil {
 		return nil, err
 	}
+	if h.network != p.Net {
+		return nil, fault.New(fault.WrongNetwork, "kid is of the network %.80q, net is %.80q", h.network, p.Net)
+	}
+	o := &Operation{Item: item, alg: h.alg, fragment: h.fragment, input: item.input()}
+	o.Call.Actor = h.actor
 	k, ok := kindByName[p.Op]
 	switch {
 	case !ok && organisational(p.Op):
@@ -131,29 +135,7 @@ func Open(item Item) (*Operation, error) {
 	o.Call.Network = p.Net
 	o.Call.Ref = Reference{Hour: uint32(p.Exp / 3600), ID: canon.Sum(o.input)}
 	o.Body = k.body()
-	return o, decode(p.Body, o.Body, k.fields)
-}
-
-func (o *Operation) openHeader(network string) error {
-	var h header
-	if err := decode(o.Header, &h, headerFields); err != nil {
-		return err
-	}
-	if h.Typ != "killick-op" {
-		return fault.New(fault.InvalidValue, "typ must be killick-op")
-	}
-	if h.Alg != "EdDSA" {
-		return fault.New(fault.AlgMismatch, "alg is %.40q; Ed25519 keys sign with EdDSA", h.Alg)
-	}
-	of, id, fragment, err := did.ParseURL(h.Kid)
-	if err != nil {
-		return fault.New(fault.KidMismatch, "kid: %s", fault.Text(err))
-	}
-	if of != network {
-		return fault.New(fault.WrongNetwork, "kid is of the network %.80q, net is %.80q", of, network)
-	}
-	o.Call.Actor, o.fragment = id, fragment
-	return nil
+	return o, canon.Decode(p.Body, o.Body, k.fields...)
 }
 
 // Admit opens an operation and checks everything that needs no state: form,
@@ -162,7 +144,11 @@ func (o *Operation) openHeader(network string) error {
 // fault.LifetimeTooLong, fault.MissingPrior, fault.UnexpectedPrior, and those of
 // the body.
 func Admit(item Item, network string, now uint64) (*Operation, error) {
-	o, err := Open(item)
+	return admit(item, network, now, openHeader)
+}
+
+func admit(item Item, network string, now uint64, headerOf func([]byte) (*header, error)) (*Operation, error) {
+	o, err := open(item, headerOf)
 	if err != nil {
 		return nil, err
 	}
@@ -186,56 +172,4 @@ func Admit(item Item, network string, now uint64) (*Operation, error) {
 		return nil, fault.New(fault.UnexpectedPrior, "%s replaces nothing", o.Name)
 	}
 	return o, nil
-}
-
-// decode reads a strict JSON object and wants the named members to be there.
-func decode(data []byte, v any, names []string) error {
-	if err := canon.Decode(data, v); err != nil {
-		return err
-	}
-	found := 0
-	members(data, func(name []byte) {
-		if slices.Contains(names, string(name)) {
-			found++
-		}
-	})
-	if found == len(names) {
-		return nil
-	}
-	for _, want := range names {
-		there := false
-		members(data, func(name []byte) { there = there || string(name) == want })
-		if !there {
-			return fault.New(fault.MissingField, "%s is missing", want)
-		}
-	}
-	return nil
-}
-
-// members visits the names of the outermost object of valid JSON, as they are
-// written: a name with an escape is not the name that the formats list.
-func members(data []byte, visit func(name []byte)) {
-	depth, name := 0, false
-	for i := 0; i < len(data); i++ {
-		switch data[i] {
-		case '{', '[':
-			depth++
-			name = depth == 1
-		case '}', ']':
-			depth--
-		case ',':
-			name = depth == 1
-		case '"':
-			start := i + 1
-			for i++; data[i] != '"'; i++ {
-				if data[i] == '\\' {
-					i++
-				}
-			}
-			if name {
-				visit(data[start:i])
-				name = false
-			}
-		}
-	}
 }

@@ -26,6 +26,22 @@ const (
 	testCanonical = "f4ff7a4d810ea278b6d390dea6fb980edb1c169e188dae4ddff74fcf634efc95"
 )
 
+// testSignatures are by keys of each algorithm over testInput; they are in
+// docs/formats/vectors/signatures.json.
+var testSignatures = []struct {
+	alg            did.Algorithm
+	key, signature string
+}{
+	{did.EdDSA, "z6MkfMWhfWCNV6AtuXaifNL2RTc67paJStprkhNcd9ZMeTSq",
+		"9e643e05242cfc5c888a6612aab76af57418306fd72bf2540a6885aa184a20d39f7c7a28af434e6a1ca522c653db389ba9e51448bfb33bfb366342bed022be01"},
+	{did.ES256, "zDnaeowkXkSj2aZt53ksq9exuLzbGVMpALQv5knmpYHTcqacz",
+		"6854ecab877bd450519322ea48150d325296666dc09b2647f7369ae628f86f072990017a4756f92f012aa0bc20959a62d8553075ba7c260f6be1d84826218412"},
+	{did.ES256K, "zQ3shpbjDKFYVSXWYY1RtRkjSVzXJGWAW6gFnzxkbjepr7U8o",
+		"dfaccdebffd431b16d868338a8be4eb3613a41975145163e2c3ee2228e15c5685ff440291c165ff017de5ade2581dcb4d4cbf61dddc90030bea97d739d67068c"},
+}
+
+const testInput = "eyJhbGciOiJFUzI1NiJ9.e30"
+
 // SelfTest checks the digests and signatures that state depends on against
 // fixed vectors, so that a wrongly built program stops before it answers.
 func SelfTest() error {
@@ -57,7 +73,38 @@ func SelfTest() error {
 			return fmt.Errorf("%s is %x, want %s", v.name, v.got, v.want)
 		}
 	}
+	if err := testAlgorithms(); err != nil {
+		return err
+	}
 	return testSignature()
+}
+
+// testAlgorithms verifies a good signature of each algorithm, and refuses it
+// over other bytes, with one bit changed, with r of zero and by the other keys.
+func testAlgorithms() error {
+	for _, v := range testSignatures {
+		signature, err := canon.UnHex(v.signature, 64)
+		if err != nil {
+			return fmt.Errorf("fixed %s signature: %w", v.alg, err)
+		}
+		changed := bytes.Clone(signature)
+		changed[63] ^= 1
+		without := append(make([]byte, 32), signature[32:]...)
+		for _, other := range testSignatures {
+			key, err := did.ParseKey(other.key)
+			if err != nil {
+				return fmt.Errorf("fixed %s key: %w", other.alg, err)
+			}
+			good := key.Verify([]byte(testInput), signature)
+			if good != (other.alg == v.alg) {
+				return fmt.Errorf("fixed %s signature by the key of %s: good is %v", v.alg, other.alg, good)
+			}
+			if key.Verify([]byte(testInput[1:]), signature) || key.Verify([]byte(testInput), changed) || key.Verify([]byte(testInput), without) {
+				return fmt.Errorf("a changed %s signature is good for the key of %s", v.alg, other.alg)
+			}
+		}
+	}
+	return nil
 }
 
 // testSignature opens a fixed operation, and refuses it with one bit changed,
@@ -89,7 +136,7 @@ func testSignature() error {
 	bad.Signature = bytes.Clone(op.Signature)
 	bad.Signature[0] ^= 1
 	items := []*signed{{op: op, key: key}, {op: op, key: key}, {op: op, key: key}, {op: op, key: key}, {op: &bad, key: key}, {op: op, key: key}}
-	verifyAll(items)
+	new(verifier).verify(items)
 	for i, s := range items {
 		if s.good != (i != 4) {
 			return fmt.Errorf("signature %d of a batch: good is %v", i, s.good)

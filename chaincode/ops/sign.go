@@ -11,6 +11,7 @@ import (
 
 // Request is an operation that is to be signed. The type of Body says which.
 type Request struct {
+	Alg      did.Algorithm // of the signer's key; empty is EdDSA
 	Network  string
 	IssuedAt uint64 // seconds
 	Expires  uint64 // seconds, at most 24 h after IssuedAt
@@ -36,12 +37,16 @@ func (r Request) Payload() ([]byte, error) {
 	return canon.Marshal(p)
 }
 
-// Header returns the header of operations that the key with this DID URL signs.
-func Header(kid string) ([]byte, error) {
-	return canon.Marshal(header{"EdDSA", kid, "killick-op"})
+// Header returns the header of operations that the key with this DID URL signs;
+// an empty algorithm is EdDSA.
+func Header(alg did.Algorithm, kid string) ([]byte, error) {
+	if alg == "" {
+		alg = did.EdDSA
+	}
+	return canon.Marshal(headerForm{string(alg), kid, headerType})
 }
 
-// Signer signs with the Ed25519 key that KeyID, a DID URL, names.
+// Signer signs with the key that KeyID, a DID URL, names.
 type Signer interface {
 	KeyID() string
 	Sign(message []byte) (signature []byte, err error)
@@ -57,7 +62,7 @@ func Sign(header, payload []byte, signer Signer) (Item, error) {
 
 // SignRequest builds and signs an operation and returns it with its reference.
 func SignRequest(r Request, signer Signer) (Item, Reference, error) {
-	head, err := Header(signer.KeyID())
+	head, err := Header(r.Alg, signer.KeyID())
 	if err != nil {
 		return Item{}, Reference{}, err
 	}

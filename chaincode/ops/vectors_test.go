@@ -38,7 +38,8 @@ type vectors struct {
 type vectorKey struct {
 	Name     string `json:"name"`
 	DID      string `json:"did"`
-	Ed25519  string `json:"ed25519Seed"`
+	Alg      string `json:"alg"`
+	Secret   string `json:"secret"`
 	Document string `json:"document"`
 }
 
@@ -106,10 +107,9 @@ func makeVectors(t *testing.T) *vectors {
 		Now:     opstest.Start, Caller: "Org1MSP",
 	}}
 	m.v.Founding = m.Founding(issuer)
-	for name, u := range map[string]*opstest.User{"issuer": issuer, "alice": alice, "bob": bob} {
-		m.v.Keys = append(m.v.Keys, vectorKey{name, u.DID, canon.Hex(u.Key.Seed()), string(u.Doc)})
+	for _, name := range []string{"alice", "bob", "issuer"} {
+		m.key(name, did.EdDSA)
 	}
-	sortKeys(m.v.Keys)
 	m.step("create issuer", m.sign(issuer, &ops.DIDCreate{Document: issuer.Doc}, ""))
 	create := m.sign(alice, &ops.DIDCreate{Document: alice.Doc}, "")
 	m.step("create alice", create)
@@ -132,6 +132,7 @@ func makeVectors(t *testing.T) *vectors {
 	m.step("pay", m.sign(alice, opstest.Pay("usd", bob, 250_000, issuer, 1), ""))
 	m.step("pay, not enough", m.sign(alice, opstest.Pay("usd", bob, 2_000_000), ""))
 	m.refusedSteps(alice)
+	m.algorithmSteps()
 	items := []ops.Item{m.sign(alice, opstest.Pay("usd", bob, 3), ""), create, m.sign(alice, opstest.Pay("usd", bob, 4), ""), m.sign(bob, opstest.Submit("in a batch"), "")}
 	items[3].Signature = make([]byte, 64)
 	frame, err := ops.EncodeFrame(items)
@@ -170,13 +171,40 @@ func (m *maker) refusedSteps(u *opstest.User) {
 	m.step("unknown operation", raw(u, h, load("attest.open", "{}")))
 }
 
-func sortKeys(keys []vectorKey) {
-	for i := range keys {
-		for j := range keys[:i] {
-			if keys[i].Name < keys[j].Name {
-				keys[i], keys[j] = keys[j], keys[i]
-			}
-		}
+// key notes the key of a user.
+func (m *maker) key(name string, alg did.Algorithm) *opstest.User {
+	u := opstest.NewUserOf("vector "+name, alg)
+	m.v.Keys = append(m.v.Keys, vectorKey{name, u.DID, string(alg), canon.Hex(opstest.Seed("vector " + name)), string(u.Doc)})
+	return u
+}
+
+// algorithmSteps are signed with the algorithms other than EdDSA.
+func (m *maker) algorithmSteps() {
+	for _, user := range []struct {
+		name string
+		alg  did.Algorithm
+	}{{"carol", did.ES256}, {"dave", did.ES256K}} {
+		u := m.key(user.name, user.alg)
+		step := func(name string, item ops.Item) { m.step(name+", "+string(user.alg), item) }
+		step("create "+user.name, m.sign(u, &ops.DIDCreate{Document: u.Doc}, ""))
+		submit := m.sign(u, opstest.Submit("by "+user.name), "")
+		step("submit", submit)
+		other := submit
+		other.Signature = opstest.Malleate(user.alg, submit.Signature)
+		step("the same with the negative of s: the first result", other)
+		next := m.sign(u, opstest.Submit("more by "+user.name), "")
+		signature := next.Signature
+		next.Signature = append(make([]byte, 32), signature[32:]...)
+		step("r is 0", next)
+		next.Signature = append(opstest.Order(user.alg), signature[32:]...)
+		step("r is the order", next)
+		next.Signature = append(bytes.Clone(signature[:32]), make([]byte, 32)...)
+		step("s is 0", next)
+		next.Signature = opstest.Malleate(user.alg, signature)
+		step("the greater or smaller s first", next)
+		next.Signature = signature
+		step("then the other: the first result", next)
+		step("signed as EdDSA", raw(u, head(u, "EdDSA", "k"), load("record.submit", goodBody)))
 	}
 }
 

@@ -1,19 +1,15 @@
 package ops
 
 import (
-	"sync"
-
-	"github.com/hdevalence/ed25519consensus"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
-// verify checks the signature under ZIP-215, the one rule set for single and
-// batch verification. Errors: fault.BadSignature.
-func (o *Operation) verify(key [32]byte) error {
-	if !ed25519consensus.Verify(key[:], o.input, o.Signature) {
+// verify checks the signature alone. Errors: fault.BadSignature.
+func (o *Operation) verify(key *did.PublicKey) error {
+	if !key.Verify(o.input, o.Signature) {
 		return fault.New(fault.BadSignature, "not a signature of #%s over these bytes", o.fragment)
 	}
 	return nil
@@ -22,82 +18,105 @@ func (o *Operation) verify(key [32]byte) error {
 // signed is an operation with the key that is expected to have signed it.
 type signed struct {
 	op   *Operation
-	key  [32]byte
+	key  *did.PublicKey // nil where none may sign it
 	good bool
 }
 
-// singly is the size below which halving a failed batch costs more than
-// looking at each signature.
+// verifier verifies the signatures of a batch. Beyond what it remembers of keys
+// it is a pure function of the items.
+type verifier struct {
+	// keys are the Ed25519 keys that have signed before; nil for those that have
+	// only done so once: the preparation pays from the second signature on.
+	keys recent[*did.PreparedKey]
+}
+
+// verify sets good for each item. Signatures of Ed25519 are verified together,
+// the others one by one.
+func (v *verifier) verify(items []*signed) {
+	together := make([]*signed, 0, len(items))
+	for _, s := range items {
+		if s.key.Algorithm() == did.EdDSA && len(items) > 1 {
+			together = append(together, s)
+		} else {
+			s.good = s.op.verify(s.key) == nil
+		}
+	}
+	v.together(together, false)
+}
+
+// singly is the size up to which each signature of a batch that failed is looked
+// at: halving further would cost more.
 const singly = 4
 
-// verifyAll sets good for each item, by batch verification that is halved on
-// failure until the bad ones are found. Batch verification draws random
+// together verifies a batch that is halved on failure until the bad ones are
+// found, and says whether there were none; bad says that there is one for sure. The batch equation draws random
 // coefficients; they decide nothing but the proof, never the verdict.
-func verifyAll(items []*signed) {
+func (v *verifier) together(items []*signed, bad bool) bool {
+	if len(items) == 0 {
+		return true
+	}
+	if !bad && v.batch(items) {
+		for _, s := range items {
+			s.good = true
+		}
+		return true
+	}
 	if len(items) <= singly {
 		for _, s := range items {
 			s.good = s.op.verify(s.key) == nil
 		}
-		return
+		return false
 	}
-	batch := ed25519consensus.NewPreallocatedBatchVerifier(len(items))
-	for _, s := range items {
-		batch.Add(s.key[:], s.op.input, s.op.Signature)
-	}
-	if batch.Verify() {
-		for _, s := range items {
-			s.good = true
-		}
-		return
-	}
-	verifyAll(items[:len(items)/2])
-	verifyAll(items[len(items)/2:])
+	half := len(items) / 2
+	good := v.together(items[:half], false)
+	v.together(items[half:], good) // the bad one that failed the whole is here if it is not there
+	return false
 }
 
-// actor is what verification needs of a stored DID.
+// batch says whether all signatures are good.
+func (v *verifier) batch(items []*signed) bool {
+	b := did.NewBatch(len(items))
+	for _, s := range items {
+		b.Add(s.key, v.prepared(s.key), s.op.input, s.op.Signature)
+	}
+	return b.Verify()
+}
+
+// prepared returns the prepared form of a key, nil if there is none yet.
+func (v *verifier) prepared(key *did.PublicKey) *did.PreparedKey {
+	p, ok := v.keys.get(key.Ed25519())
+	if p != nil {
+		return p
+	}
+	if ok {
+		p = key.Prepare()
+	}
+	v.keys.put(key.Ed25519(), p)
+	return p
+}
+
+// actor is what verification needs of a stored DID. What its status is comes
+// from state each time, as bytes that stand for one actor.
 type actor struct {
 	deactivated bool
 	keys        map[string]actorKey // by fragment
 }
 
 type actorKey struct {
-	key [32]byte
+	key *did.PublicKey
 	err error // why the key may not sign
 }
 
-// actors remembers parsed DIDs by the bytes of their stored value, so it can
-// never be out of date: other bytes are another entry. What a DID's status is
-// comes from state each time.
-type actors struct {
-	mu       sync.Mutex
-	new, old map[string]*actor
-}
-
-// actorGeneration is the number of DIDs in a generation; two are kept, about
-// 2 kB for each DID.
-const actorGeneration = 8192
-
-func (a *actors) of(value []byte) (*actor, error) {
-	a.mu.Lock()
-	found, ok := a.new[string(value)]
-	if !ok {
-		found, ok = a.old[string(value)]
-	}
-	a.mu.Unlock()
-	if ok {
+// actorOf returns the actor of a stored DID.
+func (e *Engine) actorOf(value []byte) (*actor, error) {
+	if found, ok := e.actors.get(value); ok {
 		return found, nil
 	}
 	parsed, err := parseActor(value)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		e.actors.put(value, parsed)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.new == nil || len(a.new) >= actorGeneration {
-		a.old, a.new = a.new, make(map[string]*actor, actorGeneration)
-	}
-	a.new[string(value)] = parsed
-	return parsed, nil
+	return parsed, err
 }
 
 func parseActor(value []byte) (*actor, error) {
@@ -120,28 +139,43 @@ func parseActor(value []byte) (*actor, error) {
 
 // signingKey returns the key with which an operation must be signed, by the
 // actor's document as the transaction sees it now. Errors: fault.DIDUnknown,
-// fault.DIDDeactivated, fault.KeyUnknown, fault.KeyPurpose.
-func (e *Engine) signingKey(tx *ledger.Tx, o *Operation) ([32]byte, error) {
+// fault.DIDDeactivated, fault.KeyUnknown, fault.KeyPurpose, fault.AlgMismatch.
+func (e *Engine) signingKey(tx *ledger.Tx, o *Operation) (*did.PublicKey, error) {
 	if create, ok := o.Body.(*DIDCreate); ok {
-		return create.SigningKey(o.fragment)
+		return o.createdKey(create)
 	}
 	value, err := tx.Get(did.Key(o.Call.Actor))
 	if err != nil {
-		return [32]byte{}, err
+		return nil, err
 	}
 	if value == nil {
-		return [32]byte{}, fault.New(fault.DIDUnknown, "%s", did.String(o.Call.Network, o.Call.Actor))
+		return nil, fault.New(fault.DIDUnknown, "%s", did.String(o.Call.Network, o.Call.Actor))
 	}
-	a, err := e.actors.of(value)
+	a, err := e.actorOf(value)
 	if err != nil {
-		return [32]byte{}, err
+		return nil, err
 	}
 	if a.deactivated {
-		return [32]byte{}, fault.New(fault.DIDDeactivated, "%s", did.String(o.Call.Network, o.Call.Actor))
+		return nil, fault.New(fault.DIDDeactivated, "%s", did.String(o.Call.Network, o.Call.Actor))
 	}
 	k, ok := a.keys[o.fragment]
 	if !ok {
-		return [32]byte{}, fault.New(fault.KeyUnknown, "the document has no key #%s", o.fragment)
+		return nil, fault.New(fault.KeyUnknown, "the document has no key #%s", o.fragment)
 	}
-	return k.key, k.err
+	return o.fitting(k.key, k.err)
+}
+
+// createdKey returns the key with which an operation must be signed by the
+// document of the operation that creates its DID.
+func (o *Operation) createdKey(create *DIDCreate) (*did.PublicKey, error) {
+	key, err := create.SigningKey(o.fragment)
+	return o.fitting(key, err)
+}
+
+// fitting refuses a key that is not for the algorithm of the header.
+func (o *Operation) fitting(key *did.PublicKey, err error) (*did.PublicKey, error) {
+	if err == nil && key.Algorithm() != o.alg {
+		return nil, fault.New(fault.AlgMismatch, "alg is %s; #%s signs with %s", o.alg, o.fragment, key.Algorithm())
+	}
+	return key, err
 }

@@ -71,31 +71,19 @@ func (m Member) Caller() ledger.Caller { return ledger.Caller{MSP: m.MSP, Role: 
 type User struct {
 	DID   string
 	ID    ledger.ID
-	Key   ed25519.PrivateKey
+	Key   ed25519.PrivateKey // nil of a key of another algorithm
 	Chain *secp256k1.PrivateKey
 	Doc   []byte // inception document: #k may act, #auth may not
+
+	key Key // #k
 }
 
-// NewUser returns a user with keys made from the name; its DID is not created.
-func NewUser(name string) *User {
-	u := &User{Key: ed25519.NewKeyFromSeed(Seed(name)), Chain: secp256k1.PrivKeyFromBytes(Seed(name + " chain"))}
-	recovery := canon.Sum(Seed(name + " recovery"))
-	u.Doc = fmt.Appendf(nil, `{"verificationMethod":[{"id":"#k","type":"Multikey","publicKeyMultibase":%q},{"id":"#auth","type":"Multikey","publicKeyMultibase":%q}],`+
-		`"authentication":["#auth"],"capabilityInvocation":["#k"],"recovery":%q}`,
-		did.FormatKey([32]byte(u.Key.Public().(ed25519.PublicKey))),
-		did.FormatKey([32]byte(ed25519.NewKeyFromSeed(Seed(name+" auth")).Public().(ed25519.PublicKey))), canon.B64(recovery[:]))
-	var err error
-	if u.DID, u.ID, err = ops.NewDID(Network, u.Doc); err != nil {
-		panic(err)
-	}
-	return u
-}
+// NewUser returns a user with keys made from the name, #k of Ed25519; its DID is
+// not created.
+func NewUser(name string) *User { return NewUserOf(name, did.EdDSA) }
 
 // KeyID returns the DID URL of the key that may act.
 func (u *User) KeyID() string { return u.DID + "#k" }
-
-// Sign signs with that key.
-func (u *User) Sign(message []byte) ([]byte, error) { return ed25519.Sign(u.Key, message), nil }
 
 // Account is the user's address on a chain.
 func (u *User) Account(chain string) canon.Account {
@@ -202,7 +190,7 @@ func (w *World) Sign(u *User, body ops.Body, prior string) (ops.Item, ops.Refere
 	w.t.Helper()
 	w.nonce++
 	item, ref, err := ops.SignRequest(ops.Request{
-		Network: Network, IssuedAt: w.Now - 1000 - w.nonce%1000, Expires: w.Now + 3600 + w.nonce/1000, Prior: prior, Body: body,
+		Alg: u.Alg(), Network: Network, IssuedAt: w.Now - 1000 - w.nonce%1000, Expires: w.Now + 3600 + w.nonce/1000, Prior: prior, Body: body,
 	}, u)
 	if err != nil {
 		w.t.Fatal(err)

@@ -1,0 +1,302 @@
+package did_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"math/big"
+	"strings"
+	"testing"
+
+	"encoding/hex"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"github.com/hdevalence/ed25519consensus"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+	"github.com/mr-tron/base58"
+)
+
+var (
+	p256      = []byte{0x80, 0x24}
+	secp      = []byte{0xe7, 0x01}
+	ed        = []byte{0xed, 0x01}
+	multibase = func(parts ...[]byte) string { return "z" + base58.Encode(bytes.Join(parts, nil)) }
+)
+
+// offCurve is an x between 1 and the field's prime that no point has.
+func offCurve(curve elliptic.Curve, b int64, a int64) []byte {
+	params := curve.Params()
+	for x := int64(1); ; x++ {
+		v := big.NewInt(x)
+		y := new(big.Int).Exp(v, big.NewInt(3), params.P)
+		y.Add(y, new(big.Int).Mul(big.NewInt(a), v))
+		if b != 0 {
+			y.Add(y, big.NewInt(b))
+		} else {
+			y.Add(y, params.B)
+		}
+		if big.Jacobi(y.Mod(y, params.P), params.P) < 0 {
+			return v.FillBytes(make([]byte, 32))
+		}
+	}
+}
+
+// refusedKeys are no keys, by what is wrong with them.
+func refusedKeys() map[string]string {
+	p, s := elliptic.P256(), secp256k1.S256()
+	gx := p.Params().Gx.FillBytes(make([]byte, 32))
+	gy := p.Params().Gy.FillBytes(make([]byte, 32))
+	sx := s.Params().Gx.FillBytes(make([]byte, 32))
+	sy := s.Params().Gy.FillBytes(make([]byte, 32))
+	zero := make([]byte, 32)
+	return map[string]string{
+		"empty":                           "",
+		"no bytes":                        "z",
+		"one byte":                        multibase(ed[:1]),
+		"unknown codec":                   multibase([]byte{0xec, 0x01}, zero),
+		"short Ed25519":                   multibase(ed, zero[:31]),
+		"long Ed25519":                    multibase(ed, zero, zero[:1]),
+		"P-256 off the curve":             multibase(p256, []byte{2}, offCurve(p, 0, -3)),
+		"secp256k1 off the curve":         multibase(secp, []byte{2}, offCurve(s, 7, 0)),
+		"P-256 infinity":                  multibase(p256, []byte{0}),
+		"secp256k1 infinity":              multibase(secp, []byte{0}),
+		"P-256 infinity at full length":   multibase(p256, []byte{0}, zero),
+		"secp256k1 infinity, full length": multibase(secp, []byte{0}, zero),
+		"P-256 uncompressed":              multibase(p256, []byte{4}, gx, gy),
+		"secp256k1 uncompressed":          multibase(secp, []byte{4}, sx, sy),
+		"secp256k1 hybrid":                multibase(secp, []byte{6 | sy[31]&1}, sx, sy),
+		"P-256 x only":                    multibase(p256, gx),
+		"secp256k1 x only":                multibase(secp, sx),
+		"P-256 other first byte":          multibase(p256, []byte{5}, gx),
+		"secp256k1 other first byte":      multibase(secp, []byte{5}, sx),
+		"P-256 x beyond the prime":        multibase(p256, []byte{2}, bytes.Repeat([]byte{0xff}, 32)),
+		"secp256k1 x beyond the prime":    multibase(secp, []byte{2}, bytes.Repeat([]byte{0xff}, 32)),
+		"P-256 x is the prime and 5":      multibase(p256, []byte{2}, new(big.Int).Add(p.Params().P, big.NewInt(5)).Bytes()),
+		"secp256k1 x is the prime and 1":  multibase(secp, []byte{2}, new(big.Int).Add(s.Params().P, big.NewInt(1)).Bytes()),
+		"P-256 point as secp256k1":        multibase(secp, []byte{2}, offCurve(s, 7, 0)),
+		"other base":                      "m" + multibase(p256, []byte{2}, gx)[1:],
+		"leading 1":                       "z1" + multibase(p256, []byte{2}, gx)[1:],
+		"beyond base58":                   multibase(p256, []byte{2}, gx) + "0",
+		"long":                            "z" + strings.Repeat("2", 60000),
+	}
+}
+
+func TestParseKey(t *testing.T) {
+	for _, alg := range did.Algorithms {
+		key := opstest.NewKey("alice", alg)
+		k, err := did.ParseKey(key.Multikey)
+		if err != nil || k.Algorithm() != alg || k.String() != key.Multikey || !k.Equal(k) {
+			t.Fatalf("%s: %v, %v", alg, k, err)
+		}
+		other, err := did.ParseKey(opstest.NewKey("bob", alg).Multikey)
+		if err != nil || k.Equal(other) || k.Equal(nil) {
+			t.Errorf("%s: another key is the same", alg)
+		}
+	}
+	if _, err := did.ParseKey(multibase(p256, []byte{2}, elliptic.P256().Params().Gx.Bytes())); err != nil {
+		t.Error(err)
+	}
+	if _, err := did.ParseKey(multibase(secp, []byte{3}, secp256k1.S256().Params().Gx.Bytes())); err != nil {
+		t.Error(err)
+	}
+	for name, text := range refusedKeys() {
+		if k, err := did.ParseKey(text); fault.Of(err) != fault.InvalidValue || len(err.Error()) > 200 {
+			t.Errorf("%s: %v, %v", name, k, err)
+		}
+	}
+}
+
+// OP-4: a signature of a key is good for the bytes that it signed, as RFC 7515
+// and its algorithm have it, and for nothing else.
+func TestVerify(t *testing.T) {
+	message := []byte("signing input")
+	for _, alg := range did.Algorithms {
+		pair := opstest.NewKey("alice", alg)
+		k, err := did.ParseKey(pair.Multikey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := pair.Signature(message)
+		if !k.Verify(message, good) || k.Verify(message[1:], good) || k.Verify(nil, good) {
+			t.Errorf("%s: over other bytes", alg)
+		}
+		for i := range good {
+			bad := bytes.Clone(good)
+			bad[i] ^= 1 << (i % 8)
+			if k.Verify(message, bad) {
+				t.Errorf("%s: with byte %d changed", alg, i)
+			}
+		}
+		for n := range 80 {
+			if n != 64 && k.Verify(message, append(bytes.Clone(good), make([]byte, 80)...)[:n]) {
+				t.Errorf("%s: %d bytes", alg, n)
+			}
+		}
+		for _, other := range did.Algorithms {
+			for _, name := range []string{"alice", "bob"} {
+				if other == alg && name == "alice" {
+					continue
+				}
+				if k, _ := did.ParseKey(opstest.NewKey(name, other).Multikey); k.Verify(message, good) {
+					t.Errorf("%s: by the key %s of %s", alg, other, name)
+				}
+			}
+		}
+		if alg == did.EdDSA {
+			continue
+		}
+		n := opstest.Order(alg)
+		zero := make([]byte, 32)
+		r, s := good[:32], good[32:]
+		if !k.Verify(message, opstest.Malleate(alg, good)) {
+			t.Errorf("%s: the negative of s is not taken", alg)
+		}
+		for name, bad := range map[string][][]byte{
+			"r is 0": {zero, s}, "s is 0": {r, zero}, "both are 0": {zero, zero}, "r is n": {n, s}, "s is n": {r, n}, "both are n": {n, n},
+			"s and n": {r, plus(s, n)}, "all ones": {bytes.Repeat([]byte{0xff}, 64)}, "swapped": {s, r},
+		} {
+			if k.Verify(message, bytes.Join(bad, nil)) {
+				t.Errorf("%s: %s", alg, name)
+			}
+		}
+	}
+}
+
+func plus(a, b []byte) []byte {
+	sum := new(big.Int).Add(new(big.Int).SetBytes(a), new(big.Int).SetBytes(b))
+	if sum.BitLen() > 256 {
+		return bytes.Repeat([]byte{0xff}, 32)
+	}
+	return sum.FillBytes(make([]byte, 32))
+}
+
+// smallOrder are encodings of the points whose order divides 8, canonical or not;
+// ZIP-215 takes all of them as keys and as R.
+var smallOrder = []string{
+	"0100000000000000000000000000000000000000000000000000000000000000", "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"0000000000000000000000000000000000000000000000000000000000000000", "0000000000000000000000000000000000000000000000000000000000000080",
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+	"0100000000000000000000000000000000000000000000000000000000000080", "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+}
+
+// ed25519Agree verifies alone, in batches with and without a prepared key, and
+// with another implementation of ZIP-215, and wants one verdict.
+func ed25519Agree(t *testing.T, key, message, signature []byte) bool {
+	t.Helper()
+	k, err := did.ParseKey(did.FormatKey([32]byte(key)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ed25519consensus.Verify(key, message, signature)
+	if got := k.Verify(message, signature); got != want {
+		t.Errorf("alone: key %x, signature %x: %v, want %v", key, signature, got, want)
+	}
+	seed := opstest.Seed("agree")
+	private := ed25519.NewKeyFromSeed(seed)
+	other, err := did.ParseKey(opstest.NewKey("agree", did.EdDSA).Multikey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepared := k.Prepare()
+	for _, n := range []int{0, 1, 3} {
+		for _, p := range []*did.PreparedKey{nil, prepared} {
+			b := did.NewBatch(n + 1)
+			b.Add(k, p, message, signature)
+			for range n {
+				b.Add(other, nil, message, ed25519.Sign(private, message))
+			}
+			if got := b.Verify(); got != want {
+				t.Errorf("with %d others: key %x, signature %x: %v, want %v", n, key, signature, got, want)
+			}
+		}
+	}
+	return want
+}
+
+// OP-4: points of small order and their encodings that are not canonical, where
+// implementations of Ed25519 differ.
+func TestZIP215(t *testing.T) {
+	message := []byte("Zcash")
+	taken := 0
+	for _, a := range smallOrder {
+		for _, r := range smallOrder {
+			key, _ := hex.DecodeString(a)
+			point, _ := hex.DecodeString(r)
+			if ed25519Agree(t, key, message, append(point, make([]byte, 32)...)) {
+				taken++
+			}
+		}
+	}
+	if taken != len(smallOrder)*len(smallOrder) {
+		t.Errorf("%d of %d are good", taken, len(smallOrder)*len(smallOrder))
+	}
+}
+
+func FuzzEd25519(f *testing.F) {
+	private := ed25519.NewKeyFromSeed(opstest.Seed("fuzz"))
+	public := private.Public().(ed25519.PublicKey)
+	f.Add([]byte(public), []byte("m"), ed25519.Sign(private, []byte("m")))
+	for _, s := range smallOrder {
+		point, _ := hex.DecodeString(s)
+		f.Add(point, []byte("m"), append(point, make([]byte, 32)...))
+	}
+	f.Fuzz(func(t *testing.T, key, message, signature []byte) {
+		if len(key) == 32 {
+			ed25519Agree(t, key, message, signature)
+		}
+	})
+}
+
+func FuzzParseKey(f *testing.F) {
+	for _, alg := range did.Algorithms {
+		f.Add(opstest.NewKey("fuzz", alg).Multikey, []byte("m"), opstest.NewKey("fuzz", alg).Signature([]byte("m")))
+	}
+	f.Fuzz(func(t *testing.T, text string, message, signature []byte) {
+		k, err := did.ParseKey(text)
+		if err != nil {
+			return
+		}
+		if k.String() != text || !k.Algorithm().Known() {
+			t.Errorf("%q reads as %s", text, k)
+		}
+		k.Verify(message, signature)
+	})
+}
+
+// What is taken has the form of the algorithm, whatever r and s are.
+func FuzzECDSA(f *testing.F) {
+	keys := map[did.Algorithm]*did.PublicKey{}
+	for _, alg := range []did.Algorithm{did.ES256, did.ES256K} {
+		pair := opstest.NewKey("fuzz", alg)
+		good := pair.Signature([]byte("m"))
+		k, err := did.ParseKey(pair.Multikey)
+		if err != nil {
+			f.Fatal(err)
+		}
+		keys[alg] = k
+		f.Add(string(alg), good)
+		f.Add(string(alg), opstest.Malleate(alg, good))
+		f.Add(string(alg), append(opstest.Order(alg), good[32:]...))
+		f.Add(string(alg), make([]byte, 64))
+	}
+	f.Fuzz(func(t *testing.T, alg string, signature []byte) {
+		k := keys[did.Algorithm(alg)]
+		if k == nil || !k.Verify([]byte("m"), signature) {
+			return
+		}
+		n := opstest.Order(k.Algorithm())
+		zero := make([]byte, 32)
+		for _, part := range [][]byte{signature[:32], signature[32:]} {
+			if bytes.Equal(part, zero) || bytes.Compare(part, n) >= 0 {
+				t.Errorf("%s takes %x", alg, signature)
+			}
+		}
+		if !k.Verify([]byte("m"), opstest.Malleate(k.Algorithm(), signature)) {
+			t.Errorf("%s takes %x, but not with the negative of s", alg, signature)
+		}
+	})
+}
