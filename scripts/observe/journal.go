@@ -28,7 +28,7 @@ type Outcome struct {
 }
 
 // journalFormat is the format of journals that this package reads.
-const journalFormat = "1"
+const journalFormat = "2"
 
 // ReadJournal reads a journal whose gateway has ended.
 func ReadJournal(gateway, path string) (_ *Journal, err error) {

@@ -95,7 +95,7 @@ func (b *book) find(format string, args ...any) {
 	b.findings = append(b.findings, fmt.Sprintf(format, args...))
 }
 
-// strike begins to wait for the first receipt of an operation that is signed from
+// strike begins to wait, anew, for the first receipt of an operation that is signed from
 // now on.
 func (b *book) strike() {
 	b.mu.Lock()

@@ -178,7 +178,6 @@ func (f *faults) strike(ctx context.Context, victims []victim) {
 		what = append(what, v.String())
 	}
 	f.set(strings.Join(what, " and "))
-	f.book.strike()
 	var all sync.WaitGroup
 	for _, v := range victims {
 		all.Go(func() {
@@ -195,6 +194,7 @@ func (f *faults) strike(ctx context.Context, victims []victim) {
 				f.book.find("%s ended by itself: %v", v.name, err)
 				return
 			}
+			f.book.strike() // recovery counts from the last victim's end
 			f.mu.Lock()
 			if v.freeze {
 				f.frozen[v.kind()]++

@@ -113,6 +113,13 @@ func (w *world) underLoad(all, load context.Context, clients []*caller) error {
 	go func() {
 		defer close(struck)
 		w.faults.run(load, w.Network)
+		// What the last fault took away comes back while clients bring their last
+		// operations to an end.
+		limited, cancel := context.WithTimeout(working, restored)
+		defer cancel()
+		if err := w.faults.restore(limited, w.Network); err != nil && working.Err() == nil {
+			w.say("the network does not come back: %v", err)
+		}
 	}()
 	report := time.NewTicker(10 * time.Second)
 	defer report.Stop()
@@ -130,6 +137,8 @@ func (w *world) underLoad(all, load context.Context, clients []*caller) error {
 		case <-check.C:
 			if quiet := w.book.quiet(); quiet > stalled {
 				w.progress()
+				// A target that nobody has reached makes each say how far it is.
+				w.say("this is how far all are:\n%v", w.Behind(all, w.Furthest(all)+1))
 				abandon(fmt.Errorf("no client got any receipt for %s; processes' logs are in %s", quiet.Round(time.Second), w.Cluster.LogDir()))
 				stop()
 				<-clientsEnded
