@@ -19,7 +19,7 @@ const (
 	// Explaining a batch costs every peer as much as running it, so it is limited by
 	// the minute: disputes in which somebody is proved wrong by its own answer, and
 	// all others, most of which are peers a block apart.
-	provedPerMinute = 6
+	provedPerMinute = 12
 	otherPerMinute  = 2
 	explainFor      = 20 * time.Second
 )

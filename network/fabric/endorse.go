@@ -11,6 +11,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -47,6 +48,10 @@ func (t *Transaction) ID() string { return t.proposal.txID }
 
 // Payload is what the chaincode returned; it is set once Endorse succeeded.
 func (t *Transaction) Payload() []byte { return t.payload }
+
+// Envelope is the endorsed and signed transaction as orderers take it, encoded;
+// nil before Endorse succeeded.
+func (t *Transaction) Envelope() ([]byte, error) { return proto.Marshal(t.envelope) }
 
 // Dispute is set when organisations differed in Endorse, whether or not enough of
 // them agreed in the end.
