@@ -152,6 +152,9 @@ func (s *settings) status() error {
 		return err
 	}
 	s.endpoints(c)
+	for _, url := range c.GatewayURLs() {
+		writeDivergences(os.Stdout, url)
+	}
 	return c.WriteStatus(os.Stdout)
 }
 
