@@ -10,21 +10,16 @@ TOOLS   := go tool -modfile=scripts/tools/go.mod
 OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gateway/killick \
            killick-network=./network killick-ccaas=./network/ccaas killick-anchor=./anchor \
            killick-evmnode=./anchor/evmnode killick-tronnode=./anchor/tronnode killick-verify=./anchor/verify \
-           killick-demo=./scripts/demo
+           killick-demo=./scripts/demo killick-soak=./scripts/soak
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build fabric demo test up status down check bench generate contracts fuzz clean
+.PHONY: help build fabric demo test soak up status down check bench generate contracts fuzz clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 fabric: ## build Fabric 3.1.1 from its pinned module (once; about a minute)
-	@mkdir -p $(BIN)
-	@for b in $(FABRIC); do test -x $(BIN)/$$b || missing=1; done; \
-	if [ -n "$$missing" ]; then \
-	  echo "building Fabric 3.1.1 from its pinned module (about a minute on 2 cores, once) ..."; \
-	  for b in $(FABRIC); do echo "  $$b"; go -C network/tools build -trimpath -o $(BIN)/ github.com/hyperledger/fabric/cmd/$$b || exit 1; done; \
-	fi
+	@scripts/fabric $(BIN) $(STATE)/fabric $(FABRIC)
 
 build: fabric ## build everything
 	@mkdir -p $(BIN)
@@ -54,6 +49,10 @@ test: build ## all tests, the end-to-end one on the real network included
 	@echo "end to end, on networks of their own in temporary folders:"
 	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -p 1 ./network ./network/cluster ./chaincode
 	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -v ./scripts/e2e
+	$(BIN)/killick-soak --bin $(BIN) --for 1m --pace 3s
+
+soak: build ## kill processes at random under load for 10 minutes (SOAK="--for 30m"), then receipts = journals = ledger
+	$(BIN)/killick-soak --bin $(BIN) $(SOAK)
 
 bench: build ## measure everything (25 minutes), into docs/benchmarks.md; ARGS=-help: parts of it
 	@set -e; for p in killick-bench=./scripts/bench killick-plain=./scripts/bench/plain; do go build -trimpath -o $(BIN)/$${p%%=*} $${p#*=}; done

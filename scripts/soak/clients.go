@@ -88,8 +88,8 @@ func (w *world) open(ctx context.Context) ([]*caller, error) {
 	}
 	var callers []*caller
 	for _, k := range kinds {
-		for i := range k.count {
-			c := &caller{world: w, kind: k.name, home: (len(callers) + i) % len(w.doors), payees: payees, round: k.round,
+		for range k.count {
+			c := &caller{world: w, kind: k.name, home: len(callers) % len(w.doors), payees: payees, round: k.round,
 				random: rand.New(rand.NewPCG(w.seed, uint64(1+len(callers))))}
 			for range k.own {
 				a, err := newAccount(w.Cluster.Network)
