@@ -2,6 +2,7 @@ package submit
 
 import (
 	"hash/maphash"
+	"strings"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/ops"
@@ -72,13 +73,17 @@ func (it *item) name(o *ops.Operation) (err error) {
 // fill sets all that is kept of an operation until it is final: its bytes, once,
 // and what decides which batch it travels in.
 func (it *item) fill(o *ops.Operation) error {
-	accesses := o.Accesses()[1:] // its guard is in its own lane
-	it.keys = make([]access, len(accesses))
-	for i, a := range accesses {
-		it.keys[i] = access(hash(a.Key) << 1)
-		if a.Changes {
-			it.keys[i] |= 1
+	accesses := o.Accesses()
+	it.keys = make([]access, 0, len(accesses))
+	for _, a := range accesses {
+		if strings.HasPrefix(a.Key, "op/") {
+			continue // its own result: whatever has the same one is in its own lane
 		}
+		k := access(hash(a.Key) << 1)
+		if a.Changes {
+			k |= 1
+		}
+		it.keys = append(it.keys, k)
 	}
 	return it.name(o)
 }

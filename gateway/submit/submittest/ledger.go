@@ -49,6 +49,7 @@ type Ledger struct {
 	grown  chan struct{} // closed and replaced with each block
 	faults []Fault
 	known  map[string]bool
+	items  map[string]int // operations of each known transaction
 	late   []*transaction
 	down   bool
 	spoils []spoil
@@ -63,7 +64,7 @@ var Caller = ledger.Caller{MSP: "Org1MSP", Role: "admin"}
 
 // New returns an empty ledger with one block, as a channel's first.
 func New() *Ledger {
-	return &Ledger{engine: ops.New(), grown: make(chan struct{}), known: map[string]bool{}, blocks: []submit.Block{{}}}
+	return &Ledger{engine: ops.New(), grown: make(chan struct{}), known: map[string]bool{}, items: map[string]int{}, blocks: []submit.Block{{}}}
 }
 
 // Invoke runs a function of the chaincode as Caller and commits it in a block of
@@ -135,40 +136,6 @@ func (l *Ledger) Release() {
 		l.commit(t, false)
 	}
 	l.late = nil
-}
-
-// SetPaced makes what is handed over wait for Cut, or no longer.
-func (l *Ledger) SetPaced(paced bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.paced = paced
-}
-
-// Waiting is how many transactions wait for Cut.
-func (l *Ledger) Waiting() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.pool)
-}
-
-// Cut puts what waits into one block, in the order in which it came.
-func (l *Ledger) Cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var txs []submit.Committed
-	for _, t := range l.pool {
-		txs = append(txs, l.decide(t, t.fault == Conflict)...)
-	}
-	l.pool = nil
-	l.append(txs...)
-}
-
-// SetHook has a function called when a transaction is handed over, before it is
-// stored and after it.
-func (l *Ledger) SetHook(hook func(stored bool)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.hook = hook
 }
 
 // Blocks yields blocks as submit.Ledger says.
@@ -342,7 +309,7 @@ func (l *Ledger) decide(t *transaction, void bool) []submit.Committed {
 		current, err := l.state.Get(key)
 		void = void || err != nil || string(current) != value
 	}
-	l.known[t.id] = true
+	l.known[t.id], l.items[t.id] = true, len(t.response)
 	if void {
 		return []submit.Committed{{ID: t.id, Reason: "MVCC_READ_CONFLICT"}}
 	}
