@@ -57,7 +57,7 @@ func startGateway(t *testing.T) (address string, o owner) {
 			t.Error(err)
 		}
 	})
-	identity, _, err := client.Generate(true)
+	identity, _, err := client.Generate("EdDSA", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestSubmitAll(t *testing.T) {
 // GW-6
 func TestKeyFile(t *testing.T) {
 	dir := t.TempDir()
-	identity, recovery, err := client.Generate(true)
+	identity, recovery, err := client.Generate("EdDSA", true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ type Identity struct {
 	document []byte // inception document in canonical form: it makes the DID
 	id       string
 	fragment string
-	signing  ed25519.PrivateKey
+	signing  signingKey
 	chain    *secp256k1.PrivateKey
 }
 
@@ -38,7 +38,7 @@ type Recovery struct{ seed []byte }
 type identitySecret struct {
 	Document jsontext.Value `json:"document"`
 	Fragment string         `json:"fragment"`
-	Signing  string         `json:"signing"`         // base64url of the Ed25519 seed
+	Signing  string         `json:"signing"`         // base64url of the 32 secret bytes of the document's key
 	Chain    string         `json:"chain,omitempty"` // hex of the secp256k1 scalar
 }
 
@@ -50,9 +50,11 @@ type publicPart struct {
 
 var errNoChainKey = errors.New("the key file holds no key for public chains; killick keys new --chain makes one")
 
-// Generate draws new keys; withChain adds a key for an account on public chains.
-func Generate(withChain bool) (*Identity, *Recovery, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
+// Generate draws new keys: one that signs operations with alg (EdDSA, ES256 or
+// ES256K), and the recovery key; withChain adds a key for an account on public
+// chains.
+func Generate(alg string, withChain bool) (*Identity, *Recovery, error) {
+	signing, err := drawKey(did.Algorithm(alg))
 	if err != nil {
 		return nil, nil, fmt.Errorf("draw signing key: %w", err)
 	}
@@ -63,7 +65,7 @@ func Generate(withChain bool) (*Identity, *Recovery, error) {
 	commitment := canon.Sum(did.KeyBytes([32]byte(recovery)))
 	ref := "#" + signingFragment
 	text, err := canon.Marshal(did.Document{
-		VerificationMethod:   []did.Method{{ID: ref, Type: "Multikey", PublicKeyMultibase: did.FormatKey([32]byte(public))}},
+		VerificationMethod:   []did.Method{{ID: ref, Type: "Multikey", PublicKeyMultibase: signing.public}},
 		Authentication:       []string{ref},
 		AssertionMethod:      []string{ref},
 		CapabilityInvocation: []string{ref},
@@ -72,8 +74,8 @@ func Generate(withChain bool) (*Identity, *Recovery, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	i := &Identity{fragment: signingFragment, signing: private}
-	if err := i.setDocument(text); err != nil {
+	i := &Identity{fragment: signingFragment, signing: signing}
+	if _, err := i.setDocument(text); err != nil {
 		return nil, nil, err
 	}
 	if withChain {
@@ -84,14 +86,14 @@ func Generate(withChain bool) (*Identity, *Recovery, error) {
 	return i, &Recovery{seed: recoveryKey.Seed()}, nil
 }
 
-func (i *Identity) setDocument(text []byte) error {
-	_, id, err := did.DecodeDocument(text)
+func (i *Identity) setDocument(text []byte) (*did.Document, error) {
+	document, id, err := did.DecodeDocument(text)
 	if err != nil {
-		return fmt.Errorf("inception document: %w", err)
+		return nil, fmt.Errorf("inception document: %w", err)
 	}
 	i.id = id.String()
 	i.document, err = canon.JCS(text)
-	return err
+	return document, err
 }
 
 // DID returns the identity's DID on a network.
@@ -119,7 +121,7 @@ func (i *Identity) ChainKey() ([]byte, error) {
 
 // Save writes the identity to a new file, sealed with the passphrase.
 func (i *Identity) Save(path string, passphrase []byte) error {
-	secret := identitySecret{Document: i.document, Fragment: i.fragment, Signing: canon.B64(i.signing.Seed())}
+	secret := identitySecret{Document: i.document, Fragment: i.fragment, Signing: canon.B64(i.signing.secret)}
 	public := publicPart{ID: i.id}
 	if i.chain != nil {
 		secret.Chain = canon.Hex(i.chain.Serialize())
@@ -167,12 +169,12 @@ func Load(path string, passphrase []byte) (*Identity, error) {
 	if err := canon.Decode(data, &secret); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	seed, err := canon.UnB64(secret.Signing)
-	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%s: the signing key is malformed", path)
+	i := &Identity{fragment: secret.Fragment}
+	document, err := i.setDocument(secret.Document)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	i := &Identity{fragment: secret.Fragment, signing: ed25519.NewKeyFromSeed(seed)}
-	if err := i.setDocument(secret.Document); err != nil {
+	if i.signing, err = secret.key(document); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if secret.Chain != "" {
@@ -183,6 +185,23 @@ func Load(path string, passphrase []byte) (*Identity, error) {
 		i.chain = secp256k1.PrivKeyFromBytes(scalar)
 	}
 	return i, nil
+}
+
+// key returns the signing key, which must be the one that the document names.
+func (s *identitySecret) key(document *did.Document) (signingKey, error) {
+	public, err := document.SigningKey(s.Fragment)
+	if err != nil {
+		return signingKey{}, err
+	}
+	secret, err := canon.UnB64(s.Signing)
+	if err != nil {
+		return signingKey{}, errors.New("the signing key is malformed")
+	}
+	key, err := newKey(public.Algorithm(), secret)
+	if err != nil || key.public != public.String() {
+		return signingKey{}, errors.New("the signing key is not that of the document")
+	}
+	return key, nil
 }
 
 // LoadPublic reads which DID a key file is for, without a passphrase. The answer

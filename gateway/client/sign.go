@@ -1,7 +1,6 @@
 package client
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"time"
@@ -29,9 +28,12 @@ func (s Signer) DID() string { return s.identity.DID(s.network) }
 // KeyID returns the DID URL of the signing key.
 func (s Signer) KeyID() string { return s.DID() + "#" + s.identity.fragment }
 
+// Algorithm returns the algorithm of the signing key.
+func (s Signer) Algorithm() did.Algorithm { return s.identity.signing.alg }
+
 // Sign signs bytes with the identity's key.
 func (s Signer) Sign(message []byte) ([]byte, error) {
-	return ed25519.Sign(s.identity.signing, message), nil
+	return s.identity.signing.sign(message)
 }
 
 // Operation signs an operation and returns it as a compact JWS, and its
@@ -40,7 +42,7 @@ func (s Signer) Sign(message []byte) ([]byte, error) {
 func (s Signer) Operation(body ops.Body, prior string) (jws, reference string, err error) {
 	now := time.Now()
 	item, ref, err := ops.SignRequest(ops.Request{
-		Network: s.network, IssuedAt: uint64(now.Unix()), Expires: uint64(now.Add(Lifetime).Unix()), Prior: prior, Body: body,
+		Alg: s.Algorithm(), Network: s.network, IssuedAt: uint64(now.Unix()), Expires: uint64(now.Add(Lifetime).Unix()), Prior: prior, Body: body,
 	}, s)
 	if err != nil {
 		return "", "", fmt.Errorf("sign operation: %w", err)

@@ -28,7 +28,7 @@ func (w *World) makeKeys() error {
 		name  string
 		chain bool
 	}{{&w.issuer, "issuer", false}, {&w.partner, "partner", false}, {&w.alice, "alice", true}, {&w.bob, "bob", true}} {
-		identity, _, err := client.Generate(p.chain)
+		identity, _, err := client.Generate("EdDSA", p.chain)
 		if err != nil {
 			return err
 		}

@@ -102,8 +102,8 @@ func TestStory(t *testing.T) {
 	w := begin(t)
 	// The consortium accredits the issuer when it founds the ledger, so the
 	// issuer's keys come first; their DID is known without a ledger.
-	w.do("keys", "new", "--out", w.path("issuer"), "--chain")
-	w.do("keys", "new", "--out", w.path("owner.keys"), "--chain")
+	w.do("keys", "new", "--out", w.path("issuer"), "--alg", "ES256")
+	w.do("keys", "new", "--out", w.path("owner.keys"), "--alg", "ES256K", "--chain")
 	issuer, owner := w.path("issuer.keys"), w.path("owner.keys")
 	issuerDID, ownerDID := publicDID(t, issuer), publicDID(t, owner)
 	if err := w.ledger.Found(&submittest.Person{DID: issuerDID}); err != nil {
@@ -193,6 +193,9 @@ func TestUsageAndErrors(t *testing.T) {
 	w.do("keys", "new", "--out", w.path("a"))
 	if exit, _, errOut := w.run("keys", "new", "--out", w.path("a")); exit != 1 || !strings.Contains(errOut, "never overwritten") {
 		t.Errorf("second keys new: %d %s", exit, errOut)
+	}
+	if exit, _, errOut := w.run("keys", "new", "--out", w.path("rsa"), "--alg", "RS256"); exit != 1 || !strings.Contains(errOut, "ES256K") {
+		t.Errorf("keys new --alg RS256: %d %s", exit, errOut)
 	}
 	// Neither file is left without the other.
 	w.write("half.recovery", "")

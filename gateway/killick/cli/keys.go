@@ -14,7 +14,7 @@ import (
 
 func (a *app) keysCommand() *cobra.Command {
 	var chain bool
-	var out string
+	var out, alg string
 	create := &cobra.Command{
 		Use: "new", Short: "Make the keys of a new DID", Args: cobra.NoArgs,
 		Long: `Make the keys of a new DID and write them to two sealed files:
@@ -25,7 +25,7 @@ func (a *app) keysCommand() *cobra.Command {
 
 Nothing is sent. Existing files are never overwritten.`,
 		RunE: func(*cobra.Command, []string) error {
-			identity, recovery, err := client.Generate(chain)
+			identity, recovery, err := client.Generate(alg, chain)
 			if err != nil {
 				return err
 			}
@@ -60,6 +60,7 @@ Nothing is sent. Existing files are never overwritten.`,
 		},
 	}
 	create.Flags().StringVar(&out, "out", "", "`name` of the files, for example alice (required)")
+	create.Flags().StringVar(&alg, "alg", "EdDSA", "`algorithm` of the signing key: EdDSA, ES256 or ES256K")
 	create.Flags().BoolVar(&chain, "chain", false, "add a secp256k1 key for an account on public chains")
 	if err := create.MarkFlagRequired("out"); err != nil {
 		panic(err) // the flag was added above
