@@ -384,7 +384,7 @@ func TestBlocksOfAPeerThatLags(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := client(t, tc.peers, orderers(allTake...))
-			fabric.Quicken(c, 40)
+			fabric.Quicken(c, 10)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var got []uint64

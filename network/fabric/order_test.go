@@ -64,7 +64,7 @@ func (c *chain) peers(t *testing.T) []*fakePeer {
 	return all
 }
 
-// TestOrderersFail has every kind of failing orderer, as "not done" and as "done
+// TestOrderersFail (OD-1) has every kind of failing orderer, as "not done" and as "done
 // although it failed", under both ordering services: the transaction ends up ordered,
 // and the caller knows it.
 func TestOrderersFail(t *testing.T) {
@@ -121,7 +121,7 @@ func TestOrderersFail(t *testing.T) {
 						}
 					}
 					c := clientOf(t, ordering, ledger.peers(t), all)
-					fabric.Quicken(c, 20)
+					fabric.Quicken(c, 8)
 					r, err := c.Execute(ctx, "f")
 					if err != nil || r.Block != 8 || ledger.count() == 0 {
 						t.Errorf("receipt %+v, %v; ordered %d times", r, err, ledger.count())
@@ -147,7 +147,7 @@ func TestAllOrderersFail(t *testing.T) {
 					return nil
 				}
 				c := clientOf(t, ordering, ledger.peers(t), orderers(breaks, breaks, breaks, breaks))
-				fabric.Quicken(c, 20)
+				fabric.Quicken(c, 8)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				if done {
 					ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
@@ -190,7 +190,7 @@ func TestRaftGoesToOne(t *testing.T) {
 	}
 }
 
-// TestRejected has orderers that refuse for good: under Raft nothing happened; under
+// TestRejected (OD-2) has orderers that refuse for good: under Raft nothing happened; under
 // SmartBFT one that lies may still do what it likes with it.
 func TestRejected(t *testing.T) {
 	large := no(common.Status_BAD_REQUEST, "message payload is 11000000 bytes and exceeds maximum allowed 10485760 bytes")
@@ -221,7 +221,9 @@ func TestRejected(t *testing.T) {
 		t.Run(tc.ordering+"/"+tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := clientOf(t, tc.ordering, (&chain{}).peers(t), orderers(tc.answers...))
-			fabric.Quicken(c, 20)
+			if tc.unknown && !tc.rejected {
+				fabric.Quicken(c, 8) // they are asked until time is up
+			}
 			tx, err := c.Prepare("f")
 			if err == nil {
 				err = tx.Endorse(t.Context())
