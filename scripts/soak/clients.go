@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/reward"
@@ -34,8 +35,9 @@ type account struct {
 	identity *client.Identity
 }
 
+// newAccount draws a key of one of the algorithms.
 func newAccount(network string) (*account, error) {
-	identity, _, err := client.Generate(false)
+	identity, _, err := client.Generate(string(did.Algorithms[rand.IntN(len(did.Algorithms))]), false)
 	if err != nil {
 		return nil, err
 	}
