@@ -149,7 +149,7 @@ const stateUnknown = "unknown"
 func render(r submit.Receipt) *killickv1.Operation {
 	o := &killickv1.Operation{
 		Id: hex.EncodeToString(r.ID[:]), Reference: r.Reference, State: string(r.State), Code: r.Code.String(),
-		Advice: r.Code.Advice(), Transaction: r.Transaction, Block: r.Block, Repeated: r.Repeated,
+		Advice: r.Code.Advice(), Transaction: r.Transaction, Validation: r.Validation, Block: r.Block, Repeated: r.Repeated,
 	}
 	switch r.State {
 	case submit.Pending:

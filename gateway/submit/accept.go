@@ -36,7 +36,9 @@ func (t *Ticket) Wait(ctx context.Context) Receipt {
 		case <-waiting:
 			final = it.receipt
 		case <-ctx.Done():
-			return Receipt{ID: it.op, Reference: it.reference(), State: Pending, Repeated: t.repeated}
+			r := t.s.pendingReceipt(it)
+			r.Repeated = t.repeated
+			return r
 		}
 	}
 	r := *final
@@ -208,7 +210,7 @@ func (s *Submitter) Lookup(op [32]byte) (Receipt, error) {
 		r.Reference, r.Key = ref, key
 		return r, nil
 	case waiting != nil:
-		return Receipt{ID: op, Reference: waiting.reference(), State: Pending}, nil
+		return s.pendingReceipt(waiting), nil
 	}
 	return Receipt{}, fault.New(fault.NotFound, "no operation %x came through this gateway or is in a block it has seen", op)
 }

@@ -201,6 +201,12 @@ func (s *Submitter) void(set *settlement) {
 	s.counts.Void++
 	s.counts.Retried += uint64(len(f.items))
 	s.cfg.Log.Info("batch is void and goes again", "tx", f.tx, "items", len(f.items), "reason", set.reason, "conflicting_actors", len(set.culprits))
+	attempted := &attempt{f.tx, set.reason}
+	for _, it := range f.items {
+		if it != nil {
+			it.void = attempted
+		}
+	}
 	if f.lost {
 		return // its items went back to the queue long ago
 	}

@@ -25,7 +25,11 @@ type item struct {
 	twin    *item // another submission of the same operation
 	waiting chan struct{}
 	receipt *Receipt // final when it is there
+	void    *attempt // the newest transaction with it that was void
 }
+
+// attempt is a transaction that is in a block and void.
+type attempt struct{ tx, code string }
 
 // group is what one call submits: it reaches the disk together.
 type group struct {

@@ -22,10 +22,13 @@ type Receipt struct {
 	Reference   string // hour of expiry and id
 	State       State
 	Code        fault.Code
-	Transaction string // that holds the result; empty while pending
-	Key         string // that holds the result; only from Lookup, and only when one does
-	Block       uint64
-	Repeated    bool // the operation had been executed before; this is its first result
+	Transaction string // that holds the result; while pending the newest that was void, if one was
+	// Validation is Fabric's name of the validation code of Transaction: VALID once
+	// there is a result.
+	Validation string
+	Key        string // that holds the result; only from Lookup, and only when one does
+	Block      uint64
+	Repeated   bool // the operation had been executed before; this is its first result
 }
 
 // track makes an item findable. The caller holds mu or is alone.
@@ -106,6 +109,23 @@ func (it *item) receiptOf(o outcome) Receipt {
 	r := Receipt{ID: it.op, Reference: it.reference(), Code: o.code, Transaction: o.tx, Block: o.block, Repeated: o.repeated, State: Done}
 	if o.code != fault.OK {
 		r.State = Refused
+	}
+	if o.tx != "" {
+		r.Validation = validTransaction
+	}
+	return r
+}
+
+// validTransaction is Fabric's name of the code of a transaction that took effect.
+const validTransaction = "VALID"
+
+// pendingReceipt is what is known of an item that is not final.
+func (s *Submitter) pendingReceipt(it *item) Receipt {
+	r := Receipt{ID: it.op, Reference: it.reference(), State: Pending}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it.void != nil {
+		r.Transaction, r.Validation = it.void.tx, it.void.code
 	}
 	return r
 }

@@ -198,12 +198,16 @@ type Operation struct {
 	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
 	// What to do about it.
 	Advice string `protobuf:"bytes,6,opt,name=advice,proto3" json:"advice,omitempty"`
-	// Id of the Fabric transaction that holds the result.
+	// Id of the Fabric transaction that holds the result; while the operation is
+	// pending, of the newest one that carried it and was void, if one was.
 	Transaction string `protobuf:"bytes,7,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	// Number of the block that holds the result.
 	Block uint64 `protobuf:"varint,8,opt,name=block,proto3" json:"block,omitempty"`
 	// Whether the result is that of an earlier submission of the same operation.
-	Repeated      bool `protobuf:"varint,9,opt,name=repeated,proto3" json:"repeated,omitempty"`
+	Repeated bool `protobuf:"varint,9,opt,name=repeated,proto3" json:"repeated,omitempty"`
+	// Fabric's validation code of the transaction by name: VALID once there is a
+	// result. A void transaction changed nothing; its operations go again.
+	Validation    string `protobuf:"bytes,10,opt,name=validation,proto3" json:"validation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -299,6 +303,13 @@ func (x *Operation) GetRepeated() bool {
 		return x.Repeated
 	}
 	return false
+}
+
+func (x *Operation) GetValidation() string {
+	if x != nil {
+		return x.Validation
+	}
+	return ""
 }
 
 type GetOperationRequest struct {
@@ -1785,7 +1796,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x13SubmitBatchResponse\x125\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x15.killick.v1.OperationR\n" +
-	"operations\"\xe3\x01\n" +
+	"operations\"\x83\x02\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x14\n" +
@@ -1795,7 +1806,11 @@ const file_killick_proto_rawDesc = "" +
 	"\x06advice\x18\x06 \x01(\tR\x06advice\x12 \n" +
 	"\vtransaction\x18\a \x01(\tR\vtransaction\x12\x14\n" +
 	"\x05block\x18\b \x01(\x04R\x05block\x12\x1a\n" +
-	"\brepeated\x18\t \x01(\bR\brepeated\"%\n" +
+	"\brepeated\x18\t \x01(\bR\brepeated\x12\x1e\n" +
+	"\n" +
+	"validation\x18\n" +
+	" \x01(\tR\n" +
+	"validation\"%\n" +
 	"\x13GetOperationRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"'\n" +
 	"\x15GetTransactionRequest\x12\x0e\n" +
