@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS event (contract TEXT NOT NULL, number INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS scanned (chain TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
 
 // kept are the prefixes of keys whose present value is kept under state.
-var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/"}
+var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "sweep/"}
 
 // openIndex opens or creates the index. post is the pause between anchors.
 func openIndex(path, chaincode string, post uint64) (*index, error) {
@@ -157,8 +157,10 @@ func (w *indexer) run() error {
 }
 
 // ours are the functions by which anchors speak to each other on the ledger.
-// They alone cause no checkpoint: each would cause the next one.
+// They alone cause no checkpoint: each would cause the next one, and a sweep once
+// an hour for ever.
 var ours = map[string]bool{
+	"ops:Sweep":         true,
 	"checkpoint:Cosign": true, "checkpoint:Accept": true, "checkpoint:Receipt": true,
 	"reward:Sign": true, "reward:Reserve": true,
 }
@@ -187,6 +189,9 @@ func (w *indexer) transaction(t block.Tx) error {
 			continue
 		}
 		key := string(wr.Key)
+		if wr.Delete != block.Put && strings.HasPrefix(key, "op/") {
+			continue // swept: its proof is that of the write before
+		}
 		if err := w.exec(`INSERT INTO write VALUES (?, ?, ?, ?)`, key, int64(w.block.Number), t.Index, n); err != nil {
 			return err
 		}

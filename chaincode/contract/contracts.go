@@ -43,6 +43,7 @@ type operations struct{ contractapi.Contract }
 func (*operations) Init(ctx *Context) (string, error)      { return run(ctx) }
 func (*operations) Apply(ctx *Context) (string, error)     { return run(ctx) }
 func (*operations) Batch(ctx *Context) (string, error)     { return run(ctx) }
+func (*operations) Sweep(ctx *Context) (string, error)     { return run(ctx) }
 func (*operations) Check(ctx *Context) (string, error)     { return run(ctx) }
 func (*operations) Explain(ctx *Context) (string, error)   { return run(ctx) }
 func (*operations) Network(ctx *Context) (string, error)   { return run(ctx) }

@@ -19,7 +19,7 @@ type Access struct {
 // Common are the keys that whole batches read whatever they carry. Organisations
 // change them, seldom: each change voids what is in flight, and nobody's operation
 // is to blame.
-var Common = []string{govern.NetworkKey, reward.CurrentKey}
+var Common = []string{govern.NetworkKey, SweptKey, reward.CurrentKey}
 
 // Accesses returns the keys that the operation reads besides the Common ones,
 // its guard first. It needs an operation that Admit has taken. What it only writes

@@ -89,7 +89,7 @@ func refused(err error) (Outcome, error) {
 
 // prefetch reads in one go what the operations are going to read.
 func prefetch(tx *ledger.Tx, items []*signed) error {
-	keys := make([]string, 0, 5*len(items))
+	keys := append(make([]string, 0, 5*len(items)), SweptKey)
 	for _, s := range items {
 		if s == nil {
 			continue
@@ -145,6 +145,9 @@ func (e *Engine) verifyBatch(tx *ledger.Tx, items []*signed) error {
 // transaction up.
 func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Outcome, error) {
 	op := s.op
+	if err := checkSwept(tx, op.Call.Ref.Hour); err != nil {
+		return refused(err)
+	}
 	key, err := e.signingKey(tx, op)
 	if err == nil && (!s.good || !key.Equal(s.key)) {
 		err = op.verify(key)

@@ -69,6 +69,9 @@ var functions = []Function{
 	{Name: "ops:Init", Args: 1, Writes: true, Organisation: true, run: initialise},
 	{Name: "ops:Apply", Args: 1, Writes: true, run: (*Engine).apply},
 	{Name: "ops:Batch", Args: 1, Writes: true, run: (*Engine).batch},
+	{Name: "ops:Sweep", Writes: true, Organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
+		return sweep(tx, n)
+	})},
 	{Name: "ops:Check", Args: 1, run: (*Engine).check},
 	{Name: "ops:Explain", Args: 1, run: (*Engine).explain},
 	{Name: "ops:Network", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {

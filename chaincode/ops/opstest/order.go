@@ -1,0 +1,67 @@
+package opstest
+
+import (
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+)
+
+// Endorsed is a batch that was executed on the state of its time and waits for
+// an orderer, however long that takes.
+type Endorsed struct {
+	Response []byte
+	Reads    map[string]string // keys that it read, with their values; "" is absent
+	writes   []ledger.Entry
+}
+
+// Endorse executes a batch and commits nothing.
+func (w *World) Endorse(items ...ops.Item) *Endorsed {
+	w.t.Helper()
+	frame, err := ops.EncodeFrame(items)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	seen := &reader{Memory: w.Store, reads: map[string]string{}}
+	tx := ledger.Begin(seen, w.Now, ledger.Caller{})
+	answer, err := w.Engine.Invoke(tx, "ops:Batch", [][]byte{frame})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &Endorsed{answer, seen.reads, tx.Changes()}
+}
+
+// Order commits an endorsed batch unless what it read has changed. Fabric compares
+// versions of keys in place of values, and of absent keys no more than that they
+// are absent, which is what matters here.
+func (w *World) Order(e *Endorsed) (valid bool) {
+	w.t.Helper()
+	for key, was := range e.Reads {
+		if now, err := w.Store.Get(key); err != nil || string(now) != was {
+			return false
+		}
+	}
+	for _, change := range e.writes {
+		if err := w.Store.Put(change.Key, change.Value); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return true
+}
+
+type reader struct {
+	*ledger.Memory
+	reads map[string]string
+}
+
+func (r *reader) Get(key string) ([]byte, error) {
+	value, err := r.Memory.Get(key)
+	r.reads[key] = string(value)
+	return value, err
+}
+
+func (r *reader) GetMany(keys []string) ([][]byte, error) {
+	values, err := r.Memory.GetMany(keys)
+	for i, key := range keys {
+		r.reads[key] = string(values[i])
+	}
+	return values, err
+}
