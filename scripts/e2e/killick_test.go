@@ -35,8 +35,9 @@ func TestKillick(t *testing.T) {
 	t.Run("ChaincodeDoor", n.chaincodeDoor)
 	t.Run("Strangers", n.strangers)
 	t.Run("OneMemberAlone", n.oneMemberAlone)
-	t.Run("Endorsement", n.endorsement)
 	t.Run("Faults", n.faults)
+	t.Run("NobodyDiffers", n.nobodyDiffers)
+	t.Run("Endorsement", n.endorsement) // one organisation does
 }
 
 // network is a running consortium and all the ways to it.
