@@ -116,8 +116,8 @@ const opPay = 30
 func Operations() []string { return slices.Sorted(maps.Values(operations)) }
 
 func (c *claims) operation(rest string, value []byte) error {
-	hour, id, _ := strings.Cut(rest, "/")
-	ref := hour + "-" + id
+	expiry, id, _ := strings.Cut(rest, "/")
+	ref := expiry + "-" + id
 	if err := checkReference(ref); err != nil {
 		return err
 	}
@@ -180,8 +180,8 @@ func (c *claims) record(ref string, value []byte) error {
 	code, version, owner, commitment, size := in.U8(), in.U32(), in.Fixed(20), in.Hash(), in.U64()
 	by := ref // the first version does not say who wrote it
 	if version > 1 {
-		hour, id := in.U32(), in.Hash()
-		by = fmt.Sprintf("%08x-%x", hour, id)
+		expiry, id := in.U32(), in.Hash()
+		by = fmt.Sprintf("%08x-%x", expiry, id)
 	}
 	schema, location := string(in.Var8()), string(in.Var16())
 	if err := in.Done(); err != nil {
@@ -216,9 +216,9 @@ func (c *claims) didOf(id []byte) string { return "did:killick:" + c.network + "
 
 func checkReference(ref string) error {
 	if len(ref) == 8+1+64 && ref[8] == '-' {
-		_, hour := canon.UnHex(ref[:8], 4)
+		_, expiry := canon.UnHex(ref[:8], 4)
 		_, id := canon.UnHex(ref[9:], 32)
-		if hour == nil && id == nil {
+		if expiry == nil && id == nil {
 			return nil
 		}
 	}

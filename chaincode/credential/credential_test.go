@@ -42,7 +42,7 @@ func TestLifeOfACredential(t *testing.T) {
 	refuse(other, &ops.CredentialRevoke{Credential: ref.String()}, v.Hash, fault.NotOwner)
 	refuse(issuer, &ops.CredentialRevoke{Credential: ref.String()}, digest, fault.StalePrior)
 	unknown := *issue
-	unknown.Schema = ledger.Reference{Hour: 1}.String()
+	unknown.Schema = ledger.Reference{Expiry: 1}.String()
 	refuse(issuer, &unknown, "", fault.NotFound)
 	for _, change := range []func(*ops.CredentialIssue){
 		func(i *ops.CredentialIssue) { i.ValidUntil = i.ValidFrom },

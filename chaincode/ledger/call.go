@@ -33,17 +33,18 @@ func ParseID(text string) (ID, error) {
 	return id, nil
 }
 
-// Reference names an operation and what it created: the hour in which the
-// operation expires, so that keys are ordered by time, and its id.
+// Reference names an operation and what it created: the second in which the
+// operation expires, so that keys grow with time and look-ups of new ones stay in
+// the newest part of state, and its id.
 type Reference struct {
-	Hour uint32
-	ID   [32]byte
+	Expiry uint32 // seconds since 1970, to 2106
+	ID     [32]byte
 }
 
-// String returns the reference as `<hour, 8 hex>-<id, 64 hex>`.
+// String returns the reference as `<expiry, 8 hex>-<id, 64 hex>`.
 func (r Reference) String() string {
 	text := make([]byte, 0, 73)
-	text = AppendHex32(text, r.Hour)
+	text = AppendHex32(text, r.Expiry)
 	text = append(text, '-')
 	return string(hex.AppendEncode(text, r.ID[:]))
 }
@@ -53,15 +54,15 @@ func ParseReference(text string) (Reference, error) {
 	if len(text) != 73 || text[8] != '-' {
 		return Reference{}, errors.New("a reference is 8 hex digits, a hyphen and 64 hex digits")
 	}
-	hour, err := strconv.ParseUint(text[:8], 16, 32)
+	expiry, err := strconv.ParseUint(text[:8], 16, 32)
 	if err != nil {
-		return Reference{}, fmt.Errorf("reference: hour %q", text[:8])
+		return Reference{}, fmt.Errorf("reference: expiry %q", text[:8])
 	}
 	raw, err := hex.DecodeString(text[9:])
 	if err != nil {
 		return Reference{}, fmt.Errorf("reference: id %q", text[9:])
 	}
-	r := Reference{uint32(hour), [32]byte(raw)}
+	r := Reference{uint32(expiry), [32]byte(raw)}
 	if r.String() != text {
 		return Reference{}, errors.New("reference: hex digits must be lower case")
 	}

@@ -123,7 +123,7 @@ func BenchmarkRollback(b *testing.B) {
 }
 
 func TestReference(t *testing.T) {
-	r := ledger.Reference{Hour: 0x78f3a, ID: [32]byte{0: 0xab, 31: 0xcd}}
+	r := ledger.Reference{Expiry: 0x78f3a, ID: [32]byte{0: 0xab, 31: 0xcd}}
 	text := "00078f3a-ab000000000000000000000000000000000000000000000000000000000000cd"
 	if r.String() != text {
 		t.Errorf("String = %s", r)

@@ -145,7 +145,7 @@ func (e *Engine) verifyBatch(tx *ledger.Tx, items []*signed) error {
 // transaction up.
 func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Outcome, error) {
 	op := s.op
-	if err := checkSwept(tx, op.Call.Ref.Hour); err != nil {
+	if err := checkSwept(tx, op.Call.Ref.Expiry/3600); err != nil {
 		return refused(err)
 	}
 	key, err := e.signingKey(tx, op)

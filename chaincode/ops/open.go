@@ -128,12 +128,12 @@ func open(item Item, headerOf func([]byte) (*header, error)) (*Operation, error)
 		}
 		o.Call.Prior = *p.Prior
 	}
-	if p.Exp/3600 > 1<<32-1 {
+	if p.Exp > 1<<32-1 {
 		return nil, fault.New(fault.LifetimeTooLong, "exp %d", p.Exp)
 	}
 	o.kind, o.Name, o.IssuedAt, o.Expires = k, p.Op, p.Iat, p.Exp
 	o.Call.Network = p.Net
-	o.Call.Ref = Reference{Hour: uint32(p.Exp / 3600), ID: canon.Sum(o.input)}
+	o.Call.Ref = Reference{Expiry: uint32(p.Exp), ID: canon.Sum(o.input)}
 	o.Body = k.body()
 	return o, canon.Decode(p.Body, o.Body, k.fields...)
 }

@@ -43,7 +43,7 @@ var (
 	iat = fmt.Sprintf(`"iat":%d`, opstest.Start)
 	exp = fmt.Sprintf(`"exp":%d`, opstest.Start+60)
 	net = fmt.Sprintf(`"net":%q`, opstest.Network)
-	ref = ledger.Reference{Hour: 1, ID: [32]byte{1}}.String()
+	ref = ledger.Reference{Expiry: 1, ID: [32]byte{1}}.String()
 )
 
 // refusals has alice, whose DID exists, with a record and money; bob, whose DID

@@ -22,7 +22,7 @@ const (
 
 // ResultKey returns the state key of an operation's result.
 func ResultKey(r Reference) string {
-	key := ledger.AppendHex32(append(make([]byte, 0, 76), resultPrefix...), r.Hour)
+	key := ledger.AppendHex32(append(make([]byte, 0, 76), resultPrefix...), r.Expiry)
 	return string(append(append(key, '/'), canon.Hex(r.ID[:])...))
 }
 

@@ -71,7 +71,7 @@ func SignRequest(r Request, signer Signer) (Item, Reference, error) {
 		return Item{}, Reference{}, err
 	}
 	item, err := Sign(head, body, signer)
-	return item, Reference{Hour: uint32(r.Expires / 3600), ID: canon.Sum(item.input())}, err
+	return item, Reference{Expiry: uint32(r.Expires), ID: canon.Sum(item.input())}, err
 }
 
 // NewDID returns the DID that an inception document makes on a network.

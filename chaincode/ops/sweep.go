@@ -98,7 +98,7 @@ func raise(tx *ledger.Tx, from string, end uint32) (*Swept, error) {
 		return nil, err
 	}
 	notDue := fault.New(fault.NotDue, "no result is %d hours past by the checkpoints' clock", sweepAfter)
-	if head == nil || head.Time/3600 < sweepAfter+1 || head.Time/3600 > 1<<32-1 {
+	if head == nil || head.Time/3600 < sweepAfter+1 || head.Time > 1<<32-1 {
 		return nil, notDue
 	}
 	hour := uint32(head.Time/3600) - sweepAfter - 1
@@ -130,5 +130,5 @@ func sweptAfter(tx *ledger.Tx) (string, error) {
 // hourKey comes before the keys of an hour's results and after those of earlier
 // hours.
 func hourKey(hour uint32) string {
-	return string(ledger.AppendHex32([]byte(resultPrefix), hour))
+	return string(ledger.AppendHex32([]byte(resultPrefix), hour*3600))
 }

@@ -125,13 +125,13 @@ func TestSweep(t *testing.T) {
 	const past = 2500
 	base := uint32(w.Now / hour)
 	for i := range past {
-		key := ops.ResultKey(ops.Reference{Hour: base - 50 - uint32(i%7), ID: [32]byte{byte(i), byte(i >> 8)}})
+		key := ops.ResultKey(ops.Reference{Expiry: (base-50-uint32(i%7))*3600 + uint32(i*13%3600), ID: [32]byte{byte(i), byte(i >> 8)}})
 		if err := w.Store.Put(key, value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	recent := ops.ResultKey(ops.Reference{Hour: base - 2})
-	due := ops.ResultKey(ops.Reference{Hour: base - 3})
+	recent := ops.ResultKey(ops.Reference{Expiry: (base - 2) * 3600})
+	due := ops.ResultKey(ops.Reference{Expiry: (base-2)*3600 - 1})
 	for _, key := range []string{recent, due} {
 		if err := w.Store.Put(key, value); err != nil {
 			t.Fatal(err)

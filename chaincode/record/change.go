@@ -105,7 +105,7 @@ func (d *Delete) Apply(tx *ledger.Tx, call ledger.Call) (detail []byte, err erro
 }
 
 // replace writes the next version of a record after change and returns the
-// result's detail: version, op id and hour of the record.
+// result's detail: version, op id and expiry of the record.
 func replace(tx *ledger.Tx, call ledger.Call, refText string, change func(*Value) error) ([]byte, error) {
 	ref, err := ledger.ParseReference(refText)
 	if err != nil {
@@ -140,11 +140,11 @@ type Detail struct {
 	Record  ledger.Reference
 }
 
-// Encode returns version, op id and hour (docs/formats/operation.md section 3).
+// Encode returns version, op id and expiry (docs/formats/operation.md section 3).
 func (d Detail) Encode() []byte {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, 40), d.Version)
 	b = append(b, d.Record.ID[:]...)
-	return binary.BigEndian.AppendUint32(b, d.Record.Hour)
+	return binary.BigEndian.AppendUint32(b, d.Record.Expiry)
 }
 
 // DecodeDetail reads what Encode writes. Errors: fault.Malformed.
@@ -152,7 +152,7 @@ func DecodeDetail(b []byte) (Detail, error) {
 	if len(b) != 40 {
 		return Detail{}, fault.New(fault.Malformed, "detail of %d bytes, want 40", len(b))
 	}
-	return Detail{binary.BigEndian.Uint32(b), ledger.Reference{ID: [32]byte(b[4:36]), Hour: binary.BigEndian.Uint32(b[36:])}}, nil
+	return Detail{binary.BigEndian.Uint32(b), ledger.Reference{ID: [32]byte(b[4:36]), Expiry: binary.BigEndian.Uint32(b[36:])}}, nil
 }
 
 // Read returns a record and its stored value. Errors: fault.NotFound.

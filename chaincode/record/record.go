@@ -49,7 +49,7 @@ func VersionKey(ref string, version uint32) string {
 func (v *Value) Encode() []byte {
 	r := canon.NewRecord(valueType).U8(v.Status).U32(v.Version).Fixed(v.Owner[:]).Fixed(v.Commitment[:]).U64(v.Size)
 	if v.Version > 1 {
-		r.U32(v.By.Hour).Fixed(v.By.ID[:])
+		r.U32(v.By.Expiry).Fixed(v.By.ID[:])
 	}
 	return r.Var8([]byte(v.Schema)).Var16([]byte(v.Location)).Bytes()
 }
@@ -63,7 +63,7 @@ func Decode(ref ledger.Reference, data []byte) (*Value, error) {
 	v.Commitment = r.Hash()
 	v.Size = r.U64()
 	if v.Version > 1 {
-		v.By = ledger.Reference{Hour: r.U32(), ID: r.Hash()}
+		v.By = ledger.Reference{Expiry: r.U32(), ID: r.Hash()}
 	}
 	v.Schema = string(r.Var8())
 	v.Location = string(r.Var16())

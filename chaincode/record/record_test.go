@@ -59,7 +59,7 @@ func TestLifeOfARecord(t *testing.T) {
 
 func TestQueriesRefuse(t *testing.T) {
 	w := opstest.New(t)
-	unknown := ledger.Reference{Hour: 1}.String()
+	unknown := ledger.Reference{Expiry: 1}.String()
 	for _, function := range []string{"record:Read", "record:History", "credential:Read", "credential:Schema", "ops:Operation"} {
 		for ref, code := range map[string]fault.Code{unknown: fault.NotFound, "": fault.InvalidValue, strings.ToUpper(unknown) + "A": fault.InvalidValue} {
 			if _, err := w.Invoke(ledger.Caller{}, function, ref); fault.Of(err) != code {
@@ -75,7 +75,7 @@ func FuzzDecode(f *testing.F) {
 	v.Version = 2
 	f.Add(v.Encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, err := record.Decode(ledger.Reference{Hour: 1}, data)
+		v, err := record.Decode(ledger.Reference{Expiry: 1}, data)
 		if err == nil && !bytes.Equal(v.Encode(), data) {
 			t.Errorf("%x encodes as %x", data, v.Encode())
 		}

@@ -64,7 +64,7 @@ func (it *item) operation() (*ops.Operation, error) {
 // name sets what an item is known by.
 func (it *item) name(o *ops.Operation) (err error) {
 	ref := o.Reference()
-	it.op, it.hour, it.exp = ref.ID, ref.Hour, o.Expires
+	it.op, it.hour, it.exp = ref.ID, ref.Expiry, o.Expires
 	it.actor = o.Call.Actor
 	it.raw, err = ops.EncodeFrame([]ops.Item{o.Item})
 	return err
@@ -88,7 +88,7 @@ func (it *item) fill(o *ops.Operation) error {
 	return it.name(o)
 }
 
-func (it *item) reference() string { return ops.Reference{Hour: it.hour, ID: it.op}.String() }
+func (it *item) reference() string { return ops.Reference{Expiry: it.hour, ID: it.op}.String() }
 
 // frameOf encodes a batch. The queue has kept it within the limits.
 func frameOf(items []*item) ([]byte, error) {

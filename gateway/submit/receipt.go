@@ -19,7 +19,7 @@ const (
 // Receipt is what is known of an operation.
 type Receipt struct {
 	ID          [32]byte
-	Reference   string // hour of expiry and id
+	Reference   string // second of expiry and id
 	State       State
 	Code        fault.Code
 	Transaction string // that holds the result; while pending the newest that was void, if one was

@@ -188,7 +188,7 @@ type Operation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// SHA-256 of the signing input; empty when the operation could not be read.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Hour of expiry and id: the name of what the operation created.
+	// Second of expiry and id: the name of what the operation created.
 	Reference string `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
 	// pending, done, refused or unknown.
 	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`

@@ -53,7 +53,7 @@ func (r *receipt) print(w io.Writer) {
 func (a *app) operationCommand() *cobra.Command {
 	show := &cobra.Command{
 		Use: "operation ID", Short: "Look an operation up by its id or reference", Args: cobra.ExactArgs(1),
-		Long: "Look an operation up by its id (64 hex digits) or its reference (hour and id). The gateway\nknows what came through it and what is in the blocks that it has seen.",
+		Long: "Look an operation up by its id (64 hex digits) or its reference (second of expiry and id). The gateway\nknows what came through it and what is in the blocks that it has seen.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.connected(c, func(ctx context.Context, gateway *client.Client) error {
 				o, err := gateway.Operation(ctx, args[0])
