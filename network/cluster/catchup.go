@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/killick-ledger/killick/network/topology"
@@ -18,10 +19,18 @@ import (
 // stuckAfter is how long an orderer may stay at one height while others are ahead.
 const stuckAfter = 30 * time.Second
 
-// orderersCatchUp waits until every orderer is as far as the furthest was at first.
-// One that was started again counts for nothing until then: if another failed
-// meanwhile, too few would be left to order anything, and up would have said that
-// all is well.
+const (
+	// inStep is how often in a row orderers must be found within a block of each other.
+	inStep = 3
+	// inStepWithin bounds the wait for that: under a load that fills the machine it may
+	// not come, and the network works all the same.
+	inStepWithin = 20 * time.Second
+)
+
+// orderersCatchUp waits until every orderer is as far as the furthest was at first,
+// and then, under SmartBFT, until they go in step. One that was started again counts
+// for nothing until then: if the leader failed meanwhile, too few would be left to
+// choose another, and up would have said that all is well.
 func (c *Cluster) orderersCatchUp(ctx context.Context) error {
 	var nodes []topology.Node
 	for _, o := range c.Orgs() {
@@ -52,6 +61,40 @@ func (c *Cluster) orderersCatchUp(ctx context.Context) error {
 			if time.Since(moved) > stuckAfter {
 				return fmt.Errorf("%s stays at %d blocks while others have %d (%v); its log is %s", n.Name, heights[i], target, err, c.procs.logFile(n.Name))
 			}
+		}
+	}
+	if c.Ordering == topology.SmartBFT {
+		return c.orderersInStep(ctx, nodes)
+	}
+	return nil
+}
+
+// orderersInStep waits until no orderer is more than a block behind, some times in a
+// row. What one that is two or more behind says in a change of leaders does not
+// count, and fetching blocks from others it may stay so for as long as they order
+// faster than it fetches.
+func (c *Cluster) orderersInStep(ctx context.Context, nodes []topology.Node) error {
+	deadline := time.Now().Add(inStepWithin)
+	for good := 0; good < inStep && time.Now().Before(deadline); {
+		select {
+		case <-time.After(againAfter):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		heights := make([]uint64, len(nodes))
+		var all sync.WaitGroup
+		for i, n := range nodes {
+			all.Go(func() {
+				if h, err := ordererHeight(ctx, n, c.Channel); err == nil {
+					heights[i] = h
+				}
+			})
+		}
+		all.Wait()
+		if slices.Max(heights)-slices.Min(heights) <= 1 {
+			good++
+		} else {
+			good = 0
 		}
 	}
 	return nil
