@@ -53,7 +53,7 @@ func openBank(ctx context.Context, n *network, algorithms []string, accounts int
 		return nil, err
 	}
 	digest := canon.Sum([]byte("schema"))
-	item, ref, err := b.issuers[0].signed(b.network, &ops.CredentialSchema{Name: "bench", Digest: canon.Hex(digest[:])})
+	item, ref, err := b.issuers[0].signed(&ops.CredentialSchema{Name: "bench", Digest: canon.Hex(digest[:])})
 	if err != nil {
 		return nil, err
 	}
@@ -130,19 +130,6 @@ func apply(ctx context.Context, n *network, items []ops.Item) error {
 	}
 	return nil
 }
-
-func (a *account) sign(network string, body ops.Body) (ops.Item, error) {
-	item, _, err := a.signed(network, body)
-	return item, err
-}
-
-func (a *account) signed(network string, body ops.Body) (ops.Item, ops.Reference, error) {
-	now := uint64(time.Now().Unix())
-	return ops.SignRequest(ops.Request{Network: network, IssuedAt: now, Expires: now + uint64(lifetime.Seconds()), Body: body}, a)
-}
-
-// lifetime of operations: longer than any run takes from signing to sending.
-const lifetime = 12 * time.Hour
 
 // parallel runs f for 0 to n-1 on all cores.
 func parallel(n int, f func(i int) error) error {

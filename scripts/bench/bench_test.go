@@ -129,25 +129,39 @@ func TestTally(t *testing.T) {
 }
 
 // What is measured lies between two blocks: the first after the warm-up is not in
-// it, the first after the window is the last.
+// it, the first after the window is the last, unless there are few.
 func TestMeterMeasuresBetweenBlocks(t *testing.T) {
-	m := newMeter(nil, time.Second, 2*time.Second)
-	start := m.begin.Add(-time.Second)
-	for _, at := range []time.Duration{500, 1200, 1700, 2900, 3400, 3600} {
-		b := &block.Block{Txs: []block.Tx{batchTx(t, block.CodeValid, 0, 0)}}
-		if err := m.take(b, 10, start.Add(at*time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
+	for _, tt := range []struct {
+		name   string
+		blocks []time.Duration // ms from the start; the window is from 1,000 to 3,000
+		valid  int
+		window time.Duration
+		over   bool
+	}{
+		{"many", []time.Duration{500, 1200, 1400, 1700, 2200, 2900, 3400, 3600}, 10, 2200, true},
+		{"few", []time.Duration{500, 1200, 3400, 3600, 3700, 3800, 3900, 4000}, 10, 2700, true},
+		{"few for long", []time.Duration{1200, 3400, 8100, 8200}, 4, 6900, true},
+		{"dry", []time.Duration{1200, 1400}, 2, 200, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMeter(nil, time.Second, 2*time.Second)
+			start := m.begin.Add(-time.Second)
+			for _, at := range tt.blocks {
+				b := &block.Block{Txs: []block.Tx{batchTx(t, block.CodeValid, 0, 0)}}
+				if err := m.take(b, 10, start.Add(at*time.Millisecond)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var r row
+			if err := m.result(&r); err != nil {
+				t.Fatal(err)
+			}
+			if r.valid != tt.valid || r.window != tt.window*time.Millisecond || m.over() != tt.over {
+				t.Errorf("%d operations in %s, over %t; want %d in %d ms, %t", r.valid, r.window, m.over(), tt.valid, tt.window, tt.over)
+			}
+		})
 	}
-	var r row
-	if err := m.result(&r); err != nil {
-		t.Fatal(err)
-	}
-	if r.valid != 6 || r.window != 2200*time.Millisecond || !m.over() {
-		t.Errorf("%d operations in %s, over %t; want 6 in 2.2s", r.valid, r.window, m.over())
-	}
-	empty := newMeter(nil, 0, 0)
-	if err := empty.result(&r); err == nil {
+	if err := newMeter(nil, 0, 0).result(new(row)); err == nil {
 		t.Error("a row without blocks has a result")
 	}
 }
@@ -223,11 +237,11 @@ func TestNamesAreUnique(t *testing.T) {
 
 func known() prices {
 	p := prices{
-		p256Sign: 24 * time.Microsecond, p256Verify: 48 * time.Microsecond, secp256k1Verify: 100 * time.Microsecond,
-		ed25519Verify: map[int]time.Duration{}, hashByte: .57, tlsByte: 1.2, levelPut: refLevelPut,
+		p256Sign: 24 * time.Microsecond, p256Verify: 48 * time.Microsecond, es256: 48 * time.Microsecond, es256K: 100 * time.Microsecond,
+		ed25519: map[int]time.Duration{}, hashByte: .57, tlsByte: 1.2, levelPut: refLevelPut,
 	}
 	for _, n := range ed25519Sizes {
-		p.ed25519Verify[n] = 20 * time.Microsecond
+		p.ed25519[n] = 20 * time.Microsecond
 	}
 	return p
 }

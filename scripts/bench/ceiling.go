@@ -49,9 +49,9 @@ func (p prices) ceiling(r row, cores int) float64 {
 func (p prices) signature(algorithm string, batch int) time.Duration {
 	switch algorithm {
 	case es256:
-		return p.p256Verify
+		return p.es256
 	case es256K:
-		return p.secp256k1Verify
+		return p.es256K
 	}
 	size := 1
 	for _, n := range ed25519Sizes {
@@ -59,5 +59,5 @@ func (p prices) signature(algorithm string, batch int) time.Duration {
 			size = n
 		}
 	}
-	return p.ed25519Verify[size]
+	return p.ed25519[size]
 }

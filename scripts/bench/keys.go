@@ -1,61 +1,79 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"fmt"
+	"time"
 
-	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/gateway/client"
 )
 
 // The signature algorithms of users.
 const (
-	edDSA  = "EdDSA"
-	es256  = "ES256"
-	es256K = "ES256K"
+	edDSA  = string(did.EdDSA)
+	es256  = string(did.ES256)
+	es256K = string(did.ES256K)
 )
 
 // algorithms are all that the ledger takes.
-var algorithms = []string{edDSA}
+var algorithms = []string{edDSA, es256, es256K}
 
 // account is a user of the load: one key, one DID.
 type account struct {
+	client.Signer
 	did    string
 	kid    string
-	key    ed25519.PrivateKey
 	create ops.Item // the operation that makes the DID
 }
 
-// KeyID implements ops.Signer.
+// KeyID implements ops.Signer; the name is kept, for it is asked for often.
 func (a *account) KeyID() string { return a.kid }
-
-// Sign implements ops.Signer.
-func (a *account) Sign(message []byte) ([]byte, error) { return ed25519.Sign(a.key, message), nil }
 
 // newAccount draws a key and signs the operation that creates its DID.
 func newAccount(network, algorithm string) (*account, error) {
-	if algorithm != edDSA {
-		return nil, fmt.Errorf("no algorithm %s", algorithm)
-	}
-	public, private, err := ed25519.GenerateKey(nil)
+	identity, _, err := client.Generate(algorithm, false)
 	if err != nil {
 		return nil, err
 	}
-	commitment := canon.Sum(did.KeyBytes([32]byte(public)))
-	document, err := canon.Marshal(did.Document{
-		VerificationMethod:   []did.Method{{ID: "#key-1", Type: "Multikey", PublicKeyMultibase: did.FormatKey([32]byte(public))}},
-		CapabilityInvocation: []string{"#key-1"},
-		Recovery:             canon.B64(commitment[:]),
-	})
-	if err != nil {
-		return nil, err
-	}
-	name, _, err := ops.NewDID(network, document)
-	if err != nil {
-		return nil, err
-	}
-	a := &account{did: name, kid: name + "#key-1", key: private}
-	a.create, err = a.sign(network, &ops.DIDCreate{Document: document})
+	a := &account{Signer: identity.On(network)}
+	a.did, a.kid = a.Signer.DID(), a.Signer.KeyID()
+	a.create, err = a.sign(&ops.DIDCreate{Document: identity.Document()})
 	return a, err
+}
+
+// lifetime of operations: longer than any run takes from signing to sending.
+const lifetime = 12 * time.Hour
+
+func (a *account) sign(body ops.Body) (ops.Item, error) {
+	item, _, err := a.signed(body)
+	return item, err
+}
+
+func (a *account) signed(body ops.Body) (ops.Item, ops.Reference, error) {
+	now := uint64(time.Now().Unix())
+	return ops.SignRequest(ops.Request{
+		Alg: a.Algorithm(), Network: a.Network(), IssuedAt: now, Expires: now + uint64(lifetime.Seconds()), Body: body,
+	}, a)
+}
+
+// publicKey is the key of a fresh account, with a signature over a message.
+func publicKey(algorithm string, message []byte) (*did.PublicKey, []byte, error) {
+	identity, _, err := client.Generate(algorithm, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	document, _, err := did.DecodeDocument(identity.Document())
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := document.SigningKey(document.VerificationMethod[0].ID[1:])
+	if err != nil {
+		return nil, nil, err
+	}
+	signature, err := identity.On("price").Sign(message)
+	if err == nil && !key.Verify(message, signature) {
+		err = fmt.Errorf("a signature with %s does not verify", algorithm)
+	}
+	return key, signature, err
 }

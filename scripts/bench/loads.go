@@ -114,7 +114,7 @@ func (b *bank) item(s spec, d draw, turn int) (ops.Item, error) {
 		}
 		return a.create, nil
 	}
-	item, err := actor.sign(b.network, body)
+	item, err := actor.sign(body)
 	if d.fate == badSignature {
 		item.Signature = slices.Clone(item.Signature)
 		item.Signature[len(item.Signature)/4] ^= 1

@@ -25,6 +25,7 @@ type settings struct {
 	bin      string
 	accounts int
 	window   time.Duration // that each row is measured for
+	limit    time.Duration // of the whole run; rows that it does not come to have failed
 	out      string        // file in which the table is replaced
 	write    bool
 	quick    bool
@@ -43,6 +44,7 @@ func main() {
 	flag.StringVar(&s.bin, "bin", ".killick/bin", "folder of the built programs, killick-plain among them")
 	flag.IntVar(&s.accounts, "accounts", 10_000, "accounts of each signature algorithm")
 	flag.Float64Var(&seconds, "seconds", 7, "how long each row is measured, after a warm-up of 1.5 s")
+	flag.DurationVar(&s.limit, "limit", 30*time.Minute, "how long the table's run may take")
 	flag.StringVar(&s.out, "out", "docs/benchmarks.md", "file in which a complete run replaces the table")
 	flag.BoolVar(&s.write, "write", false, "replace the table in the file although the run is not the complete one")
 	flag.BoolVar(&s.quick, "quick", false, "only the rows that targets are about, 4 s each (about 4 minutes)")

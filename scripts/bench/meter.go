@@ -22,7 +22,7 @@ import (
 type meter struct {
 	programs []program
 	begin    time.Time // end of the warm-up
-	end      time.Time // the first block after it is the last that counts
+	end      time.Time // the first block after it is the last that counts, if they are not few
 
 	mu        sync.Mutex
 	tickets   map[string]ticket // by transaction id
@@ -32,9 +32,18 @@ type meter struct {
 	first     usage
 	last      usage
 	count     count
+	all       int // operations that took effect since the beginning of the load
+	blocks    int // that count
 	latencies []time.Duration
 	done      chan struct{} // closed when the last block is counted
 }
+
+// A load that fills few blocks is measured for patience longer, until there are
+// fewBlocks: rates and CPU times are those between two blocks.
+const (
+	fewBlocks = 5
+	patience  = 5 * time.Second
+)
 
 // ticket follows one transaction until its block.
 type ticket struct {
@@ -84,6 +93,7 @@ func (m *meter) take(b *block.Block, size int, now time.Time) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.all += c.valid
 	counts := m.open && !m.closed && (c.valid+c.refused+c.void > 0)
 	for _, tx := range b.Txs {
 		if t, ok := m.tickets[tx.ID]; ok {
@@ -106,8 +116,8 @@ func (m *meter) take(b *block.Block, size int, now time.Time) error {
 		return nil
 	}
 	m.count.add(c)
-	m.to, m.last = now, used
-	if !now.Before(m.end) {
+	m.to, m.last, m.blocks = now, used, m.blocks+1
+	if late := now.Sub(m.end); late >= 0 && m.blocks >= fewBlocks || late >= patience {
 		m.closed = true
 		close(m.done)
 	}
@@ -190,6 +200,7 @@ func (m *meter) result(r *row) error {
 		return errors.New("fewer than two blocks with operations came after the warm-up")
 	}
 	r.count, r.window, r.latencies, r.cpu = m.count, m.to.Sub(m.from), m.latencies, m.last.since(m.first)
+	r.all = m.all
 	r.finish()
 	return nil
 }

@@ -2,12 +2,12 @@ package main
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -16,9 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
-	secp256k1ecdsa "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
-	"github.com/hdevalence/ed25519consensus"
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 )
@@ -26,8 +24,8 @@ import (
 // prices are what primitives take on this machine: CPU time on one core.
 type prices struct {
 	p256Sign, p256Verify time.Duration
-	secp256k1Verify      time.Duration
-	ed25519Verify        map[int]time.Duration // for each signature, by the size of the batch
+	es256, es256K        time.Duration         // verification of a user's signature, as the chaincode does it
+	ed25519              map[int]time.Duration // the same for each signature of a batch, by its size
 	hashByte             float64               // SHA-256, nanoseconds
 	tlsByte              float64               // TLS over loopback, both ends, nanoseconds
 	levelPut             time.Duration         // for each key, in synced batches of 500
@@ -69,7 +67,7 @@ func price(f func()) time.Duration {
 
 // measurePrices takes about five seconds; nothing else of this process may run.
 func measurePrices() prices {
-	p := prices{ed25519Verify: map[int]time.Duration{}}
+	p := prices{ed25519: map[int]time.Duration{}}
 	sum := sha256.Sum256([]byte("price"))
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -79,15 +77,16 @@ func measurePrices() prices {
 	var signature []byte
 	p.p256Sign = price(func() { signature, p.err = ecdsa.SignASN1(rand.Reader, key, sum[:]) })
 	p.p256Verify = price(func() { ecdsa.VerifyASN1(&key.PublicKey, sum[:], signature) })
-	k1, err := secp256k1.GeneratePrivateKey()
-	if err != nil {
+	if p.es256, err = priceAlone(es256); err != nil {
 		p.err = err
-		return p
 	}
-	k1Signature := secp256k1ecdsa.Sign(k1, sum[:])
-	p.secp256k1Verify = price(func() { k1Signature.Verify(sum[:], k1.PubKey()) })
+	if p.es256K, err = priceAlone(es256K); err != nil {
+		p.err = err
+	}
 	for _, n := range ed25519Sizes {
-		p.ed25519Verify[n] = priceEd25519(n)
+		if p.ed25519[n], err = priceTogether(n); err != nil {
+			p.err = err
+		}
 	}
 	block := make([]byte, 8<<10)
 	p.hashByte = float64(price(func() { sha256.Sum256(block) })) / float64(len(block))
@@ -100,29 +99,49 @@ func measurePrices() prices {
 	return p
 }
 
-// priceEd25519 is the price of a signature in a batch, of different keys, and of
-// one by itself when the batch is 1.
-func priceEd25519(batch int) time.Duration {
-	type signed struct{ key, message, signature []byte }
+// message is as long as the signing input of most operations.
+func message(i int) []byte { return fmt.Appendf(nil, "%400d", i) }
+
+// priceAlone is the price of a user's signature by itself.
+func priceAlone(algorithm string) (time.Duration, error) {
+	key, signature, err := publicKey(algorithm, message(0))
+	if err != nil {
+		return 0, err
+	}
+	return price(func() { key.Verify(message(0), signature) }), nil
+}
+
+// priceTogether is the price of an EdDSA signature in a batch, of different keys
+// that have all signed before, and of one by itself when the batch is 1.
+func priceTogether(batch int) (time.Duration, error) {
+	if batch == 1 {
+		return priceAlone(edDSA)
+	}
+	type signed struct {
+		key                *did.PublicKey
+		prepared           *did.PreparedKey
+		message, signature []byte
+	}
 	items := make([]signed, batch)
 	for i := range items {
-		public, private, err := ed25519.GenerateKey(nil)
+		key, signature, err := publicKey(edDSA, message(i))
 		if err != nil {
-			return 0
+			return 0, err
 		}
-		message := fmt.Appendf(nil, "%400d", i)
-		items[i] = signed{public, message, ed25519.Sign(private, message)}
+		items[i] = signed{key, key.Prepare(), message(i), signature}
 	}
-	if batch == 1 {
-		return price(func() { ed25519consensus.Verify(items[0].key, items[0].message, items[0].signature) })
-	}
-	return price(func() {
-		v := ed25519consensus.NewPreallocatedBatchVerifier(batch)
+	good := true
+	each := price(func() {
+		v := did.NewBatch(batch)
 		for _, s := range items {
-			v.Add(s.key, s.message, s.signature)
+			v.Add(s.key, s.prepared, s.message, s.signature)
 		}
-		v.Verify()
+		good = good && v.Verify()
 	}) / time.Duration(batch)
+	if !good {
+		return 0, errors.New("a batch of good signatures does not verify")
+	}
+	return each, nil
 }
 
 // priceTLS is the price of a byte that goes through TLS on the loopback device,

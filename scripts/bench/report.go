@@ -186,10 +186,10 @@ func (p prices) String() string {
 	us := func(d time.Duration) string { return fmt.Sprintf("%.1f us", float64(d.Nanoseconds())/1000) }
 	var batches []string
 	for _, n := range ed25519Sizes {
-		batches = append(batches, us(p.ed25519Verify[n]))
+		batches = append(batches, us(p.ed25519[n]))
 	}
-	return fmt.Sprintf("P-256 sign %s, verify %s; secp256k1 verify %s; Ed25519 verify for each signature in batches of %v: %s; SHA-256 %.2f ns a byte; TLS on loopback, both ends, %.2f ns a byte; LevelDB %s a key in synced batches of 500",
-		us(p.p256Sign), us(p.p256Verify), us(p.secp256k1Verify), ed25519Sizes, strings.Join(batches, ", "), p.hashByte, p.tlsByte, us(p.levelPut))
+	return fmt.Sprintf("P-256 sign %s, verify %s; a user's signature in chaincode: ES256 %s, ES256K %s, EdDSA in batches of %v %s; SHA-256 %.2f ns a byte; TLS on loopback, both ends, %.2f ns a byte; LevelDB %s a key in synced batches of 500",
+		us(p.p256Sign), us(p.p256Verify), us(p.es256), us(p.es256K), ed25519Sizes, strings.Join(batches, ", "), p.hashByte, p.tlsByte, us(p.levelPut))
 }
 
 // machine describes what the run ran on.

@@ -22,6 +22,7 @@ type row struct {
 	spec
 	count
 	window    time.Duration
+	all       int             // operations that took effect before, in and after the window
 	latencies []time.Duration // sorted; of transactions or requests, from submit to committed receipt
 	cpu       usage
 	memory    map[string]uint64 // largest resident memory of each kind of program, bytes

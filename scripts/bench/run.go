@@ -28,7 +28,9 @@ func runAll(ctx context.Context, s settings, rows []spec) *results {
 	r := &results{settings: s, begun: time.Now()}
 	progress("%d rows of %s; measuring what primitives take on this machine", len(rows), s.window)
 	r.prices = measurePrices()
-	for len(rows) > 0 && ctx.Err() == nil {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errors.New("the run took longer than -limit"))
+	defer cancel()
+	for len(rows) > 0 {
 		n := 1
 		for n < len(rows) && rows[n].consortium == rows[0].consortium && (rows[n].plain == "") == (rows[0].plain == "") {
 			n++
@@ -44,7 +46,10 @@ func runAll(ctx context.Context, s settings, rows []spec) *results {
 // come to has the reason as its error.
 func (r *results) runNetwork(ctx context.Context, rows []spec) {
 	first := len(r.rows)
-	err := r.tryNetwork(ctx, rows)
+	err := context.Cause(ctx)
+	if err == nil {
+		err = r.tryNetwork(ctx, rows)
+	}
 	if err == nil {
 		return
 	}
@@ -78,8 +83,8 @@ func (r *results) tryNetwork(ctx context.Context, rows []spec) (err error) {
 		return err
 	}
 	for _, s := range rows {
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		if err := r.wantGateway(ctx, n, s.gateway); err != nil {
 			return err
@@ -107,7 +112,7 @@ func (r *results) wantGateway(ctx context.Context, n *network, want bool) error 
 // add takes a row and prints it.
 func (r *results) add(ctx context.Context, got row) {
 	if got.err != nil && ctx.Err() != nil {
-		got.err = ctx.Err()
+		got.err = context.Cause(ctx)
 	}
 	r.rows = append(r.rows, got)
 	if got.err != nil {
@@ -182,8 +187,8 @@ func (r *results) plainRows(ctx context.Context, n *network, rows []spec) error 
 		return fmt.Errorf("mint: %w", err)
 	}
 	for _, s := range rows {
-		if err := ctx.Err(); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		r.add(ctx, drive(ctx, n.Cluster, n.client, s, r.window, direct(n), plainLoad(s, s.queued(warmUp, r.window, 0))))
 	}
