@@ -59,11 +59,15 @@ func Results(b *block.Block, use func(Found)) error {
 			if w.Namespace != topology.Chaincode {
 				continue
 			}
+			f := Found{Key: string(w.Key)}
+			if w.Delete != block.Put {
+				use(f)
+				continue
+			}
 			r, ok, err := ops.DecodeResult(string(w.Key), w.Value)
 			if err != nil {
 				return fmt.Errorf("block %d, %s: %w", b.Number, w.Key, err)
 			}
-			f := Found{Key: string(w.Key)}
 			if ok {
 				f.ID, f.Read = canon.Hex(r.Reference.ID[:]), r
 				f.Result = Result{r.Code, tx.ID, b.Number}

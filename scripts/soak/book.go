@@ -41,7 +41,7 @@ func newBook() *book { return &book{last: time.Now()} }
 func (b *book) sign(by string, a *account, body ops.Body, prior string, life time.Duration, want ...fault.Code) (*operation, error) {
 	now := time.Now()
 	item, ref, err := ops.SignRequest(ops.Request{
-		Network: a.Network(), IssuedAt: uint64(now.Unix()), Expires: uint64(now.Add(life).Unix()), Prior: prior, Body: body,
+		Alg: a.Algorithm(), Network: a.Network(), IssuedAt: uint64(now.Unix()), Expires: uint64(now.Add(life).Unix()), Prior: prior, Body: body,
 	}, a)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)

@@ -121,7 +121,15 @@ func (c *caller) create(ctx context.Context, accounts ...*account) error {
 		}
 		all = append(all, op)
 	}
-	return c.batchToTheEnd(ctx, all)
+	if err := c.batchToTheEnd(ctx, all); err != nil {
+		return err
+	}
+	for _, op := range all {
+		if t := op.Told[0]; t.State != "done" {
+			return fmt.Errorf("did.create %s: %s", op.ID, t)
+		}
+	}
+	return nil
 }
 
 func (w *world) fund(ctx context.Context) error {
