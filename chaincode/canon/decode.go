@@ -129,6 +129,12 @@ func (d *decoder) object(s *shape, v reflect.Value) (seen uint64, err error) {
 		if !more || err != nil {
 			return seen, err
 		}
+		if d.peek() != '"' {
+			if err := d.skip(); err != nil { // what is wrong within it comes first
+				return 0, err
+			}
+			return 0, refuse(fault.Malformed)
+		}
 		name, escaped, err := d.name()
 		if err != nil {
 			return 0, err

@@ -5,8 +5,6 @@ import (
 	"reflect"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-	"github.com/gowebpki/jcs"
 	"github.com/killick-ledger/killick/chaincode/fault"
 )
 
@@ -168,21 +166,4 @@ func exactInteger(n []byte) (magnitude uint64, ok bool) {
 // and without HTML escaping: the form of documents in state. Maps are sorted.
 func Marshal(v any) ([]byte, error) {
 	return json.Marshal(v, json.Deterministic(true))
-}
-
-// JCS returns the canonical form of RFC 8785. The input must pass Decode's
-// rules, so that no number is rounded. Errors: those of Decode.
-func JCS(data []byte) ([]byte, error) {
-	var any jsontext.Value
-	if err := scan(data); err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(data, &any); err != nil {
-		return nil, fault.New(fault.Malformed, "not JSON")
-	}
-	out, err := jcs.Transform(data)
-	if err != nil {
-		return nil, fault.New(fault.Malformed, "not canonicalisable JSON")
-	}
-	return out, nil
 }

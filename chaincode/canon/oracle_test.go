@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gowebpki/jcs"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 )
@@ -129,7 +130,8 @@ var samples = []string{
 	`{"raw":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"q":1,"r":1}}`,
 	`{"raw":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"q":1,"a":1}}`,
 	`{"raw":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1,"n":1,"o":1,"p":1,"q":1,"q":1}}`,
-	`{"raw" "a"}`, `{1:2}`, `{"unknown" 1}`, `{"text":"a";"bool":true}`, `{"raw":-}`, `{"raw":"a}`, `[1]`, `"a"`, `{"ptr":1}`, `{"flag":1}`,
+	`{"raw" "a"}`, `{1:2}`, `{"unknown" 1}`, `{"text":"a";"bool":true}`, `{"raw":-}`, `{"raw":"a}`, `[1]`, `"a"`, `{{"a":0,"a"}}`, `{0""}`, `{"raw":{{"a":0,"a"}}}`, `{"raw":{0""}}`, `{"raw":{"b":-0,"a":-5,"B":["\u20ac\n\u0001\"\\\/\b\f\r\t\u007f"],"":true,"aa":false}}`,
+	"{\"raw\":{\"\U00010000\":1,\"\uffff\":2,\"\u00e9\":3,\"e\":4}}", `{"ptr":1}`, `{"flag":1}`,
 }
 
 func agree(t *testing.T, data []byte) {
@@ -141,10 +143,31 @@ func agree(t *testing.T, data []byte) {
 	if gotErr == nil && !reflect.DeepEqual(got, want) {
 		t.Fatalf("%q:\n%+v, want\n%+v", data, got, want)
 	}
+	canonicalAgrees(t, data)
 	var gotList, wantList []every
 	gotErr, wantErr = canon.Decode(data, &gotList), oracle(data, &wantList)
 	if fault.Of(gotErr) != fault.Of(wantErr) || gotErr == nil && !reflect.DeepEqual(gotList, wantList) {
 		t.Fatalf("list %q: %v, want %v", data, gotErr, fault.Of(wantErr))
+	}
+}
+
+// canonicalAgrees compares JCS with another implementation of RFC 8785.
+func canonicalAgrees(t *testing.T, data []byte) {
+	var any jsontext.Value
+	err := oracle(data, &any)
+	got, gotErr := canon.JCS(data)
+	if fault.Of(gotErr) != fault.Of(err) {
+		t.Fatalf("%q: %v, want %v", data, gotErr, fault.Of(err))
+	}
+	if err != nil {
+		return
+	}
+	want, err := jcs.Transform(data)
+	if err != nil {
+		t.Fatalf("%q: %v", data, err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("%q: %q, want %q", data, got, want)
 	}
 }
 

@@ -149,9 +149,6 @@ func (d *decoder) keep(start, end int, unescaped []byte) string {
 // name reads the name of a member.
 func (d *decoder) name() (name []byte, escaped bool, err error) {
 	if d.peek() != '"' {
-		if err := d.skip(); err != nil { // what is wrong within it comes first
-			return nil, false, err
-		}
 		return nil, false, refuse(fault.Malformed)
 	}
 	start, end, unescaped, err := d.quoted()

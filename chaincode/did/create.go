@@ -17,7 +17,9 @@ type Create struct {
 	Links    []Link         `json:"links,omitempty"`
 	Payout   string         `json:"payout,omitempty"`
 
-	doc *Document // of Document, set by Check
+	// Of Document, set by Check.
+	doc       *Document
+	canonical []byte
 }
 
 // SigningKey returns the key of the document that the fragment names. It needs
@@ -35,14 +37,14 @@ type Link struct {
 // the DID that the document makes. Errors: those of DecodeDocument,
 // fault.InvalidValue, fault.KidMismatch.
 func (c *Create) Check(call ledger.Call) error {
-	doc, id, err := DecodeDocument(c.Document)
+	doc, canonical, err := decodeDocument(c.Document)
 	if err != nil {
 		return err
 	}
-	if id != call.Actor {
+	if id := idOf(canonical); id != call.Actor {
 		return fault.New(fault.KidMismatch, "the document makes %s", String(call.Network, id))
 	}
-	c.doc = doc
+	c.doc, c.canonical = doc, canonical
 	if len(c.Links) > maxLinks {
 		return fault.New(fault.InvalidValue, "%d links, at most %d are allowed", len(c.Links), maxLinks)
 	}
@@ -86,13 +88,9 @@ func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
 	if exists {
 		return fault.New(fault.DIDExists, "%s", id)
 	}
-	canonical, err := canon.JCS(c.Document)
-	if err != nil {
-		return err
-	}
 	state := State{
 		ID: id, Version: 1, Created: call.Ref.String(), Updated: call.Ref.String(),
-		Document: canonical, Links: []string{}, Payout: c.Payout,
+		Document: c.canonical, Links: []string{}, Payout: c.Payout,
 	}
 	for _, l := range c.Links {
 		if err := link(tx, id, call.Actor, l); err != nil {

@@ -32,6 +32,8 @@ type Method struct {
 	ID                 string `json:"id"`
 	Type               string `json:"type"`
 	PublicKeyMultibase string `json:"publicKeyMultibase"`
+
+	key *PublicKey // of a document that was checked
 }
 
 // Service is one service of a document.
@@ -45,19 +47,30 @@ type Service struct {
 // that it makes. Errors: those of canon.Decode, fault.MissingField,
 // fault.InvalidValue.
 func DecodeDocument(raw []byte) (*Document, ledger.ID, error) {
-	doc := new(Document)
-	if err := canon.Decode(raw, doc); err != nil {
-		return nil, ledger.ID{}, err
-	}
-	if err := doc.check(); err != nil {
-		return nil, ledger.ID{}, err
-	}
-	canonical, err := canon.JCS(raw)
+	doc, canonical, err := decodeDocument(raw)
 	if err != nil {
 		return nil, ledger.ID{}, err
 	}
+	return doc, idOf(canonical), nil
+}
+
+// idOf returns the id that the canonical form of an inception document makes.
+func idOf(canonical []byte) ledger.ID {
 	sum := canon.Sum(canonical)
-	return doc, ledger.ID(sum[:20]), nil
+	return ledger.ID(sum[:20])
+}
+
+// decodeDocument returns the canonical form as well.
+func decodeDocument(raw []byte) (doc *Document, canonical []byte, err error) {
+	doc = new(Document)
+	if err := canon.Decode(raw, doc); err != nil {
+		return nil, nil, err
+	}
+	if err := doc.check(); err != nil {
+		return nil, nil, err
+	}
+	canonical, err = canon.JCS(raw)
+	return doc, canonical, err
 }
 
 func (d *Document) check() error {
@@ -65,16 +78,19 @@ func (d *Document) check() error {
 		return fault.New(fault.InvalidValue, "verificationMethod has %d entries, 1 to %d are allowed", n, maxMethods)
 	}
 	seen := map[string]bool{}
-	for _, m := range d.VerificationMethod {
+	for i := range d.VerificationMethod {
+		m := &d.VerificationMethod[i]
 		if err := takeID(seen, m.ID); err != nil {
 			return err
 		}
 		if m.Type != "Multikey" {
 			return fault.New(fault.InvalidValue, "%s: type must be Multikey", m.ID)
 		}
-		if _, err := ParseKey(m.PublicKeyMultibase); err != nil {
+		key, err := ParseKey(m.PublicKeyMultibase)
+		if err != nil {
 			return fault.New(fault.InvalidValue, "%s: %s", m.ID, fault.Text(err))
 		}
+		m.key = key
 	}
 	if len(d.CapabilityInvocation) == 0 {
 		return fault.New(fault.MissingField, "capabilityInvocation must list at least one key")
@@ -148,6 +164,9 @@ func (d *Document) SigningKey(fragment string) (*PublicKey, error) {
 	}
 	if !slices.Contains(d.CapabilityInvocation, m.ID) {
 		return nil, fault.New(fault.KeyPurpose, "the key #%s is not listed under capabilityInvocation", fragment)
+	}
+	if m.key != nil {
+		return m.key, nil
 	}
 	return ParseKey(m.PublicKeyMultibase)
 }

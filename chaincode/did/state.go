@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -28,8 +27,8 @@ type State struct {
 // DecodeState reads a stored value. An error means that state is damaged.
 func DecodeState(value []byte) (*State, error) {
 	state := new(State)
-	if err := json.Unmarshal(value, state, json.RejectUnknownMembers(true)); err != nil {
-		return nil, fmt.Errorf("stored DID: %w", err)
+	if err := canon.Decode(value, state); err != nil {
+		return nil, fmt.Errorf("stored DID: %v", err) // no refusal: state is damaged
 	}
 	return state, nil
 }

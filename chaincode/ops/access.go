@@ -3,7 +3,6 @@ package ops
 import (
 	"strings"
 
-	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/reward"
@@ -25,7 +24,7 @@ var Common = []string{govern.NetworkKey, SweptKey, reward.CurrentKey}
 // its guard first. It needs an operation that Admit has taken. What it only writes
 // is not listed: no other operation reads it in a transaction.
 func (o *Operation) Accesses() []Access {
-	self := did.Key(o.Call.Actor)
+	self := o.actorKey
 	list := make([]Access, 0, 6)
 	if !o.kind.always {
 		list = append(list, Access{ResultKey(o.Call.Ref), true})
@@ -52,7 +51,7 @@ func changes(key string) bool {
 }
 
 // ActorKey returns the state key of the DID that signed the operation.
-func (o *Operation) ActorKey() string { return did.Key(o.Call.Actor) }
+func (o *Operation) ActorKey() string { return o.actorKey }
 
 // Forged says of each operation whether its signature is not its key's, by the
 // DIDs that are given as key and value of state. An operation whose key cannot be

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
@@ -95,7 +94,7 @@ func prefetch(tx *ledger.Tx, items []*signed) error {
 			continue
 		}
 		op := s.op
-		keys = append(keys, did.Key(op.Call.Actor))
+		keys = append(keys, op.actorKey)
 		if !op.kind.always {
 			keys = append(keys, ResultKey(op.Call.Ref))
 		}

@@ -23,6 +23,7 @@ type header struct {
 	alg      did.Algorithm
 	network  string // of kid
 	actor    ledger.ID
+	actorKey string // state key of the actor
 	fragment string
 }
 
@@ -44,6 +45,7 @@ func openHeader(data []byte) (*header, error) {
 	if h.network, h.actor, h.fragment, err = did.ParseURL(f.Kid); err != nil {
 		return nil, fault.New(fault.KidMismatch, "kid: %s", fault.Text(err))
 	}
+	h.actorKey = did.Key(h.actor)
 	return h, nil
 }
 

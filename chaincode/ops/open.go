@@ -75,6 +75,7 @@ type Operation struct {
 
 	kind     *kind
 	alg      did.Algorithm
+	actorKey string // state key of the actor
 	fragment string
 	input    []byte // signing input
 }
@@ -113,7 +114,7 @@ func open(item Item, headerOf func([]byte) (*header, error)) (*Operation, error)
 	if h.network != p.Net {
 		return nil, fault.New(fault.WrongNetwork, "kid is of the network %.80q, net is %.80q", h.network, p.Net)
 	}
-	o := &Operation{Item: item, alg: h.alg, fragment: h.fragment, input: item.input()}
+	o := &Operation{Item: item, alg: h.alg, actorKey: h.actorKey, fragment: h.fragment, input: item.input()}
 	o.Call.Actor = h.actor
 	k, ok := kindByName[p.Op]
 	switch {

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -23,7 +24,7 @@ const (
 // ResultKey returns the state key of an operation's result.
 func ResultKey(r Reference) string {
 	key := ledger.AppendHex32(append(make([]byte, 0, 76), resultPrefix...), r.Expiry)
-	return string(append(append(key, '/'), canon.Hex(r.ID[:])...))
+	return string(hex.AppendEncode(append(key, '/'), r.ID[:]))
 }
 
 func encodeResult(code fault.Code, op *Operation, detail []byte) []byte {

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"fmt"
+
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -126,7 +128,7 @@ func parseActor(value []byte) (*actor, error) {
 	}
 	doc := new(did.Document)
 	if err := canon.Decode(state.Document, doc); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("stored document of %s: %v", state.ID, err) // no refusal: state is damaged
 	}
 	a := &actor{deactivated: state.Deactivated, keys: map[string]actorKey{}}
 	for _, m := range doc.VerificationMethod {
@@ -144,7 +146,7 @@ func (e *Engine) signingKey(tx *ledger.Tx, o *Operation) (*did.PublicKey, error)
 	if create, ok := o.Body.(*DIDCreate); ok {
 		return o.createdKey(create)
 	}
-	value, err := tx.Get(did.Key(o.Call.Actor))
+	value, err := tx.Get(o.actorKey)
 	if err != nil {
 		return nil, err
 	}
