@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"time"
 )
@@ -128,6 +129,11 @@ func (s *Server) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo
 	if err := checkMessage(request); err != nil {
 		return nil, s.refuse(ctx, err)
 	}
+	back, err := s.budget.take(int64(proto.Size(request.(proto.Message))))
+	if err != nil {
+		return nil, s.refuse(ctx, err)
+	}
+	defer back()
 	answer, err := next(ctx, request)
 	if err != nil {
 		return nil, s.refuse(ctx, err)

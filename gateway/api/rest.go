@@ -62,6 +62,17 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.writeProblem(r.Context(), w, err)
 			return
 		}
+		size := r.ContentLength
+		if size < 0 {
+			size = limit
+		}
+		back, err := s.budget.take(size)
+		if err != nil {
+			w.Header().Set("Connection", "close") // the body is not read
+			s.writeProblem(r.Context(), w, err)
+			return
+		}
+		defer back()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -123,28 +134,4 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(answer) // the client is gone if this fails
-}
-
-// metrics answers in the Prometheus text format.
-func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
-	status := s.cfg.Submitter.Status()
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-	for _, m := range []struct {
-		name, kind, help string
-		value            uint64
-	}{
-		{"operations_accepted_total", "counter", "Operations written to the journal.", status.Accepted},
-		{"operations_repeated_total", "counter", "Submissions of operations that were known.", status.Repeated},
-		{"operations_done_total", "counter", "Operations that the ledger executed.", status.Done},
-		{"operations_refused_total", "counter", "Operations that the ledger refused.", status.Refused},
-		{"batches_total", "counter", "Transactions handed to the orderers.", status.Batches},
-		{"batches_void_total", "counter", "Transactions that Fabric voided; their operations went again.", status.Void},
-		{"batches_lost_total", "counter", "Transactions that no node knew; their operations went again.", status.Lost},
-		{"operations_pending", "gauge", "Operations that are not final.", uint64(status.Pending)},
-		{"batches_in_flight", "gauge", "Batches under way.", uint64(status.InFlight)},
-		{"next_block", "gauge", "Number of the block to be taken in next.", status.Next},
-	} {
-		fmt.Fprintf(w, "# HELP killick_%s %s\n# TYPE killick_%s %s\nkillick_%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
-	}
-	s.divergenceMetric(w)
 }

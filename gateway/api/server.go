@@ -47,7 +47,8 @@ type Config struct {
 // Server implements the service. Make it with New.
 type Server struct {
 	killickv1.UnimplementedKillickServer
-	cfg Config
+	cfg    Config
+	budget budget
 }
 
 // New returns a server.
