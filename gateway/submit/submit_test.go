@@ -181,6 +181,9 @@ func TestFaults(t *testing.T) {
 		{"unknown, stored", []submittest.Fault{submittest.UnknownStored, submittest.UnknownStored}},
 		{"unknown, lost", []submittest.Fault{submittest.UnknownLost, submittest.UnknownLost}},
 		{"lost silently", []submittest.Fault{submittest.SilentLost}},
+		{"no answer, stored", []submittest.Fault{submittest.Mute, submittest.Mute}},
+		{"no answer, lost", []submittest.Fault{submittest.MuteLost}},
+		{"stored twice", []submittest.Fault{submittest.Twice, submittest.Twice, submittest.Twice}},
 		{"all", []submittest.Fault{
 			submittest.Conflict, submittest.UnknownLost, submittest.Unendorsed, submittest.UnknownStored, submittest.SilentLost, submittest.Refused, submittest.Conflict,
 		}},
@@ -189,7 +192,7 @@ func TestFaults(t *testing.T) {
 		for _, restart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/restart=%v", tt.name, restart), func(t *testing.T) {
 				t.Parallel()
-				h := start(t, func(c *submit.Config) { c.Batch = 20 })
+				h := start(t, func(c *submit.Config) { c.Batch, c.Timeout = 20, 300*time.Millisecond })
 				h.ledger.Inject(tt.faults...)
 				var jws []string
 				for i := range 50 {
