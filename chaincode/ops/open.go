@@ -29,17 +29,21 @@ func ParseCompact(jws string) (Item, error) {
 	if len(jws) > MaxOperation {
 		return Item{}, fault.New(fault.TooLarge, "%d bytes, an operation has at most %d", len(jws), MaxOperation)
 	}
-	parts := strings.Split(jws, ".")
-	if len(parts) != 3 {
-		return Item{}, fault.New(fault.Malformed, "a compact JWS has three parts, this has %d", len(parts))
+	first := strings.IndexByte(jws, '.')
+	last := strings.LastIndexByte(jws, '.')
+	if first == last || strings.IndexByte(jws[first+1:last], '.') >= 0 {
+		return Item{}, fault.New(fault.Malformed, "a compact JWS has three parts, this has %d", strings.Count(jws, ".")+1)
 	}
 	var item Item
-	for i, to := range []*[]byte{&item.Header, &item.Payload, &item.Signature} {
-		decoded, err := canon.UnB64(parts[i])
+	for i, part := range [...]struct {
+		to   *[]byte
+		text string
+	}{{&item.Header, jws[:first]}, {&item.Payload, jws[first+1 : last]}, {&item.Signature, jws[last+1:]}} {
+		decoded, err := canon.UnB64(part.text)
 		if err != nil {
 			return Item{}, fault.New(fault.Malformed, "part %d: %s", i+1, fault.Text(err))
 		}
-		*to = decoded
+		*part.to = decoded
 	}
 	return item, nil
 }

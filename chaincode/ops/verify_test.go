@@ -71,3 +71,23 @@ func TestNothingOldIsRemembered(t *testing.T) {
 		}
 	}
 }
+
+// A compact form has one spelling: what parses is written as it was read.
+func FuzzParseCompact(f *testing.F) {
+	for _, alg := range did.Algorithms {
+		u := opstest.NewUserOf("alice", alg)
+		f.Add(raw(u, head(u, string(alg), "k"), load("record.submit", goodBody)).Compact())
+	}
+	for _, text := range []string{"", ".", "..", "...", "e30.e30.", "e31.e30.AA", "e30\n.e30.AA"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		item, err := ops.ParseCompact(text)
+		if err == nil && item.Compact() != text {
+			t.Errorf("%q is written as %q", text, item.Compact())
+		}
+		if code := fault.Of(err); err != nil && code != fault.Malformed && code != fault.TooLarge {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
