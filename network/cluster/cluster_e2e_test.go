@@ -81,6 +81,7 @@ func TestNetwork(t *testing.T) {
 	client := connect(t, c.Client(0, topology.GatewayUser))
 	t.Run("commit and query", func(t *testing.T) { commitAndQuery(t, client) })
 	t.Run("refusal", func(t *testing.T) { refusal(t, client) })
+	t.Run("too large", func(t *testing.T) { tooLarge(t, client, true) })
 	t.Run("organisations differ", func(t *testing.T) { differ(t, client) })
 	t.Run("conflict", func(t *testing.T) { conflict(t, client) })
 	t.Run("blocks", func(t *testing.T) { blocks(t, client) })
@@ -123,6 +124,19 @@ func refusal(t *testing.T, client *fabric.Client) {
 		if !errors.As(err, &refused) || refused.Message != "not_found: no such key" {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// tooLarge executes what no block can hold: its bytes stand in the arguments and in the
+// writes.
+func tooLarge(t *testing.T, client *fabric.Client, unknown bool) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := client.Execute(ctx, "put", []byte("large"), make([]byte, 6<<20))
+	var rejected *fabric.Rejected
+	var open *fabric.Unknown
+	if !errors.As(err, &rejected) || errors.As(err, &open) != unknown || ctx.Err() != nil {
+		t.Errorf("execute = %v; want it rejected before the time is up, unknown: %v", err, unknown)
 	}
 }
 

@@ -32,6 +32,7 @@ func TestRaft(t *testing.T) {
 	client := connect(t, c.Client(0, topology.GatewayUser))
 	t.Run("commit and query", func(t *testing.T) { commitAndQuery(t, client) })
 	t.Run("ordered twice", func(t *testing.T) { orderedTwice(t, client) })
+	t.Run("too large", func(t *testing.T) { tooLarge(t, client, false) })
 	before, err := client.Height(t.Context())
 	if err != nil {
 		t.Fatal(err)
