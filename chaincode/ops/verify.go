@@ -153,19 +153,25 @@ func (e *Engine) signingKey(tx *ledger.Tx, o *Operation) (*did.PublicKey, error)
 	if value == nil {
 		return nil, fault.New(fault.DIDUnknown, "%s", did.String(o.Call.Network, o.Call.Actor))
 	}
-	a, err := e.actorOf(value)
-	if err != nil {
-		return nil, err
+	if !same(o.stored, value) { // of one batch, most operations see the value twice
+		if o.actor, err = e.actorOf(value); err != nil {
+			return nil, err
+		}
+		o.stored = value
 	}
-	if a.deactivated {
+	if o.actor.deactivated {
 		return nil, fault.New(fault.DIDDeactivated, "%s", did.String(o.Call.Network, o.Call.Actor))
 	}
-	k, ok := a.keys[o.fragment]
+	k, ok := o.actor.keys[o.fragment]
 	if !ok {
 		return nil, fault.New(fault.KeyUnknown, "the document has no key #%s", o.fragment)
 	}
 	return o.fitting(k.key, k.err)
 }
+
+// same says that two values are one piece of memory. Values of state are not
+// changed.
+func same(a, b []byte) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // createdKey returns the key with which an operation must be signed by the
 // document of the operation that creates its DID.
