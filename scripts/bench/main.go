@@ -33,6 +33,7 @@ type settings struct {
 	ordering string
 	orgs     string
 	endorse  string
+	model    bool
 	age      int
 	soak     time.Duration
 	rate     int
@@ -52,6 +53,7 @@ func main() {
 	flag.StringVar(&s.ordering, "ordering", smartBFT+","+raft, "ordering services")
 	flag.StringVar(&s.orgs, "orgs", "4", "numbers of organisations")
 	flag.StringVar(&s.endorse, "endorse", "0", "numbers of endorsements; 0: f + 1 of the organisations")
+	flag.BoolVar(&s.model, "model", false, "instead of the table: what the model of the ceiling says of other networks, by this machine's primitives")
 	flag.IntVar(&s.age, "age", 0, "instead of the table: the rate on a ledger before and after so many operations")
 	flag.DurationVar(&s.soak, "soak", 0, "instead of the table: memory of every program under steady load through the gateway for so long")
 	flag.IntVar(&s.rate, "rate", 1000, "operations a second of -soak")
@@ -77,6 +79,9 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	switch {
+	case s.model:
+		fmt.Print(measurePrices().modelTable())
+		return nil
 	case s.age > 0:
 		return each(ctx, networks, func(c consortium) error { return age(ctx, s, c) })
 	case s.soak > 0:

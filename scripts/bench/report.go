@@ -62,7 +62,9 @@ func (r *results) render() string {
 		fmt.Fprintf(&b, "\nWhere it goes (%s): CPU time in microseconds for each valid operation, keys and bytes written to state for each operation, and the largest resident memory of a program of the kind in the row.\n\n", rows[0].ordering)
 		b.WriteString(shares(rows))
 	}
-	b.WriteString("\n### Targets\n\n" + targetTable(r.targets(), r.prices))
+	if list := r.targets(); len(list) > 0 {
+		b.WriteString("\n### Targets\n\n" + targetTable(list, r.prices))
+	}
 	return b.String()
 }
 
