@@ -8,8 +8,36 @@
 // safe because the ledger executes an operation once. After a crash the journal
 // is read and the same code goes on.
 //
+// # Lanes and keys
+//
+// Two transactions of which one reads what the other changes void one another, with
+// all that they carry. So operations of one actor form a lane: in order, and in one
+// batch at a time. What operations of different actors may share are keys of state;
+// while a flight changes one, whatever else uses it waits, and so does a change of
+// what a flight reads. What ops.Operation.Accesses names decides:
+//
+//	key                    changed by                            read by
+//	did/<id>               did.create of that DID                its operations; payments to it
+//	link/<account>         did.create that claims it             -
+//	schema/<reference>     its credential.schema                 credential.issue
+//	credential/<reference> its credential.issue, its revocation  -
+//	record/<reference>     its record.submit, changes of it      -
+//	balance/<id>/<asset>   payments of that DID                  -
+//	issuer/<id>            organisations                         credential.schema, credential.issue
+//	op/<reference>         the operation itself                  the operation, in its own lane
+//
+// A change that waits goes before what reads the key and came later: a DID can be
+// paid, and a schema used, in the next call after the one that made it. In a batch
+// the items stand in that order. What whole batches read (ops.Common) is changed by
+// organisations, seldom.
+//
+// Conflicts that lanes cannot prevent come from other gateways. A void batch is
+// compared with what blocks changed while it was under way: the actors whose items
+// had read that travel apart for a time (see strikes), the others go again at once.
+//
 // The package knows no transport and no clock but the machine's. It holds at most
-// Config.Queue operations; beyond that it refuses with fault.Overloaded.
+// Config.Queue operations, about 900 bytes and their own for each; beyond that it
+// refuses with fault.Overloaded.
 package submit
 
 import (
