@@ -11,10 +11,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// decode takes from a block what submit needs: for each endorsed transaction its
-// id and whether it is valid, and of valid ones what the chaincode answered and
-// wrote. What cannot be decoded inside an invalid transaction is of no interest:
-// anybody may put bytes into a block.
+// decode takes from a block what submit and events need: for each endorsed
+// transaction its id and whether it is valid, and of valid ones what the chaincode
+// was called with, answered and wrote. What cannot be decoded inside an invalid
+// transaction is of no interest: anybody may put bytes into a block.
 func decode(block *common.Block, chaincode string) (submit.Block, error) {
 	b := submit.Block{Number: block.GetHeader().GetNumber()}
 	metadata := block.GetMetadata().GetMetadata()
@@ -31,9 +31,9 @@ func decode(block *common.Block, chaincode string) (submit.Block, error) {
 			return b, fmt.Errorf("block %d has %d validation codes for transaction %d", b.Number, len(flags), i)
 		}
 		code := peer.TxValidationCode(flags[i])
-		tx := submit.Committed{ID: header.GetTxId(), Valid: code == peer.TxValidationCode_VALID, Reason: code.String()}
+		tx := submit.Committed{ID: header.GetTxId(), Index: uint32(i), Valid: code == peer.TxValidationCode_VALID, Reason: code.String()}
 		if tx.Valid {
-			if tx.Response, tx.Writes, err = action(body, chaincode); err != nil {
+			if err = action(&tx, body, chaincode); err != nil {
 				return b, fmt.Errorf("block %d, transaction %s: %w", b.Number, tx.ID, err)
 			}
 		}
@@ -55,30 +55,49 @@ func open(data []byte) (*common.ChannelHeader, []byte, error) {
 	return header, payload.GetData(), proto.Unmarshal(payload.GetHeader().GetChannelHeader(), header)
 }
 
-// action reads the one action of a valid transaction.
-func action(body []byte, chaincode string) (response []byte, writes []submit.Write, err error) {
+// action reads the one action of a valid transaction. Validation has compared the
+// proposal with the hash that the endorsers signed, so the arguments are those of
+// the answer and the writes.
+func action(tx *submit.Committed, body []byte, chaincode string) error {
 	var transaction peer.Transaction
 	var endorsed peer.ChaincodeActionPayload
+	var proposal peer.ChaincodeProposalPayload
+	var call peer.ChaincodeInvocationSpec
 	var result peer.ProposalResponsePayload
 	var did peer.ChaincodeAction
-	var set rwset.TxReadWriteSet
 	if err := proto.Unmarshal(body, &transaction); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if n := len(transaction.GetActions()); n != 1 {
-		return nil, nil, fmt.Errorf("%d actions", n)
+		return fmt.Errorf("%d actions", n)
 	}
 	if err := proto.Unmarshal(transaction.GetActions()[0].GetPayload(), &endorsed); err != nil {
-		return nil, nil, err
+		return err
+	}
+	if err := proto.Unmarshal(endorsed.GetChaincodeProposalPayload(), &proposal); err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(proposal.GetInput(), &call); err != nil {
+		return err
 	}
 	if err := proto.Unmarshal(endorsed.GetAction().GetProposalResponsePayload(), &result); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if err := proto.Unmarshal(result.GetExtension(), &did); err != nil {
-		return nil, nil, err
+		return err
 	}
-	if err := proto.Unmarshal(did.GetResults(), &set); err != nil {
-		return nil, nil, err
+	if spec := call.GetChaincodeSpec(); spec.GetChaincodeId().GetName() == chaincode {
+		tx.Args = spec.GetInput().GetArgs()
+	}
+	tx.Response = did.GetResponse().GetPayload()
+	return writes(tx, did.GetResults(), chaincode)
+}
+
+// writes reads what a transaction wrote to the chaincode's own namespace.
+func writes(tx *submit.Committed, results []byte, chaincode string) error {
+	var set rwset.TxReadWriteSet
+	if err := proto.Unmarshal(results, &set); err != nil {
+		return err
 	}
 	for _, ns := range set.GetNsRwset() {
 		if ns.GetNamespace() != chaincode {
@@ -86,11 +105,11 @@ func action(body []byte, chaincode string) (response []byte, writes []submit.Wri
 		}
 		var kv kvrwset.KVRWSet
 		if err := proto.Unmarshal(ns.GetRwset(), &kv); err != nil {
-			return nil, nil, err
+			return err
 		}
 		for _, w := range kv.GetWrites() {
-			writes = append(writes, submit.Write{Key: w.GetKey(), Value: w.GetValue(), Delete: w.GetIsDelete()})
+			tx.Writes = append(tx.Writes, submit.Write{Key: w.GetKey(), Value: w.GetValue(), Delete: w.GetIsDelete()})
 		}
 	}
-	return did.GetResponse().GetPayload(), writes, nil
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/gateway/api"
+	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/network/fabric"
 	"google.golang.org/grpc"
@@ -30,6 +31,7 @@ const (
 type service struct {
 	client     *fabric.Client
 	divergence *divergence
+	events     *events.Stream
 	submitter  *submit.Submitter
 	http       net.Listener
 	grpc       net.Listener
@@ -61,13 +63,14 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 	}
 	s.divergence = newDivergence(s.client, cfg.Fabric.Peers, log)
 	l := ledger{s.client, cfg.Fabric.Chaincode, s.divergence}
+	s.events = events.New(events.Config{Ledger: l, Network: cfg.Network, Log: log})
 	s.submitter, err = submit.Open(submit.Config{
-		Journal: cfg.Journal, Network: cfg.Network, Ledger: l, Log: log, Batch: cfg.Batch, InFlight: cfg.InFlight, Queue: cfg.Queue,
+		Journal: cfg.Journal, Network: cfg.Network, Ledger: s.events.Watch(l), Log: log, Batch: cfg.Batch, InFlight: cfg.InFlight, Queue: cfg.Queue,
 	})
 	if err != nil {
 		return nil, err
 	}
-	server := api.New(api.Config{Submitter: s.submitter, Ledger: l, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest})
+	server := api.New(api.Config{Submitter: s.submitter, Ledger: l, Events: s.events, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest})
 	handler, err := server.REST()
 	if err != nil {
 		return nil, err
@@ -81,7 +84,7 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 }
 
 // serve serves until ctx ends or a server fails, and then stops in order: no new
-// requests, those under way, the submitter, the connections.
+// events and requests, those under way, the submitter, the connections.
 func (s *service) serve(ctx context.Context) error {
 	failed := make(chan error, 2)
 	go func() { failed <- s.rest.Serve(s.http) }()
@@ -91,6 +94,7 @@ func (s *service) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	s.events.Close() // or those who follow would hold the servers up
 	limited, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
 	if s.rest.Shutdown(limited) != nil {

@@ -60,6 +60,9 @@ func (i Item) compactSize() int {
 	return encoding.EncodedLen(len(i.Header)) + 1 + encoding.EncodedLen(len(i.Payload)) + 1 + encoding.EncodedLen(len(i.Signature))
 }
 
+// ID returns the operation's id: the hash of the signing input.
+func (i Item) ID() [32]byte { return canon.Sum(i.input()) }
+
 // input returns the signing input, all before the second dot.
 func (i Item) input() []byte {
 	b := make([]byte, 0, encoding.EncodedLen(len(i.Header))+1+encoding.EncodedLen(len(i.Payload)))

@@ -46,7 +46,8 @@ type Result struct {
 
 // DecodeResult reads a result from a written key and its value. ok is false for
 // keys that are no operation's result, among them later versions of what an
-// operation created. Errors: fault.Malformed, fault.TrailingData.
+// operation created: of those r says all the same what created it and who.
+// Errors: fault.Malformed, fault.TrailingData.
 func DecodeResult(key string, value []byte) (r *Result, ok bool, err error) {
 	prefix, rest, _ := strings.Cut(key, "/")
 	switch prefix + "/" {

@@ -130,6 +130,13 @@ func bodyLimit(r *http.Request) int64 {
 	return maxSingle
 }
 
+// parameters are the query parameters of each path, and whether they may occur
+// more than once.
+var parameters = map[string]map[string]bool{
+	"/v1/proofs": {"key": false, "operation": false, "transaction": false},
+	"/v1/events": {"cursor": false, "block": false, "now": false, "actor": true, "operation": true},
+}
+
 // checkURL refuses what is not UTF-8, as gRPC does, and query parameters that
 // the path does not have, or twice.
 func checkURL(r *http.Request) error {
@@ -141,14 +148,14 @@ func checkURL(r *http.Request) error {
 		return fault.New(fault.Malformed, "the query of the URL cannot be read")
 	}
 	for name, v := range values {
-		known := r.URL.Path == "/v1/proofs" && (name == "key" || name == "operation" || name == "transaction")
+		many, known := parameters[r.URL.Path][name]
 		if !known {
 			return fault.New(fault.UnknownField, "query parameter %q is not known here", name)
 		}
-		if !utf8.ValidString(v[0]) {
+		if !utf8.ValidString(strings.Join(v, "")) {
 			return fault.New(fault.Malformed, "query parameter %q is not UTF-8", name)
 		}
-		if len(v) > 1 {
+		if len(v) > 1 && !many {
 			return fault.New(fault.DuplicateKey, "query parameter %q occurs twice", name)
 		}
 	}

@@ -34,6 +34,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 		{"actors_contested", "gauge", "DIDs that are remembered for conflicts.", uint64(status.Contested)},
 		{"batches_in_flight", "gauge", "Batches under way.", uint64(status.InFlight)},
 		{"batch_limit", "gauge", "Operations in a batch at most, now: fewer after conflicts.", uint64(status.Limit)},
+		{"event_streams", "gauge", "Clients that follow events.", uint64(s.cfg.Events.Followers())},
 		{"next_block", "gauge", "Number of the block to be taken in next.", status.Next},
 	} {
 		fmt.Fprintf(w, "# HELP killick_%s %s\n# TYPE killick_%s %s\nkillick_%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)

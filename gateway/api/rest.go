@@ -39,6 +39,7 @@ func (s *Server) REST() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.guard(proxy))
+	mux.Handle("/v1/events", s.guard(http.HandlerFunc(s.serveEvents))) // the proxy cannot stream in-process
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(openAPI) // the client is gone if this fails

@@ -14,8 +14,10 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 )
 
@@ -35,6 +37,7 @@ type Ledger interface {
 type Config struct {
 	Submitter *submit.Submitter
 	Ledger    Ledger
+	Events    *events.Stream
 	Network   string        // name of the ledger
 	Anchor    string        // base URL of the own organisation's anchor; empty: no proofs here
 	Wait      time.Duration // how long Submit waits for a result (30 s)
@@ -69,6 +72,9 @@ func (s *Server) GRPC() *grpc.Server {
 		grpc.UnaryInterceptor(s.unary),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(1000), grpc.ConnectionTimeout(10*time.Second),
+		// Who follows events may say nothing for hours, and vanish.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
 	killickv1.RegisterKillickServer(g, s)
 	reflection.Register(g)

@@ -34,7 +34,7 @@ type Transaction interface {
 	Submit(ctx context.Context) error
 }
 
-// Block is a committed block, as far as submit needs it.
+// Block is a committed block, as far as submit and events need it.
 type Block struct {
 	Number       uint64
 	Transactions []Committed
@@ -43,10 +43,12 @@ type Block struct {
 // Committed is a transaction in a block.
 type Committed struct {
 	ID       string
+	Index    uint32 // place in the block, from 0
 	Valid    bool
-	Reason   string  // Fabric's name of the validation code, for example MVCC_READ_CONFLICT
-	Response []byte  // what the chaincode answered; of valid transactions
-	Writes   []Write // to the ledger's own namespace; of valid transactions
+	Reason   string   // Fabric's name of the validation code, for example MVCC_READ_CONFLICT
+	Args     [][]byte // what the chaincode was called with, its function first; of valid transactions
+	Response []byte   // what the chaincode answered; of valid transactions
+	Writes   []Write  // to the ledger's own namespace; of valid transactions
 }
 
 // Write is one change of a key.

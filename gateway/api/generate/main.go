@@ -182,11 +182,24 @@ func complete(document []byte) ([]byte, error) {
 			}
 		}
 	}
-	// The one answer that is not JSON.
+	// The answers that are not JSON.
 	proof := paths["/v1/proofs"].(map[string]any)["get"].(map[string]any)["responses"].(map[string]any)
 	proof["200"] = map[string]any{
 		"description": "An .anchorproof file; docs/formats/bundle.md specifies it.",
 		"content":     map[string]any{"text/plain": map[string]any{"schema": text}},
+	}
+	events := paths["/v1/events"].(map[string]any)["get"].(map[string]any)
+	events["parameters"] = append(events["parameters"].([]any), map[string]any{
+		"name": "Last-Event-ID", "in": "header", "schema": text,
+		"description": "A cursor, which browsers send when they connect again; what the query says of the beginning does not count then.",
+	})
+	event := map[string]any{"$ref": "#/components/schemas/killick.v1.Event"}
+	events["responses"].(map[string]any)["200"] = map[string]any{
+		"description": "A stream without an end; docs/formats/events.md specifies it.",
+		"content": map[string]any{
+			"text/event-stream":    map[string]any{"schema": text},
+			"application/x-ndjson": map[string]any{"schema": event},
+		},
 	}
 	delete(schemas, "google.api.HttpBody")
 	out, err := json.MarshalIndent(doc, "", "  ")

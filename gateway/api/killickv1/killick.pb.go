@@ -1449,6 +1449,393 @@ func (x *Payout) GetBundle() string {
 	return ""
 }
 
+type EventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Begin after the event or mark that came with this cursor.
+	Cursor string `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Begin with this block.
+	Block *uint64 `protobuf:"varint,2,opt,name=block,proto3,oneof" json:"block,omitempty"`
+	// Begin with what comes from now on.
+	Now bool `protobuf:"varint,3,opt,name=now,proto3" json:"now,omitempty"`
+	// Only operations that one of these DIDs signed, at most 100.
+	Actor []string `protobuf:"bytes,4,rep,name=actor,proto3" json:"actor,omitempty"`
+	// Only operations of these names.
+	Operation     []string `protobuf:"bytes,5,rep,name=operation,proto3" json:"operation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventsRequest) Reset() {
+	*x = EventsRequest{}
+	mi := &file_killick_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventsRequest) ProtoMessage() {}
+
+func (x *EventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
+func (*EventsRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *EventsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *EventsRequest) GetBlock() uint64 {
+	if x != nil && x.Block != nil {
+		return *x.Block
+	}
+	return 0
+}
+
+func (x *EventsRequest) GetNow() bool {
+	if x != nil {
+		return x.Now
+	}
+	return false
+}
+
+func (x *EventsRequest) GetActor() []string {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *EventsRequest) GetOperation() []string {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
+// Event is an operation that has run, with its result. One without an id is a mark
+// of progress: there was nothing to send up to its cursor.
+type Event struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where to go on after it, on any gateway and for good.
+	Cursor string `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Number of the block; of a mark, of the next block to be looked at.
+	Block uint64 `protobuf:"varint,2,opt,name=block,proto3" json:"block,omitempty"`
+	// Id of the Fabric transaction.
+	Transaction string `protobuf:"bytes,3,opt,name=transaction,proto3" json:"transaction,omitempty"`
+	// SHA-256 of the operation's signing input.
+	Id string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	// Hour of expiry and id: the name of what the operation created.
+	Reference string `protobuf:"bytes,5,opt,name=reference,proto3" json:"reference,omitempty"`
+	// Name of the operation.
+	Operation string `protobuf:"bytes,6,opt,name=operation,proto3" json:"operation,omitempty"`
+	// DID that signed it.
+	Actor string `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`
+	// ok, or why the ledger refused it.
+	Code string `protobuf:"bytes,8,opt,name=code,proto3" json:"code,omitempty"`
+	// Key on the ledger of what it created and that is its result, or empty.
+	Created string `protobuf:"bytes,9,opt,name=created,proto3" json:"created,omitempty"`
+	// Of a payment that was made.
+	Payment *Payment `protobuf:"bytes,10,opt,name=payment,proto3" json:"payment,omitempty"`
+	// Of an amendment or deletion of a record that was made.
+	Record        *RecordVersion `protobuf:"bytes,11,opt,name=record,proto3" json:"record,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_killick_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Event) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *Event) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+func (x *Event) GetTransaction() string {
+	if x != nil {
+		return x.Transaction
+	}
+	return ""
+}
+
+func (x *Event) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Event) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *Event) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *Event) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Event) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Event) GetCreated() string {
+	if x != nil {
+		return x.Created
+	}
+	return ""
+}
+
+func (x *Event) GetPayment() *Payment {
+	if x != nil {
+		return x.Payment
+	}
+	return nil
+}
+
+func (x *Event) GetRecord() *RecordVersion {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+type Payment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Asset string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Epoch that it is credited in.
+	Epoch         uint64         `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Lines         []*PaymentLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Payment) Reset() {
+	*x = Payment{}
+	mi := &file_killick_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Payment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Payment) ProtoMessage() {}
+
+func (x *Payment) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Payment.ProtoReflect.Descriptor instead.
+func (*Payment) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Payment) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Payment) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Payment) GetLines() []*PaymentLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+type PaymentLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DID of the payee.
+	To string `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
+	// Micro-units.
+	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentLine) Reset() {
+	*x = PaymentLine{}
+	mi := &file_killick_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentLine) ProtoMessage() {}
+
+func (x *PaymentLine) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
+func (*PaymentLine) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PaymentLine) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *PaymentLine) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+type RecordVersion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the record.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The version that was written.
+	Version       uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordVersion) Reset() {
+	*x = RecordVersion{}
+	mi := &file_killick_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordVersion) ProtoMessage() {}
+
+func (x *RecordVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
+func (*RecordVersion) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RecordVersion) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RecordVersion) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 type GetNetworkRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1457,7 +1844,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1856,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1869,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{21}
+	return file_killick_proto_rawDescGZIP(), []int{26}
 }
 
 type Network struct {
@@ -1520,7 +1907,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +1919,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +1932,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{22}
+	return file_killick_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Network) GetNetwork() string {
@@ -1666,7 +2053,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +2065,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +2078,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{23}
+	return file_killick_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Member) GetMsp() string {
@@ -1728,7 +2115,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +2127,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,7 +2140,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{24}
+	return file_killick_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Vault) GetId() string {
@@ -1902,7 +2289,37 @@ const file_killick_proto_rawDesc = "" +
 	"\x05sides\x18\x05 \x01(\tR\x05sides\x12\x16\n" +
 	"\x06levels\x18\x06 \x01(\tR\x06levels\x12\x1a\n" +
 	"\bcalldata\x18\a \x01(\tR\bcalldata\x12\x16\n" +
-	"\x06bundle\x18\b \x01(\tR\x06bundle\"\x13\n" +
+	"\x06bundle\x18\b \x01(\tR\x06bundle\"\x92\x01\n" +
+	"\rEventsRequest\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12\x19\n" +
+	"\x05block\x18\x02 \x01(\x04H\x00R\x05block\x88\x01\x01\x12\x10\n" +
+	"\x03now\x18\x03 \x01(\bR\x03now\x12\x14\n" +
+	"\x05actor\x18\x04 \x03(\tR\x05actor\x12\x1c\n" +
+	"\toperation\x18\x05 \x03(\tR\toperationB\b\n" +
+	"\x06_block\"\xc9\x02\n" +
+	"\x05Event\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12\x14\n" +
+	"\x05block\x18\x02 \x01(\x04R\x05block\x12 \n" +
+	"\vtransaction\x18\x03 \x01(\tR\vtransaction\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\x12\x1c\n" +
+	"\treference\x18\x05 \x01(\tR\treference\x12\x1c\n" +
+	"\toperation\x18\x06 \x01(\tR\toperation\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\x12\x12\n" +
+	"\x04code\x18\b \x01(\tR\x04code\x12\x18\n" +
+	"\acreated\x18\t \x01(\tR\acreated\x12-\n" +
+	"\apayment\x18\n" +
+	" \x01(\v2\x13.killick.v1.PaymentR\apayment\x121\n" +
+	"\x06record\x18\v \x01(\v2\x19.killick.v1.RecordVersionR\x06record\"d\n" +
+	"\aPayment\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12-\n" +
+	"\x05lines\x18\x03 \x03(\v2\x17.killick.v1.PaymentLineR\x05lines\"5\n" +
+	"\vPaymentLine\x12\x0e\n" +
+	"\x02to\x18\x01 \x01(\tR\x02to\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\"9\n" +
+	"\rRecordVersion\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\"\x13\n" +
 	"\x11GetNetworkRequest\"\xc3\x03\n" +
 	"\aNetwork\x12\x18\n" +
 	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x12\n" +
@@ -1933,7 +2350,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\xb7\b\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\x85\t\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
@@ -1947,7 +2364,9 @@ const file_killick_proto_rawDesc = "" +
 	"GetBalance\x12\x1d.killick.v1.GetBalanceRequest\x1a\x13.killick.v1.Balance\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/balances/{did}/{asset}\x12Q\n" +
 	"\bGetProof\x12\x1b.killick.v1.GetProofRequest\x1a\x14.google.api.HttpBody\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/v1/proofs\x12`\n" +
-	"\tGetPayout\x12\x1c.killick.v1.GetPayoutRequest\x1a\x16.killick.v1.PayoutList\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/payouts/{account}\x12U\n" +
+	"\tGetPayout\x12\x1c.killick.v1.GetPayoutRequest\x1a\x16.killick.v1.PayoutList\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/payouts/{account}\x12L\n" +
+	"\x06Events\x12\x19.killick.v1.EventsRequest\x1a\x11.killick.v1.Event\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"/v1/events0\x01\x12U\n" +
 	"\n" +
 	"GetNetwork\x12\x1d.killick.v1.GetNetworkRequest\x1a\x13.killick.v1.Network\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/networkBCZAgithub.com/killick-ledger/killick/gateway/api/killickv1;killickv1b\x06proto3"
 
@@ -1963,7 +2382,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),         // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),    // 1: killick.v1.SubmitBatchRequest
@@ -1986,48 +2405,58 @@ var file_killick_proto_goTypes = []any{
 	(*GetPayoutRequest)(nil),      // 18: killick.v1.GetPayoutRequest
 	(*PayoutList)(nil),            // 19: killick.v1.PayoutList
 	(*Payout)(nil),                // 20: killick.v1.Payout
-	(*GetNetworkRequest)(nil),     // 21: killick.v1.GetNetworkRequest
-	(*Network)(nil),               // 22: killick.v1.Network
-	(*Member)(nil),                // 23: killick.v1.Member
-	(*Vault)(nil),                 // 24: killick.v1.Vault
-	(*structpb.Struct)(nil),       // 25: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),     // 26: google.api.HttpBody
+	(*EventsRequest)(nil),         // 21: killick.v1.EventsRequest
+	(*Event)(nil),                 // 22: killick.v1.Event
+	(*Payment)(nil),               // 23: killick.v1.Payment
+	(*PaymentLine)(nil),           // 24: killick.v1.PaymentLine
+	(*RecordVersion)(nil),         // 25: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),     // 26: killick.v1.GetNetworkRequest
+	(*Network)(nil),               // 27: killick.v1.Network
+	(*Member)(nil),                // 28: killick.v1.Member
+	(*Vault)(nil),                 // 29: killick.v1.Vault
+	(*structpb.Struct)(nil),       // 30: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),     // 31: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	25, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	30, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	20, // 4: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	23, // 5: killick.v1.Network.members:type_name -> killick.v1.Member
-	24, // 6: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 7: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 8: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 9: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 10: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
-	7,  // 11: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	11, // 12: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	13, // 13: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	15, // 14: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	17, // 15: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	18, // 16: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	21, // 17: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 18: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 19: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 20: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 21: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 22: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 23: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	14, // 24: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	16, // 25: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	26, // 26: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	19, // 27: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	22, // 28: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	18, // [18:29] is the sub-list for method output_type
-	7,  // [7:18] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	23, // 5: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	25, // 6: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	24, // 7: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	28, // 8: killick.v1.Network.members:type_name -> killick.v1.Member
+	29, // 9: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 10: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 11: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 12: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 13: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 14: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 15: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	13, // 16: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	15, // 17: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	17, // 18: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	18, // 19: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	21, // 20: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	26, // 21: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 22: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 23: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 24: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 25: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 26: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 27: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	14, // 28: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	16, // 29: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	31, // 30: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	19, // 31: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	22, // 32: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	27, // 33: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	22, // [22:34] is the sub-list for method output_type
+	10, // [10:22] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -2037,13 +2466,14 @@ func file_killick_proto_init() {
 	}
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,7 @@ const (
 	Killick_GetBalance_FullMethodName     = "/killick.v1.Killick/GetBalance"
 	Killick_GetProof_FullMethodName       = "/killick.v1.Killick/GetProof"
 	Killick_GetPayout_FullMethodName      = "/killick.v1.Killick/GetPayout"
+	Killick_Events_FullMethodName         = "/killick.v1.Killick/Events"
 	Killick_GetNetwork_FullMethodName     = "/killick.v1.Killick/GetNetwork"
 )
 
@@ -80,6 +81,15 @@ type KillickClient interface {
 	GetProof(ctx context.Context, in *GetProofRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 	// Fetch what a chain account, or anyone for it, needs to claim its payouts.
 	GetPayout(ctx context.Context, in *GetPayoutRequest, opts ...grpc.CallOption) (*PayoutList, error)
+	// Follow operations and their results in the order of the ledger.
+	//
+	// Begins at the beginning, or where one of cursor, block and now says, and does
+	// not end. Over REST the answer is text/event-stream (server-sent events:
+	// operations as messages with an Event as data and its cursor as id, events of
+	// type progress for marks, of type problem before the stream ends) or, for Accept:
+	// application/x-ndjson, an Event in each line; a Last-Event-ID stands for cursor.
+	// docs/formats/events.md describes both.
+	Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error)
 	// Read the ledger's name, its parameters and its head.
 	GetNetwork(ctx context.Context, in *GetNetworkRequest, opts ...grpc.CallOption) (*Network, error)
 }
@@ -192,6 +202,25 @@ func (c *killickClient) GetPayout(ctx context.Context, in *GetPayoutRequest, opt
 	return out, nil
 }
 
+func (c *killickClient) Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Killick_ServiceDesc.Streams[0], Killick_Events_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[EventsRequest, Event]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Killick_EventsClient = grpc.ServerStreamingClient[Event]
+
 func (c *killickClient) GetNetwork(ctx context.Context, in *GetNetworkRequest, opts ...grpc.CallOption) (*Network, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Network)
@@ -244,6 +273,15 @@ type KillickServer interface {
 	GetProof(context.Context, *GetProofRequest) (*httpbody.HttpBody, error)
 	// Fetch what a chain account, or anyone for it, needs to claim its payouts.
 	GetPayout(context.Context, *GetPayoutRequest) (*PayoutList, error)
+	// Follow operations and their results in the order of the ledger.
+	//
+	// Begins at the beginning, or where one of cursor, block and now says, and does
+	// not end. Over REST the answer is text/event-stream (server-sent events:
+	// operations as messages with an Event as data and its cursor as id, events of
+	// type progress for marks, of type problem before the stream ends) or, for Accept:
+	// application/x-ndjson, an Event in each line; a Last-Event-ID stands for cursor.
+	// docs/formats/events.md describes both.
+	Events(*EventsRequest, grpc.ServerStreamingServer[Event]) error
 	// Read the ledger's name, its parameters and its head.
 	GetNetwork(context.Context, *GetNetworkRequest) (*Network, error)
 	mustEmbedUnimplementedKillickServer()
@@ -285,6 +323,9 @@ func (UnimplementedKillickServer) GetProof(context.Context, *GetProofRequest) (*
 }
 func (UnimplementedKillickServer) GetPayout(context.Context, *GetPayoutRequest) (*PayoutList, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPayout not implemented")
+}
+func (UnimplementedKillickServer) Events(*EventsRequest, grpc.ServerStreamingServer[Event]) error {
+	return status.Error(codes.Unimplemented, "method Events not implemented")
 }
 func (UnimplementedKillickServer) GetNetwork(context.Context, *GetNetworkRequest) (*Network, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetNetwork not implemented")
@@ -490,6 +531,17 @@ func _Killick_GetPayout_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Killick_Events_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(EventsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(KillickServer).Events(m, &grpc.GenericServerStream[EventsRequest, Event]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Killick_EventsServer = grpc.ServerStreamingServer[Event]
+
 func _Killick_GetNetwork_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetNetworkRequest)
 	if err := dec(in); err != nil {
@@ -560,6 +612,12 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Killick_GetNetwork_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Events",
+			Handler:       _Killick_Events_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "killick.proto",
 }

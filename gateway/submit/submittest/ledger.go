@@ -79,7 +79,7 @@ func (l *Ledger) Invoke(function string, args ...[]byte) ([]byte, error) {
 	}
 	writes := tx.Changes()
 	l.count++
-	l.append(committed(fmt.Sprintf("%064x", l.count), answer, writes))
+	l.append(committed(fmt.Sprintf("%064x", l.count), append([][]byte{[]byte(function)}, args...), answer, writes))
 	return answer, tx.Flush()
 }
 
@@ -324,7 +324,7 @@ func (l *Ledger) decide(t *transaction, void bool) []submit.Committed {
 			panic(err) // the chaincode wrote an empty key or value
 		}
 	}
-	tx := committed(t.id, t.response, t.writes)
+	tx := committed(t.id, [][]byte{[]byte("ops:Batch"), t.frame}, t.response, t.writes)
 	if t.fault == Copied {
 		return []submit.Committed{{ID: t.id, Reason: "BAD_PROPOSAL_TXID"}, tx, {ID: t.id, Reason: "DUPLICATE_TXID"}}
 	}
@@ -332,13 +332,16 @@ func (l *Ledger) decide(t *transaction, void bool) []submit.Committed {
 }
 
 func (l *Ledger) append(txs ...submit.Committed) {
+	for i := range txs {
+		txs[i].Index = uint32(i)
+	}
 	l.blocks = append(l.blocks, submit.Block{Number: uint64(len(l.blocks)), Transactions: txs})
 	close(l.grown)
 	l.grown = make(chan struct{})
 }
 
-func committed(id string, response []byte, writes []ledger.Entry) submit.Committed {
-	c := submit.Committed{ID: id, Valid: true, Reason: "VALID", Response: response}
+func committed(id string, args [][]byte, response []byte, writes []ledger.Entry) submit.Committed {
+	c := submit.Committed{ID: id, Valid: true, Reason: "VALID", Args: args, Response: response}
 	for _, w := range writes {
 		c.Writes = append(c.Writes, submit.Write{Key: w.Key, Value: w.Value, Delete: w.Value == nil})
 	}
