@@ -12,6 +12,7 @@ import (
 
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api"
+	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
@@ -24,12 +25,13 @@ func FuzzBody(f *testing.F) {
 		f.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s, err := submit.Open(submit.Config{Journal: filepath.Join(f.TempDir(), "j.db"), Network: submittest.Network, Ledger: ledger, Log: log, Hold: time.Millisecond})
+	stream := events.New(events.Config{Ledger: ledger, Network: submittest.Network, Log: log})
+	s, err := submit.Open(submit.Config{Journal: filepath.Join(f.TempDir(), "j.db"), Network: submittest.Network, Ledger: stream.Watch(ledger), Log: log, Hold: time.Millisecond})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = s.Close() })
-	rest, err := api.New(api.Config{Submitter: s, Ledger: ledger, Network: submittest.Network, Log: log}).REST()
+	rest, err := api.New(api.Config{Submitter: s, Ledger: ledger, Events: stream, Network: submittest.Network, Log: log}).REST()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/killick/cli"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
@@ -28,6 +29,7 @@ type harness struct {
 	t      *testing.T
 	ledger *submittest.Ledger
 	s      *submit.Submitter
+	events *events.Stream
 	url    string
 	grpc   string
 	client *client.Client
@@ -48,15 +50,16 @@ func startWith(t *testing.T, configure func(*submit.Config), configs ...func(*ap
 	}
 	log := slog.New(slog.DiscardHandler)
 	var err error
+	h.events = events.New(events.Config{Ledger: h.ledger, Network: submittest.Network, Log: log})
 	submitting := submit.Config{
-		Journal: filepath.Join(t.TempDir(), "journal.db"), Network: submittest.Network, Ledger: h.ledger, Log: log, Hold: 4 * time.Millisecond,
+		Journal: filepath.Join(t.TempDir(), "journal.db"), Network: submittest.Network, Ledger: h.events.Watch(h.ledger), Log: log, Hold: 4 * time.Millisecond,
 	}
 	configure(&submitting)
 	h.s, err = submit.Open(submitting)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := api.Config{Submitter: h.s, Ledger: h.ledger, Network: submittest.Network, Log: log}
+	cfg := api.Config{Submitter: h.s, Ledger: h.ledger, Events: h.events, Network: submittest.Network, Log: log}
 	for _, f := range configs {
 		f(&cfg)
 	}
@@ -77,6 +80,7 @@ func startWith(t *testing.T, configure func(*submit.Config), configs ...func(*ap
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		h.events.Close()
 		_ = h.client.Close()
 		rpc.Stop()
 		web.Close()

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
@@ -98,6 +99,8 @@ func Dial(gateway string, others ...string) (*Client, error) {
 	list := manual.NewBuilderWithScheme("killick")
 	list.InitialState(resolver.State{Addresses: addresses})
 	conn, err := grpc.NewClient("killick:///gateways", grpc.WithResolvers(list), grpc.WithTransportCredentials(transport),
+		// A gateway whose machine is gone sends nothing, not even that.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 15 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer), grpc.MaxCallSendMsgSize(maxAnswer)))
 	if err != nil {
 		return nil, fmt.Errorf("gateway %s: %w", gateway, err)

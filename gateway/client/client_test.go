@@ -18,6 +18,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
@@ -39,8 +40,9 @@ func startGateway(t *testing.T) (address string, o owner) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
+	stream := events.New(events.Config{Ledger: ledger, Network: submittest.Network, Log: log})
 	s, err := submit.Open(submit.Config{
-		Journal: filepath.Join(t.TempDir(), "journal.db"), Network: submittest.Network, Ledger: ledger, Log: log, Hold: 4 * time.Millisecond, Queue: 50,
+		Journal: filepath.Join(t.TempDir(), "journal.db"), Network: submittest.Network, Ledger: stream.Watch(ledger), Log: log, Hold: 4 * time.Millisecond, Queue: 50,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +51,7 @@ func startGateway(t *testing.T) (address string, o owner) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := api.New(api.Config{Submitter: s, Ledger: ledger, Network: submittest.Network, Log: log}).GRPC()
+	server := api.New(api.Config{Submitter: s, Ledger: ledger, Events: stream, Network: submittest.Network, Log: log}).GRPC()
 	go func() { _ = server.Serve(listener) }() // ends with Stop
 	t.Cleanup(func() {
 		server.Stop()

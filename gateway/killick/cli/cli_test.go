@@ -16,6 +16,7 @@ import (
 
 	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/killick/cli"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
@@ -41,11 +42,12 @@ func begin(t *testing.T) *world {
 	}
 	w.gateway = listener.Addr().String()
 	log := slog.New(slog.DiscardHandler)
-	s, err := submit.Open(submit.Config{Journal: w.path("journal.db"), Network: submittest.Network, Ledger: w.ledger, Log: log, Hold: 4 * time.Millisecond})
+	stream := events.New(events.Config{Ledger: w.ledger, Network: submittest.Network, Log: log})
+	s, err := submit.Open(submit.Config{Journal: w.path("journal.db"), Network: submittest.Network, Ledger: stream.Watch(w.ledger), Log: log, Hold: 4 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Network: submittest.Network, Log: log}).GRPC()
+	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Network: submittest.Network, Log: log}).GRPC()
 	go func() { _ = server.Serve(listener) }() // ends with Stop
 	t.Cleanup(func() {
 		server.Stop()
