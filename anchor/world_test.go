@@ -44,7 +44,9 @@ type world struct {
 	store   *mem.Memory
 	engine  *ops.Engine
 	blocks  []*block.Block
-	liar    string // organisation whose peer answers queries with lies
+	liar    string            // organisation whose peer answers queries with lies
+	running map[string]string // program that an organisation's service says it runs, where it is not the first
+	silent  string            // organisation whose service does not answer
 	chains  []*fakeChain
 	members []*fakeMember
 }
@@ -119,7 +121,7 @@ func (w *world) config(i int, dir string, public []member) *config {
 func (w *world) founding(public []member) govern.Init {
 	logID := w.blocks[0].HeaderHash
 	f := govern.Init{
-		Network: network, Log: canon.Hex(logID[:]), Rules: 1, K: 3, Issuers: []string{}, Treasuries: []string{"Org1MSP"},
+		Network: network, Log: canon.Hex(logID[:]), Rules: 1, K: 3, Issuers: []string{}, Program: opstest.Program, Treasuries: []string{"Org1MSP"},
 		Assets: []string{"usd"}, EpochSeconds: 30, HeartbeatSeconds: 60,
 	}
 	for _, m := range public {
@@ -146,7 +148,7 @@ func (m *fakeMember) start() {
 	}
 	a.now = func() time.Time { return m.w.now }
 	m.anchor = a
-	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step, newSweeper(a).step}
+	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step, newSweeper(a).step, newPrograms(a).step}
 	for _, c := range chains {
 		m.loops = append(m.loops, (&watch{anchor: a, chain: c}).step)
 	}
@@ -220,6 +222,13 @@ func (m *fakeMember) Evaluate(_ context.Context, msp, function string, args ...[
 	if msp == m.w.liar && function == "checkpoint:Head" {
 		return []byte(`{"number":99,"size":1000000,"root":"` + canon.Hex(make([]byte, 32)) + `","time":1,"elapsed":0,"signers":[]}`), nil
 	}
+	if msp == m.w.silent {
+		return nil, errors.New("no answer")
+	}
+	m.w.engine.Program = opstest.Program
+	if p, ok := m.w.running[msp]; ok {
+		m.w.engine.Program = p
+	}
 	tx := mem.Begin(m.w.store, uint64(m.w.now.Unix()), mem.Caller{MSP: m.keys.msp, Role: "client"})
 	return m.w.engine.Invoke(tx, function, args)
 }
@@ -246,7 +255,11 @@ func (w *world) execute(msp, function string, request any) error {
 
 // invoke runs a transaction and puts it into a block of its own.
 func (w *world) invoke(msp, function string, args [][]byte) error {
-	tx := mem.Begin(w.store, uint64(w.now.Unix()), mem.Caller{MSP: msp, Role: "client"})
+	return w.invokeAs(mem.Caller{MSP: msp, Role: "client"}, function, args)
+}
+
+func (w *world) invokeAs(caller mem.Caller, function string, args [][]byte) error {
+	tx := mem.Begin(w.store, uint64(w.now.Unix()), caller)
 	answer, err := w.engine.Invoke(tx, function, args)
 	if err != nil {
 		return err

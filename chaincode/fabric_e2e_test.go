@@ -175,8 +175,8 @@ func (l *ledger) initialise(c *cluster.Cluster) {
 	log := canon.Sum([]byte("log"))
 	request := govern.Init{
 		Network: l.network, Log: canon.Hex(log[:]), Rules: 1, K: 3, Assets: []string{"usd"}, Treasuries: []string{"Org1MSP"},
-		Vaults:       []govern.Vault{{ID: vault, Token: "eip155:1337:0x00000000000000000000000000000000000000bb", Asset: "usd"}},
-		EpochSeconds: 10, HeartbeatSeconds: 60,
+		Vaults:  []govern.Vault{{ID: vault, Token: "eip155:1337:0x00000000000000000000000000000000000000bb", Asset: "usd"}},
+		Program: canon.Hex(secret("program")), EpochSeconds: 10, HeartbeatSeconds: 60,
 	}
 	for _, o := range c.Orgs() {
 		name := o.MSPID + "." + l.network

@@ -33,6 +33,7 @@ func serve(ctx context.Context, c *Config, digest string, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	chaincode.Running(digest)
 	secure, err := c.TLS.load()
 	if err != nil {
 		return err

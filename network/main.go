@@ -155,6 +155,9 @@ func (s *settings) status() error {
 	for _, url := range c.GatewayURLs() {
 		writeDivergences(os.Stdout, url)
 	}
+	for i := range c.Orgs() {
+		writeAlarms(os.Stdout, c.AnchorURL(i))
+	}
 	return c.WriteStatus(os.Stdout)
 }
 

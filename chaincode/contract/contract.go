@@ -45,6 +45,10 @@ func New(now func() time.Time, log *slog.Logger) (*Chaincode, error) {
 	return &Chaincode{api: api, engine: ops.New(), now: now, log: log}, nil
 }
 
+// Running says which program file the chaincode runs in, by its SHA-256 in hex.
+// It is called before the chaincode serves.
+func (c *Chaincode) Running(program string) { c.engine.Program = program }
+
 // Init does nothing: the ledger is initialised by ops:Init.
 func (c *Chaincode) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
 

@@ -30,6 +30,7 @@ func contracts() []contractapi.ContractInterface {
 	}
 	return []contractapi.ContractInterface{
 		&operations{named("ops", "Signed operations, alone and in batches")},
+		&governance{named("govern", "Chaincode programs that the members approve")},
 		&identities{named("did", "Decentralised identifiers")},
 		&records{named("record", "Records of users' data")},
 		&credentials{named("credential", "Schemas and credentials")},
@@ -48,6 +49,11 @@ func (*operations) Check(ctx *Context) (string, error)     { return run(ctx) }
 func (*operations) Explain(ctx *Context) (string, error)   { return run(ctx) }
 func (*operations) Network(ctx *Context) (string, error)   { return run(ctx) }
 func (*operations) Operation(ctx *Context) (string, error) { return run(ctx) }
+
+type governance struct{ contractapi.Contract }
+
+func (*governance) Approve(ctx *Context) (string, error) { return run(ctx) }
+func (*governance) Program(ctx *Context) (string, error) { return run(ctx) }
 
 type identities struct{ contractapi.Contract }
 

@@ -3,7 +3,7 @@
 // treasuries, accreditations and parameters. Initialisation sets all of it,
 // once. The package is pure.
 //
-// State (docs/formats/state.md): network, role/issuer/<did id>.
+// State (docs/formats/state.md): network, role/issuer/<did id>, program/.
 package govern
 
 import (

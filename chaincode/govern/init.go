@@ -27,6 +27,7 @@ type Init struct {
 	K                int      `json:"k"`
 	Vaults           []Vault  `json:"vaults"`
 	Issuers          []string `json:"issuers,omitempty"`
+	Program          string   `json:"program"` // digest of the chaincode program that members run at first
 	Treasuries       []string `json:"treasuries"`
 	Assets           []string `json:"assets"`
 	EpochSeconds     uint64   `json:"epochSeconds"`
@@ -54,6 +55,9 @@ func (i *Init) Apply(tx *ledger.Tx) error {
 	if _, err := n.CallingMember(tx); err != nil {
 		return err
 	}
+	if err := checkProgram(i.Program); err != nil {
+		return err
+	}
 	if len(i.Issuers) > maxIssuers {
 		return fault.New(fault.InvalidValue, "%d issuers, at most %d are allowed", len(i.Issuers), maxIssuers)
 	}
@@ -62,18 +66,14 @@ func (i *Init) Apply(tx *ledger.Tx) error {
 		if err != nil {
 			return err
 		}
-		value, err := canon.Marshal(Accreditation{issuer})
-		if err != nil {
+		if err := putJSON(tx, IssuerKey(id), Accreditation{issuer}); err != nil {
 			return err
 		}
-		tx.Put(IssuerKey(id), value)
 	}
-	value, err := canon.Marshal(n)
-	if err != nil {
+	if err := accept(tx, Program{Digest: i.Program, Approvals: []string{tx.Caller().MSP}}, 1); err != nil {
 		return err
 	}
-	tx.Put(NetworkKey, value)
-	return nil
+	return putJSON(tx, NetworkKey, n)
 }
 
 // Accreditation is the stored right of a DID to issue credentials.

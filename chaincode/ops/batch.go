@@ -14,6 +14,10 @@ import (
 // has seen, so any number of engines give the same answers. It may be used by
 // several goroutines at once, each with a transaction of its own.
 type Engine struct {
+	// Program is the SHA-256, in hex, of the program file that runs, where it runs as
+	// a service. Queries answer it; nothing else depends on it.
+	Program string
+
 	headers  recent[*header] // by the bytes of the header
 	actors   recent[*actor]  // by the bytes of the stored DID
 	verifier verifier

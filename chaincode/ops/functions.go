@@ -82,6 +82,11 @@ var functions = []Function{
 		return lookup(tx, n, string(ref))
 	})},
 
+	{Name: "govern:Approve", Args: 1, Writes: true, Organisation: true, run: request([]string{"program"}, (*govern.Approve).Apply)},
+	{Name: "govern:Program", run: func(e *Engine, tx *ledger.Tx, _ []byte) (any, error) {
+		return govern.AnswerProgram(tx, e.Program)
+	}},
+
 	{Name: "did:Resolve", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, id []byte) (any, error) {
 		return did.Resolve(tx, n.Name, string(id))
 	})},
@@ -224,7 +229,7 @@ func request[R any](fields []string, apply func(*R, *ledger.Tx, *govern.Network)
 
 func initialise(_ *Engine, tx *ledger.Tx, arg []byte) (any, error) {
 	i := new(govern.Init)
-	fields := []string{"network", "log", "rules", "members", "k", "vaults", "treasuries", "assets", "epochSeconds", "heartbeatSeconds"}
+	fields := []string{"network", "log", "rules", "members", "k", "vaults", "program", "treasuries", "assets", "epochSeconds", "heartbeatSeconds"}
 	if err := canon.Decode(arg, i, fields...); err != nil {
 		return nil, err
 	}

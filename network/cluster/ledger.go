@@ -2,9 +2,12 @@ package cluster
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"time"
 
@@ -85,6 +88,21 @@ const asset = "usd"
 // rules is the number of the rules that a new ledger starts with.
 const rules = 1
 
+// chaincodeDigest is the SHA-256 of the chaincode program that the organisations
+// run.
+func (c *Cluster) chaincodeDigest() (string, error) {
+	path, err := c.program("killick-chaincode")
+	if err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256(data)
+	return hex.EncodeToString(digest[:]), nil
+}
+
 // founding is the argument of ops:Init: what the ledger knows of its members and
 // contracts from the start.
 func (c *Cluster) founding() ([]byte, error) {
@@ -109,6 +127,10 @@ func (c *Cluster) founding() ([]byte, error) {
 	for _, id := range c.Issuers {
 		issuers = append(issuers, "did:killick:"+c.Network+":"+id)
 	}
+	program, err := c.chaincodeDigest()
+	if err != nil {
+		return nil, fmt.Errorf("founding: %w", err)
+	}
 	return json.Marshal(struct {
 		Network          string   `json:"network"`
 		Log              string   `json:"log"`
@@ -117,10 +139,11 @@ func (c *Cluster) founding() ([]byte, error) {
 		K                int      `json:"k"`
 		Vaults           []vault  `json:"vaults"`
 		Issuers          []string `json:"issuers,omitempty"`
+		Program          string   `json:"program"`
 		Treasuries       []string `json:"treasuries"`
 		Assets           []string `json:"assets"`
 		EpochSeconds     int64    `json:"epochSeconds"`
 		HeartbeatSeconds int64    `json:"heartbeatSeconds"`
-	}{c.Network, c.facts.LogID, rules, members, c.K(), vaults, issuers, treasuries, []string{asset},
+	}{c.Network, c.facts.LogID, rules, members, c.K(), vaults, issuers, program, treasuries, []string{asset},
 		int64(c.Epoch / time.Second), int64(max(c.Cadence.Quiet, time.Second) / time.Second)})
 }

@@ -34,6 +34,8 @@ var (
 	TronVault = canon.Account{Chain: "tron:0x2b6653dc", Address: [20]byte{19: 0xaa}}.String()
 	tronToken = canon.Account{Chain: "tron:0x2b6653dc", Address: [20]byte{19: 0xbb}}.String()
 	LogID     = canon.Sum([]byte("log"))
+	// Program is the digest of the chaincode program that the ledger is founded with.
+	Program = canon.Hex(Seed("program"))
 )
 
 // Seed derives fixed keys, so that vectors and failures repeat.
@@ -126,7 +128,7 @@ func (w *World) Founding(issuers ...*User) govern.Init {
 	i := govern.Init{
 		Network: Network, Log: canon.Hex(LogID[:]), Rules: 1, K: 3,
 		Vaults:  []govern.Vault{{ID: EVMVault, Token: evmToken, Asset: "usd"}, {ID: TronVault, Token: tronToken, Asset: "usd"}},
-		Issuers: []string{}, Treasuries: []string{"Org1MSP"}, Assets: []string{"usd", "pts"}, EpochSeconds: 60, HeartbeatSeconds: 60,
+		Issuers: []string{}, Program: Program, Treasuries: []string{"Org1MSP"}, Assets: []string{"usd", "pts"}, EpochSeconds: 60, HeartbeatSeconds: 60,
 	}
 	for _, m := range w.Members {
 		a := m.Address()

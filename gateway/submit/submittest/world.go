@@ -104,7 +104,7 @@ func (l *Ledger) Found(issuers ...*Person) error {
 	init := govern.Init{
 		Network: Network, Log: strings.Repeat("ab", 32), Rules: govern.Rules,
 		Members: []govern.Member{{MSP: msp, Cosign: cosign, Address: "0x" + strings.Repeat("01", 20)}}, K: 1,
-		Vaults: []govern.Vault{}, Issuers: []string{}, Treasuries: []string{msp}, Assets: []string{Asset}, EpochSeconds: 86400, HeartbeatSeconds: 60,
+		Vaults: []govern.Vault{}, Issuers: []string{}, Program: strings.Repeat("cd", 32), Treasuries: []string{msp}, Assets: []string{Asset}, EpochSeconds: 86400, HeartbeatSeconds: 60,
 	}
 	for _, p := range issuers {
 		init.Issuers = append(init.Issuers, p.DID)

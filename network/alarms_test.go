@@ -1,0 +1,25 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestAlarmsAreShown(t *testing.T) {
+	for answer, want := range map[string]string{
+		`{"organisation":"Org1MSP","alarms":["program of Org2MSP: it differs"]}`: "alarm    program of Org2MSP: it differs, says the anchor of Org1MSP\n",
+		`{"organisation":"Org1MSP","alarms":[]}`:                                 "",
+		`nonsense`: "",
+	} {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
+		var out strings.Builder
+		writeAlarms(&out, web.URL)
+		web.Close()
+		if out.String() != want {
+			t.Errorf("%s: %q, want %q", answer, out.String(), want)
+		}
+	}
+}
