@@ -85,7 +85,7 @@ func BenchmarkResults(b *testing.B) {
 // The queue is full and the ledger does not answer: what is kept of 100,000
 // operations.
 func TestMemoryOfAFullQueue(t *testing.T) {
-	const operations = 20_000 // a fifth, so that the test takes seconds
+	const operations = 10_000 // a tenth, so that the test takes seconds
 	ledger, s, jws := bench(t, operations)
 	ledger.SetDown(true)
 	before := heap()

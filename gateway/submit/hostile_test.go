@@ -208,7 +208,7 @@ func TestHostileUser(t *testing.T) {
 			}
 		}},
 	}
-	const rounds = 12
+	const rounds = 8
 	alone := 0.0
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
