@@ -160,7 +160,7 @@ func TestBatchOnTheShim(t *testing.T) {
 	if got := c.done("ops:Batch", string(frame)); !bytes.Equal(got, want) {
 		t.Errorf("batch answers %#x, want %#x", got, want)
 	}
-	if c.last.batches != 1 || len(c.last.writes) != 3 {
+	if c.last.batches != 1 || len(c.last.writes) != 4 {
 		t.Errorf("%d write batches, %d writes", c.last.batches, len(c.last.writes))
 	}
 	if got := c.done("ops:Apply", submit.Compact()); !bytes.Equal(got, []byte{ops.Replayed}) {

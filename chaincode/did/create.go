@@ -70,7 +70,7 @@ func (c *Create) Check(call ledger.Call) error {
 
 // Keys returns the state keys that Apply reads.
 func (c *Create) Keys(call ledger.Call) []string {
-	keys := []string{Key(call.Actor)}
+	keys := []string{SignerKeyOf(call.Actor)}
 	for _, l := range c.Links {
 		keys = append(keys, LinkKey(l.Account))
 	}
@@ -80,7 +80,7 @@ func (c *Create) Keys(call ledger.Call) []string {
 // Apply makes the DID. Errors: fault.DIDExists, fault.LinkTaken,
 // fault.BadProof.
 func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
-	exists, err := tx.Has(Key(call.Actor))
+	exists, err := tx.Has(SignerKeyOf(call.Actor))
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,12 @@ func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
 	if err != nil {
 		return err
 	}
+	signer, err := c.doc.signer()
+	if err != nil {
+		return err
+	}
 	tx.Put(Key(call.Actor), value)
+	tx.Put(SignerKeyOf(call.Actor), signer.Encode())
 	return nil
 }
 

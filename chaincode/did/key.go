@@ -63,8 +63,18 @@ func ParseKey(text string) (*PublicKey, error) {
 	if err != nil || len(raw) < 2 || "z"+base58.Encode(raw) != text {
 		return nil, fault.New(fault.InvalidValue, "publicKeyMultibase is not in canonical base58btc")
 	}
-	k := &PublicKey{text: text}
+	return parseMultikey(raw)
+}
+
+// parseMultikey reads the multicodec prefix and the key. Errors:
+// fault.InvalidValue.
+func parseMultikey(raw []byte) (*PublicKey, error) {
+	if len(raw) < 2 {
+		return nil, fault.New(fault.InvalidValue, "a public key of %d bytes", len(raw))
+	}
+	k := &PublicKey{text: "z" + base58.Encode(raw)}
 	ok := false
+	var err error
 	switch prefix, key := raw[:2], raw[2:]; {
 	case slices.Equal(prefix, ed25519Prefix):
 		if ok = len(key) == len(k.ed25519); ok {
@@ -96,6 +106,12 @@ func parseP256(compressed []byte) (*ecdsa.PublicKey, bool) {
 	y.FillBytes(uncompressed[33:])
 	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), uncompressed)
 	return key, err == nil
+}
+
+// multikey is the binary form: multicodec prefix and key.
+func (k *PublicKey) multikey() []byte {
+	raw, _ := base58.Decode(k.text[1:]) // the text was made from it
+	return raw
 }
 
 // Algorithm returns the one algorithm that the key is for.

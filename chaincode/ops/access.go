@@ -3,6 +3,7 @@ package ops
 import (
 	"strings"
 
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/reward"
@@ -47,14 +48,17 @@ func (o *Operation) Accesses() []Access {
 // by organisations.
 func changes(key string) bool {
 	prefix, _, _ := strings.Cut(key, "/")
-	return prefix != "did" && prefix != "schema" && prefix != "issuer"
+	return prefix != did.SignerPrefix && prefix != "schema" && prefix != "issuer"
 }
 
-// ActorKey returns the state key of the DID that signed the operation.
+// IsActorKey says that a state key holds what verifies the operations of a DID.
+func IsActorKey(key string) bool { return strings.HasPrefix(key, did.SignerPrefix+"/") }
+
+// ActorKey returns the state key of what verifies the operation: its actor's keys.
 func (o *Operation) ActorKey() string { return o.actorKey }
 
 // Forged says of each operation whether its signature is not its key's, by the
-// DIDs that are given as key and value of state. An operation whose key cannot be
+// signers that are given as key and value of state. An operation whose key cannot be
 // found there is not called forged: its DID may be newer.
 func (e *Engine) Forged(dids map[string][]byte, operations []*Operation) ([]bool, error) {
 	known := new(ledger.Memory)

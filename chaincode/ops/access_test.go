@@ -111,7 +111,7 @@ func TestForged(t *testing.T) {
 	alice, new := opstest.NewUser("alice"), opstest.NewUser("new")
 	w := opstest.New(t)
 	w.Create(alice)
-	stored, err := w.Store.Get(did.Key(alice.ID))
+	stored, err := w.Store.Get(did.SignerKeyOf(alice.ID))
 	if err != nil {
 		t.Fatal(err)
 	}

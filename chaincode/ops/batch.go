@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
@@ -18,8 +19,8 @@ type Engine struct {
 	// a service. Queries answer it; nothing else depends on it.
 	Program string
 
-	headers  recent[*header] // by the bytes of the header
-	actors   recent[*actor]  // by the bytes of the stored DID
+	headers  recent[*header]     // by the bytes of the header
+	signers  recent[*did.Signer] // by the bytes of the stored signer
 	verifier verifier
 }
 

@@ -45,7 +45,7 @@ func openHeader(data []byte) (*header, error) {
 	if h.network, h.actor, h.fragment, err = did.ParseURL(f.Kid); err != nil {
 		return nil, fault.New(fault.KidMismatch, "kid: %s", fault.Text(err))
 	}
-	h.actorKey = did.Key(h.actor)
+	h.actorKey = did.SignerKeyOf(h.actor)
 	return h, nil
 }
 

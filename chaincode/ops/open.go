@@ -85,8 +85,6 @@ type Operation struct {
 	actorKey string // state key of the actor
 	fragment string
 	input    []byte // signing input
-	actor    *actor // of the stored DID that was seen last
-	stored   []byte
 }
 
 // Reference returns the operation's reference.

@@ -62,9 +62,14 @@ func newRefusals(t *testing.T) *refusals {
 	for _, u := range []*opstest.User{r.alice, r.bob, r.carol} {
 		r.Create(u)
 	}
-	key := did.Key(r.carol.ID)
+	key := did.SignerKeyOf(r.carol.ID)
 	value, _ := r.Store.Get(key)
-	if err := r.Store.Put(key, bytes.Replace(value, []byte(`"deactivated":false`), []byte(`"deactivated":true`), 1)); err != nil {
+	signer, err := did.DecodeSigner(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer.Deactivated = true
+	if err := r.Store.Put(key, signer.Encode()); err != nil {
 		t.Fatal(err)
 	}
 	r.Fund(r.alice, 100)

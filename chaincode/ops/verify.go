@@ -3,7 +3,6 @@ package ops
 import (
 	"fmt"
 
-	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
@@ -97,46 +96,18 @@ func (v *verifier) prepared(key *did.PublicKey) *did.PreparedKey {
 	return p
 }
 
-// actor is what verification needs of a stored DID. What its status is comes
-// from state each time, as bytes that stand for one actor.
-type actor struct {
-	deactivated bool
-	keys        map[string]actorKey // by fragment
-}
-
-type actorKey struct {
-	key *did.PublicKey
-	err error // why the key may not sign
-}
-
-// actorOf returns the actor of a stored DID.
-func (e *Engine) actorOf(value []byte) (*actor, error) {
-	if found, ok := e.actors.get(value); ok {
+// signerOf returns the signer of a stored value. It is remembered by its bytes, so
+// it is never out of date; what a DID's status is comes from state each time.
+func (e *Engine) signerOf(value []byte) (*did.Signer, error) {
+	if found, ok := e.signers.get(value); ok {
 		return found, nil
 	}
-	parsed, err := parseActor(value)
-	if err == nil {
-		e.actors.put(value, parsed)
-	}
-	return parsed, err
-}
-
-func parseActor(value []byte) (*actor, error) {
-	state, err := did.DecodeState(value)
+	parsed, err := did.DecodeSigner(value)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("stored signer: %v", err) // no refusal: state is damaged
 	}
-	doc := new(did.Document)
-	if err := canon.Decode(state.Document, doc); err != nil {
-		return nil, fmt.Errorf("stored document of %s: %v", state.ID, err) // no refusal: state is damaged
-	}
-	a := &actor{deactivated: state.Deactivated, keys: map[string]actorKey{}}
-	for _, m := range doc.VerificationMethod {
-		fragment := m.ID[1:]
-		key, err := doc.SigningKey(fragment)
-		a.keys[fragment] = actorKey{key, err}
-	}
-	return a, nil
+	e.signers.put(value, parsed)
+	return parsed, nil
 }
 
 // signingKey returns the key with which an operation must be signed, by the
@@ -153,25 +124,15 @@ func (e *Engine) signingKey(tx *ledger.Tx, o *Operation) (*did.PublicKey, error)
 	if value == nil {
 		return nil, fault.New(fault.DIDUnknown, "%s", did.String(o.Call.Network, o.Call.Actor))
 	}
-	if !same(o.stored, value) { // of one batch, most operations see the value twice
-		if o.actor, err = e.actorOf(value); err != nil {
-			return nil, err
-		}
-		o.stored = value
+	signer, err := e.signerOf(value)
+	if err != nil {
+		return nil, err
 	}
-	if o.actor.deactivated {
+	if signer.Deactivated {
 		return nil, fault.New(fault.DIDDeactivated, "%s", did.String(o.Call.Network, o.Call.Actor))
 	}
-	k, ok := o.actor.keys[o.fragment]
-	if !ok {
-		return nil, fault.New(fault.KeyUnknown, "the document has no key #%s", o.fragment)
-	}
-	return o.fitting(k.key, k.err)
+	return o.fitting(signer.SigningKey(o.fragment))
 }
-
-// same says that two values are one piece of memory. Values of state are not
-// changed.
-func same(a, b []byte) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // createdKey returns the key with which an operation must be signed by the
 // document of the operation that creates its DID.

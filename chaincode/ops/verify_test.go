@@ -13,15 +13,23 @@ import (
 
 // A damaged DID in state gives the transaction up: it is nobody's refusal.
 func TestDamagedDID(t *testing.T) {
-	for _, part := range []string{`"version":1`, `"recovery"`} {
+	for _, c := range []struct {
+		name   string
+		damage func([]byte) []byte
+	}{
+		{"cut", func(v []byte) []byte { return v[:len(v)-1] }},
+		{"longer", func(v []byte) []byte { return append(v, 0) }},
+		{"of a third status", func(v []byte) []byte { v[2] = 2; return v }},
+		{"of a key that is none", func(v []byte) []byte { v[len(v)-34] ^= 1; return v }},
+	} {
 		w := opstest.New(t)
 		alice := opstest.NewUser("alice")
 		w.Create(alice)
-		value, err := w.Store.Get(did.Key(alice.ID))
+		value, err := w.Store.Get(did.SignerKeyOf(alice.ID))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Store.Put(did.Key(alice.ID), bytes.Replace(value, []byte(part), []byte(`"x":1,`+part), 1)); err != nil {
+		if err := w.Store.Put(did.SignerKeyOf(alice.ID), c.damage(bytes.Clone(value))); err != nil {
 			t.Fatal(err)
 		}
 		item, _ := w.Sign(alice, opstest.Submit("content"), "")
@@ -30,7 +38,7 @@ func TestDamagedDID(t *testing.T) {
 			t.Fatal(err)
 		}
 		if answer, err := w.Invoke(ledger.Caller{}, "ops:Batch", frame); fault.Of(err) != fault.Internal {
-			t.Errorf("%s: %v, %v", part, answer, err)
+			t.Errorf("%s: %v, %v", c.name, answer, err)
 		}
 	}
 }
@@ -44,29 +52,42 @@ func TestNothingOldIsRemembered(t *testing.T) {
 	for range 3 { // known well: header, document, prepared key
 		w.Do(alice, opstest.Submit("content"), "")
 	}
-	value, err := w.Store.Get(did.Key(alice.ID))
+	value, err := w.Store.Get(did.SignerKeyOf(alice.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := opstest.NewKey("other", did.ES256)
+	key := func(seed string, alg did.Algorithm) *did.PublicKey {
+		k, err := did.ParseKey(opstest.NewKey(seed, alg).Multikey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
 	for _, c := range []struct {
-		old, new string
-		want     fault.Code
+		name   string
+		change func(*did.Signer)
+		want   fault.Code
 	}{
-		{`"deactivated":false`, `"deactivated":true`, fault.DIDDeactivated},
-		{`"capabilityInvocation":["#k"]`, `"capabilityInvocation":["#auth"]`, fault.KeyPurpose},
-		{opstest.NewKey("alice", did.EdDSA).Multikey, opstest.NewKey("alice auth", did.EdDSA).Multikey, fault.BadSignature},
-		{opstest.NewKey("alice", did.EdDSA).Multikey, other.Multikey, fault.AlgMismatch},
-		{"", "", fault.OK},
+		{"deactivated", func(s *did.Signer) { s.Deactivated = true }, fault.DIDDeactivated},
+		{"other purpose", func(s *did.Signer) { s.Keys[0].Signs = false }, fault.KeyPurpose},
+		{"other name", func(s *did.Signer) { s.Keys[0].Fragment = "other" }, fault.KeyUnknown},
+		{"other key", func(s *did.Signer) { s.Keys[0].Key = key("alice auth", did.EdDSA) }, fault.BadSignature},
+		{"other algorithm", func(s *did.Signer) { s.Keys[0].Key = key("other", did.ES256) }, fault.AlgMismatch},
+		{"as before", func(*did.Signer) {}, fault.OK},
 	} {
-		if err := w.Store.Put(did.Key(alice.ID), bytes.Replace(value, []byte(c.old), []byte(c.new), 1)); err != nil {
+		signer, err := did.DecodeSigner(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.change(signer)
+		if err := w.Store.Put(did.SignerKeyOf(alice.ID), signer.Encode()); err != nil {
 			t.Fatal(err)
 		}
 		one, _ := w.Sign(alice, opstest.Submit("one"), "")
 		two, _ := w.Sign(alice, opstest.Submit("two"), "")
 		for i, answer := range w.Batch(one, two) {
 			if fault.Code(answer) != c.want {
-				t.Errorf("%s, item %d: %v, want %v", c.new, i, fault.Code(answer), c.want)
+				t.Errorf("%s, item %d: %v, want %v", c.name, i, fault.Code(answer), c.want)
 			}
 		}
 	}

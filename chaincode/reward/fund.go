@@ -49,7 +49,7 @@ func (f *Fund) Apply(tx *ledger.Tx, n *govern.Network) error {
 	}
 	keys := []string{FundKey(f.ID)}
 	for _, id := range payees {
-		keys = append(keys, did.Key(id), BalanceKey(id, f.Asset))
+		keys = append(keys, did.SignerKeyOf(id), BalanceKey(id, f.Asset))
 	}
 	if err := tx.Prefetch(keys); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (f *Fund) lines(network string) ([]Line, []ledger.ID, error) {
 }
 
 func deposit(tx *ledger.Tx, id ledger.ID, asset string, line Line) error {
-	exists, err := tx.Has(did.Key(id))
+	exists, err := tx.Has(did.SignerKeyOf(id))
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func checkLines(network string, lines []Line) ([]ledger.ID, error) {
 func (p *Pay) Keys(call ledger.Call) []string {
 	keys := append(make([]string, 0, len(p.payees)+1), BalanceKey(call.Actor, p.Asset))
 	for _, payee := range p.payees {
-		keys = append(keys, did.Key(payee))
+		keys = append(keys, did.SignerKeyOf(payee))
 	}
 	return keys
 }
@@ -104,7 +104,7 @@ func (p *Pay) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) (detail 
 		if total, err = total.Add(line.Amount); err != nil {
 			return nil, err
 		}
-		exists, err := tx.Has(did.Key(p.payees[i]))
+		exists, err := tx.Has(did.SignerKeyOf(p.payees[i]))
 		if err != nil {
 			return nil, err
 		}

@@ -27,7 +27,7 @@ import (
 //	results      the first result of every operation on the ledger, by operation id.
 //	             standing is 0 for a refusal that left nothing on the ledger; else kind and
 //	             hour make the key that holds it.
-//	dids         DIDs as the newest block taken in holds them: state key and value.
+//	dids         keys of DIDs as the newest block taken in holds them: state key and value.
 //	meta         format, network, next (number of the block to be taken in next).
 const schema = `
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

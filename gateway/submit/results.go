@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
 )
 
 // opResult is the result of an operation as a write of its transaction states it.
@@ -64,11 +65,11 @@ func resultsOf(tx Committed) []opResult {
 	return found
 }
 
-// didsOf returns the DIDs that a transaction wrote.
+// didsOf returns the keys of DIDs that a transaction wrote.
 func didsOf(tx Committed) []Write {
 	var found []Write
 	for _, w := range tx.Writes {
-		if strings.HasPrefix(w.Key, "did/") && !w.Delete {
+		if ops.IsActorKey(w.Key) && !w.Delete {
 			found = append(found, w)
 		}
 	}

@@ -137,17 +137,14 @@ func (l *Ledger) Deactivate(p *Person) error {
 	if err != nil {
 		return err
 	}
-	value, err := l.state.Get(did.Key(id))
+	value, err := l.state.Get(did.SignerKeyOf(id))
 	if err != nil {
 		return err
 	}
-	state, err := did.DecodeState(value)
+	signer, err := did.DecodeSigner(value)
 	if err != nil {
 		return err
 	}
-	state.Deactivated = true
-	if value, err = canon.Marshal(state); err != nil {
-		return err
-	}
-	return l.state.Put(did.Key(id), value)
+	signer.Deactivated = true
+	return l.state.Put(did.SignerKeyOf(id), signer.Encode())
 }
