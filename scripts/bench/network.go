@@ -133,9 +133,15 @@ func (n *network) found(ctx context.Context, issuers []string) error {
 		address := canon.KeyAddress(key.PubKey())
 		members = append(members, member{o.MSPID, log.CosignerKey(o.MSPID, n.Network, public), "0x" + canon.Hex(address[:])})
 	}
+	program, err := os.ReadFile(filepath.Join(n.options.Bin, "killick-chaincode"))
+	if err != nil {
+		return err
+	}
+	digest := canon.Sum(program)
 	argument, err := json.Marshal(map[string]any{
 		"network": n.Network, "log": canon.Hex(make([]byte, 32)), "rules": 1, "members": members, "k": n.K(),
 		"vaults": []string{}, "issuers": issuers, "treasuries": []string{members[0].MSP}, "assets": []string{asset},
+		"program":      canon.Hex(digest[:]),
 		"epochSeconds": 86400, "heartbeatSeconds": 60,
 	})
 	if err != nil {
