@@ -36,6 +36,7 @@ func TestKillick(t *testing.T) {
 	t.Run("Strangers", n.strangers)
 	t.Run("OneMemberAlone", n.oneMemberAlone)
 	t.Run("HostileUser", n.hostileUser)
+	t.Run("Events", n.events)
 	t.Run("Faults", n.faults)
 	t.Run("NobodyDiffers", n.nobodyDiffers)
 	t.Run("Endorsement", n.endorsement) // one organisation does
