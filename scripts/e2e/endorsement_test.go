@@ -39,7 +39,30 @@ func (n *network) endorsement(t *testing.T) {
 	t.Run("Deviant", n.deviant)
 	t.Run("ValidationCodes", n.validationCodes)
 	t.Run("Policies", n.policies)
+	n.programAlarms(t, "") // each runs the right program since the end of Deviant
 	n.samePeers(t)
+}
+
+// programAlarms waits until every anchor accuses the organisation, and no other, of
+// running a program that the members have not accepted; nobody when it is empty.
+func (n *network) programAlarms(t *testing.T, organisation string) {
+	t.Helper()
+	for i, o := range n.Cluster.Orgs() {
+		until(t, 3*time.Minute, fmt.Sprintf("%s knows the program of %q", o.AnchorName(), organisation), func() error {
+			var status struct{ Alarms []string }
+			if err := observe.JSON(t.Context(), n.Cluster.AnchorURL(i)+"/status", &status); err != nil {
+				return err
+			}
+			about := slices.DeleteFunc(status.Alarms, func(a string) bool { return !strings.HasPrefix(a, "program of ") })
+			switch {
+			case organisation == "" && len(about) == 0:
+				return nil
+			case len(about) == 1 && strings.HasPrefix(about[0], "program of "+organisation+":") && strings.Contains(about[0], "have not accepted"):
+				return nil
+			}
+			return fmt.Errorf("its alarms are %q", about)
+		})
+	}
 }
 
 // finding is what a gateway's /healthz says of an organisation.
@@ -130,6 +153,7 @@ func (n *network) deviant(t *testing.T) {
 	if len(h.results) != len(want) || slices.Contains(h.other, "deviant") {
 		t.Errorf("%d results of %d operations; other writes %q", len(h.results), len(want), h.other)
 	}
+	n.programAlarms(t, org.MSPID)
 }
 
 // writeBatching has a batch run by a chaincode with write batching and by one
