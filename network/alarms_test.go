@@ -12,7 +12,7 @@ func TestAlarmsAreShown(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"organisation":"Org1MSP","alarms":["program of Org2MSP: it differs"]}`: "alarm    program of Org2MSP: it differs, says the anchor of Org1MSP\n",
 		`{"organisation":"Org1MSP","alarms":[]}`:                                 "",
-		`nonsense`: "",
+		`nonsense`:                                                               "",
 	} {
 		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
 		var out strings.Builder
