@@ -140,3 +140,27 @@ fabric: {channel: main, chaincode: killick, msp_id: Org1MSP}
 		}
 	}
 }
+
+func TestOversize(t *testing.T) {
+	large, denied := &fabric.Rejected{TooLarge: true}, &fabric.Rejected{}
+	for _, tc := range []struct {
+		name           string
+		err            error
+		large, certain bool
+	}{
+		{"all who could order it say so", large, true, true},
+		{"it went to all", &fabric.Unknown{Cause: large}, true, false},
+		{"the signer is not admitted", denied, false, false},
+		{"the signer is not admitted by some", &fabric.Unknown{Cause: denied}, false, false},
+		{"no answer", &fabric.Unknown{Cause: errors.New("none")}, false, false},
+		{"taken", nil, false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := oversize(tc.err)
+			found := new(submit.TooLarge)
+			if errors.As(got, &found) != tc.large || found.Certain != tc.certain || !errors.Is(got, tc.err) {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}

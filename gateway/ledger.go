@@ -27,7 +27,7 @@ func (l ledger) Prepare(frame []byte) (submit.Transaction, error) {
 	return transaction{tx, l.divergence, frame}, nil
 }
 
-// transaction gives refusals their codes, and has disputes looked into.
+// transaction gives refusals and rejections their codes, and has disputes looked into.
 type transaction struct {
 	*fabric.Transaction
 	divergence *divergence
@@ -38,6 +38,20 @@ func (t transaction) Endorse(ctx context.Context) error {
 	err := t.Transaction.Endorse(ctx)
 	t.divergence.look(t.Dispute(), t.frame)
 	return coded(err)
+}
+
+// Submit hands the batch over for ordering.
+func (t transaction) Submit(ctx context.Context) error { return oversize(t.Transaction.Submit(ctx)) }
+
+// oversize says so of a batch that orderers reject for its size. Other rejections are
+// about the gateway and no matter of the batch: a certificate that has expired.
+func oversize(err error) error {
+	var rejected *fabric.Rejected
+	var unknown *fabric.Unknown
+	if !errors.As(err, &rejected) || !rejected.TooLarge {
+		return err
+	}
+	return &submit.TooLarge{Certain: !errors.As(err, &unknown), Cause: err}
 }
 
 // coded finds the chaincode's code in a refusal. A difference between

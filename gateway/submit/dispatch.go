@@ -17,6 +17,10 @@ type flight struct {
 	sent  time.Time
 	lost  bool // given up, its place is free
 
+	transaction Transaction // endorsed; nil after a restart
+	handed      time.Time   // when orderers had it last; zero while it is handed over
+	tooLarge    bool        // they say so
+
 	lanes []*lane         // that wait for it
 	keys  map[uint64]bool // that it uses; true: changes
 	from  uint64          // blocks from here on may hold what it has not read
@@ -135,7 +139,7 @@ func (s *Submitter) send(ctx context.Context, f *flight) {
 		s.putBack(f, err)
 		return
 	}
-	f.tx = tx.ID()
+	f.tx, f.transaction = tx.ID(), tx
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	if err := tx.Endorse(limited); err != nil {
@@ -154,15 +158,41 @@ func (s *Submitter) send(ctx context.Context, f *flight) {
 	s.counts.Batches++
 	s.sizes.observe(float64(len(f.items)))
 	s.mu.Unlock()
-	limited, cancel = context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	if err := tx.Submit(limited); err != nil {
-		s.cfg.Log.Warn("batch has an unknown outcome", "tx", f.tx, "items", len(f.items), "error", err)
+	s.handOver(ctx, f)
+}
+
+// handOver gives a batch to the orderers, for the first time or once more. Only one
+// goroutine at a time does so: f.handed is zero meanwhile.
+func (s *Submitter) handOver(ctx context.Context, f *flight) {
+	s.mu.Lock()
+	tx := f.transaction
+	s.mu.Unlock()
+	if tx == nil { // it was given up meanwhile
 		return
 	}
+	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	err := tx.Submit(limited)
+	large := new(TooLarge)
+	isLarge := errors.As(err, &large)
 	s.mu.Lock()
-	s.pause = 0
+	f.handed, f.tooLarge = time.Now(), isLarge
+	if err == nil {
+		s.pause = 0
+	}
 	s.mu.Unlock()
+	switch {
+	case isLarge:
+		s.cfg.Log.Warn("batch is too large for the orderers", "tx", f.tx, "items", len(f.items), "error", err)
+		// Halves may go at once, even if an orderer lies and the whole comes yet: whichever
+		// is second is void, or answers with the first results. A lone operation has no
+		// halves, and "refused" should be true: it waits until the batch would be lost.
+		if len(f.items) > 1 || large.Certain {
+			s.forget(f)
+		}
+	case err != nil:
+		s.cfg.Log.Warn("batch has an unknown outcome", "tx", f.tx, "items", len(f.items), "error", err)
+	}
 }
 
 // putBack returns a batch that never left the process to the queue. When the

@@ -182,6 +182,14 @@ func (j *journal) lose(txID string) error {
 	})
 }
 
+// drop forgets a batch: its items are sent again, or refused.
+func (j *journal) drop(txID string) error {
+	return j.commit(func(w *writer) error {
+		_, err := w.exec(`DELETE FROM batches WHERE tx = ?`, txID)
+		return err
+	})
+}
+
 // recover returns what was open when the process ended.
 func (j *journal) recover(ctx context.Context) (items []*item, batches []openBatch, err error) {
 	rows, err := j.read.QueryContext(ctx, `SELECT o.seq, s.digest, o.item FROM open o JOIN submissions s ON s.seq = o.seq ORDER BY o.seq`)

@@ -2,6 +2,7 @@ package submit
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
@@ -28,11 +29,26 @@ type Transaction interface {
 	// is the chaincode's refusal of the whole batch; any other error says that too
 	// few organisations answered alike.
 	Endorse(ctx context.Context) error
-	// Submit hands the endorsed batch over for ordering. nil means that it was
-	// taken and no more; any error leaves the outcome unknown, to be found in
-	// blocks or by Find.
+	// Submit hands the endorsed batch over for ordering, and may be called again:
+	// an id takes effect once. nil means that it was taken and no more; any error
+	// leaves the outcome unknown, to be found in blocks or by Find, unless it is a
+	// *TooLarge that is certain.
 	Submit(ctx context.Context) error
 }
+
+// TooLarge says that orderers refuse to order a transaction for its size, and would
+// again.
+type TooLarge struct {
+	// Certain says that the transaction is nowhere and will not come. Otherwise one
+	// that lies among the orderers may have it ordered, now or later.
+	Certain bool
+	Cause   error
+}
+
+func (e *TooLarge) Error() string { return fmt.Sprintf("too large for the orderers: %v", e.Cause) }
+
+// Unwrap returns what the orderers said.
+func (e *TooLarge) Unwrap() error { return e.Cause }
 
 // Block is a committed block, as far as submit and events need it.
 type Block struct {

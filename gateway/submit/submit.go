@@ -4,9 +4,13 @@
 // a batch, one transaction whose id is chosen and journalled before it leaves.
 // What became of it is read from committed blocks, never from endorsement: done,
 // or refused with a code. A transaction whose outcome is not known is looked up
-// by its id; after a time its operations are sent again in another one, which is
-// safe because the ledger executes an operation once. After a crash the journal
-// is read and the same code goes on.
+// by its id and handed over again; after a time its operations are sent again in
+// another one, which is safe because the ledger executes an operation once. After a
+// crash the journal is read and the same code goes on.
+//
+// A transaction that orderers reject for its size is halved at once, whatever became
+// of it, and an operation that is too large alone is refused: when it is certain that
+// it is nowhere, or else when it has not come for as long as takes others for lost.
 //
 // # Lanes and keys
 //
@@ -66,7 +70,8 @@ type Config struct {
 	Bytes    int           // their size at most (128 MB); of one actor, half of it
 	// Lost is how long a transaction that no node knows may take before its
 	// operations are sent again (12 s). BFT ordering may stall for 5 s when its
-	// leader fails, and keeps what it has.
+	// leader fails, and keeps what it has; Raft drops what it had, so the same
+	// transaction is handed over again each quarter of this time.
 	Lost time.Duration
 	// Timeout bounds one endorsement or hand-over (15 s).
 	Timeout time.Duration

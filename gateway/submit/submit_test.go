@@ -183,6 +183,11 @@ func TestFaults(t *testing.T) {
 		{"lost silently", []submittest.Fault{submittest.SilentLost}},
 		{"no answer, stored", []submittest.Fault{submittest.Mute, submittest.Mute}},
 		{"no answer, lost", []submittest.Fault{submittest.MuteLost}},
+		{"dropped once", []submittest.Fault{submittest.Dropped, submittest.Dropped}},
+		{"slow", []submittest.Fault{submittest.Slow, submittest.Slow}},
+		{"rejected", []submittest.Fault{submittest.Rejected, submittest.Rejected, submittest.Rejected}},
+		{"rejected by some, lost", []submittest.Fault{submittest.RejectedLost, submittest.RejectedLost}},
+		{"rejected by some, stored", []submittest.Fault{submittest.RejectedStored, submittest.RejectedStored}},
 		{"stored twice", []submittest.Fault{submittest.Twice, submittest.Twice, submittest.Twice}},
 		{"all", []submittest.Fault{
 			submittest.Conflict, submittest.UnknownLost, submittest.Unendorsed, submittest.UnknownStored, submittest.SilentLost, submittest.Refused, submittest.Conflict,

@@ -3,6 +3,8 @@ package submit
 import (
 	"context"
 	"time"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
 )
 
 // watch looks for batches that take too long.
@@ -15,22 +17,79 @@ func (s *Submitter) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for _, f := range s.overdue(time.Now()) {
+		overdue, silent := s.late(time.Now())
+		for _, f := range overdue {
 			s.resolve(ctx, f)
+		}
+		for _, f := range silent {
+			s.tasks.Go(func() { s.again(ctx, f) })
 		}
 	}
 }
 
-func (s *Submitter) overdue(now time.Time) []*flight {
+// late returns the flights to be given up, and those to be handed over once more,
+// which belong to the caller until f.handed is set.
+func (s *Submitter) late(now time.Time) (overdue, silent []*flight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var found []*flight
 	for _, f := range s.flights {
-		if !f.lost && now.Sub(f.sent) > s.cfg.Lost {
-			found = append(found, f)
+		switch {
+		case f.lost:
+		case now.Sub(f.sent) > s.cfg.Lost:
+			overdue = append(overdue, f)
+		case f.transaction != nil && !f.handed.IsZero() && !f.tooLarge && now.Sub(f.handed) > s.cfg.Lost/4:
+			f.handed = time.Time{}
+			silent = append(silent, f)
 		}
 	}
-	return found
+	return overdue, silent
+}
+
+// again hands a batch over once more if no node knows it: a Raft leader that falls
+// drops what it had taken. Should both come, the second is void by its id.
+func (s *Submitter) again(ctx context.Context, f *flight) {
+	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	found, err := s.cfg.Ledger.Find(limited, f.tx)
+	if err == nil && !found {
+		s.cfg.Log.Info("batch is handed over again", "tx", f.tx, "items", len(f.items))
+		s.handOver(ctx, f)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.handed = time.Now()
+}
+
+// forget ends a batch that orderers called too large: it goes again in halves, and a
+// lone operation is refused. Should the batch come all the same, its results are
+// taken in as if it came from another gateway.
+func (s *Submitter) forget(f *flight) {
+	s.mu.Lock()
+	if s.flights[f.tx] != f || f.lost { // its block came, or it was given up
+		s.mu.Unlock()
+		return
+	}
+	delete(s.flights, f.tx)
+	s.mu.Unlock()
+	// If we crash before this, the next process waits for the batch until it is lost.
+	err := s.journal.drop(f.tx)
+	var refused []outcome
+	if err == nil && len(f.items) == 1 {
+		refused, err = s.journal.refuse(fault.TooLarge, f.items[0])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.doubt()
+	if err != nil {
+		s.cfg.Log.Error("journal", "error", err)
+		s.landLater(f, maxPause)
+		return
+	}
+	for _, o := range refused {
+		s.finish(f.items[0], f.items[0].receiptOf(o))
+	}
+	s.land(f)
 }
 
 // resolve gives a batch up that no node knows. One that is in a block is left to
@@ -45,6 +104,13 @@ func (s *Submitter) resolve(ctx context.Context, f *flight) {
 		}
 		return
 	}
+	s.mu.Lock()
+	alone := f.tooLarge && len(f.items) == 1
+	s.mu.Unlock()
+	if alone {
+		s.forget(f)
+		return
+	}
 	if err := s.journal.lose(f.tx); err != nil {
 		s.cfg.Log.Error("journal", "error", err)
 		return
@@ -56,7 +122,7 @@ func (s *Submitter) resolve(ctx context.Context, f *flight) {
 	if s.flights[f.tx] != f { // its block came meanwhile
 		return
 	}
-	f.lost = true
+	f.lost, f.transaction = true, nil
 	s.counts.Lost++
 	s.cfg.Log.Warn("transaction lost, its operations are sent again", "tx", f.tx, "items", len(f.items))
 	s.land(f)

@@ -192,7 +192,9 @@ func (b *broadcaster) judge(r *orderer.BroadcastResponse) error {
 	case common.Status_BAD_REQUEST, common.Status_FORBIDDEN, common.Status_REQUEST_ENTITY_TOO_LARGE:
 		// An orderer that has not joined the channel yet says BAD_REQUEST too.
 		if !strings.Contains(r.GetInfo(), "channel does not exist") {
-			return &rejection{err}
+			// BAD_REQUEST is any reason that has no status of its own.
+			size := r.GetStatus() == common.Status_REQUEST_ENTITY_TOO_LARGE || strings.Contains(r.GetInfo(), "exceeds maximum allowed")
+			return &rejection{err, size}
 		}
 	}
 	return err
@@ -200,7 +202,10 @@ func (b *broadcaster) judge(r *orderer.BroadcastResponse) error {
 
 // rejection is an orderer's answer that it will not order this envelope, whenever it
 // is asked, while the channel's configuration is what it is.
-type rejection struct{ error }
+type rejection struct {
+	error
+	size bool // it is too large
+}
 
 // errNotSent says that the orderer never saw the envelope.
 var errNotSent = errors.New("not sent")

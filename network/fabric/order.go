@@ -27,8 +27,9 @@ const (
 // type, but neither size nor dates. A leader that lies could still have it ordered.
 // Whoever must not do the same twice then looks the transaction up before acting.
 type Rejected struct {
-	TxID  string
-	Cause error // what each orderer said
+	TxID     string
+	TooLarge bool  // they say that it is larger than the channel allows
+	Cause    error // what each orderer said
 }
 
 func (e *Rejected) Error() string {
@@ -64,7 +65,8 @@ func (t *Transaction) submitToAll(ctx context.Context) error {
 		go func() { results <- o.send(ctx, t.envelope, false) }()
 	}
 	need := (len(orderers)-1)/3 + 1
-	took, rejected := 0, 0
+	took := 0
+	var rejected rejections
 	var errs []error
 	for took+len(errs) < len(orderers) {
 		err := <-results
@@ -75,16 +77,14 @@ func (t *Transaction) submitToAll(ctx context.Context) error {
 			continue
 		}
 		errs = append(errs, err)
-		if isRejection(err) {
-			rejected++
-		}
-		if rejected >= need && len(orderers)-len(errs) < need {
+		rejected.note(err)
+		if rejected.all >= need && len(orderers)-len(errs) < need {
 			break // too few are left that could take it
 		}
 	}
 	cause := errors.Join(errs...)
-	if rejected >= need {
-		cause = &Rejected{TxID: t.ID(), Cause: cause}
+	if rejected.all >= need {
+		cause = &Rejected{TxID: t.ID(), TooLarge: rejected.size >= need, Cause: cause}
 	}
 	return &Unknown{TxID: t.ID(), Cause: cause}
 }
@@ -113,7 +113,8 @@ func (t *Transaction) submitToOne(ctx context.Context) error {
 func (t *Transaction) offer(ctx context.Context) (taken bool, err error) {
 	orderers := t.client.orderers
 	first := int(t.client.favourite.Load())
-	rejected := 0
+	need := min(2, len(orderers))
+	var rejected rejections
 	var errs []error
 	for i := range orderers {
 		o := orderers[(first+i)%len(orderers)]
@@ -126,27 +127,37 @@ func (t *Transaction) offer(ctx context.Context) (taken bool, err error) {
 			return true, nil
 		}
 		errs = append(errs, err)
-		switch {
-		case isRejection(err):
-			rejected++
-		case !errors.Is(err, errNotSent):
+		if !rejected.note(err) && !errors.Is(err, errNotSent) {
 			t.offered = true
 		}
-		if rejected == min(2, len(orderers)) {
+		if rejected.all == need {
 			break
 		}
 	}
 	cause := errors.Join(errs...)
-	switch {
-	case rejected < min(2, len(orderers)):
+	if rejected.all < need {
 		return false, cause
-	case t.offered:
-		return false, &Unknown{TxID: t.ID(), Cause: &Rejected{TxID: t.ID(), Cause: cause}}
 	}
-	return false, &Rejected{TxID: t.ID(), Cause: cause}
+	final := &Rejected{TxID: t.ID(), TooLarge: rejected.size == need, Cause: cause}
+	if t.offered {
+		return false, &Unknown{TxID: t.ID(), Cause: final}
+	}
+	return false, final
 }
 
-func isRejection(err error) bool {
+// rejections counts orderers that reject a transaction, and those of them that do so
+// for its size.
+type rejections struct{ all, size int }
+
+// note counts an orderer's error if it is a rejection.
+func (n *rejections) note(err error) bool {
 	var r *rejection
-	return errors.As(err, &r)
+	if !errors.As(err, &r) {
+		return false
+	}
+	n.all++
+	if r.size {
+		n.size++
+	}
+	return true
 }

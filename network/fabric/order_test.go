@@ -194,29 +194,33 @@ func TestRaftGoesToOne(t *testing.T) {
 // SmartBFT one that lies may still do what it likes with it.
 func TestRejected(t *testing.T) {
 	large := no(common.Status_BAD_REQUEST, "message payload is 11000000 bytes and exceeds maximum allowed 10485760 bytes")
+	denied := no(common.Status_FORBIDDEN, "permission denied")
 	absent := no(common.Status_BAD_REQUEST, "channel does not exist")
 	busy := no(common.Status_SERVICE_UNAVAILABLE, "no Raft leader")
 	type answers = []func(int) *orderer.BroadcastResponse
 	for _, tc := range []struct {
-		name              string
-		ordering          string
-		answers           answers
-		rejected, unknown bool
+		name                     string
+		ordering                 string
+		answers                  answers
+		rejected, unknown, large bool
 	}{
-		{"all reject", topology.Raft, answers{large, large, large, large}, true, false},
-		{"two reject", topology.Raft, answers{large, large, yes, yes}, true, false},
-		{"one fails, two reject", topology.Raft, answers{nil, large, large, yes}, true, true},
-		{"one rejects", topology.Raft, answers{large, yes, yes, yes}, false, false},
-		{"one rejects, none else answers", topology.Raft, answers{large, nil, nil, nil}, false, true},
-		{"one may have it, two reject", topology.Raft, answers{silence, large, large, large}, true, true},
-		{"one without a leader, two reject", topology.Raft, answers{busy, large, large, large}, true, true},
-		{"none has the channel", topology.Raft, answers{absent, absent, absent, absent}, false, true},
-		{"all reject", topology.SmartBFT, answers{large, large, large, large}, true, true},
-		{"one rejects", topology.SmartBFT, answers{large, yes, yes, yes}, false, false},
-		{"two reject, two take", topology.SmartBFT, answers{large, large, yes, yes}, false, false},
-		{"two reject, one takes, one is down", topology.SmartBFT, answers{large, large, yes, nil}, true, true},
-		{"one rejects, none else answers", topology.SmartBFT, answers{large, nil, nil, nil}, false, true},
-		{"none has the channel", topology.SmartBFT, answers{absent, absent, absent, absent}, false, true},
+		{"all reject", topology.Raft, answers{large, large, large, large}, true, false, true},
+		{"two reject", topology.Raft, answers{large, large, yes, yes}, true, false, true},
+		{"one fails, two reject", topology.Raft, answers{nil, large, large, yes}, true, true, true},
+		{"one rejects", topology.Raft, answers{large, yes, yes, yes}, false, false, false},
+		{"one rejects, none else answers", topology.Raft, answers{large, nil, nil, nil}, false, true, false},
+		{"one may have it, two reject", topology.Raft, answers{silence, large, large, large}, true, true, true},
+		{"one without a leader, two reject", topology.Raft, answers{busy, large, large, large}, true, true, true},
+		{"none has the channel", topology.Raft, answers{absent, absent, absent, absent}, false, true, false},
+		{"two deny", topology.Raft, answers{denied, denied, yes, yes}, true, false, false},
+		{"one rejects, one denies", topology.Raft, answers{large, denied, yes, yes}, true, false, false},
+		{"all deny", topology.SmartBFT, answers{denied, denied, denied, denied}, true, true, false},
+		{"all reject", topology.SmartBFT, answers{large, large, large, large}, true, true, true},
+		{"one rejects", topology.SmartBFT, answers{large, yes, yes, yes}, false, false, false},
+		{"two reject, two take", topology.SmartBFT, answers{large, large, yes, yes}, false, false, false},
+		{"two reject, one takes, one is down", topology.SmartBFT, answers{large, large, yes, nil}, true, true, true},
+		{"one rejects, none else answers", topology.SmartBFT, answers{large, nil, nil, nil}, false, true, false},
+		{"none has the channel", topology.SmartBFT, answers{absent, absent, absent, absent}, false, true, false},
 	} {
 		t.Run(tc.ordering+"/"+tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -236,6 +240,9 @@ func TestRejected(t *testing.T) {
 			var unknown *fabric.Unknown
 			if errors.As(err, &rejected) != tc.rejected || errors.As(err, &unknown) != tc.unknown {
 				t.Errorf("submit = %v; want rejected %v, unknown %v", err, tc.rejected, tc.unknown)
+			}
+			if rejected != nil && rejected.TooLarge != tc.large {
+				t.Errorf("submit = %v; said to be too large: %v", err, rejected.TooLarge)
 			}
 			if !tc.rejected {
 				return

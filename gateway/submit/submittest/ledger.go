@@ -20,25 +20,6 @@ import (
 	"github.com/killick-ledger/killick/gateway/submit"
 )
 
-// Fault is what goes wrong with one transaction.
-type Fault int
-
-// The faults.
-const (
-	None          Fault = iota
-	Unendorsed          // too few organisations answer: nothing happens
-	Refused             // the chaincode refuses the whole batch: nothing happens
-	Conflict            // it reaches a block and is void
-	UnknownStored       // handing it over fails, and it is in a block all the same
-	UnknownLost         // handing it over fails, and it is nowhere
-	SilentLost          // handing it over succeeds, and it is nowhere
-	Late                // as SilentLost, until Release puts it into a block
-	Copied              // it is in a block between void transactions that somebody gave its id
-	Twice               // it is in a block, and in the next one again, void
-	Mute                // it is in a block, and handing it over does not return before its context ends
-	MuteLost            // handing it over does not return before its context ends, and it is nowhere
-)
-
 // Ledger is the ledger in memory. Make it with New.
 type Ledger struct {
 	engine *ops.Engine
@@ -222,6 +203,7 @@ type transaction struct {
 	id       string
 	frame    []byte
 	fault    Fault
+	handed   int // how often
 	response []byte
 	reads    map[string]string
 	writes   []ledger.Entry
@@ -255,49 +237,10 @@ func (t *transaction) Endorse(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Submit orders the batch, or does what its fault says.
-func (t *transaction) Submit(ctx context.Context) error {
-	l := t.ledger
-	if t.fault == Mute || t.fault == MuteLost {
-		if t.fault == Mute {
-			l.mu.Lock()
-			l.commit(t, false)
-			l.mu.Unlock()
-		}
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.hook != nil {
-		l.hook(false)
-		defer l.hook(true)
-	}
-	unknown := errors.New("the orderers' answer is lost")
-	switch t.fault {
-	case UnknownLost:
-		return unknown
-	case SilentLost:
-		return nil
-	case Late:
-		l.late = append(l.late, t)
-		return nil
-	case UnknownStored:
-		l.commit(t, false)
-		return unknown
-	}
-	if l.paced {
-		l.pool = append(l.pool, t)
-		return nil
-	}
-	l.commit(t, t.fault == Conflict)
-	return nil
-}
-
 // commit puts a transaction into a block of its own. The caller holds mu.
 func (l *Ledger) commit(t *transaction, void bool) {
 	l.append(l.decide(t, void)...)
-	if t.fault == Twice {
+	if t.fault == Twice || t.fault == Slow {
 		l.append(submit.Committed{ID: t.id, Reason: "DUPLICATE_TXID"})
 	}
 }
@@ -305,6 +248,9 @@ func (l *Ledger) commit(t *transaction, void bool) {
 // decide validates a transaction and returns what a block says of it. It is void
 // when a value that it read has changed since. The caller holds mu.
 func (l *Ledger) decide(t *transaction, void bool) []submit.Committed {
+	if l.known[t.id] {
+		return []submit.Committed{{ID: t.id, Reason: "DUPLICATE_TXID"}}
+	}
 	for key, value := range t.reads {
 		current, err := l.state.Get(key)
 		void = void || err != nil || string(current) != value
