@@ -135,8 +135,8 @@ func tooLarge(t *testing.T, client *fabric.Client, unknown bool) {
 	_, err := client.Execute(ctx, "put", []byte("large"), make([]byte, 6<<20))
 	var rejected *fabric.Rejected
 	var open *fabric.Unknown
-	if !errors.As(err, &rejected) || errors.As(err, &open) != unknown || ctx.Err() != nil {
-		t.Errorf("execute = %v; want it rejected before the time is up, unknown: %v", err, unknown)
+	if !errors.As(err, &rejected) || !rejected.TooLarge || errors.As(err, &open) != unknown || ctx.Err() != nil {
+		t.Errorf("execute = %v; want it rejected for its size before the time is up, unknown: %v", err, unknown)
 	}
 }
 
