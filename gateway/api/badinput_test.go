@@ -306,7 +306,7 @@ func TestLargeBody(t *testing.T) {
 			if _, _, got := h.read(response); got.Code != "too_large" || got.Status != 413 {
 				t.Errorf("%s, length %d: %+v", path, length, got)
 			}
-			if read := body.read.Load(); read > 18<<20 {
+			if read := body.read.Load(); read > 40<<20 { // the limit, and what sockets hold
 				t.Errorf("%s, length %d: %d bytes were sent", path, length, read)
 			}
 		}

@@ -37,6 +37,7 @@ type reach int
 const (
 	door   reach = iota // it is refused for what it says, and never sent
 	ledger              // it is refused by what the ledger knows of key and signature; no trace of it stays in state
+	forged              // the same, or the gateway refuses it: it verifies signatures when one was bad lately
 	kept                // it is truly its actor's: the refusal is kept as its result
 )
 
@@ -138,19 +139,19 @@ func (n *network) badItems(t *testing.T, c cast, tag string) []badItem {
 		{"expired", at(now-7200, now-3600), fault.Expired, door},
 		{"iat in the far future", at(now+3600, now+7200), fault.NotYetValid, door},
 		{"exp in the far future", at(now, now+86401), fault.LifetimeTooLong, door},
-		{"alg that is not the key's", c.alice.raw(t, swap(head, "EdDSA", "ES256K"), full), fault.AlgMismatch, door},
+		{"alg that is not the key's", c.alice.raw(t, swap(head, "EdDSA", "ES256K"), full), fault.AlgMismatch, ledger},
 		{"alg none", c.alice.raw(t, swap(head, "EdDSA", "none"), full), fault.AlgMismatch, door},
-		{"another DID's kid", c.alice.raw(t, header(c.bob.kid), full), fault.BadSignature, ledger},
+		{"another DID's kid", c.alice.raw(t, header(c.bob.kid), full), fault.BadSignature, forged},
 		{"kid that the document does not list", c.alice.raw(t, header(c.alice.did+"#key-9"), full), fault.KeyUnknown, ledger},
 		{"kid without a fragment", c.alice.raw(t, header(c.alice.did), full), fault.KidMismatch, door},
 		{"document of another DID", c.bob.raw(t, header(c.bob.kid),
 			payload("did.create", now, now+600, `"body":{"document":`+string(c.stranger.document)+`}`)), fault.KidMismatch, door},
 		{"key without the purpose", c.weak.raw(t, header(c.weak.kid), full), fault.KeyPurpose, ledger},
 		{"DID that does not exist", c.stranger.raw(t, header(c.stranger.kid), full), fault.DIDUnknown, ledger},
-		{"changed signature", changed, fault.BadSignature, ledger},
-		{"no prior", alice(payload("record.amend", now, now+600, `"body":`+amend)), fault.MissingPrior, kept},
+		{"changed signature", changed, fault.BadSignature, forged},
+		{"no prior", alice(payload("record.amend", now, now+600, `"body":`+amend)), fault.MissingPrior, door},
 		{"stale prior", alice(payload("record.amend", now, now+600, fmt.Sprintf(`"prior":%q,"body":%s`, c.stale, amend))), fault.StalePrior, kept},
-		{"prior where none belongs", alice(payload("record.submit", now, now+600, fmt.Sprintf(`"prior":%q,"body":%s`, c.prior, body))), fault.UnexpectedPrior, kept},
+		{"prior where none belongs", alice(payload("record.submit", now, now+600, fmt.Sprintf(`"prior":%q,"body":%s`, c.prior, body))), fault.UnexpectedPrior, door},
 		{"record of another", c.bob.raw(t, header(c.bob.kid),
 			payload("record.delete", now, now+600, fmt.Sprintf(`"prior":%q,"body":{"record":%q}`, c.prior, c.record))), fault.NotOwner, kept},
 		{"more money than there is", alice(payload("reward.pay", now, now+600, pay(`"1000001"`))), fault.InsufficientFunds, kept},
@@ -193,7 +194,8 @@ func (n *network) badInput(t *testing.T) {
 	for _, bad := range n.badItems(t, c, "doors") {
 		t.Run(bad.name, func(t *testing.T) {
 			for name, got := range n.doors(t, bad.item.Compact()) {
-				if got.code != bad.code.String() || got.advice != bad.code.Advice() || got.text == "" || got.receipt != (bad.by != door) {
+				if got.code != bad.code.String() || got.advice != bad.code.Advice() || got.text == "" ||
+					bad.by != forged && got.receipt != (bad.by != door) {
 					t.Errorf("%s: %+v, want %s", name, got, bad.code)
 				}
 			}
