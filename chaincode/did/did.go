@@ -4,7 +4,7 @@
 // its first document, so nobody hands them out. The package is pure: it reads
 // and writes through a ledger.Tx and knows nothing else of the world.
 //
-// State (docs/formats/state.md): did/<id>, signer/<id>, link/<account>.
+// State (docs/formats/state.md): did/<id>, actor/<id>, link/<account>.
 package did
 
 import (

@@ -30,8 +30,11 @@ type SignerKey struct {
 // DID exists.
 func SignerKeyOf(id ledger.ID) string { return SignerPrefix + "/" + id.String() }
 
-// SignerPrefix begins the state keys of signers, before a slash.
-const SignerPrefix = "signer"
+// SignerPrefix begins the state keys of signers, before a slash. It sorts before
+// everything that is written in masses (balance, op, post, record), and the peer's
+// own mark of each block after it: so a signer lies outside the range of LevelDB's
+// newest tables, which are then not searched for it.
+const SignerPrefix = "actor"
 
 // signer returns the document's keys; the document passed its check.
 func (d *Document) signer() (*Signer, error) {
