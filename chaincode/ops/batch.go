@@ -53,22 +53,8 @@ func (e *Engine) ApplyBatch(tx *ledger.Tx, items []Item) ([]Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcomes := make([]Outcome, len(items))
-	signatures := make([]*signed, len(items))
-	for i, item := range items {
-		op, err := e.admit(item, network.Name, tx.ClaimedTime())
-		if err != nil {
-			if outcomes[i], err = refused(err); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		signatures[i] = &signed{op: op}
-	}
-	if err := prefetch(tx, signatures); err != nil {
-		return nil, err
-	}
-	if err := e.verifyBatch(tx, signatures); err != nil {
+	outcomes, signatures, err := e.prepare(tx, network, items)
+	if err != nil {
 		return nil, err
 	}
 	for i, s := range signatures {
@@ -80,6 +66,28 @@ func (e *Engine) ApplyBatch(tx *ledger.Tx, items []Item) ([]Outcome, error) {
 		}
 	}
 	return outcomes, nil
+}
+
+// prepare opens the items, reads what they are going to read and verifies their
+// signatures. An item is either refused, which is its outcome then, or ready to be
+// applied.
+func (e *Engine) prepare(tx *ledger.Tx, network *govern.Network, items []Item) ([]Outcome, []*signed, error) {
+	outcomes := make([]Outcome, len(items))
+	ready := make([]*signed, len(items))
+	for i, item := range items {
+		op, err := e.admit(item, network.Name, tx.ClaimedTime())
+		if err == nil {
+			ready[i] = &signed{op: op}
+			continue
+		}
+		if outcomes[i], err = refused(err); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := prefetch(tx, ready); err != nil {
+		return nil, nil, err
+	}
+	return outcomes, ready, e.verifyBatch(tx, ready)
 }
 
 // refused turns a refusal into an outcome and passes other errors on.

@@ -38,30 +38,16 @@ func (e *Engine) explain(tx *ledger.Tx, frame []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	outcomes, signatures, err := e.prepare(tx, network, items)
+	if err != nil {
+		return nil, err
+	}
 	x := Explanation{Items: make([]Effect, len(items))}
-	signatures := make([]*signed, len(items))
-	for i, item := range items {
-		id := canon.Sum(item.input())
-		x.Items[i].ID = canon.Hex(id[:])
-		op, err := e.admit(item, network.Name, tx.ClaimedTime())
-		if err != nil {
-			outcome, err := refused(err)
-			if err != nil {
-				return nil, err
-			}
-			x.Items[i].Result, x.Items[i].Writes = outcome.Code.String(), digest(nil)
-			continue
-		}
-		signatures[i] = &signed{op: op}
-	}
-	if err := prefetch(tx, signatures); err != nil {
-		return nil, err
-	}
-	if err := e.verifyBatch(tx, signatures); err != nil {
-		return nil, err
-	}
 	for i, s := range signatures {
+		id := canon.Sum(items[i].input())
+		x.Items[i].ID = canon.Hex(id[:])
 		if s == nil {
+			x.Items[i].Result, x.Items[i].Writes = outcomes[i].Code.String(), digest(nil)
 			continue
 		}
 		if err := e.explainOne(tx, network, s, &x.Items[i]); err != nil {
