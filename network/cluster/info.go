@@ -30,7 +30,7 @@ func (c *Cluster) Processes() []Process {
 		r, alive := c.procs.find(name)
 		p := Process{Name: name, PID: r.PID, Ports: r.Ports, Alive: alive}
 		if alive {
-			p.Memory = memory(r.PID)
+			p.Memory = Resident(r.PID)
 		}
 		out = append(out, p)
 	}

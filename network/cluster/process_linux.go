@@ -230,8 +230,8 @@ func stat(pid int) (start uint64, state byte, err error) {
 	return start, fields[stateField][0], err
 }
 
-// memory is the resident memory of a process in bytes.
-func memory(pid int) uint64 {
+// Resident is the resident memory of a process in bytes, 0 when it cannot be read.
+func Resident(pid int) uint64 {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	if err != nil {
 		return 0

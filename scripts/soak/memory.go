@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -42,29 +41,12 @@ func (m *memory) take(used map[string]uint64) {
 		total[kind] += bytes
 		count[kind]++
 	}
-	total["soak"], count["soak"] = own(), 1
+	total["soak"], count["soak"] = cluster.Resident(os.Getpid()), 1
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for kind, bytes := range total {
 		m.samples[kind] = append(m.samples[kind], bytes/count[kind])
 	}
-}
-
-// own is the resident memory of this process: the clients.
-func own() uint64 {
-	data, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(data))
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseUint(fields[1], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return pages * uint64(os.Getpagesize())
 }
 
 // String is the newest sample of each kind, in MB.
