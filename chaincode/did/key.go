@@ -41,9 +41,10 @@ var (
 // signatureSize is that of all three algorithms; for ECDSA it is r and s.
 const signatureSize = 64
 
-// PublicKey is a public key of a document: a point that is on its curve, and not
-// its neutral element. It does not change, and may be used by several goroutines
-// at once.
+// PublicKey is a public key of a document. That of an ECDSA algorithm is a point of
+// its curve, and not its neutral element; that of Ed25519 is any 32 bytes, and no
+// signature is good for those that are no point. It does not change, and may be used
+// by several goroutines at once.
 type PublicKey struct {
 	alg       Algorithm
 	text      string   // Multikey

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/sha512"
+	"encoding/hex"
 	"math/big"
 	"strings"
 	"testing"
 
-	"encoding/hex"
+	"filippo.io/edwards25519"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/hdevalence/ed25519consensus"
 	"github.com/killick-ledger/killick/chaincode/did"
@@ -231,17 +233,73 @@ func TestZIP215(t *testing.T) {
 	}
 }
 
-func FuzzEd25519(f *testing.F) {
-	private := ed25519.NewKeyFromSeed(opstest.Seed("fuzz"))
-	public := private.Public().(ed25519.PublicKey)
-	f.Add([]byte(public), []byte("m"), ed25519.Sign(private, []byte("m")))
-	for _, s := range smallOrder {
-		point, _ := hex.DecodeString(s)
-		f.Add(point, []byte("m"), append(point, make([]byte, 32)...))
+// mixedOrder signs with a key and an R to which points of small order are added. The
+// signature is good under ZIP-215; without the cofactor it is good by chance.
+func mixedOrder(t *testing.T, secret, nonce, message []byte, a, r int) (key, signature []byte) {
+	t.Helper()
+	scalar := func(parts ...[]byte) *edwards25519.Scalar {
+		wide := sha512.Sum512(bytes.Join(parts, nil))
+		s, err := new(edwards25519.Scalar).SetUniformBytes(wide[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
-	f.Fuzz(func(t *testing.T, key, message, signature []byte) {
-		if len(key) == 32 {
-			ed25519Agree(t, key, message, signature)
+	shifted := func(s *edwards25519.Scalar, small int) []byte {
+		encoded, err := hex.DecodeString(smallOrder[small%len(smallOrder)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		point, err := new(edwards25519.Point).SetBytes(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return point.Add(point, new(edwards25519.Point).ScalarBaseMult(s)).Bytes()
+	}
+	x, n := scalar(secret), scalar(nonce)
+	key, point := shifted(x, a), shifted(n, r)
+	return key, append(point, new(edwards25519.Scalar).MultiplyAdd(scalar(point, key, message), x, n).Bytes()...)
+}
+
+// OP-4: where implementations with and without the cofactor differ, and with one bit
+// changed.
+func TestMixedOrder(t *testing.T) {
+	message, strict := []byte("Zcash"), 0
+	for a := range 8 {
+		for r := range 8 {
+			key, signature := mixedOrder(t, opstest.Seed("mixed"), opstest.Seed("nonce"), message, a, r)
+			if !ed25519Agree(t, key, message, signature) {
+				t.Errorf("key %x, signature %x are not taken", key, signature)
+			}
+			if ed25519.Verify(key, message, signature) {
+				strict++
+			}
+			signature[a*8+r] ^= 1
+			if ed25519Agree(t, key, message, signature) {
+				t.Errorf("key %x, signature %x are taken", key, signature)
+			}
+		}
+	}
+	if strict > 32 {
+		t.Errorf("%d of 64 are good without the cofactor: this test shows little", strict)
+	}
+}
+
+// Good signatures of keys of any order, and the same with one bit of key or
+// signature changed: bytes without a plan are hardly ever a good one.
+func FuzzEd25519(f *testing.F) {
+	for i := range len(smallOrder) {
+		f.Add([]byte("secret"), []byte("nonce"), []byte("m"), uint8(i), uint8(3*i), uint16(8*96))
+		f.Add([]byte("secret"), []byte("nonce"), []byte("m"), uint8(5*i), uint8(i), uint16(50*i))
+	}
+	f.Fuzz(func(t *testing.T, secret, nonce, message []byte, a, r uint8, flip uint16) {
+		key, signature := mixedOrder(t, secret, nonce, message, int(a), int(r))
+		both := append(key, signature...)
+		if flip < 8*96 {
+			both[flip/8] ^= 1 << (flip % 8)
+		}
+		if good := ed25519Agree(t, both[:32], message, both[32:]); !good && flip >= 8*96 {
+			t.Errorf("key %x, signature %x are not taken", key, signature)
 		}
 	})
 }
