@@ -40,7 +40,7 @@ func shardPrefix(epoch uint64, payee ledger.ID, asset string) string {
 }
 
 // credit adds a credit to the posting that this transaction has begun for the
-// payee's shard and the asset, or begins one. Errors: fault.Overflow.
+// payee's shard and the asset, or begins one.
 func credit(tx *ledger.Tx, call ledger.Call, epoch uint64, payee ledger.ID, asset string, amount Amount) error {
 	note := string([]byte{payee[0] % shards}) + asset
 	key := tx.Note(note)
@@ -52,13 +52,14 @@ func credit(tx *ledger.Tx, call ledger.Call, epoch uint64, payee ledger.ID, asse
 		at, found := findLine(posting, payee)
 		switch {
 		case found:
-			posting = slices.Clone(posting)
-			line := posting[at : at+lineSize]
-			sum, err := amountOf(line).Add(amount)
+			// A sum that no line can hold begins another posting: what else is in a batch
+			// must refuse nobody's payment.
+			sum, err := amountOf(posting[at : at+lineSize]).Add(amount)
 			if err != nil {
-				return err
+				break
 			}
-			binary.BigEndian.PutUint64(line[20:], uint64(sum))
+			posting = slices.Clone(posting)
+			binary.BigEndian.PutUint64(posting[at+20:], uint64(sum))
 			tx.Put(key, posting)
 			return nil
 		case len(posting) < 2+maxPosted*lineSize:

@@ -137,6 +137,53 @@ func TestPostingsOfABatch(t *testing.T) {
 	}
 }
 
+// OP-5: payments of one batch to one payee, each of which an amount can hold while
+// their sum is more, are made as they are made alone.
+func TestPostingsBeyondAnAmount(t *testing.T) {
+	const most = 1<<63 - 1
+	for _, together := range []bool{true, false} {
+		w := opstest.New(t)
+		bob := opstest.NewUser("bob")
+		w.Create(bob)
+		var items []ops.Item
+		for i := range 3 {
+			u := opstest.NewUser(fmt.Sprint("rich ", i))
+			w.Create(u)
+			w.Fund(u, most)
+			first, _ := w.Sign(u, opstest.Pay("usd", bob, most-1), "")
+			rest, _ := w.Sign(u, opstest.Pay("usd", bob, 1), "")
+			items = append(items, first, rest)
+		}
+		var codes []byte
+		if together {
+			codes = w.Batch(items...)
+		} else {
+			for _, item := range items {
+				codes = append(codes, w.Batch(item)...)
+			}
+		}
+		if string(codes) != string(make([]byte, len(items))) {
+			t.Errorf("in one batch %v: %v", together, codes)
+		}
+		w.Audit()
+		want := reward.Sum{}.Plus(most).Plus(most).Plus(most)
+		var v reward.BalanceView
+		w.Read("reward:Balance", reward.BalanceQuery{DID: bob.DID, Asset: "usd"}, &v)
+		if v.Pending != want {
+			t.Errorf("in one batch %v: %s are pending, want %s", together, v.Pending, want)
+		}
+		w.Checkpoint(1, opstest.Start)
+		w.Checkpoint(2, opstest.Start+100)
+		w.Must(w.Members[0].Caller(), "reward:Cut", nil)
+		w.Must(w.Members[0].Caller(), "reward:Fold", nil)
+		w.Audit()
+		w.Read("reward:Balance", reward.BalanceQuery{DID: bob.DID, Asset: "usd"}, &v)
+		if v.Due != want {
+			t.Errorf("in one batch %v: %s are due, want %s", together, v.Due, want)
+		}
+	}
+}
+
 // An audit sees postings that no program of ours writes.
 func TestAuditOfPostings(t *testing.T) {
 	w := opstest.New(t)
