@@ -48,7 +48,7 @@ func (o *Operation) Accesses() []Access {
 // by organisations.
 func changes(key string) bool {
 	prefix, _, _ := strings.Cut(key, "/")
-	return prefix != did.SignerPrefix && prefix != "schema" && prefix != "issuer"
+	return prefix != did.SignerPrefix && prefix != "schema" && prefix != "role"
 }
 
 // IsActorKey says that a state key holds what verifies the operations of a DID.

@@ -3,6 +3,7 @@ package ops_test
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -31,6 +32,12 @@ func (w watched) GetMany(keys []string) ([][]byte, error) {
 	return w.Memory.GetMany(keys)
 }
 
+// kindOf names the keys of one prefix that an operation touches.
+func kindOf(op, key string) string {
+	prefix, _, _ := strings.Cut(key, "/")
+	return op + ", " + prefix
+}
+
 // GW-7: what an operation reads is what Accesses names, and of that it writes
 // only what is named as changed: gateways keep operations on the same keys in
 // one batch by this.
@@ -44,7 +51,7 @@ func TestAccesses(t *testing.T) {
 		}
 		return ledger.Version(value)
 	}
-	seen := map[string]bool{}
+	seen, idle := map[string]bool{}, map[string]bool{}
 	run := func(u *opstest.User, body ops.Body, prior string, want fault.Code) ops.Reference {
 		t.Helper()
 		item, ref := w.Sign(u, body, prior)
@@ -60,6 +67,9 @@ func TestAccesses(t *testing.T) {
 		for _, a := range op.Accesses() {
 			named[a.Key] = true
 			changed[a.Key] = changed[a.Key] || a.Changes
+			if kind := kindOf(op.Name, a.Key); a.Changes && !strings.HasSuffix(a.Key, canon.Hex(ref.ID[:])) && !seen[kind] {
+				idle[kind] = true
+			}
 		}
 		store := watched{w.Store, map[string]bool{}}
 		tx := ledger.Begin(store, w.Now, ledger.Caller{})
@@ -76,6 +86,8 @@ func TestAccesses(t *testing.T) {
 			if store.read[c.Key] && !changed[c.Key] {
 				t.Errorf("%s changes %s", op.Name, c.Key)
 			}
+			seen[kindOf(op.Name, c.Key)] = true
+			delete(idle, kindOf(op.Name, c.Key))
 		}
 		if err := tx.Flush(); err != nil {
 			t.Fatal(err)
@@ -99,6 +111,9 @@ func TestAccesses(t *testing.T) {
 	run(bob, opstest.Pay("usd", alice, 5), "", fault.InsufficientFunds)
 	w.Fund(bob, 10)
 	run(bob, opstest.Pay("usd", alice, 5), "", fault.OK)
+	for kind := range idle {
+		t.Errorf("%s is named as changed and never is", kind)
+	}
 	for _, name := range ops.Names() {
 		if !seen[name] {
 			t.Errorf("%s is not looked at", name)
