@@ -9,7 +9,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
-// Explanation is the answer of ops:Explain: what a batch does here and now, item
+// Explanation is the answer of ops:Explain (docs/formats/explain.md): what a batch does here and now, item
 // by item, so that the organisation and the item can be found on which
 // organisations differ. Digests are SHA-256, hex.
 type Explanation struct {
@@ -70,7 +70,9 @@ func (e *Engine) explainOne(tx *ledger.Tx, network *govern.Network, s *signed, x
 	}
 	// What it finds of itself is not what it found then, so this result may differ
 	// from the first one; it is the same wherever code and state are the same.
-	_, err = s.op.apply(tx, network)
+	if _, err = s.op.apply(tx, network); err != nil {
+		tx.Rollback(mark)
+	}
 	x.Writes = digest(tx.Since(mark))
 	tx.Rollback(mark)
 	if outcome, err = refused(err); err != nil {

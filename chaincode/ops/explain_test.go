@@ -2,6 +2,7 @@ package ops_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,7 +57,17 @@ func TestExplain(t *testing.T) {
 		t.Errorf("again on the same state: %s", diff)
 	}
 
+	before := w.Store.Clone()
 	answer := w.Batch(items...)
+	var record []string
+	for _, key := range changed(before, w.Store) {
+		if strings.HasPrefix(key, "record/") {
+			record = append(record, key)
+		}
+	}
+	if want := digestOf(w.Store, record); x.Items[1].Writes != want || x.Items[3].Writes != digestOf(w.Store, nil) {
+		t.Errorf("digests of writes %+v, that of the record is %s", x.Items, want)
+	}
 	for i, code := range answer {
 		if fault.Code(code).String() != results[i] {
 			t.Errorf("item %d: ops:Batch says %s, ops:Explain said %s", i, fault.Code(code), results[i])

@@ -2,12 +2,16 @@ package ops_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -55,9 +59,12 @@ type vectorStep struct {
 }
 
 type vectorFrame struct {
-	Frame    string      `json:"frame"`
-	Response string      `json:"response"`
-	Writes   [][2]string `json:"writes"`
+	Frame       string          `json:"frame"`
+	Reads       []string        `json:"reads"`       // keys in the digest of the state
+	Explanation ops.Explanation `json:"explanation"` // before it is executed
+	Response    string          `json:"response"`
+	Writes      [][2]string     `json:"writes"`
+	Again       ops.Explanation `json:"again"` // explained after it was executed
 }
 
 // maker plays a history and notes what it does.
@@ -140,8 +147,10 @@ func makeVectors(t *testing.T) *vectors {
 		t.Fatal(err)
 	}
 	before := m.Store.Clone()
-	answer := m.Must(ledger.Caller{}, "ops:Batch", frame)
-	m.v.Frame = vectorFrame{canon.Hex(frame), canon.Hex(answer), writesSince(before, m.Store)}
+	reads := slices.Sorted(maps.Keys(m.Endorse(items...).Reads))
+	m.v.Frame = vectorFrame{Frame: canon.Hex(frame), Reads: reads, Explanation: explain(t, m.World, items...)}
+	m.v.Frame.Response = canon.Hex(m.Must(ledger.Caller{}, "ops:Batch", frame))
+	m.v.Frame.Writes, m.v.Frame.Again = writesSince(before, m.Store), explain(t, m.World, items...)
 	return m.v
 }
 
@@ -268,9 +277,40 @@ func TestVectorsPlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	explained := func(want ops.Explanation) {
+		t.Helper()
+		var got ops.Explanation
+		w.Read("ops:Explain", frame, &got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if state := digestOf(w.Store, v.Frame.Reads); got.State != state {
+			t.Errorf("the digest of the state is %s, that of the keys %s", got.State, state)
+		}
+	}
+	explained(v.Frame.Explanation)
 	before := w.Store.Clone()
 	if answer := canon.Hex(w.Must(ledger.Caller{}, "ops:Batch", frame)); answer != v.Frame.Response {
 		t.Errorf("frame: %s, want %s", answer, v.Frame.Response)
 	}
 	check("frame", before, v.Frame.Writes)
+	explained(v.Frame.Again)
 }
+
+// digestOf is the digest of docs/formats/explain.md over keys that stand in order.
+func digestOf(m *ledger.Memory, keys []string) string {
+	text := "killick.explain.v1"
+	for _, key := range keys {
+		value, _ := m.Get(key)
+		text += length(len(key)) + key
+		if value == nil {
+			text += length(0)
+		} else {
+			text += length(len(value)+1) + string(value)
+		}
+	}
+	sum := sha256.Sum256([]byte(text))
+	return canon.Hex(sum[:])
+}
+
+func length(n int) string { return string([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}) }
