@@ -145,7 +145,7 @@ func (r *Reader) Var32() []byte { return r.take(int(r.U32())) }
 func (r *Reader) Rest() []byte { return r.take(len(r.b)) }
 
 // Done reports a record that was too short, of another version or type, or that
-// has bytes left. Errors: fault.Malformed.
+// has bytes left. Errors: fault.Malformed, fault.TrailingData.
 func (r *Reader) Done() error {
 	if r.bad {
 		return fault.New(fault.Malformed, "record is too short or of another type")

@@ -46,10 +46,6 @@ func EncodeFrame(items []Item) ([]byte, error) {
 
 func (i Item) frameSize() int { return 8 + len(i.Header) + len(i.Payload) + len(i.Signature) }
 
-// FrameSize returns the bytes that an item takes in a frame; a frame has 4 more
-// of its own.
-func FrameSize(i Item) int { return i.frameSize() }
-
 // DecodeFrame reads the argument of ops:Batch. The items share its memory.
 // Errors: fault.TooLarge, fault.Malformed, fault.TrailingData.
 func DecodeFrame(b []byte) ([]Item, error) {

@@ -37,7 +37,7 @@ type (
 // Reference names an operation and what it created.
 type Reference = ledger.Reference
 
-// ParseReference reads `<hour, 8 hex>-<op id, 64 hex>`.
+// ParseReference reads `<expiry, 8 hex>-<op id, 64 hex>`.
 func ParseReference(text string) (Reference, error) { return ledger.ParseReference(text) }
 
 // Body is the body of an operation. Check looks at what it says by itself;
