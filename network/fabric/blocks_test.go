@@ -69,7 +69,7 @@ func TestBlocksOfALiar(t *testing.T) {
 			t.Parallel()
 			honest := func() *fakePeer { return &fakePeer{blocks: []uint64{0, 1, 2}} }
 			c := client(t, []*fakePeer{nil, liar, honest(), honest()}, orderers(allTake...))
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			var got []uint64
 			for block, err := range c.Blocks(ctx, 0) {

@@ -35,8 +35,10 @@ type request struct {
 	resent   bool
 }
 
-// queueLength bounds what waits for an orderer that does not read.
-const queueLength = 256
+// queueLength bounds what waits for an orderer that does not read, and as much again
+// what waits for its answers. A transaction of 500 operations has half a megabyte, so
+// an orderer that takes all and says nothing costs some 64 MB.
+const queueLength = 64
 
 func newBroadcaster(e Endpoint, conn *grpc.ClientConn) *broadcaster {
 	ctx, cancel := context.WithCancel(context.Background())

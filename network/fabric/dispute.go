@@ -23,14 +23,13 @@ type Dispute struct {
 
 // dispute returns what was answered when not all of it was the same.
 func (b *ballot) dispute(txID string, accepted []answer) *Dispute {
-	kinds := len(b.agreed)
-	if len(b.refusals) > 0 {
-		kinds++
-	}
-	if kinds < 2 {
+	if len(b.agreed)+len(b.refused) < 2 {
 		return nil
 	}
-	d := &Dispute{TxID: txID, accepted: accepted, others: slices.Clone(b.refusals)}
+	d := &Dispute{TxID: txID, accepted: accepted}
+	for _, group := range b.refused {
+		d.others = append(d.others, group...)
+	}
 	for _, group := range b.agreed {
 		if len(accepted) == 0 || !bytes.Equal(group[0].response.GetPayload(), accepted[0].response.GetPayload()) {
 			d.others = append(d.others, group...)
@@ -57,7 +56,7 @@ func (d *Dispute) signed() []Deviation {
 		}
 		got, err := simulationOf(a)
 		if err != nil {
-			found = append(found, Deviation{Organisation: a.from.MSPID, Text: "its answer cannot be decoded: " + err.Error()})
+			found = append(found, Deviation{Organisation: a.from.MSPID, Text: "its answer cannot be decoded: " + cut(err.Error())})
 			continue
 		}
 		if got.sawTheSame(want) {
@@ -139,7 +138,7 @@ func (s *simulation) deviation(organisation string, want *simulation) Deviation 
 		}
 	}
 	var keys []string
-	note := func(how, key string) { keys = append(keys, how+" "+key) }
+	note := func(how, key string) { keys = append(keys, how+" "+cut(key)) }
 	for key, value := range s.writes {
 		switch other, ok := want.writes[key]; {
 		case !ok:

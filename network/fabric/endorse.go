@@ -93,7 +93,7 @@ func (c *Client) ask(ctx context.Context, r *remote, p *proposal) answer {
 		}
 		return answer{from: r, err: err}
 	}
-	status, message := response.GetResponse().GetStatus(), response.GetResponse().GetMessage()
+	status, message := response.GetResponse().GetStatus(), cut(response.GetResponse().GetMessage())
 	switch {
 	case status >= 400 && strings.HasPrefix(message, "error in simulation"),
 		status >= 400 && strings.HasPrefix(message, "error validating"):
@@ -106,6 +106,17 @@ func (c *Client) ask(ctx context.Context, r *remote, p *proposal) answer {
 	}
 	r.worked()
 	return answer{from: r, response: response}
+}
+
+// maxText bounds what is kept of a peer's words, in bytes: they end up in logs and
+// alarms, and a peer may say as much as fits into a message.
+const maxText = 1024
+
+func cut(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "..."
 }
 
 // askToEndorse runs a proposal on one peer and checks its signature.
@@ -140,8 +151,8 @@ func (t *Transaction) endorse(ctx context.Context) error {
 	for range need {
 		next()
 	}
-	b := ballot{need: need, agreed: map[string][]answer{}}
-	hedge := time.NewTicker(hedgeAfter)
+	b := ballot{need: need, agreed: map[string][]answer{}, refused: map[string][]answer{}}
+	hedge := time.NewTicker(t.client.pace.hedge)
 	defer hedge.Stop()
 	for pending > 0 {
 		select {
@@ -197,7 +208,7 @@ func (t *Transaction) accept(group []answer) error {
 type ballot struct {
 	need     int
 	agreed   map[string][]answer // by result bytes
-	refusals []answer
+	refused  map[string][]answer // by what they say it is for
 	failures []answer
 }
 
@@ -206,7 +217,8 @@ func (b *ballot) add(a answer) {
 	case a.err != nil:
 		b.failures = append(b.failures, a)
 	case a.refused != nil:
-		b.refusals = append(b.refusals, a)
+		key := a.refused.reason()
+		b.refused[key] = append(b.refused[key], a)
 	default:
 		key := string(a.response.GetPayload())
 		b.agreed[key] = append(b.agreed[key], a)
@@ -222,19 +234,24 @@ func (b *ballot) winner() []answer {
 	return nil
 }
 
-// refusal is the refusal that enough organisations share; one alone could lie.
+// refusal is the refusal that enough organisations share; one alone could lie about
+// whether to refuse, and about why.
 func (b *ballot) refusal() error {
-	if len(b.refusals) < b.need {
-		return nil
+	for _, group := range b.refused {
+		if len(group) >= b.need {
+			return group[0].refused
+		}
 	}
-	return b.refusals[0].refused
+	return nil
 }
 
 // missing is how many further answers it takes at least.
 func (b *ballot) missing() int {
-	most := len(b.refusals)
-	for _, group := range b.agreed {
-		most = max(most, len(group))
+	most := 0
+	for _, kind := range []map[string][]answer{b.agreed, b.refused} {
+		for _, group := range kind {
+			most = max(most, len(group))
+		}
 	}
 	return b.need - most
 }
@@ -242,10 +259,12 @@ func (b *ballot) missing() int {
 func (b *ballot) failure(txID string) error {
 	said := map[string]string{}
 	for _, a := range b.failures {
-		said[a.from.MSPID] = a.err.Error()
+		said[a.from.MSPID] = cut(a.err.Error())
 	}
-	for _, a := range b.refusals {
-		said[a.from.MSPID] = "refused: " + a.refused.Message
+	for _, group := range b.refused {
+		for _, a := range group {
+			said[a.from.MSPID] = "refused: " + a.refused.Message
+		}
 	}
 	for result, group := range b.agreed {
 		sum := sha256.Sum256([]byte(result))

@@ -5,10 +5,13 @@ import (
 	"strings"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
 )
 
 // Refused says that the chaincode ran and refused: nothing happened and the same
-// request would be refused again. Message is the chaincode's own text.
+// request would be refused again. Message is the chaincode's own text, cut when it is
+// long.
 type Refused struct {
 	Organisation string // whose peer is quoted
 	Status       int32
@@ -16,6 +19,15 @@ type Refused struct {
 }
 
 func (e *Refused) Error() string { return "chaincode refused: " + e.Message }
+
+// reason is the chaincode's code, or the whole text where it has none: the texts of one
+// code may name a peer's own clock.
+func (e *Refused) reason() string {
+	if f, ok := fault.Parse(e.Message); ok {
+		return f.Code.String()
+	}
+	return e.Message
+}
 
 // Diverged says that too few organisations returned the same bytes: somebody is
 // wrong, runs other code, or lags behind. Results maps each organisation to what it

@@ -75,7 +75,7 @@ const catchUpFor = 3 * time.Second
 // catchUp waits until every peer that answers has the height that the highest of
 // them had at first.
 func (c *Client) catchUp(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, catchUpFor)
+	ctx, cancel := context.WithTimeout(ctx, c.pace.catchUp)
 	defer cancel()
 	heights := func() (lowest, highest uint64) {
 		found := make(chan uint64, len(c.peers))

@@ -50,7 +50,9 @@ func TestRefusalOfPeersThatLag(t *testing.T) {
 					},
 				}
 			}
-			r, err := client(t, all, orderers(yes)).Execute(t.Context(), "f")
+			cl := client(t, all, orderers(yes))
+			fabric.Wait(cl)
+			r, err := cl.Execute(t.Context(), "f")
 			var refused *fabric.Refused
 			if (c.want == nil) != (err == nil) || errors.As(err, &refused) != (c.want != nil) {
 				t.Fatalf("Execute: %v", err)

@@ -73,7 +73,7 @@ func (c *Client) Explain(ctx context.Context, d *Dispute, function string, args 
 	for round := 1; ; round++ {
 		views = c.explanations(ctx, function, args)
 		reference = majority(views, c.cfg.Endorsements)
-		f.Unknown = compare(views, reference, explained)
+		f.Unknown = compare(views, reference, c.cfg.Endorsements, explained)
 		if len(f.Unknown) == 0 || round == explainRounds {
 			break
 		}
@@ -178,7 +178,7 @@ func (c *Client) explanation(ctx context.Context, r *remote, p *proposal, v *vie
 	default:
 		v.raw = string(a.response.GetResponse().GetPayload())
 		if err := json.Unmarshal([]byte(v.raw), &v.explanation); err != nil {
-			v.err = fmt.Errorf("explanation: %w", err)
+			v.err = fmt.Errorf("explanation: %s", cut(err.Error()))
 		}
 	}
 	to, err := c.height(ctx, []*remote{r})
@@ -217,8 +217,10 @@ func majority(views []view, need int) *view {
 }
 
 // compare finds what is wrong with each view that is not the reference, and returns
-// the organisations of which that cannot be said now.
-func compare(views []view, reference *view, found map[string]Deviation) (unknown []string) {
+// the organisations of which that cannot be said now. That a view is of the reference's
+// height, need organisations have to show: one alone could claim a height that it does
+// not have, and have an honest peer blamed that is ahead of the others.
+func compare(views []view, reference *view, need int, found map[string]Deviation) (unknown []string) {
 	for i := range views {
 		v := &views[i]
 		if _, ok := found[v.organisation]; ok {
@@ -231,8 +233,13 @@ func compare(views []view, reference *view, found map[string]Deviation) (unknown
 		if v.err == nil && v.raw == reference.raw {
 			continue
 		}
-		level := slices.ContainsFunc(views, func(o view) bool { return o.err == nil && o.raw == reference.raw && v.at(&o) })
-		if d, ok := v.deviation(reference, level); ok {
+		level := 0
+		for k := range views {
+			if o := &views[k]; o.err == nil && o.raw == reference.raw && v.at(o) {
+				level++
+			}
+		}
+		if d, ok := v.deviation(reference, level >= need); ok {
 			found[v.organisation] = d
 		} else {
 			unknown = append(unknown, v.organisation)
@@ -261,7 +268,7 @@ func (v *view) deviation(reference *view, level bool) (Deviation, bool) {
 		got := v.explanation.Items[i]
 		switch {
 		case got.Result != want.Result:
-			d.add(Item{Index: i, ID: want.ID, Text: fmt.Sprintf("%s in place of %s", got.Result, want.Result)})
+			d.add(Item{Index: i, ID: want.ID, Text: fmt.Sprintf("%s in place of %s", cut(got.Result), want.Result)})
 		case got.Writes != want.Writes:
 			d.add(Item{Index: i, ID: want.ID, Text: "writes something else"})
 		}

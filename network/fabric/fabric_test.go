@@ -69,6 +69,10 @@ func TestEndorse(t *testing.T) {
 		{"two down", []run{nil, a, nil, a}, "a", ""},
 		{"own peer lies", []run{b, a, a, a}, "a", ""},
 		{"own peer refuses alone", []run{refuse("code: text"), a, a, a}, "a", ""},
+		{"one cannot say why another refuses", []run{refuse("bad_signature: made up"), refuse("clock_skew: by 6 minutes"), a, a}, "a", ""},
+		{"two refuse for one reason", []run{refuse("clock_skew: by 6 minutes"), refuse("clock_skew: by 7 minutes"), refuse("clock_skew: x"), nil}, "", "clock_skew"},
+		{"two refuse for two reasons", []run{refuse("bad_signature: made up"), refuse("clock_skew: by 6 minutes"), nil, nil}, "", "differ"},
+		{"one has much to say", []run{refuse(strings.Repeat("x", 10_000)), nil, nil, nil}, "", "xxx...;"},
 		{"chaincode of the own peer down", []run{broken, a, a, a}, "a", ""},
 		{"own peer hangs", []run{hang, a, a, a}, "a", ""},
 		{"two and two", []run{a, a, b, b}, "ab", ""},
@@ -83,7 +87,7 @@ func TestEndorse(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := client(t, peers(tc.peers...), orderers(allTake...))
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			tx, err := c.Prepare("f", []byte("x"))
 			if err != nil {

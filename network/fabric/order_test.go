@@ -148,15 +148,23 @@ func TestAllOrderersFail(t *testing.T) {
 				}
 				c := clientOf(t, ordering, ledger.peers(t), orderers(breaks, breaks, breaks, breaks))
 				fabric.Quicken(c, 8)
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-				if done {
-					ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+				tx, err := c.Prepare("f")
+				if err == nil {
+					err = tx.Endorse(t.Context())
 				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				patience := time.Minute
+				if !done {
+					patience = time.Second
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
-				_, err := c.Execute(ctx, "f")
+				_, err = tx.Commit(ctx)
 				var unknown *fabric.Unknown
 				if done && err != nil || !done && !errors.As(err, &unknown) {
-					t.Errorf("Execute = %v", err)
+					t.Errorf("Commit = %v", err)
 				}
 			})
 		}
@@ -169,6 +177,7 @@ func TestRaftGoesToOne(t *testing.T) {
 	all := orderers(no(common.Status_SERVICE_UNAVAILABLE, "no Raft leader"), yes, yes, yes)
 	a := result("a")
 	c := clientOf(t, topology.Raft, peers(a, a, a, a), all)
+	fabric.Wait(c) // a slow answer would send it to the next one
 	for range 5 {
 		tx, err := c.Prepare("f")
 		if err == nil {
@@ -227,6 +236,8 @@ func TestRejected(t *testing.T) {
 			c := clientOf(t, tc.ordering, (&chain{}).peers(t), orderers(tc.answers...))
 			if tc.unknown && !tc.rejected {
 				fabric.Quicken(c, 8) // they are asked until time is up
+			} else {
+				fabric.Wait(c)
 			}
 			tx, err := c.Prepare("f")
 			if err == nil {

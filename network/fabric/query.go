@@ -50,7 +50,7 @@ func (c *Client) query(ctx context.Context, peers []*remote, chaincode, function
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("fabric: query %s: %w", function, ctx.Err())
 		}
-		causes[r.MSPID] = a.err.Error()
+		causes[r.MSPID] = cut(a.err.Error())
 	}
 	return nil, &Unavailable{Need: 1, Causes: causes}
 }
