@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // writeAlarms prints what the anchor at url finds wrong now. One that does not
@@ -25,6 +27,17 @@ func writeAlarms(w io.Writer, url string) {
 		return
 	}
 	for _, alarm := range status.Alarms {
-		fmt.Fprintf(w, "alarm    %s, says the anchor of %s\n", alarm, status.Organisation)
+		fmt.Fprintf(w, "alarm    %s, says the anchor of %s\n", plain(alarm), plain(status.Organisation))
 	}
+}
+
+// plain makes one line of a text that other organisations may have put words into, and
+// takes out what a terminal would obey.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }

@@ -12,7 +12,8 @@ func TestAlarmsAreShown(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"organisation":"Org1MSP","alarms":["program of Org2MSP: it differs"]}`: "alarm    program of Org2MSP: it differs, says the anchor of Org1MSP\n",
 		`{"organisation":"Org1MSP","alarms":[]}`:                                 "",
-		`nonsense`:                                                               "",
+		`{"organisation":"Org1MSP","alarms":["posts: a\nb \u001b[2J"]}`:          "alarm    posts: a b  [2J, says the anchor of Org1MSP\n",
+		`nonsense`: "",
 	} {
 		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
 		var out strings.Builder

@@ -32,9 +32,9 @@ func writeDivergences(w io.Writer, url string) {
 		return
 	}
 	for _, d := range status.Divergences {
-		fmt.Fprintf(w, "differs  %s on %d batches, says the gateway %s; last %s: %s", d.Organisation, d.Count, url, d.Time.UTC().Format(time.RFC3339), d.Text)
+		fmt.Fprintf(w, "differs  %s on %d batches, says the gateway %s; last %s: %s", plain(d.Organisation), d.Count, url, d.Time.UTC().Format(time.RFC3339), plain(d.Text))
 		if len(d.Operations) > 0 {
-			fmt.Fprintf(w, " (operations %s)", strings.Join(d.Operations, ", "))
+			fmt.Fprintf(w, " (operations %s)", plain(strings.Join(d.Operations, ", ")))
 		}
 		fmt.Fprintln(w)
 	}

@@ -78,6 +78,25 @@ func TestCommands(t *testing.T) {
 		}
 	})
 
+	// Killed anywhere, up leaves what down ends.
+	for _, after := range []time.Duration{20, 60, 120, 250, 400, 700, 1500} {
+		cmd := command("up")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after * time.Millisecond) // the moment is what is tested
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // killed, so it reports an error
+		if out, err := command("down").CombinedOutput(); err != nil {
+			t.Fatalf("down: %v\n%s", err, out)
+		}
+		if l := left(t, state); len(l) > 0 {
+			t.Fatalf("SIGKILL after %s left %q", after*time.Millisecond, l)
+		}
+	}
+
 	// Interrupted anywhere, up leaves no process behind, and the next one goes on.
 	for i, after := range []time.Duration{0, 50, 150, 300, 500, 800, 1200} {
 		cmd := command("up")
@@ -139,7 +158,7 @@ func TestCommands(t *testing.T) {
 	if out, err := exec.Command("kill", "-9", victim[1]).CombinedOutput(); err != nil {
 		t.Fatalf("kill: %v\n%s", err, out)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; { // the kernel takes its time
+	for deadline := time.Now().Add(time.Minute); ; { // the kernel takes its time
 		table, err := status()
 		if err != nil && strings.Contains(table, "not running: "+victim[0]) {
 			break

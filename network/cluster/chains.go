@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,7 +41,7 @@ func (c *Cluster) anchorKeys(ctx context.Context) error {
 			if err := writeFiles(file); err != nil {
 				return err
 			}
-			out, err := output(ctx, path, "keys", "--config", o.AnchorFile())
+			out, err := c.output(ctx, path, "keys", "--config", o.AnchorFile())
 			if err != nil {
 				return fmt.Errorf("keys of %s: %w", o.Name, err)
 			}
@@ -67,8 +68,9 @@ func (c *Cluster) anchorKeys(ctx context.Context) error {
 }
 
 // output runs a program to its end and returns what it printed.
-func output(ctx context.Context, path string, args ...string) ([]byte, error) {
+func (c *Cluster) output(ctx context.Context, path string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = append(os.Environ(), c.procs.mark())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -129,12 +131,22 @@ func (c *Cluster) chain(ctx context.Context, conf topology.Chain, name, config, 
 			return "", err
 		}
 	}
-	id, err := chainID(ctx, rpc)
+	// A machine that starts all programs at once may be slow to answer.
+	ctx, cancel := context.WithTimeout(ctx, chainIDWithin)
+	defer cancel()
+	var id string
+	err := again(ctx, func() (err error) {
+		id, err = chainID(ctx, rpc)
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", rpc, err)
 	}
 	return id, nil
 }
+
+// chainIDWithin is how long a node may take to tell its chain's id.
+const chainIDWithin = 30 * time.Second
 
 // chainID asks a node for eth_chainId.
 func chainID(ctx context.Context, url string) (string, error) {
@@ -192,7 +204,7 @@ func (c *Cluster) deploy(ctx context.Context) error {
 		if err := writeFiles(file); err != nil {
 			return err
 		}
-		if _, err := output(ctx, path, "deploy", "--config", c.DeployFile()); err != nil {
+		if _, err := c.output(ctx, path, "deploy", "--config", c.DeployFile()); err != nil {
 			return err
 		}
 	}

@@ -128,32 +128,43 @@ func (c *Cluster) Stop() error {
 		return err
 	}
 	defer release()
-	return c.procs.stop(c.procs.names())
+	return c.stop()
+}
+
+func (c *Cluster) stop() error {
+	return errors.Join(c.procs.stop(c.procs.names()), c.procs.endStrays())
 }
 
 // Remove ends all processes and deletes the network with its keys and its ledger.
 // Built programs stay.
 func (c *Cluster) Remove() error {
-	if err := c.Stop(); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(c.Dir)
+	release, err := lock(c.Dir)
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, e := range entries {
-		switch e.Name() {
-		case "config", "crypto", "data", "keys", "logs", "run", "network.json", "deployments.json", "policy.json", "lock":
-			errs = append(errs, os.RemoveAll(filepath.Join(c.Dir, e.Name())))
+	defer release()
+	if err := c.stop(); err != nil {
+		return err
+	}
+	// network.json comes last but for the lock: while it is there the directory holds a
+	// network, so that Remove can be run again after it was interrupted. What it left
+	// would be taken for part of the next one.
+	names := []string{"config", "crypto", "crypto.new", "data", "keys", "logs", "run", "deployments.json", "policy.json", "network.json", "lock"}
+	unfinished, err := filepath.Glob(filepath.Join(c.Dir, ".new-*")) // of writeFile
+	for _, path := range unfinished {
+		err = errors.Join(err, os.Remove(path))
+	}
+	for _, name := range names {
+		if err == nil {
+			err = os.RemoveAll(filepath.Join(c.Dir, name))
 		}
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // up runs all steps. What they need of each other is in the list.
 func (c *Cluster) up(ctx context.Context) error {
-	if err := c.prepare(); err != nil {
+	if err := errors.Join(c.procs.endStrays(), c.prepare()); err != nil {
 		return err
 	}
 	return runSteps(ctx, []step{

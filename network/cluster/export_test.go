@@ -29,7 +29,8 @@ func (p *Procs) Record(name string, pid int, start uint64) error {
 func (p *Procs) Kill(name string) error     { return p.kill(name) }
 func (p *Procs) Stop(names ...string) error { return p.stop(names) }
 func (p *Procs) Names() []string            { return p.names() }
-func Alive(pid int) bool                    { _, state, err := stat(pid); return err == nil && state != 'Z' }
+func (p *Procs) EndStrays() error           { return p.endStrays() }
+func Alive(pid int) bool                    { s, err := stat(pid); return err == nil && s.state != 'Z' }
 
 type Step struct {
 	Name  string

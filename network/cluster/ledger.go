@@ -17,7 +17,7 @@ import (
 
 // initWithin is how long the ledger's initialisation may take: each peer learns of
 // the chaincode's definition with its own copy of the block.
-const initWithin = 30 * time.Second
+const initWithin = 2 * time.Minute
 
 // initLedger runs ops:Init unless the ledger says that it has a network. Whoever
 // comes first founds it, so a network that is there must be the one of the

@@ -205,7 +205,7 @@ func (c *Cluster) commitDefinition(ctx context.Context, d Definition) error {
 }
 
 const (
-	defineWithin = 60 * time.Second
+	defineWithin = 2 * time.Minute
 	againAfter   = 100 * time.Millisecond
 )
 

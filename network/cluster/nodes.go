@@ -80,7 +80,7 @@ func (c *Cluster) tool(ctx context.Context, name string, args ...string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = append(os.Environ(), "FABRIC_LOGGING_SPEC=error", "FABRIC_CFG_PATH="+c.ChannelConfig())
+	cmd.Env = append(os.Environ(), "FABRIC_LOGGING_SPEC=error", "FABRIC_CFG_PATH="+c.ChannelConfig(), c.procs.mark())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(out))
 	}
@@ -344,8 +344,9 @@ func well(n topology.Node) error {
 
 var health = http.Client{Timeout: 2 * time.Second}
 
-// readyWithin is how long a process may take until it is ready.
-const readyWithin = 60 * time.Second
+// readyWithin is how long a process may take until it is ready, on a machine that does
+// much else.
+const readyWithin = 2 * time.Minute
 
 // ready waits until probe succeeds. It ends early when the process ends.
 func (c *Cluster) ready(ctx context.Context, name string, probe func() error) error {

@@ -60,7 +60,7 @@ func (p *processes) start(s spec) (bool, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command(s.path, s.args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir()}, s.env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(), p.mark()}, s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A group of its own, so that Ctrl-C at the terminal reaches only us.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -70,16 +70,16 @@ func (p *processes) start(s spec) (bool, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	}
 	// If we die between the start and the record, a detached process stays that no
-	// run file names; its busy port tells at the next start.
+	// run file names; endStrays finds it by its mark.
 	if err := p.spawn(cmd); err != nil {
 		return false, fmt.Errorf("start %s: %w", s.name, err)
 	}
 	p.mu.Lock()
 	p.started = append(p.started, s.name)
 	p.mu.Unlock()
-	start, _, err := stat(cmd.Process.Pid)
+	started, err := stat(cmd.Process.Pid)
 	if err == nil {
-		err = p.write(record{Name: s.name, PID: cmd.Process.Pid, Start: start, Ports: s.ports})
+		err = p.write(record{Name: s.name, PID: cmd.Process.Pid, Start: started.start, Ports: s.ports})
 	}
 	go cmd.Wait() // reaps it; what became of it is read from /proc
 	if err != nil {
@@ -131,8 +131,13 @@ func (p *processes) find(name string) (record, bool) {
 	if err != nil || json.Unmarshal(data, &r) != nil || r.PID <= 1 {
 		return record{Name: name}, false
 	}
-	start, state, err := stat(r.PID)
-	return r, err == nil && start == r.Start && state != 'Z' && state != 'X'
+	return r, runs(r.PID, r.Start)
+}
+
+// runs says whether the process that got the pid at that time is alive.
+func runs(pid int, start uint64) bool {
+	s, err := stat(pid)
+	return err == nil && s.start == start && s.state != 'Z' && s.state != 'X'
 }
 
 // names lists all processes that were ever started and not taken down.
@@ -157,15 +162,10 @@ func (p *processes) kill(name string) error {
 	if !alive {
 		return fmt.Errorf("%s is not running", name)
 	}
-	if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
+	if err := end(r.PID, r.Start); err != nil {
 		return fmt.Errorf("kill %s: %w", name, err)
 	}
-	for {
-		if _, alive := p.find(name); !alive {
-			return nil
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	return nil
 }
 
 // stopGrace is how long a process may take to end after SIGTERM.
@@ -203,6 +203,53 @@ func (p *processes) stop(names []string) error {
 	return errors.Join(errs...)
 }
 
+// mark is in the environment of every process that is started for the state
+// directory, tools that run to their end included.
+func (p *processes) mark() string { return "KILLICK_RUN=" + p.runDir }
+
+// endStrays ends the processes that bear the mark and have no run file, which are left
+// when whoever started them was killed. What a process that has one started itself is
+// left alone. It is for the holder of the lock: nobody starts any meanwhile.
+func (p *processes) endStrays() error {
+	recorded := map[int]bool{}
+	for _, name := range p.names() {
+		if r, alive := p.find(name); alive {
+			recorded[r.PID] = true
+		}
+	}
+	environs, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, path := range environs {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || recorded[pid] {
+			continue
+		}
+		s, err := stat(pid)
+		environ, unreadable := os.ReadFile(path)
+		if err != nil || unreadable != nil || recorded[s.parent] || !slices.Contains(strings.Split(string(environ), "\x00"), p.mark()) {
+			continue
+		}
+		if err := end(pid, s.start); err != nil {
+			errs = append(errs, fmt.Errorf("end process %d: %w", pid, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// end kills a process and waits until it is gone.
+func end(pid int, start uint64) error {
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	for runs(pid, start) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return nil
+}
+
 // tail returns the end of a process's log, for messages.
 func (p *processes) tail(name string) string {
 	data, err := os.ReadFile(p.logFile(name))
@@ -213,21 +260,32 @@ func (p *processes) tail(name string) string {
 	return strings.Join(lines[max(0, len(lines)-5):], "\n")
 }
 
-// stat reads start time and state of a process from /proc.
-func stat(pid int) (start uint64, state byte, err error) {
+// status is what the kernel says of a process.
+type status struct {
+	start  uint64 // time
+	state  byte
+	parent int // pid
+}
+
+// stat reads the status of a process from /proc.
+func stat(pid int) (s status, err error) {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0, 0, err
+		return s, err
 	}
 	// The name, in parentheses, may hold anything; fields count from behind it.
 	i := bytes.LastIndexByte(data, ')')
 	fields := strings.Fields(string(data[i+1:]))
-	const stateField, startField = 0, 19
+	const stateField, parentField, startField = 0, 1, 19
 	if i < 0 || len(fields) <= startField {
-		return 0, 0, fmt.Errorf("process %d: cannot read its state", pid)
+		return s, fmt.Errorf("process %d: cannot read its state", pid)
 	}
-	start, err = strconv.ParseUint(fields[startField], 10, 64)
-	return start, fields[stateField][0], err
+	s.state = fields[stateField][0]
+	if s.parent, err = strconv.Atoi(fields[parentField]); err != nil {
+		return s, err
+	}
+	s.start, err = strconv.ParseUint(fields[startField], 10, 64)
+	return s, err
 }
 
 // Resident is the resident memory of a process in bytes, 0 when it cannot be read.

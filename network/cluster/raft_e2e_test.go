@@ -92,7 +92,7 @@ func orderedTwice(t *testing.T, client *fabric.Client) {
 		t.Fatal(err)
 	}
 	var codes []peer.TxValidationCode
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for block, err := range client.Blocks(ctx, before) {
 		if err != nil {
