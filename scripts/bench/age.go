@@ -47,15 +47,7 @@ func age(ctx context.Context, s settings, c consortium) error {
 		}
 		return found, nil
 	}
-	size := func() (int64, int64, error) {
-		peer, err := n.disk(n.Orgs()[0].Peer().Name)
-		if err != nil {
-			return 0, 0, err
-		}
-		orderer, err := n.disk(n.Orgs()[0].Orderers()[0].Name)
-		return peer, orderer, err
-	}
-	peer, orderer, err := size()
+	before, err := n.stored()
 	if err != nil {
 		return err
 	}
@@ -76,7 +68,7 @@ func age(ctx context.Context, s settings, c consortium) error {
 	if err != nil {
 		return err
 	}
-	peerNow, ordererNow, err := size()
+	growth, err := n.growth(before, done)
 	if err != nil {
 		return err
 	}
@@ -90,6 +82,6 @@ func age(ctx context.Context, s settings, c consortium) error {
 		fmt.Printf("| %s | %.0f | %.0f | %.0f %% | %d | %d | >= %.0f %%: %s |\n", load, first[load].perSecond(), last[load].perSecond(), 100*share,
 			first[load].cpuPerOp().Microseconds(), last[load].cpuPerOp().Microseconds(), 100*aged, verdict)
 	}
-	fmt.Printf("\nOn disk for each operation: peer %d bytes, orderer %d bytes.\n", (peerNow-peer)/int64(done), (ordererNow-orderer)/int64(done))
+	fmt.Print(growth)
 	return nil
 }

@@ -184,6 +184,7 @@ func TestBalance(t *testing.T) {
 }
 
 func TestRowCheck(t *testing.T) {
+	const asked = 7 * time.Second
 	for _, tt := range []struct {
 		name string
 		row  row
@@ -192,8 +193,14 @@ func TestRowCheck(t *testing.T) {
 		{"good", row{count: count{valid: 99, refused: 1}}, true},
 		{"nothing took effect", row{count: count{refused: 5}}, false},
 		{"much is refused", row{count: count{valid: 90, refused: 10}}, false},
+		{"one in 100 is refused", row{spec: spec{bad: 100}, count: count{valid: 990, refused: 10}}, true},
+		{"the bad ones are not refused", row{spec: spec{bad: 100}, count: count{valid: 1000, refused: 1}}, false},
+		{"it ran dry", row{count: count{valid: 99}, window: 2 * time.Second}, false},
 	} {
-		if err := tt.row.check(); (err == nil) != tt.ok {
+		if tt.row.window == 0 {
+			tt.row.window = asked
+		}
+		if err := tt.row.check(asked); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

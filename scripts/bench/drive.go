@@ -81,6 +81,7 @@ func drive(ctx context.Context, c *cluster.Cluster, client *fabric.Client, s spe
 	b := newBalance(len(streams), m.done, ctx.Done())
 	var all sync.WaitGroup
 	var mu sync.Mutex
+	var behind error
 	fail := func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -90,7 +91,13 @@ func drive(ctx context.Context, c *cluster.Cluster, client *fabric.Client, s spe
 	}
 	for i, st := range streams {
 		if st.pace > 0 {
-			all.Go(func() { paced(ctx, m, st, do, fail) })
+			all.Go(func() {
+				if err := paced(ctx, m, st, do, fail); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					behind = err
+				}
+			})
 			continue
 		}
 		for range st.inFlight {
@@ -118,7 +125,10 @@ func drive(ctx context.Context, c *cluster.Cluster, client *fabric.Client, s spe
 	}
 	r.memory = peaks(list)
 	if r.err = m.result(&r); r.err == nil {
-		r.err = r.check()
+		r.err = r.check(window)
+	}
+	if r.err == nil {
+		r.err = behind
 	}
 	if r.err != nil && ended != nil {
 		r.err = fmt.Errorf("%w: %w", ended, r.err)
@@ -130,9 +140,13 @@ func drive(ctx context.Context, c *cluster.Cluster, client *fabric.Client, s spe
 // more than the network takes.
 const mostLate = 100
 
+// errBehind is a paced load that the network does not take.
+var errBehind = fmt.Errorf("%d requests are under way at this pace", mostLate)
+
 // paced sends requests at fixed times, whatever became of those before. Latencies
-// count from those times, so a network that falls behind cannot hide it.
-func paced(ctx context.Context, m *meter, st *stream, do act, fail func(error)) {
+// count from those times, so a network that falls behind cannot hide it. It returns
+// errBehind when it gave up.
+func paced(ctx context.Context, m *meter, st *stream, do act, fail func(error)) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	places := make(chan struct{}, mostLate)
@@ -140,17 +154,16 @@ func paced(ctx context.Context, m *meter, st *stream, do act, fail func(error)) 
 		select {
 		case <-time.After(time.Until(due)):
 		case <-ctx.Done():
-			return
+			return nil
 		}
 		select {
 		case places <- struct{}{}:
 		default:
-			fail(fmt.Errorf("%d requests are under way at this pace", mostLate))
-			return
+			return errBehind
 		}
 		q, ok := st.next()
 		if !ok {
-			return
+			return nil
 		}
 		all.Go(func() {
 			if err := do(ctx, m, q, due); err != nil {
@@ -159,6 +172,7 @@ func paced(ctx context.Context, m *meter, st *stream, do act, fail func(error)) 
 			<-places
 		})
 	}
+	return nil
 }
 
 // balance keeps streams side by side: none gets more than two requests ahead of

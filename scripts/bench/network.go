@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,14 +156,42 @@ func (n *network) found(ctx context.Context, issuers []string) error {
 // asset is what accounts pay with.
 const asset = "usd"
 
-// disk is the bytes on disk below a folder of the network's data.
-func (n *network) disk(parts ...string) (int64, error) {
+// stored is the bytes on disk of the first organisation's peer, orderer and gateway.
+func (n *network) stored() (map[string]int64, error) {
+	o := n.Orgs()[0]
+	found := map[string]int64{}
+	for kind, name := range map[string]string{"peer": o.Peer().Name, "orderer": o.Orderers()[0].Name, "gateway": o.GatewayName()} {
+		size, err := disk(filepath.Join(n.Dir, "data", name))
+		if err != nil {
+			return nil, err
+		}
+		found[kind] = size
+	}
+	return found, nil
+}
+
+// growth says what each operation added to the disks.
+func (n *network) growth(before map[string]int64, operations int) (string, error) {
+	now, err := n.stored()
+	if err != nil {
+		return "", err
+	}
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(now)) {
+		if more := now[kind] - before[kind]; more > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d bytes", kind, more/int64(max(operations, 1))))
+		}
+	}
+	return "\nOn disk for each operation: " + strings.Join(parts, ", ") + ".\n", nil
+}
+
+// disk is the bytes on disk below a folder; 0 when there is none.
+func disk(root string) (int64, error) {
 	var sum int64
-	root := filepath.Join(append([]string{n.Dir, "data"}, parts...)...)
 	err := filepath.WalkDir(root, func(_ string, d os.DirEntry, err error) error {
 		if err != nil {
 			if errors.Is(err, os.ErrNotExist) {
-				return nil // a database has just removed it
+				return nil // it never was, or a database has just removed it
 			}
 			return err
 		}

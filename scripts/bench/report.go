@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -102,18 +103,22 @@ func (s spec) label() string {
 	return text
 }
 
+// sent is how many are in flight, or the rate of a paced row.
+func (r row) sent() string {
+	if r.pace > 0 {
+		return fmt.Sprintf("paced, %.0f/s", r.offered)
+	}
+	return strconv.Itoa(r.inFlight)
+}
+
 func (r *results) rates(rows []row) string {
 	var b strings.Builder
-	b.WriteString("| load | batch | in flight | valid/s | p50 ms | p95 ms | p99 ms | refused | void | CPU ms/op | block bytes/op | of ceiling |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| load | batch | in flight | valid/s | p50 ms | p95 ms | p99 ms | refused | void | failed | CPU ms/op | block bytes/op | of ceiling |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, row := range rows {
-		if row.load == fullQueue {
+		if row.load == fullQueue && row.err == nil {
 			continue
 		}
-		inFlight := fmt.Sprint(row.inFlight)
-		if row.pace > 0 {
-			inFlight = "paced"
-		}
-		fmt.Fprintf(&b, "| %s | %d | %s | ", row.label(), row.batch, inFlight)
+		fmt.Fprintf(&b, "| %s | %d | %s | ", row.label(), row.batch, row.sent())
 		if row.err != nil {
 			fmt.Fprintf(&b, "FAILED: %s |\n", oneLine(row.err))
 			continue
@@ -123,7 +128,7 @@ func (r *results) rates(rows []row) string {
 		if top := r.prices.ceiling(row, runtime.NumCPU()); top > 0 {
 			share = fmt.Sprintf("%.0f %%", 100*row.perSecond()/top)
 		}
-		fmt.Fprintf(&b, "%.0f | %d | %d | %d | %d | %d | %.3f | %d | %s |\n", row.perSecond(), ms(.5), ms(.95), ms(.99), row.refused, row.void,
+		fmt.Fprintf(&b, "%.0f | %d | %d | %d | %d | %d | %d | %.3f | %d | %s |\n", row.perSecond(), ms(.5), ms(.95), ms(.99), row.refused, row.void, row.failed,
 			float64(row.cpuPerOp().Microseconds())/1000, row.blockBytes/row.valid, share)
 	}
 	return b.String()
@@ -153,7 +158,7 @@ func shares(rows []row) string {
 		if r.err != nil {
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %d | %d |", r.label(), r.batch, r.inFlight)
+		fmt.Fprintf(&b, "| %s | %d | %s |", r.label(), r.batch, r.sent())
 		each := func(n int) string {
 			if r.valid == 0 {
 				return "-"

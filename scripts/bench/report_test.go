@@ -76,6 +76,7 @@ func resultRows() []row {
 		of(ours, 3600, time.Second), of(four, 3000, 400*time.Millisecond), of(through, 3000, time.Second), of(skewed, 2000, time.Second),
 		{spec: spec{consortium: c, load: records, algorithm: edDSA, batch: 500, inFlight: 8}, err: errors.New("a | b")},
 		{spec: spec{consortium: c, load: fullQueue}, memory: map[string]uint64{"gateway": 600 << 20}},
+		{spec: spec{consortium: c, load: fullQueue, gateway: true}, err: errors.New("it holds too little")},
 	}
 }
 
@@ -108,7 +109,7 @@ func TestTargets(t *testing.T) {
 func TestRender(t *testing.T) {
 	r := &results{rows: resultRows(), prices: known(), settings: settings{window: time.Second, accounts: 10_000}}
 	text := r.render()
-	for _, want := range []string{"FAILED: a / b |", "| transfers, EdDSA | 500 | 8 | 3600 | 1000 |", "MISSED", "18.0 times", "600 MB"} {
+	for _, want := range []string{"FAILED: a / b |", "FAILED: it holds too little |", "| transfers, EdDSA | 500 | 8 | 3600 | 1000 |", "MISSED", "18.0 times", "600 MB"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

@@ -22,11 +22,12 @@ type row struct {
 	spec
 	count
 	window    time.Duration
+	offered   float64         // operations a second that a paced row was sent at
 	all       int             // operations that took effect before, in and after the window
 	latencies []time.Duration // sorted; of transactions or requests, from submit to committed receipt
 	cpu       usage
 	memory    map[string]uint64 // largest resident memory of each kind of program, bytes
-	failed    int               // transactions that found no endorsement or no orderer
+	failed    int               // transactions or requests without a receipt
 	failure   error             // the last of them
 	pending   int               // of a full queue: operations that the gateway holds
 	err       error             // why there is no result
@@ -56,9 +57,10 @@ func (r row) percentile(p float64) time.Duration {
 // cpuPerOp is the CPU time of all programs for one valid operation.
 func (r row) cpuPerOp() time.Duration { return r.cpu.total() / time.Duration(max(r.valid, 1)) }
 
-// check says what makes a row worthless: nothing took effect, or much was refused
-// that is not bad by intention.
-func (r row) check() error {
+// check says what makes a row worthless: nothing took effect, much was refused that
+// is not bad by intention or little that is, or it was measured for a part of the
+// time only.
+func (r row) check(asked time.Duration) error {
 	if r.valid == 0 {
 		if r.failure != nil {
 			return fmt.Errorf("nothing took effect; the last error: %w", r.failure)
@@ -67,6 +69,12 @@ func (r row) check() error {
 	}
 	if r.plain == "" && r.refused*100 > 3*(r.valid+r.refused) {
 		return fmt.Errorf("%d of %d operations were refused", r.refused, r.valid+r.refused)
+	}
+	if r.bad > 0 && (r.refused+1)*2*r.bad < r.valid+r.refused {
+		return fmt.Errorf("%d of %d operations were refused, though one in %d is bad", r.refused, r.valid+r.refused, r.bad)
+	}
+	if r.window < asked/2 {
+		return fmt.Errorf("blocks came for %s of %s", r.window.Round(time.Millisecond), asked)
 	}
 	return nil
 }

@@ -150,7 +150,9 @@ func (r *results) ours(ctx context.Context, n *network, b *bank, s spec) row {
 	if s.gateway {
 		do = throughGateway(n)
 	}
-	return drive(ctx, n.Cluster, n.client, s, r.window, do, streams...)
+	got := drive(ctx, n.Cluster, n.client, s, r.window, do, streams...)
+	got.offered = s.pace * rate
+	return got
 }
 
 // direct submits a transaction by network/fabric, as a gateway does inside.

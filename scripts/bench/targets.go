@@ -110,6 +110,9 @@ func latencyTarget(rows []row, load, about string, want time.Duration, match fun
 		p99 := found.percentile(.99)
 		t.known, t.measured, t.met = true, float64(p99.Milliseconds()), p99 < want
 		t.note = fmt.Sprintf("at %.0f /s", found.perSecond())
+		if found.pace > 0 {
+			t.note += fmt.Sprintf(" of %.0f that were sent", found.offered)
+		}
 	}
 	return t
 }
