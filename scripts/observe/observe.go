@@ -134,9 +134,12 @@ func (n *Network) SameChains(ctx context.Context) (*block.Block, error) {
 	return first, nil
 }
 
+// answers is how long a service may take to answer.
+const answers = 15 * time.Second
+
 // JSON reads the answer of a service.
 func JSON(ctx context.Context, url string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, answers)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -174,7 +177,7 @@ func OrdererHeight(ctx context.Context, channel string, o topology.Node) (uint64
 	if err != nil {
 		return 0, err
 	}
-	web := http.Client{Timeout: 5 * time.Second, Transport: transport}
+	web := http.Client{Timeout: answers, Transport: transport}
 	response, err := web.Do(request)
 	if err != nil {
 		return 0, err

@@ -35,13 +35,13 @@ type account struct {
 	identity *client.Identity
 }
 
-// newAccount draws a key of one of the algorithms.
-func newAccount(network string) (*account, error) {
-	identity, _, err := client.Generate(string(did.Algorithms[rand.IntN(len(did.Algorithms))]), false)
+// newAccount makes a key of one of the algorithms.
+func (c *caller) newAccount() (*account, error) {
+	identity, _, err := client.Generate(string(did.Algorithms[c.random.IntN(len(did.Algorithms))]), false)
 	if err != nil {
 		return nil, err
 	}
-	return &account{identity.On(network), identity}, nil
+	return &account{identity.On(c.Cluster.Network), identity}, nil
 }
 
 // caller is one client. It works for itself, on one goroutine.
@@ -80,9 +80,10 @@ var kinds = []struct {
 
 // open makes the clients' accounts and funds them.
 func (w *world) open(ctx context.Context) ([]*caller, error) {
+	setup := &caller{world: w, kind: "setup", random: rand.New(rand.NewPCG(w.seed, 1<<32))}
 	var payees []*account
 	for range 4 {
-		p, err := newAccount(w.Cluster.Network)
+		p, err := setup.newAccount()
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +95,7 @@ func (w *world) open(ctx context.Context) ([]*caller, error) {
 			c := &caller{world: w, kind: k.name, home: len(callers) % len(w.doors), payees: payees, round: k.round,
 				random: rand.New(rand.NewPCG(w.seed, uint64(1+len(callers))))}
 			for range k.own {
-				a, err := newAccount(w.Cluster.Network)
+				a, err := c.newAccount()
 				if err != nil {
 					return nil, err
 				}
@@ -104,7 +105,6 @@ func (w *world) open(ctx context.Context) ([]*caller, error) {
 			callers = append(callers, c)
 		}
 	}
-	setup := &caller{world: w, kind: "setup", random: rand.New(rand.NewPCG(w.seed, 1<<32))}
 	if err := setup.create(ctx, append(payees, w.accounts...)...); err != nil {
 		return nil, err
 	}
@@ -204,6 +204,15 @@ func (c *caller) door(try int) *door {
 		try--
 	}
 	return c.doors[(c.home+try)%len(c.doors)]
+}
+
+// brought signs an operation and sends it until it has a receipt.
+func (c *caller) brought(ctx context.Context, a *account, body ops.Body, prior string, want ...fault.Code) (*operation, error) {
+	op, err := c.book.sign(c.kind, a, body, prior, hour, want...)
+	if err != nil {
+		return nil, err
+	}
+	return op, c.toTheEnd(ctx, op)
 }
 
 // toTheEnd sends an operation until it has a receipt.

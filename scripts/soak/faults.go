@@ -148,7 +148,6 @@ func (f *faults) run(ctx context.Context, n *observe.Network) {
 		if !pause(ctx, wait) {
 			return
 		}
-		f.dead()
 		f.strike(ctx, victims)
 		begun := time.Now()
 		if err := f.restore(ctx, n); err != nil {
@@ -254,8 +253,10 @@ func (f *faults) thawAll() {
 
 // restore starts what was killed and waits until all have caught up. It tries until
 // ctx ends: a loaded machine may need more time than the network's own limits allow.
+// What ended by itself would be started as well, and is noted before.
 func (f *faults) restore(ctx context.Context, n *observe.Network) error {
 	for {
+		f.dead()
 		err := f.cluster.Ensure(ctx)
 		if err == nil {
 			f.mu.Lock()

@@ -23,7 +23,7 @@ import (
 type settings struct {
 	bin, dir string
 	length   time.Duration // of the load
-	seed     uint64        // of the schedule
+	seed     uint64        // of the schedule and of the clients
 	ordering string        // smartbft or raft
 	pace     time.Duration // mean time from the end of a fault to the next; 0: no faults
 	rate     int           // operations a second that clients sign at most
@@ -34,7 +34,7 @@ func main() {
 	flag.StringVar(&s.bin, "bin", ".killick/bin", "folder of the built programs")
 	flag.StringVar(&s.dir, "dir", "", "folder to keep the network, logs and journals in (default: a temporary one, removed when all is equal)")
 	flag.DurationVar(&s.length, "for", 10*time.Minute, "how long clients send operations")
-	flag.Uint64Var(&s.seed, "seed", 0, "seed of the schedule of victims and pauses (default: the time)")
+	flag.Uint64Var(&s.seed, "seed", 0, "seed of victims and pauses, and of what clients draw (default: the time)")
 	flag.StringVar(&s.ordering, "ordering", smartbft, "smartbft or raft")
 	flag.DurationVar(&s.pace, "pace", 5*time.Second, "mean time from the recovery of a fault to the next one; 0: no faults")
 	flag.IntVar(&s.rate, "ops", 150, "operations a second that clients sign at most")

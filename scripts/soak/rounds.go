@@ -160,11 +160,8 @@ func (c *caller) atOnce(ctx context.Context, which func(door int) *operation) er
 // rival submits a record, and amends its first version through each gateway at once.
 func (c *caller) rival(ctx context.Context) error {
 	a := c.accounts[0]
-	record, err := c.book.sign(c.kind, a, c.note(), "", hour, fault.OK)
+	record, err := c.brought(ctx, a, c.note(), "", fault.OK)
 	if err != nil {
-		return err
-	}
-	if err := c.toTheEnd(ctx, record); err != nil {
 		return err
 	}
 	version, err := c.version(ctx, record.ref, 1)
@@ -184,11 +181,8 @@ func (c *caller) rival(ctx context.Context) error {
 // chain takes a record through its life. Each step states the version before it.
 func (c *caller) chain(ctx context.Context) error {
 	a := c.accounts[0]
-	record, err := c.book.sign(c.kind, a, c.note(), "", hour, fault.OK)
+	record, err := c.brought(ctx, a, c.note(), "", fault.OK)
 	if err != nil {
-		return err
-	}
-	if err := c.toTheEnd(ctx, record); err != nil {
 		return err
 	}
 	for step, body := range []ops.Body{
@@ -202,11 +196,7 @@ func (c *caller) chain(ctx context.Context) error {
 		if step == 3 {
 			want = fault.Deleted
 		}
-		op, err := c.book.sign(c.kind, a, body, version, hour, want)
-		if err != nil {
-			return err
-		}
-		if err := c.toTheEnd(ctx, op); err != nil {
+		if _, err := c.brought(ctx, a, body, version, want); err != nil {
 			return err
 		}
 	}
@@ -233,33 +223,23 @@ func (c *caller) version(ctx context.Context, record string, number uint32) (str
 }
 
 func (c *caller) overdraft(ctx context.Context) error {
-	op, err := c.book.sign(c.kind, c.accounts[0], c.payment(c.payee(), funds+1+c.random.Int64N(1000)), "", hour, fault.InsufficientFunds)
-	if err != nil {
-		return err
-	}
-	return c.toTheEnd(ctx, op)
+	_, err := c.brought(ctx, c.accounts[0], c.payment(c.payee(), funds+1+c.random.Int64N(1000)), "", fault.InsufficientFunds)
+	return err
 }
 
 func (c *caller) newcomer(ctx context.Context) error {
-	a, err := newAccount(c.Cluster.Network)
+	a, err := c.newAccount()
 	if err != nil {
 		return err
 	}
 	if err := c.create(ctx, a); err != nil {
 		return err
 	}
-	paid, err := c.book.sign(c.kind, c.accounts[0], c.payment(a, 1), "", hour, fault.OK)
-	if err != nil {
+	if _, err := c.brought(ctx, c.accounts[0], c.payment(a, 1), "", fault.OK); err != nil {
 		return err
 	}
-	if err := c.toTheEnd(ctx, paid); err != nil {
-		return err
-	}
-	op, err := c.book.sign(c.kind, a, c.note(), "", hour, fault.OK)
-	if err != nil {
-		return err
-	}
-	return c.toTheEnd(ctx, op)
+	_, err = c.brought(ctx, a, c.note(), "", fault.OK)
+	return err
 }
 
 // leaver cancels its one request after a moment; the reply may come before.

@@ -59,7 +59,6 @@ func (w *world) settle(ctx context.Context) error {
 func (w *world) rest(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, restored)
 	defer cancel()
-	w.faults.dead()
 	if err := w.faults.restore(ctx, w.Network); err != nil {
 		return 0, fmt.Errorf("the network does not come back: %w", err)
 	}

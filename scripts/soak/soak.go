@@ -23,10 +23,10 @@ const (
 const (
 	// stalled is how long no client may get any receipt before the soak gives up: the
 	// one bound on speed, since the machine may be loaded with other work.
-	stalled = 60 * time.Second
+	stalled = 2 * time.Minute
 	// restored is how long it may take until all processes run, have caught up and
 	// hold nothing that is open, once the load has ended.
-	restored = 3 * time.Minute
+	restored = 5 * time.Minute
 )
 
 // world is a consortium under load.
@@ -55,7 +55,7 @@ func consortium(ordering string) (topology.Consortium, error) {
 func soak(all, load context.Context, s settings) (err error) {
 	w := &world{settings: s, begun: time.Now(), book: newBook()}
 	fmt.Printf("soak: %s of load at up to %d operations a second, ordering %s, mean pause between faults %s\n", s.length, s.rate, s.ordering, s.pace)
-	fmt.Printf("soak: --seed %d repeats the schedule of victims and pauses\n", s.seed)
+	fmt.Printf("soak: --seed %d repeats the schedule of victims and pauses, and what each client draws\n", s.seed)
 	c, err := consortium(s.ordering)
 	if err != nil {
 		return err
