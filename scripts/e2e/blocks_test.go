@@ -3,7 +3,9 @@
 package e2e_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -43,11 +45,27 @@ func (n *network) height(t *testing.T) uint64 {
 	return h
 }
 
+// settled waits until the first peer has every block that another one has, and
+// returns their number: receipts may come from any.
+func (n *network) settled(t *testing.T) uint64 {
+	t.Helper()
+	all := observe.Network{Cluster: n.Cluster, Own: n.own}
+	target := all.Furthest(t.Context())
+	until(t, 2*time.Minute, "the first peer's blocks", func() error {
+		if h := n.height(t); h < target {
+			return fmt.Errorf("it has %d of %d", h, target)
+		}
+		return nil
+	})
+	return target
+}
+
 // history reads the blocks from a number on, up to the present height.
 func (n *network) history(t *testing.T, from uint64) history {
 	t.Helper()
 	h := history{results: map[string][]result{}, answers: map[string][]byte{}}
-	for number := from; number < n.height(t); number++ {
+	height := n.settled(t)
+	for number := from; number < height; number++ {
 		b := n.block(t, n.own[0], number)
 		for _, tx := range b.Txs {
 			if observe.OfOperations(tx) {

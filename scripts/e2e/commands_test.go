@@ -40,9 +40,9 @@ func left(t *testing.T, dir string) []string {
 }
 
 // noneLeft wants every process of a folder to be gone soon.
-func noneLeft(t *testing.T, dir string, soon time.Duration) {
+func noneLeft(t *testing.T, dir string) {
 	t.Helper()
-	until(t, soon, "processes end", func() error {
+	until(t, time.Minute, "processes end", func() error {
 		if l := left(t, dir); len(l) > 0 {
 			return fmt.Errorf("%d are left: %q", len(l), l)
 		}
@@ -64,7 +64,7 @@ func interrupt(t *testing.T, cmd *exec.Cmd, lines int, signal syscall.Signal) (s
 		t.Fatal(err)
 	}
 	// One that does not end is a failure, and must not outlive the test.
-	watchdog := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	watchdog := time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer watchdog.Stop()
 	var printed strings.Builder
 	out := bufio.NewReader(stdout)
@@ -108,7 +108,7 @@ func TestDemoInterrupted(t *testing.T) {
 			if tt.signal == syscall.SIGKILL {
 				// What it had started for one question at a time ends once it is answered, or
 				// cannot be.
-				noneLeft(t, dir, 15*time.Second)
+				noneLeft(t, dir)
 				t.Logf("nothing was left after %.1f s", time.Since(ended).Seconds())
 				return
 			}
@@ -204,7 +204,7 @@ func TestUpAndDown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, 10*time.Second, "status names the dead", func() error {
+	until(t, time.Minute, "status names the dead", func() error {
 		out, err := u.command("status").CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "not running: anchor.org3, gateway.org1, peer.org2") {
 			return fmt.Errorf("%v: %s", err, out)

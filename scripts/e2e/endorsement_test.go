@@ -75,9 +75,9 @@ type finding struct {
 func findings(t *testing.T, url string) (f []finding) {
 	t.Helper()
 	var status struct{ Divergences []finding }
-	if err := observe.JSON(t.Context(), url+"/healthz", &status); err != nil {
-		t.Fatal(err)
-	}
+	until(t, time.Minute, "the gateway's health", func() error { // its peer may be slow
+		return observe.JSON(t.Context(), url+"/healthz", &status)
+	})
 	return status.Divergences
 }
 

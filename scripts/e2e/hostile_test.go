@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,15 +23,19 @@ const (
 	hostileAccounts = 4
 	honestClients   = 6 // at each gateway
 	honestBatch     = 40
-	phase           = 3 * time.Second
-	phases          = 8 // half of them with the hostile user
+	settling        = time.Second // for what was under way when the hostile user began or paused
+	window          = 2 * time.Second
+	fewestPairs     = 5
+	mostPairs       = 15
+	fourFifths      = 0.8 // of what honest people get alone, at least
 )
 
 // hostileUser lets somebody send the same accounts' operations through two
-// gateways at once, in every second phase of a few seconds, while honest people
-// use both. They keep four fifths of their operations a second; the test of
-// gateway/submit wants exactly that, and here a tenth is left to the noise of a
-// machine that others use too.
+// gateways at once, in every second window of a few seconds, while honest people
+// use both. They keep four fifths of their operations a second. Each window with
+// the hostile user is compared with those right before and after it, and the median
+// of these shares counts, so that a machine that others use as well changes little;
+// while it does not suffice there are more windows. (GW-8)
 func (n *network) hostileUser(t *testing.T) {
 	addresses := n.Cluster.GatewayAddresses()
 	if len(addresses) < 2 {
@@ -67,13 +72,13 @@ func (n *network) hostileUser(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var all sync.WaitGroup
-	var done [2]atomic.Int64 // of honest people, without and with the hostile user
-	var with, attempts atomic.Int64
+	var done, attempts atomic.Int64 // of honest people; of the hostile user
+	var with atomic.Bool
 	for g, people := range honest {
 		for i, p := range people {
 			all.Go(func() {
 				for round := 0; ctx.Err() == nil; round++ {
-					n.honestRound(t, ctx, gateways[g], p, fmt.Sprint(g, " ", i, " ", round), &with, &done)
+					done.Add(n.honestRound(t, ctx, gateways[g], p, fmt.Sprint(g, " ", i, " ", round)))
 				}
 			})
 		}
@@ -81,11 +86,8 @@ func (n *network) hostileUser(t *testing.T) {
 	for _, p := range hostile {
 		all.Go(func() {
 			for round := 1; ctx.Err() == nil; round++ {
-				if with.Load() == 0 {
-					select {
-					case <-time.After(20 * time.Millisecond):
-					case <-ctx.Done():
-					}
+				if !with.Load() {
+					pass(ctx, 20*time.Millisecond)
 					continue
 				}
 				attempts.Add(1)
@@ -93,39 +95,58 @@ func (n *network) hostileUser(t *testing.T) {
 			}
 		})
 	}
-	var took [2]time.Duration
-	for i := range phases {
-		with.Store(int64(i % 2))
-		began := time.Now()
-		select {
-		case <-time.After(phase):
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		}
-		took[i%2] += time.Since(began)
+	rate := func(hostile bool) float64 {
+		with.Store(hostile)
+		pass(ctx, settling)
+		before, began := done.Load(), time.Now()
+		pass(ctx, window)
+		return float64(done.Load()-before) / time.Since(began).Seconds()
 	}
-	rates := [2]float64{float64(done[0].Load()) / took[0].Seconds(), float64(done[1].Load()) / took[1].Seconds()}
+	var shares []float64
+	alone := rate(false)
+	for range mostPairs {
+		together, after := rate(true), rate(false)
+		t.Logf("honest operations a second: %.0f, %.0f with the hostile user, %.0f", alone, together, after)
+		if alone+after > 0 {
+			shares = append(shares, together/((alone+after)/2))
+		}
+		alone = after
+		if len(shares) >= fewestPairs && median(shares) >= fourFifths {
+			break
+		}
+	}
 	stop()
 	all.Wait()
 	void := n.voids(t) - before
-	t.Logf("honest operations a second: %.0f without, %.0f with the hostile user (%.2f), who tried %d times and caused %v void transactions",
-		rates[0], rates[1], rates[1]/rates[0], attempts.Load(), void)
-	if rates[0] == 0 || rates[1] < 0.7*rates[0] {
-		t.Errorf("honest people keep %.2f of their operations a second", rates[1]/rates[0])
+	t.Logf("the hostile user tried %d times and caused %v void transactions", attempts.Load(), void)
+	if len(shares) < fewestPairs || median(shares) < fourFifths {
+		t.Errorf("honest people keep %.2f of their operations a second (median), want %.2f", shares, fourFifths)
 	}
 	if void == 0 {
 		t.Error("no transaction was void: the hostile user did nothing")
 	}
 }
 
-// honestRound submits records and counts them for the phase in which they end.
-func (n *network) honestRound(t *testing.T, ctx context.Context, gateway *client.Client, p *person, tag string, with *atomic.Int64, done *[2]atomic.Int64) {
+// pass lets time pass until the context ends.
+func pass(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func median(values []float64) float64 {
+	return slices.Sorted(slices.Values(values))[len(values)/2]
+}
+
+// honestRound submits records, and counts those that are done.
+func (n *network) honestRound(t *testing.T, ctx context.Context, gateway *client.Client, p *person, tag string) (done int64) {
 	var jws []string
 	for item := range honestBatch {
 		signed, _, err := p.operation(note(fmt.Sprint("honest ", tag, " ", item)), "")
 		if err != nil {
 			t.Error(err)
-			return
+			return 0
 		}
 		jws = append(jws, signed.Compact())
 	}
@@ -134,13 +155,14 @@ func (n *network) honestRound(t *testing.T, ctx context.Context, gateway *client
 		if ctx.Err() == nil && !retry(err) {
 			t.Error(err)
 		}
-		return
+		return 0
 	}
 	for _, r := range receipts {
 		if r.GetState() == "done" {
-			done[with.Load()].Add(1)
+			done++
 		}
 	}
+	return done
 }
 
 // conflict sends two payments of one account, and one of them to both gateways, so

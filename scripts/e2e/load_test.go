@@ -156,7 +156,7 @@ func retry(err error) bool {
 // again calls f until it succeeds, as long as its errors are those of a gateway
 // that is away or slow.
 func again(ctx context.Context, what string, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	for {
 		try, done := context.WithTimeout(ctx, tryFor)

@@ -46,7 +46,7 @@ func (w *World) verify(ctx context.Context, path string) (verdict, error) {
 
 // save fetches a bundle once its checkpoint is anchored.
 func (w *World) save(ctx context.Context, name string, s client.Subject) error {
-	return await(ctx, time.Minute, "the bundle of the "+name, func() (bool, error) {
+	return await(ctx, 3*time.Minute, "the bundle of the "+name, func() (bool, error) {
 		data, err := w.Client.Proof(ctx, s)
 		if err != nil {
 			return false, err

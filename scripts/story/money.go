@@ -135,7 +135,7 @@ func (w *World) claim(ctx context.Context) error {
 			return err
 		}
 		want := w.facts.paid[o.who]
-		err = await(ctx, 2*time.Minute, o.name+"'s payout is active on "+chain, func() (bool, error) {
+		err = await(ctx, 5*time.Minute, o.name+"'s payout is active on "+chain, func() (bool, error) {
 			payouts, err := w.Client.Payouts(ctx, account.String())
 			if err != nil || len(payouts) != 1 {
 				return false, err

@@ -37,6 +37,7 @@ type World struct {
 	Cluster *cluster.Cluster
 	Client  *client.Client
 	Network *client.Network
+	Up      time.Duration // what it took the consortium to be ready
 	begun   time.Time
 
 	issuer, partner *client.Identity
@@ -61,7 +62,6 @@ type facts struct {
 	bundleBytes   int
 	verified      []time.Duration
 	claims        map[string]string
-	consortiumUp  time.Duration
 	anchorLatency time.Duration
 }
 
@@ -105,7 +105,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the consortium: %w", err)
 	}
-	w.facts.consortiumUp = time.Since(up)
+	w.Up = time.Since(up)
 	gateways := w.Cluster.GatewayAddresses()
 	if w.Client, err = client.Dial(gateways[0], gateways[1:]...); err != nil {
 		return nil, errors.Join(err, w.Close())
@@ -113,7 +113,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	if w.Network, err = w.Client.Network(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("ask the gateway for the network: %w", err), w.Close())
 	}
-	w.say("network %s, ready in %.1f s", w.Network.GetNetwork(), w.facts.consortiumUp.Seconds())
+	w.say("network %s, ready in %.1f s", w.Network.GetNetwork(), w.Up.Seconds())
 	return w, nil
 }
 

@@ -29,7 +29,7 @@ func (w *World) table(ctx context.Context) error {
 	}
 	slices.Sort(w.facts.verified)
 	rows := [][2]string{
-		{"consortium up", fmt.Sprintf("%.1f s", w.facts.consortiumUp.Seconds())},
+		{"consortium up", fmt.Sprintf("%.1f s", w.Up.Seconds())},
 		{"operations", strconv.Itoa(w.facts.operations)},
 		{"blocks", strconv.FormatUint(network.GetHeight(), 10)},
 		{"operations a second, batches", fmt.Sprintf("%.0f (everything on this machine, chains and anchors included)", float64(w.facts.batched)/w.facts.busy.Seconds())},
@@ -106,7 +106,7 @@ func (e *rpcError) Error() string { return e.Message }
 // rpc makes one JSON-RPC call.
 func rpc(ctx context.Context, url, method, params string, result any) error {
 	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}`, method, params)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewBufferString(body))
 	if err != nil {
