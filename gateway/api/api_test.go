@@ -151,6 +151,35 @@ func TestOutcomeUnknown(t *testing.T) {
 	}
 }
 
+// The receipt of an operation that still waits names its newest transaction that
+// was void, and why it was, without a block.
+func TestUnknownAfterVoid(t *testing.T) {
+	h := start(t, func(c *api.Config) { c.Wait = 50 * time.Millisecond })
+	h.ledger.SetPaced(true)
+	h.ledger.Inject(submittest.Conflict)
+	jws, ref := h.alice.Record("void")
+	if _, err := h.client.Submit(t.Context(), jws); fault.Of(err) != fault.Unknown {
+		t.Fatal(err)
+	}
+	h.until("a transaction", func() bool { return h.ledger.Waiting() == 1 })
+	h.ledger.SetDown(true)
+	h.ledger.Cut()
+	const reason = "MVCC_READ_CONFLICT"
+	h.until("a void transaction", func() bool {
+		o, err := h.client.Operation(t.Context(), ref)
+		return err == nil && o.GetState() == "pending" && o.GetValidation() == reason && o.GetTransaction() != "" && o.GetBlock() == 0
+	})
+	_, err := h.client.Submit(t.Context(), jws)
+	refused := new(client.Error)
+	if !errors.As(err, &refused) || refused.Receipt.GetValidation() != reason || refused.Receipt.GetBlock() != 0 {
+		t.Errorf("gRPC: %+v", err)
+	}
+	_, data, _ := h.post("/v1/operations", strings.NewReader(`{"operation":"`+jws+`"}`))
+	if o, _ := object(t, data)["operation"].(map[string]any); o["validation"] != reason || o["transaction"] == "" || o["block"] != nil {
+		t.Errorf("REST: %s", data)
+	}
+}
+
 // Both forms of the service refuse alike, gRPC with a status and its details.
 func TestStatusDetails(t *testing.T) {
 	h := start(t)

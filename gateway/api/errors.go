@@ -94,7 +94,8 @@ func (r *refusal) GRPCStatus() *status.Status {
 	}}
 	if o := r.receipt; o != nil {
 		info.Metadata["operation"], info.Metadata["reference"] = o.GetId(), o.GetReference()
-		info.Metadata["transaction"], info.Metadata["block"] = o.GetTransaction(), strconv.FormatUint(o.GetBlock(), 10)
+		info.Metadata["transaction"], info.Metadata["validation"] = o.GetTransaction(), o.GetValidation()
+		info.Metadata["block"] = strconv.FormatUint(o.GetBlock(), 10)
 		info.Metadata["state"] = o.GetState()
 		info.Metadata["repeated"] = strconv.FormatBool(o.GetRepeated())
 	}
@@ -159,6 +160,7 @@ type problemReceipt struct {
 	Reference   string `json:"reference"`
 	State       string `json:"state"`
 	Transaction string `json:"transaction,omitempty"`
+	Validation  string `json:"validation,omitempty"`
 	Block       string `json:"block,omitempty"`
 	Repeated    bool   `json:"repeated"`
 }
@@ -170,8 +172,8 @@ func (r *refusal) problem() Problem {
 		Detail: r.text, Advice: r.code.Advice(), Instance: "urn:killick:answer:" + r.instance,
 	}
 	if o := r.receipt; o != nil {
-		p.Operation = &problemReceipt{ID: o.GetId(), Reference: o.GetReference(), State: o.GetState(), Transaction: o.GetTransaction(), Repeated: o.GetRepeated()}
-		if o.GetTransaction() != "" {
+		p.Operation = &problemReceipt{ID: o.GetId(), Reference: o.GetReference(), State: o.GetState(), Transaction: o.GetTransaction(), Validation: o.GetValidation(), Repeated: o.GetRepeated()}
+		if o.GetBlock() != 0 { // a void transaction is named without its block
 			p.Operation.Block = strconv.FormatUint(o.GetBlock(), 10)
 		}
 	}

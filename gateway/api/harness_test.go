@@ -104,6 +104,18 @@ func startWith(t *testing.T, configure func(*submit.Config), configs ...func(*ap
 	return h
 }
 
+// until waits for a condition.
+func (h *harness) until(what string, ok func() bool) {
+	h.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("%s: not within a minute", what)
+		}
+	}
+}
+
 // answer is what one of the doors said.
 type answer struct {
 	Code, Text, Advice string

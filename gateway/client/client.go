@@ -256,7 +256,7 @@ func refusal(err error) error {
 			block, _ := strconv.ParseUint(m["block"], 10, 64) // 0 when there is none
 			e.Receipt = &Operation{
 				Id: m["operation"], Reference: m["reference"], State: m["state"], Code: code.String(), Text: m["text"], Advice: m["advice"],
-				Transaction: m["transaction"], Block: block, Repeated: m["repeated"] == "true",
+				Transaction: m["transaction"], Validation: m["validation"], Block: block, Repeated: m["repeated"] == "true",
 			}
 		}
 		return e

@@ -161,8 +161,11 @@ func TestStory(t *testing.T) {
 		t.Errorf("balance %v", got)
 	}
 	reference := paid["operation"].(map[string]any)["reference"].(string)
-	if got := w.do("operation", reference); got["state"] != "done" || got["transaction"] == "" {
+	if got := w.do("operation", reference); got["state"] != "done" || got["transaction"] == "" || got["validation"] != "VALID" {
 		t.Errorf("operation %v", got)
+	}
+	if _, out, _ := w.run("operation", reference); !strings.Contains(out, "\nvalidation   VALID\nblock        ") {
+		t.Errorf("for people: %s", out)
 	}
 	w.refused("not_found", "operation", strings.Repeat("0", 64))
 	w.refused("invalid_value", "operation", "nonsense")

@@ -19,6 +19,7 @@ type receipt struct {
 	Code        string `json:"code"`
 	Advice      string `json:"advice,omitempty"`
 	Transaction string `json:"transaction,omitempty"`
+	Validation  string `json:"validation,omitempty"` // Fabric's code of the transaction; not VALID: the operation goes again
 	Block       uint64 `json:"block,omitempty"`
 	Repeated    bool   `json:"repeated,omitempty"`
 }
@@ -28,7 +29,8 @@ func receiptOf(o *client.Operation) *receipt {
 		return nil
 	}
 	r := &receipt{
-		ID: o.GetId(), Reference: o.GetReference(), State: o.GetState(), Code: o.GetCode(), Transaction: o.GetTransaction(), Block: o.GetBlock(), Repeated: o.GetRepeated(),
+		ID: o.GetId(), Reference: o.GetReference(), State: o.GetState(), Code: o.GetCode(), Transaction: o.GetTransaction(), Validation: o.GetValidation(),
+		Block: o.GetBlock(), Repeated: o.GetRepeated(),
 	}
 	if r.State == "refused" {
 		r.Advice = o.GetAdvice()
@@ -46,7 +48,13 @@ func (r *receipt) print(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	if r.Transaction != "" {
-		fmt.Fprintf(w, "transaction  %s\nblock        %d\n", r.Transaction, r.Block)
+		fmt.Fprintf(w, "transaction  %s\n", r.Transaction)
+	}
+	if r.Validation != "" {
+		fmt.Fprintf(w, "validation   %s\n", r.Validation)
+	}
+	if r.Block != 0 {
+		fmt.Fprintf(w, "block        %d\n", r.Block)
 	}
 }
 
