@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// maxHeld bounds what requests that are being answered take in memory together,
-	// each with its body and callCost for its goroutine and buffers. It comes to 8,000
-	// calls that wait for a result, or a hundred thousand operations in large batches.
+	// maxHeld bounds what requests take in memory together: those that are being
+	// answered, each with its body and callCost for its goroutine and buffers, and
+	// what has come of larger messages that are not whole. It comes to 8,000 calls
+	// that wait for a result, or a hundred thousand operations in large batches.
 	maxHeld  = 128 << 20
 	callCost = 16 << 10
 )
@@ -22,9 +23,18 @@ type budget struct{ held atomic.Int64 }
 // gives it back. Errors: fault.Overloaded.
 func (b *budget) take(body int64) (back func(), err error) {
 	cost := body + callCost
-	if b.held.Add(cost) > maxHeld {
-		b.held.Add(-cost)
+	if !b.reserve(cost) {
 		return nil, fault.New(fault.Overloaded, "too many requests are being answered")
 	}
-	return func() { b.held.Add(-cost) }, nil
+	return func() { b.free(cost) }, nil
 }
+
+func (b *budget) reserve(bytes int64) bool {
+	if b.held.Add(bytes) > maxHeld {
+		b.held.Add(-bytes)
+		return false
+	}
+	return true
+}
+
+func (b *budget) free(bytes int64) { b.held.Add(-bytes) }

@@ -26,9 +26,10 @@ const (
 	// has at most 65,536 bytes.
 	maxSingle = 128 << 10
 	maxMany   = 8 << 20
-	// maxMessage bounds gRPC messages. Those above maxMany are refused with a code
-	// of ours; above this gRPC itself ends the call.
-	maxMessage = 32 << 20
+	// maxMessage bounds what is read of a gRPC message. Those above maxMany are
+	// refused with a code of ours; above this gRPC itself ends the call.
+	maxMessage = 2 * maxMany
+	maxAnswer  = 32 << 20
 )
 
 // marshaler is the JSON of the REST form: answers as protobuf defines it, with

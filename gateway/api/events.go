@@ -18,9 +18,10 @@ import (
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/events"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 )
 
-// sendLimit is how long a client may take to accept a page of events over REST.
+// sendLimit is how long a client may take to accept a page of events.
 const sendLimit = 30 * time.Second
 
 // reconnect tells browsers how many milliseconds to wait before they connect
@@ -38,20 +39,36 @@ const (
 // fault.Overloaded, fault.Unavailable.
 func (s *Server) Events(in *killickv1.EventsRequest, stream grpc.ServerStreamingServer[killickv1.Event]) error {
 	ctx := stream.Context()
-	if err := checkMessage(in); err != nil {
+	if err := checkEvents(in); err != nil {
 		return s.refuse(ctx, err)
 	}
+	end := ctx.Value(endOf{}).(context.CancelFunc)
 	for page, err := range s.follow(ctx, in) {
 		if err != nil {
 			return s.refuse(ctx, err)
 		}
+		// A client may keep its connection alive and take nothing.
+		stuck := time.AfterFunc(sendLimit, end)
 		for _, e := range page {
 			if err := stream.Send(e); err != nil {
+				stuck.Stop()
 				return err
 			}
 		}
+		if !stuck.Stop() {
+			return ctx.Err()
+		}
 	}
 	return nil
+}
+
+// checkEvents refuses a request for events that is larger than it can be over REST:
+// it is kept for as long as its stream.
+func checkEvents(in *killickv1.EventsRequest) error {
+	if size := proto.Size(in); size > maxSingle {
+		return fault.New(fault.TooLarge, "the message has %d bytes, more than %d", size, maxSingle)
+	}
+	return checkMessage(in)
 }
 
 // follow yields events page by page; a page without events is a mark.

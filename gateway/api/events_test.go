@@ -2,23 +2,15 @@ package api_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
-	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/client"
 )
@@ -162,60 +154,5 @@ func TestEventsRefuses(t *testing.T) {
 		if fault.Of(err) != fault.InvalidValue {
 			t.Errorf("gRPC: %v", err)
 		}
-	}
-}
-
-// The server's limits on the time of a request do not end a stream, and a gateway
-// that stops says so.
-func TestEventsOutliveLimits(t *testing.T) {
-	h := start(t)
-	server := api.New(api.Config{Submitter: h.s, Ledger: h.ledger, Events: h.events, Network: "main-0011223344556677"})
-	rest, err := server.REST()
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewUnstartedServer(rest)
-	web.Config.ReadTimeout, web.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
-	web.Start()
-	defer web.Close()
-	listener := bufconn.Listen(1 << 16)
-	rpc := server.GRPC()
-	go func() { _ = rpc.Serve(listener) }() // ends with Stop
-	defer rpc.Stop()
-	conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	stream, err := killickv1.NewKillickClient(conn).Events(t.Context(), &killickv1.EventsRequest{Now: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e, err := stream.Recv(); err != nil || e.GetId() != "" || e.GetCursor() == "" {
-		t.Fatalf("first %v %v", e, err)
-	}
-	response := h.stream(web.URL + "/v1/events?now=true")
-	lines := bufio.NewScanner(response.Body)
-	if got, ok := readSSE(lines); !ok || got.kind != "progress" || got.id == "" {
-		t.Fatalf("first: %+v", got)
-	}
-	<-time.After(500 * time.Millisecond)
-	jws, _ := h.alice.Record("later")
-	if _, err := h.client.Submit(t.Context(), jws); err != nil {
-		t.Fatal(err)
-	}
-	if got, ok := readSSE(lines); !ok || got.kind != "" || !strings.Contains(got.data, "record.submit") {
-		t.Errorf("later: %+v %v", got, ok)
-	}
-	if e, err := stream.Recv(); err != nil || e.GetOperation() != "record.submit" {
-		t.Errorf("later: %v %v", e, err)
-	}
-	h.events.Close()
-	if got, ok := readSSE(lines); !ok || got.kind != "problem" || !strings.Contains(got.data, `"unavailable"`) {
-		t.Errorf("at the end: %+v %v", got, ok)
-	}
-	if _, err := stream.Recv(); err == nil || !strings.Contains(err.Error(), "unavailable") {
-		t.Errorf("at the end: %v", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 )
@@ -70,8 +71,9 @@ func New(cfg Config) *Server {
 func (s *Server) GRPC() *grpc.Server {
 	g := grpc.NewServer(
 		grpc.UnaryInterceptor(s.unary),
-		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.MaxConcurrentStreams(1000), grpc.ConnectionTimeout(10*time.Second),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxAnswer),
+		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(64<<10), grpc.ConnectionTimeout(10*time.Second),
+		grpc.Creds(metered{insecure.NewCredentials(), &s.budget, s.cfg.Log}), grpc.InTapHandle(limited),
 		// Who follows events may say nothing for hours, and vanish.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
