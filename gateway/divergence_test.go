@@ -38,6 +38,7 @@ func TestDisputesAreBounded(t *testing.T) {
 			t.Errorf("a batch waited %s", waited)
 		}
 		time.Sleep(50 * time.Second)
+		synctest.Wait()
 		if asked != otherPerMinute {
 			t.Errorf("peers were asked %d times in a minute, want %d", asked, otherPerMinute)
 		}
