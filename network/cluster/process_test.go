@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -347,5 +348,25 @@ func TestRemoveAfterItWasInterrupted(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
 		t.Errorf("left: %v, %v", entries, err)
+	}
+}
+
+// A command waits a moment for another one: one that was killed may hold its lock
+// until the process that it was starting has begun.
+func TestLockIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "lock"))
+	if err == nil {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { f.Close() })
+	c := topology.Default()
+	c.Ports = 0
+	_, err = cluster.Start(t.Context(), cluster.Options{Consortium: c, Dir: dir, Parts: cluster.Fabric})
+	if err == nil || !strings.Contains(err.Error(), "run make build") {
+		t.Errorf("start = %v; want nothing but missing programs", err)
 	}
 }

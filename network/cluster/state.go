@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/killick-ledger/killick/network/topology"
 )
@@ -98,20 +99,39 @@ func portFree(port int) bool {
 	return l.Close() == nil
 }
 
+// lockWithin is how long a command waits for another one to end. A command that was
+// killed while it started a process holds its lock until that process has left it
+// behind, which takes a moment on a busy machine.
+const lockWithin = 10 * time.Second
+
 // lock makes sure that one command at a time changes a state directory.
 func lock(dir string) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	path := filepath.Join(dir, "lock")
+	for deadline := time.Now().Add(lockWithin); ; {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		// Remove deletes the file: then the lock is on one that nobody else finds.
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil && isAt(f, path) {
+			return func() { f.Close() }, nil
+		}
 		f.Close()
-		return nil, fmt.Errorf("another command is changing the network in %s", dir)
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("another command is changing the network in %s", dir)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	return func() { f.Close() }, nil
+}
+
+// isAt says whether the open file is still the one at the path.
+func isAt(f *os.File, path string) bool {
+	open, err := f.Stat()
+	there, missing := os.Stat(path)
+	return err == nil && missing == nil && os.SameFile(open, there)
 }
 
 // writeFile replaces a file whole or not at all.
