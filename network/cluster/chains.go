@@ -70,14 +70,12 @@ func (c *Cluster) anchorKeys(ctx context.Context) error {
 // output runs a program to its end and returns what it printed.
 func (c *Cluster) output(ctx context.Context, path string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = append(os.Environ(), c.procs.mark())
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := c.procs.run(cmd); err != nil {
 		return nil, fmt.Errorf("%s %s: %w: %s", path, strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}
-	return out, nil
+	return stdout.Bytes(), nil
 }
 
 // startChains starts the test nodes, and learns the chains' ids from their nodes.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"io"
+	"os/exec"
 )
 
 // What external tests need of the process layer and the step runner.
@@ -30,6 +31,7 @@ func (p *Procs) Kill(name string) error     { return p.kill(name) }
 func (p *Procs) Stop(names ...string) error { return p.stop(names) }
 func (p *Procs) Names() []string            { return p.names() }
 func (p *Procs) EndStrays() error           { return p.endStrays() }
+func (p *Procs) Run(cmd *exec.Cmd) error    { return p.run(cmd) }
 func Alive(pid int) bool                    { s, err := stat(pid); return err == nil && s.state != 'Z' }
 
 type Step struct {

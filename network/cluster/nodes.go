@@ -80,9 +80,11 @@ func (c *Cluster) tool(ctx context.Context, name string, args ...string) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = append(os.Environ(), "FABRIC_LOGGING_SPEC=error", "FABRIC_CFG_PATH="+c.ChannelConfig(), c.procs.mark())
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(out))
+	cmd.Env = append(os.Environ(), "FABRIC_LOGGING_SPEC=error", "FABRIC_CFG_PATH="+c.ChannelConfig())
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := c.procs.run(cmd); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(out.Bytes()))
 	}
 	return nil
 }

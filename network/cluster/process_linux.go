@@ -88,10 +88,19 @@ func (p *processes) start(s spec) (bool, error) {
 	return true, nil
 }
 
-// spawn starts cmd. Attached children are started from one thread that lives as
-// long as this process: the kernel ends them when the thread that started them ends.
+// run runs a tool to its end, which is at the latest that of this process.
+func (p *processes) run(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.spawn(cmd); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+// spawn starts cmd. Children that end with this process are started from one thread
+// that lives as long as it: the kernel ends them when the thread that started them ends.
 func (p *processes) spawn(cmd *exec.Cmd) error {
-	if !p.attached {
+	if cmd.SysProcAttr.Pdeathsig == 0 {
 		return cmd.Start()
 	}
 	p.mu.Lock()
@@ -203,8 +212,8 @@ func (p *processes) stop(names []string) error {
 	return errors.Join(errs...)
 }
 
-// mark is in the environment of every process that is started for the state
-// directory, tools that run to their end included.
+// mark is in the environment of every process that start has started for the state
+// directory.
 func (p *processes) mark() string { return "KILLICK_RUN=" + p.runDir }
 
 // endStrays ends the processes that bear the mark and have no run file, which are left

@@ -34,7 +34,12 @@ func TestMain(m *testing.M) {
 		}
 		pid, _ := p.Find("child")
 		fmt.Println(pid)
-		select {}
+		tool := exec.Command("/bin/sh", "-c", "echo $$; exec sleep 300")
+		tool.Stdout = os.Stdout
+		if err := p.Run(tool); err != nil {
+			fmt.Println(err)
+		}
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -180,19 +185,26 @@ func TestAttachedDiesWithParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil || !cluster.Alive(pid) {
-		t.Fatalf("helper says %q", line)
+	lines := bufio.NewReader(out)
+	var pids []int
+	for range 2 {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil || !cluster.Alive(pid) {
+			t.Fatalf("helper says %q", line)
+		}
+		pids = append(pids, pid)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // killed, so it reports an error
-	eventually(t, "the child ended after its parent was killed", func() bool { return !cluster.Alive(pid) })
+	eventually(t, "the child and the tool ended after their parent was killed", func() bool {
+		return !cluster.Alive(pids[0]) && !cluster.Alive(pids[1])
+	})
 }
 
 func TestSteps(t *testing.T) {
