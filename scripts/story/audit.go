@@ -90,22 +90,11 @@ func (w *World) audit(ctx context.Context) error {
 // savePayout saves alice's payout bundle, which is part of what she needs for
 // her claim.
 func (w *World) savePayout(ctx context.Context) error {
-	chain, err := w.chain("tron")
+	payout, err := w.payout(ctx, w.owners()[0])
 	if err != nil {
 		return err
 	}
-	account, err := w.alice.Account(chain)
-	if err != nil {
-		return err
-	}
-	payouts, err := w.Client.Payouts(ctx, account.String())
-	if err != nil {
-		return err
-	}
-	if len(payouts) != 1 {
-		return fmt.Errorf("%d payouts for %s", len(payouts), account)
-	}
-	bundle := payouts[0].GetBundle()
+	bundle := payout.GetBundle()
 	w.facts.proofs["payout"] = w.file("payout.anchorproof")
 	w.facts.bundleBytes = max(w.facts.bundleBytes, len(bundle))
 	return writeFile(w.facts.proofs["payout"], []byte(bundle))

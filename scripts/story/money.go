@@ -126,22 +126,14 @@ type claimed struct {
 func (w *World) claim(ctx context.Context) error {
 	begun := time.Now()
 	for _, o := range w.owners() {
-		chain, err := w.chain(o.kind)
-		if err != nil {
-			return err
-		}
-		account, err := o.who.Account(chain)
-		if err != nil {
-			return err
-		}
 		want := w.facts.paid[o.who]
-		err = await(ctx, 5*time.Minute, o.name+"'s payout is active on "+chain, func() (bool, error) {
-			payouts, err := w.Client.Payouts(ctx, account.String())
-			if err != nil || len(payouts) != 1 {
+		err := await(ctx, 5*time.Minute, o.name+"'s payout is active", func() (bool, error) {
+			payout, err := w.payout(ctx, o)
+			if err != nil {
 				return false, err
 			}
-			got := payouts[0].GetCumulative()
-			if got != strconv.FormatUint(want, 10) || payouts[0].GetBundle() == "" {
+			got := payout.GetCumulative()
+			if got != strconv.FormatUint(want, 10) || payout.GetBundle() == "" {
 				return false, fmt.Errorf("%s of %d micro-units are claimable", got, want)
 			}
 			return true, nil
@@ -168,6 +160,26 @@ type owner struct {
 
 func (w *World) owners() []owner {
 	return []owner{{w.alice, "alice", "tron"}, {w.bob, "bob", "eip155"}}
+}
+
+// payout is what a vault holds for an owner, in the one payout that there is.
+func (w *World) payout(ctx context.Context, o owner) (*client.Payout, error) {
+	chain, err := w.chain(o.kind)
+	if err != nil {
+		return nil, err
+	}
+	account, err := o.who.Account(chain)
+	if err != nil {
+		return nil, err
+	}
+	payouts, err := w.Client.Payouts(ctx, account.String())
+	if err != nil {
+		return nil, err
+	}
+	if len(payouts) != 1 {
+		return nil, fmt.Errorf("%d payouts for %s, want 1", len(payouts), account)
+	}
+	return payouts[0], nil
 }
 
 func (w *World) claimOne(ctx context.Context, o owner) error {
@@ -216,22 +228,11 @@ func (w *World) claimOne(ctx context.Context, o owner) error {
 // vaultRefuses calls the vault with the same claim again, past the command line,
 // which asks before it spends a fee.
 func (w *World) vaultRefuses(ctx context.Context, o owner) error {
-	chain, err := w.chain(o.kind)
+	payout, err := w.payout(ctx, o)
 	if err != nil {
 		return err
 	}
-	account, err := o.who.Account(chain)
-	if err != nil {
-		return err
-	}
-	payouts, err := w.Client.Payouts(ctx, account.String())
-	if err != nil {
-		return err
-	}
-	if len(payouts) != 1 {
-		return fmt.Errorf("%d payouts for %s, want 1", len(payouts), account)
-	}
-	vault, err := canon.ParseAccount(payouts[0].GetVault())
+	vault, err := canon.ParseAccount(payout.GetVault())
 	if err != nil {
 		return err
 	}
@@ -239,7 +240,7 @@ func (w *World) vaultRefuses(ctx context.Context, o owner) error {
 	if o.kind == "tron" {
 		url = w.Cluster.Tron().RPC[0]
 	}
-	call := fmt.Sprintf(`[{"to":"0x%s","data":"0x%s"},"latest"]`, canon.Hex(vault.Address[:]), payouts[0].GetCalldata())
+	call := fmt.Sprintf(`[{"to":"0x%s","data":"0x%s"},"latest"]`, canon.Hex(vault.Address[:]), payout.GetCalldata())
 	var result string
 	err = rpc(ctx, url, "eth_call", call, &result)
 	var refused *rpcError
