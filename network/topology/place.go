@@ -165,7 +165,7 @@ func (l Layout) CryptoConfig() string { return l.path("config", "crypto-config.y
 func (l Layout) ChannelConfig() string { return l.path("config", "channel") }
 
 // GenesisBlock is the channel's block 0.
-func (l Layout) GenesisBlock() string { return l.path("config", "channel", "genesis.block") }
+func (l Layout) GenesisBlock() string { return l.path("config", "channel", l.Channel+".block") }
 
 // Builder is the directory of the external builder, as core.yaml names it.
 func (l Layout) Builder() string { return l.path("config", "ccaas") }

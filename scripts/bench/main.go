@@ -37,6 +37,7 @@ type settings struct {
 	age      int
 	soak     time.Duration
 	rate     int
+	channels int
 }
 
 func main() {
@@ -57,6 +58,7 @@ func main() {
 	flag.IntVar(&s.age, "age", 0, "instead of the table: the rate on a ledger before and after so many operations")
 	flag.DurationVar(&s.soak, "soak", 0, "instead of the table: memory of every program under steady load through the gateway for so long")
 	flag.IntVar(&s.rate, "rate", 1000, "operations a second of -soak")
+	flag.IntVar(&s.channels, "channels", 0, "instead of the table: the rate on one channel and on so many of the same nodes at once")
 	flag.Parse()
 	s.window = time.Duration(seconds * float64(time.Second))
 	if s.quick {
@@ -84,6 +86,8 @@ func run(ctx context.Context, s settings) error {
 		return nil
 	case s.age > 0:
 		return each(ctx, networks, func(c consortium) error { return age(ctx, s, c) })
+	case s.channels > 0:
+		return each(ctx, networks, func(c consortium) error { return channels(ctx, s, c) })
 	case s.soak > 0:
 		return each(ctx, networks[:1], func(c consortium) error { return soak(ctx, s, c) })
 	}
