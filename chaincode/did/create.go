@@ -102,12 +102,8 @@ func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
 	if err != nil {
 		return err
 	}
-	signer, err := c.doc.signer()
-	if err != nil {
-		return err
-	}
 	tx.Put(Key(call.Actor), value)
-	tx.Put(SignerKeyOf(call.Actor), signer.Encode())
+	tx.Put(SignerKeyOf(call.Actor), c.doc.signer().Encode())
 	return nil
 }
 

@@ -156,7 +156,8 @@ func (d *Document) method(id string) *Method {
 }
 
 // SigningKey returns the key that the fragment names, if it may act for the
-// DID. Errors: fault.KeyUnknown, fault.KeyPurpose.
+// DID. It needs a document of DecodeDocument. Errors: fault.KeyUnknown,
+// fault.KeyPurpose.
 func (d *Document) SigningKey(fragment string) (*PublicKey, error) {
 	m := d.method("#" + fragment)
 	if m == nil {
@@ -165,10 +166,7 @@ func (d *Document) SigningKey(fragment string) (*PublicKey, error) {
 	if !slices.Contains(d.CapabilityInvocation, m.ID) {
 		return nil, fault.New(fault.KeyPurpose, "the key #%s is not listed under capabilityInvocation", fragment)
 	}
-	if m.key != nil {
-		return m.key, nil
-	}
-	return ParseKey(m.PublicKeyMultibase)
+	return m.key, nil
 }
 
 func printable(s string) bool {

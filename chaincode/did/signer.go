@@ -37,16 +37,12 @@ func SignerKeyOf(id ledger.ID) string { return SignerPrefix + "/" + id.String() 
 const SignerPrefix = "actor"
 
 // signer returns the document's keys; the document passed its check.
-func (d *Document) signer() (*Signer, error) {
+func (d *Document) signer() *Signer {
 	s := new(Signer)
 	for _, m := range d.VerificationMethod {
-		key, err := ParseKey(m.PublicKeyMultibase)
-		if err != nil {
-			return nil, err
-		}
-		s.Keys = append(s.Keys, SignerKey{m.ID[1:], slices.Contains(d.CapabilityInvocation, m.ID), key})
+		s.Keys = append(s.Keys, SignerKey{m.ID[1:], slices.Contains(d.CapabilityInvocation, m.ID), m.key})
 	}
-	return s, nil
+	return s
 }
 
 // Encode returns the layout of docs/formats/did-method.md.
