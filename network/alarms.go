@@ -10,20 +10,25 @@ import (
 	"unicode"
 )
 
-// writeAlarms prints what the anchor at url finds wrong now. One that does not
+// ask reads the JSON at url into v, and reports whether there was any. What does not
 // answer is in the table of processes already, or is about to be.
-func writeAlarms(w io.Writer, url string) {
+func ask(url string, v any) bool {
 	web := http.Client{Timeout: 5 * time.Second}
-	response, err := web.Get(url + "/status")
+	response, err := web.Get(url)
 	if err != nil {
-		return
+		return false
 	}
 	defer response.Body.Close()
+	return json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(v) == nil
+}
+
+// writeAlarms prints what the anchor at url finds wrong now.
+func writeAlarms(w io.Writer, url string) {
 	var status struct {
 		Organisation string
 		Alarms       []string
 	}
-	if json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&status) != nil {
+	if !ask(url+"/status", &status) {
 		return
 	}
 	for _, alarm := range status.Alarms {

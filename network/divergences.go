@@ -1,24 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 )
 
 // writeDivergences prints which organisations the gateway at url has found to
-// differ from the others. A gateway that does not answer is in the table of
-// processes already, or is about to be.
+// differ from the others.
 func writeDivergences(w io.Writer, url string) {
-	web := http.Client{Timeout: 5 * time.Second}
-	response, err := web.Get(url + "/healthz")
-	if err != nil {
-		return
-	}
-	defer response.Body.Close()
 	var status struct {
 		Divergences []struct {
 			Organisation string
@@ -28,7 +19,7 @@ func writeDivergences(w io.Writer, url string) {
 			Text         string
 		}
 	}
-	if json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&status) != nil {
+	if !ask(url+"/healthz", &status) {
 		return
 	}
 	for _, d := range status.Divergences {
