@@ -161,11 +161,15 @@ func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Ou
 		return refused(err)
 	}
 	key, err := e.signingKey(tx, op)
-	if err == nil && (!s.good || !key.Equal(s.key)) {
-		err = op.verify(key)
-	}
 	if err != nil {
 		return refused(err)
+	}
+	good := s.good
+	if !key.Equal(s.key) {
+		good = op.verify(key)
+	}
+	if !good {
+		return refused(fault.New(fault.BadSignature, "not a signature of #%s over these bytes", op.fragment))
 	}
 	first, found, err := firstResult(tx, op)
 	if found || err != nil {

@@ -142,7 +142,7 @@ func testSignature() error {
 			return fmt.Errorf("signature %d of a batch: good is %v", i, s.good)
 		}
 	}
-	if op.verify(key) != nil || bad.verify(key) == nil {
+	if !op.verify(key) || bad.verify(key) {
 		return errors.New("single verification differs from batch verification")
 	}
 	return nil

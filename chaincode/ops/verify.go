@@ -8,13 +8,8 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
-// verify checks the signature alone. Errors: fault.BadSignature.
-func (o *Operation) verify(key *did.PublicKey) error {
-	if !key.Verify(o.input, o.Signature) {
-		return fault.New(fault.BadSignature, "not a signature of #%s over these bytes", o.fragment)
-	}
-	return nil
-}
+// verify says whether the signature is the key's.
+func (o *Operation) verify(key *did.PublicKey) bool { return key.Verify(o.input, o.Signature) }
 
 // signed is an operation with the key that is expected to have signed it.
 type signed struct {
@@ -39,7 +34,7 @@ func (v *verifier) verify(items []*signed) {
 		if s.key.Algorithm() == did.EdDSA && len(items) > 1 {
 			together = append(together, s)
 		} else {
-			s.good = s.op.verify(s.key) == nil
+			s.good = s.op.verify(s.key)
 		}
 	}
 	v.together(together, false)
@@ -50,8 +45,9 @@ func (v *verifier) verify(items []*signed) {
 const singly = 4
 
 // together verifies a batch that is halved on failure until the bad ones are
-// found, and says whether there were none; bad says that there is one for sure. The batch equation draws random
-// coefficients; they decide nothing but the proof, never the verdict.
+// found, and says whether there were none; bad says that there is one for sure.
+// The batch equation draws random coefficients; they decide nothing but the proof,
+// never the verdict.
 func (v *verifier) together(items []*signed, bad bool) bool {
 	if len(items) == 0 {
 		return true
@@ -64,7 +60,7 @@ func (v *verifier) together(items []*signed, bad bool) bool {
 	}
 	if len(items) <= singly {
 		for _, s := range items {
-			s.good = s.op.verify(s.key) == nil
+			s.good = s.op.verify(s.key)
 		}
 		return false
 	}
