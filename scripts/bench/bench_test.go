@@ -242,14 +242,18 @@ func TestFlatMemory(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		series []uint64
-		flat   bool
+		want   string
 	}{
-		{"short", []uint64{1, 100}, true},
-		{"level", []uint64{1, 5, 10, 10, 11, 10, 10, 11, 10}, true},
-		{"grows", []uint64{1, 5, 10, 12, 14, 16, 18, 20, 22}, false},
+		{"short", []uint64{1, 100}, "too short to tell"},
+		{"level", []uint64{1, 5, 10, 10, 11, 10, 10, 11, 10}, "flat"},
+		{"grows", []uint64{1, 5, 10, 12, 14, 16, 18, 20, 22}, grows},
 	} {
-		if got := isFlat(tt.series); got != tt.flat {
-			t.Errorf("%s: %t", tt.name, got)
+		var long []uint64
+		for _, v := range tt.series {
+			long = append(long, slices.Repeat([]uint64{v}, enough/9+1)...)
+		}
+		if got := verdict(long); got != tt.want {
+			t.Errorf("%s: %s", tt.name, got)
 		}
 	}
 }

@@ -16,6 +16,8 @@ const (
 	// flat is how much larger the last third of the samples may be than the second:
 	// the first is that in which caches fill.
 	flat = 1.15
+	// enough is how many samples tell: caches fill for some minutes.
+	enough = 60
 )
 
 // soak brings operations through the gateway at a steady rate, samples the resident
@@ -77,7 +79,7 @@ func soak(ctx context.Context, s settings, c consortium) error {
 	}
 	fmt.Print(soakTable(samples, s.soak) + growth)
 	for kind, series := range samples {
-		if !isFlat(series) && kind != generator {
+		if verdict(series) == grows && kind != generator {
 			err = errors.Join(err, fmt.Errorf("memory of %s grows", kind))
 		}
 	}
@@ -119,13 +121,18 @@ func thirds(series []uint64) (means [3]float64) {
 	return means
 }
 
-// isFlat says that a series does not grow from its second third to its last.
-func isFlat(series []uint64) bool {
-	if len(series) < 6 {
-		return true // too short to tell
-	}
+const grows = "GROWS"
+
+// verdict says whether a series grows from its second third to its last.
+func verdict(series []uint64) string {
 	m := thirds(series)
-	return m[2] <= flat*m[1]
+	switch {
+	case len(series) < enough:
+		return "too short to tell"
+	case m[2] > flat*m[1]:
+		return grows
+	}
+	return "flat"
 }
 
 func soakTable(samples map[string][]uint64, took time.Duration) string {
@@ -133,12 +140,8 @@ func soakTable(samples map[string][]uint64, took time.Duration) string {
 	fmt.Fprintf(&b, "\nResident memory of the largest program of each kind in %s under steady load, MB:\n\n| program | first third | second | last | largest | |\n|---|---|---|---|---|---|\n", took)
 	for _, kind := range slices.Sorted(maps.Keys(samples)) {
 		m := thirds(samples[kind])
-		verdict := "flat"
-		if !isFlat(samples[kind]) {
-			verdict = "GROWS"
-		}
 		const mb = 1 << 20
-		fmt.Fprintf(&b, "| %s | %.0f | %.0f | %.0f | %d | %s |\n", kind, m[0]/mb, m[1]/mb, m[2]/mb, slices.Max(samples[kind])>>20, verdict)
+		fmt.Fprintf(&b, "| %s | %.0f | %.0f | %.0f | %d | %s |\n", kind, m[0]/mb, m[1]/mb, m[2]/mb, slices.Max(samples[kind])>>20, verdict(samples[kind]))
 	}
 	return b.String()
 }
