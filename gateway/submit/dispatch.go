@@ -11,11 +11,10 @@ import (
 // flight is a batch under way.
 type flight struct {
 	tx    string
-	items []*item // nil where one was final before a restart
+	items []*item
 	seqs  []int64
 	bytes int // of items, in a frame
 	sent  time.Time
-	lost  bool // given up, its place is free
 
 	transaction Transaction // endorsed; nil after a restart
 	handed      time.Time   // when orderers had it last; zero while it is handed over
@@ -91,7 +90,7 @@ func (s *Submitter) nextBatch(now time.Time) (*flight, time.Duration) {
 	default:
 		return nil, min(wait, waitApart)
 	}
-	if len(f.items) == 0 { // all of them wait for keys now, or are final
+	if len(f.items) == 0 { // all of them wait for keys now
 		s.signal()
 		return nil, idle
 	}
@@ -241,10 +240,8 @@ func (s *Submitter) putBack(f *flight, cause error) {
 // items, and returns how often that has happened to the one with the most.
 func (f *flight) doubt() (most uint8) {
 	for _, it := range f.items {
-		if it != nil {
-			it.doubts = min(it.doubts+1, 100)
-			most = max(most, it.doubts)
-		}
+		it.doubts = min(it.doubts+1, 100)
+		most = max(most, it.doubts)
 	}
 	return most
 }

@@ -158,7 +158,6 @@ type openBatch struct {
 	tx    string
 	items []int64
 	sent  time.Time
-	lost  bool
 }
 
 // batch journals that a transaction is about to leave the process.
@@ -168,21 +167,13 @@ func (j *journal) batch(b openBatch) error {
 		items = binary.BigEndian.AppendUint64(items, uint64(seq))
 	}
 	return j.commit(func(w *writer) error {
-		_, err := w.exec(`INSERT INTO batches(tx, items, sent, lost) VALUES(?, ?, ?, 0)`, b.tx, items, b.sent.UnixMilli())
+		_, err := w.exec(`INSERT INTO batches(tx, items, sent) VALUES(?, ?, ?)`, b.tx, items, b.sent.UnixMilli())
 		return err
 	})
 }
 
-// lose journals that a batch was given up. Its items may be sent again: the
-// ledger lets only one of the two take effect.
-func (j *journal) lose(txID string) error {
-	return j.commit(func(w *writer) error {
-		_, err := w.exec(`UPDATE batches SET lost = 1 WHERE tx = ?`, txID)
-		return err
-	})
-}
-
-// drop forgets a batch: its items are sent again, or refused.
+// drop forgets a batch: its items are sent again, or refused. The ledger lets only
+// one of two transactions with an item take effect.
 func (j *journal) drop(txID string) error {
 	return j.commit(func(w *writer) error {
 		_, err := w.exec(`DELETE FROM batches WHERE tx = ?`, txID)
@@ -209,7 +200,7 @@ func (j *journal) recover(ctx context.Context) (items []*item, batches []openBat
 	if err := rows.Err(); err != nil {
 		return nil, nil, fmt.Errorf("journal: read open submissions: %w", err)
 	}
-	open, err := j.read.QueryContext(ctx, `SELECT tx, items, sent, lost FROM batches ORDER BY id`)
+	open, err := j.read.QueryContext(ctx, `SELECT tx, items, sent FROM batches ORDER BY id`)
 	if err != nil {
 		return nil, nil, fmt.Errorf("journal: read open batches: %w", err)
 	}
@@ -218,7 +209,7 @@ func (j *journal) recover(ctx context.Context) (items []*item, batches []openBat
 		var b openBatch
 		var seqs []byte
 		var sent int64
-		if err := open.Scan(&b.tx, &seqs, &sent, &b.lost); err != nil {
+		if err := open.Scan(&b.tx, &seqs, &sent); err != nil {
 			return nil, nil, fmt.Errorf("journal: read open batches: %w", err)
 		}
 		for ; len(seqs) >= 8; seqs = seqs[8:] {

@@ -114,7 +114,7 @@ func (s *Submitter) remember(w written) {
 func (s *Submitter) judge(f *flight, tx Committed) *settlement {
 	set := &settlement{flight: f, valid: tx.Valid, reason: tx.Reason}
 	if !tx.Valid {
-		if tx.Reason == staleRead && !f.lost {
+		if tx.Reason == staleRead {
 			set.culprits, set.explained = s.stale(f)
 		}
 		return set
@@ -149,9 +149,6 @@ func (s *Submitter) stale(f *flight) (culprits [][20]byte, explained bool) {
 		explained = explained || changed[hash(key)]
 	}
 	for _, it := range f.items {
-		if it == nil {
-			continue
-		}
 		o, err := it.operation()
 		if err != nil {
 			continue
@@ -177,19 +174,15 @@ func (s *Submitter) settled(set *settlement) {
 		return
 	}
 	for i, it := range f.items {
-		if it != nil {
-			if set.outcomes[i].code == fault.BadSignature {
-				s.suspect(time.Now())
-			}
-			s.finish(it, it.receiptOf(set.outcomes[i]))
+		if set.outcomes[i].code == fault.BadSignature {
+			s.suspect(time.Now())
 		}
+		s.finish(it, it.receiptOf(set.outcomes[i]))
 	}
-	if !f.lost {
-		if !f.apart {
-			s.limit = min(s.limit+max(1, s.cfg.Batch/16), s.cfg.Batch)
-		}
-		s.land(f)
+	if !f.apart {
+		s.limit = min(s.limit+max(1, s.cfg.Batch/16), s.cfg.Batch)
 	}
+	s.land(f)
 }
 
 // void sends the items of a void batch again: those that read stale keys apart,
@@ -203,12 +196,7 @@ func (s *Submitter) void(set *settlement) {
 	s.cfg.Log.Info("batch is void and goes again", "tx", f.tx, "items", len(f.items), "reason", set.reason, "conflicting_actors", len(set.culprits))
 	attempted := &attempt{f.tx, set.reason}
 	for _, it := range f.items {
-		if it != nil {
-			it.void = attempted
-		}
-	}
-	if f.lost {
-		return // its items went back to the queue long ago
+		it.void = attempted
 	}
 	worst := 0
 	if set.explained {

@@ -21,8 +21,7 @@ import (
 //	             pages are used again, so the file grows by what is kept only.
 //	batches      one row for each transaction of ours that may have left the process
 //	             and was not seen in a block; items are the seqs of its submissions,
-//	             in order. lost is 1 when it was not found for so long that its
-//	             items went back to the queue.
+//	             in order. It goes when its block comes, or its items go again.
 //	transactions transactions that hold results, ours and others'.
 //	results      the first result of every operation on the ledger, by operation id.
 //	             standing is 0 for a refusal that left nothing on the ledger; else kind and
@@ -44,14 +43,13 @@ CREATE TABLE IF NOT EXISTS batches(
 	id INTEGER PRIMARY KEY,
 	tx TEXT NOT NULL UNIQUE,
 	items BLOB NOT NULL,
-	sent INTEGER NOT NULL,
-	lost INTEGER NOT NULL);
+	sent INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS transactions(id INTEGER PRIMARY KEY, tx TEXT NOT NULL, block INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS results(op BLOB PRIMARY KEY, code INTEGER NOT NULL, standing INTEGER NOT NULL, tx INTEGER NOT NULL,
 	kind TEXT NOT NULL, hour INTEGER NOT NULL) WITHOUT ROWID;
 `
 
-const journalFormat = "2"
+const journalFormat = "3"
 
 // journal is the durable memory of a Submitter. Writes go through commit, which
 // joins those that come at the same time into one SQLite transaction and one

@@ -105,14 +105,12 @@ func (q *queue) listAll(lanes []*lane, now time.Time) {
 func (q *queue) resume(f *flight) {
 	f.keys = map[uint64]bool{}
 	for _, it := range f.items {
-		if it != nil {
-			l := q.lane(it.actor)
-			if l.flight != f {
-				l.flight = f
-				f.lanes = append(f.lanes, l)
-			}
-			q.hold(it, f)
+		l := q.lane(it.actor)
+		if l.flight != f {
+			l.flight = f
+			f.lanes = append(f.lanes, l)
 		}
+		q.hold(it, f)
 	}
 }
 
@@ -121,7 +119,7 @@ func (q *queue) resume(f *flight) {
 func (q *queue) release(f *flight, now time.Time) {
 	back := map[[20]byte][]*item{}
 	for _, it := range f.items {
-		if it != nil && it.receipt == nil {
+		if it.receipt == nil {
 			back[it.actor] = append(back[it.actor], it)
 			q.expect(it)
 		}
@@ -148,11 +146,7 @@ func (q *queue) take(f *flight, limit, frame int, now time.Time) {
 	for len(q.ready.lanes) > 0 && len(f.items) < limit {
 		l := q.ready.pop()
 		l.place = nowhere
-		switch first := q.first(l, now); {
-		case first == nil:
-		case first.doubts > 0: // what was before it became final meanwhile
-			q.list(l, now)
-		case !q.load(l, f, limit, frame, now):
+		if !q.load(l, f, limit, frame, now) {
 			l.place = ready
 			q.ready.lanes = slices.Insert(q.ready.lanes, 0, l)
 			q.ready.items += len(l.items)
@@ -172,10 +166,7 @@ func (q *queue) takeApart(f *flight, limit, frame int, now time.Time) {
 	for len(q.apart.lanes) > 0 && len(f.items) < room {
 		l := q.apart.pop()
 		l.place = nowhere
-		first := q.first(l, now)
-		if first == nil {
-			continue
-		}
+		first := l.items[0]
 		alone := q.strikes.of(l.actor, now) > 1
 		if len(f.items) == 0 {
 			room = max(1, limit>>min(first.doubts, 16))
@@ -201,20 +192,6 @@ func (q *queue) takeApart(f *flight, limit, frame int, now time.Time) {
 	q.apart.since = now
 }
 
-// first returns the first item of a lane that is not final, nil when the lane has
-// none and is given up.
-func (q *queue) first(l *lane, now time.Time) *item {
-	for len(l.items) > 0 {
-		if it := l.items[0]; it.receipt == nil {
-			return it
-		}
-		q.listAll(q.settle(l.items[0], nil), now)
-		l.items = l.items[1:]
-	}
-	delete(q.lanes, l.actor)
-	return nil
-}
-
 // load moves items from the front of a lane into the flight as far as they may go
 // together, and parks a lane whose first item may not go. It returns false when
 // there is no room for the first one.
@@ -222,22 +199,20 @@ func (q *queue) load(l *lane, f *flight, limit, frame int, now time.Time) bool {
 	n, doubts := 0, l.items[0].doubts
 	var woken []*lane
 	for _, it := range l.items {
-		if it.receipt == nil {
-			if len(f.items) >= limit || it.doubts != doubts || f.bytes+it.size() > frame {
-				break
-			}
-			if key, blocked := q.obstacle(it, f); blocked {
-				if n == 0 {
-					l.place = parked
-					q.parked[key] = append(q.parked[key], l)
-				}
-				break
-			}
-			q.hold(it, f)
-			f.items = append(f.items, it)
-			f.seqs = append(f.seqs, it.seq)
-			f.bytes += it.size()
+		if len(f.items) >= limit || it.doubts != doubts || f.bytes+it.size() > frame {
+			break
 		}
+		if key, blocked := q.obstacle(it, f); blocked {
+			if n == 0 {
+				l.place = parked
+				q.parked[key] = append(q.parked[key], l)
+			}
+			break
+		}
+		q.hold(it, f)
+		f.items = append(f.items, it)
+		f.seqs = append(f.seqs, it.seq)
+		f.bytes += it.size()
 		woken = q.settle(it, woken)
 		n++
 	}

@@ -190,8 +190,6 @@ func settle(w *writer, block uint64, row int64, t *takenTx) error {
 		o.tx, o.block = t.id, block
 		at := row
 		switch {
-		case it == nil: // final already, and known by its seq only since a restart
-			o.standing = o.code == fault.OK
 		case o.repeated, o.code == fault.Expired:
 			// It was executed before: by another transaction of ours, or through another
 			// gateway while it waited here. The receipt names the transaction that did it.

@@ -49,6 +49,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,7 +129,7 @@ type Submitter struct {
 	byOp       map[[32]byte]*item // by operation id, the newest; others follow as twins
 	bytes      int                // of pending
 	shares     map[[20]byte]share // what each actor has of pending
-	flights    map[string]*flight // by transaction id: open, or lost and not seen yet
+	flights    map[string]*flight // by transaction id: handed over, and not seen in a block
 	flying     map[*flight]bool   // flights that hold a place
 	inFlight   int                // their number
 	apart      int                // of them, those that carry what may spoil a batch
@@ -242,21 +243,28 @@ func (s *Submitter) resume(ctx context.Context) error {
 		bySeq[it.seq] = it
 	}
 	now := time.Now()
-	for _, b := range batches {
-		f := &flight{tx: b.tx, seqs: b.items, sent: b.sent, lost: b.lost, from: s.next}
+	for _, b := range slices.Backward(batches) {
+		f := &flight{tx: b.tx, seqs: b.items, sent: b.sent, from: s.next}
 		for _, seq := range b.items {
-			it := bySeq[seq]
-			f.items = append(f.items, it)
-			if !f.lost {
-				delete(bySeq, seq)
+			if it := bySeq[seq]; it != nil {
+				f.items = append(f.items, it)
 			}
 		}
-		s.flights[f.tx] = f
-		if !f.lost {
-			s.queue.resume(f)
-			s.flying[f] = true
-			s.inFlight++
+		if len(f.items) < len(f.seqs) {
+			// An item went in a newer batch, or is final: the entry of this one was
+			// reported as failed and on disk all the same, and it never left.
+			if err := s.journal.drop(b.tx); err != nil {
+				return err
+			}
+			continue
 		}
+		for _, seq := range f.seqs {
+			delete(bySeq, seq)
+		}
+		s.flights[f.tx] = f
+		s.queue.resume(f)
+		s.flying[f] = true
+		s.inFlight++
 	}
 	for _, it := range items { // the rest, in the order of arrival
 		if bySeq[it.seq] != nil {

@@ -34,7 +34,6 @@ func (s *Submitter) late(now time.Time) (overdue, silent []*flight) {
 	defer s.mu.Unlock()
 	for _, f := range s.flights {
 		switch {
-		case f.lost:
 		case now.Sub(f.sent) > s.cfg.Lost:
 			overdue = append(overdue, f)
 		case f.transaction != nil && !f.handed.IsZero() && !f.tooLarge && now.Sub(f.handed) > s.cfg.Lost/4:
@@ -61,31 +60,41 @@ func (s *Submitter) again(ctx context.Context, f *flight) {
 	f.handed = time.Now()
 }
 
-// forget ends a batch that orderers called too large: it goes again in halves, and a
-// lone operation is refused. Should the batch come all the same, its results are
-// taken in as if it came from another gateway.
+// forget ends a batch that nobody has: its items go again. One that orderers called
+// too large goes in halves, and a lone operation of that kind is refused. Should the
+// batch come all the same, its results are taken in as if it came from another
+// gateway: its operations and those sent again exclude one another on the ledger,
+// where whichever is second is void, or answers with the first result.
 func (s *Submitter) forget(f *flight) {
+	// If we crash before this, the next process waits for the batch until it is lost.
+	if err := s.journal.drop(f.tx); err != nil {
+		s.cfg.Log.Error("journal", "error", err)
+		return // it is tried again when the batch is lost
+	}
 	s.mu.Lock()
-	if s.flights[f.tx] != f || f.lost { // its block came, or it was given up
+	if s.flights[f.tx] != f { // its block came meanwhile
 		s.mu.Unlock()
 		return
 	}
 	delete(s.flights, f.tx)
+	f.transaction = nil
+	tooLarge := f.tooLarge
+	if tooLarge {
+		f.doubt()
+	} else {
+		s.counts.Lost++
+		s.cfg.Log.Warn("transaction lost, its operations are sent again", "tx", f.tx, "items", len(f.items))
+	}
 	s.mu.Unlock()
-	// If we crash before this, the next process waits for the batch until it is lost.
-	err := s.journal.drop(f.tx)
 	var refused []outcome
-	if err == nil && len(f.items) == 1 {
-		refused, err = s.journal.refuse(fault.TooLarge, f.items[0])
+	if tooLarge && len(f.items) == 1 {
+		var err error
+		if refused, err = s.journal.refuse(fault.TooLarge, f.items[0]); err != nil {
+			s.cfg.Log.Error("journal", "error", err) // it goes again
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f.doubt()
-	if err != nil {
-		s.cfg.Log.Error("journal", "error", err)
-		s.landLater(f, maxPause)
-		return
-	}
 	for _, o := range refused {
 		s.finish(f.items[0], f.items[0].receiptOf(o))
 	}
@@ -98,32 +107,10 @@ func (s *Submitter) resolve(ctx context.Context, f *flight) {
 	limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	found, err := s.cfg.Ledger.Find(limited, f.tx)
-	if err != nil || found {
-		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("transaction cannot be looked up", "tx", f.tx, "error", err)
-		}
-		return
-	}
-	s.mu.Lock()
-	alone := f.tooLarge && len(f.items) == 1
-	s.mu.Unlock()
-	if alone {
+	switch {
+	case err != nil && ctx.Err() == nil:
+		s.cfg.Log.Warn("transaction cannot be looked up", "tx", f.tx, "error", err)
+	case err == nil && !found:
 		s.forget(f)
-		return
 	}
-	if err := s.journal.lose(f.tx); err != nil {
-		s.cfg.Log.Error("journal", "error", err)
-		return
-	}
-	// If it comes yet, its operations and those sent again exclude one another on
-	// the ledger: whichever is second is void, or answers with the first result.
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.flights[f.tx] != f { // its block came meanwhile
-		return
-	}
-	f.lost, f.transaction = true, nil
-	s.counts.Lost++
-	s.cfg.Log.Warn("transaction lost, its operations are sent again", "tx", f.tx, "items", len(f.items))
-	s.land(f)
 }
