@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/reward"
@@ -125,6 +127,25 @@ func (l *Ledger) Fund(purpose string, p *Person, amount int64) error {
 		return err
 	}
 	_, err = l.Invoke("reward:Fund", request)
+	return err
+}
+
+// Sweep puts a checkpoint of that time into the state, by hand, and has all results
+// removed that are due by it.
+func (l *Ledger) Sweep(at time.Time) error {
+	head, err := canon.Marshal(checkpoint.Checkpoint{Number: 1, Size: 1, Root: strings.Repeat("0", 64), Time: uint64(at.Unix())})
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	err = l.state.Put(checkpoint.HeadKey, head)
+	l.mu.Unlock()
+	for err == nil {
+		_, err = l.Invoke("ops:Sweep")
+	}
+	if fault.Of(err) == fault.NotDue {
+		return nil
+	}
 	return err
 }
 
