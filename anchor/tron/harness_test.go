@@ -174,13 +174,18 @@ func (n *network) holds(in send.Intent, at send.Head, want bool) {
 	}
 }
 
+// patient has transactions not expire while blocks of three seconds are made as fast
+// as they can be.
+func patient(c *tron.Config) { c.Expiry = 12 * time.Hour }
+
 // install deploys code by hand, a block at a time, and makes it final.
 func (n *network) install(code []byte) send.Address {
 	n.t.Helper()
 	done := make(chan struct{})
 	var at send.Address
 	var err error
-	go func() { defer close(done); at, err = n.Deploy(n.t.Context(), code) }()
+	by := n.dial(patient)
+	go func() { defer close(done); at, err = by.Deploy(n.t.Context(), code) }()
 	for {
 		select {
 		case <-done:

@@ -215,6 +215,7 @@ func TestTransactAndBalance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.Client = n.dial(patient)
 	n.running()
 	o, err := n.Transact(t.Context(), token, contracts.PackTransfer([20]byte{9}, big.NewInt(40)))
 	if err != nil {
