@@ -99,10 +99,11 @@ func (b *broadcaster) run() {
 		again = nil
 		for _, r := range unanswered {
 			if r.resent || r.ctx.Err() != nil || b.ctx.Err() != nil {
+				why := err
 				if !r.sent {
-					err = fmt.Errorf("%w: %w", errNotSent, err)
+					why = fmt.Errorf("%w: %w", errNotSent, err)
 				}
-				r.reply <- fmt.Errorf("%s: %w", b.Name, err)
+				r.reply <- fmt.Errorf("%s: %w", b.Name, why)
 				continue
 			}
 			r.resent = true
