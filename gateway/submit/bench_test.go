@@ -29,12 +29,15 @@ func bench(b testing.TB, operations int) (*submittest.Ledger, *submit.Submitter,
 	}
 	b.Cleanup(func() { _ = s.Close() })
 	var people []*submittest.Person
+	var create []string
 	for i := range 100 {
 		p := submittest.NewPerson(fmt.Sprint(i))
-		if r := s.Submit(p.Create())[0].Wait(context.Background()); r.State != submit.Done {
+		people, create = append(people, p), append(create, p.Create())
+	}
+	for _, ticket := range s.Submit(create...) {
+		if r := ticket.Wait(context.Background()); r.State != submit.Done {
 			b.Fatal(r)
 		}
-		people = append(people, p)
 	}
 	jws := make([]string, operations)
 	for i := range jws {

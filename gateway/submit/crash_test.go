@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -80,39 +81,41 @@ func copyJournal(from, dir string) error {
 // Transactions that were lost leave nothing behind; nor does an entry in the journal
 // of a batch whose items have gone in another one, which holds nobody up. (GW-1)
 func TestLostBatchesAreForgotten(t *testing.T) {
-	h := start(t, func(c *submit.Config) { c.Lost = 20 * time.Millisecond })
-	h.ledger.Inject(submittest.SilentLost, submittest.UnknownLost, submittest.SilentLost)
-	jws, _ := h.alice.Record("lost")
-	r := h.want(jws, submit.Done, fault.OK)
-	h.check([]submit.Receipt{r})
-	if s := h.s.Status(); s.Lost != 3 || s.InFlight != 0 {
-		t.Errorf("status %+v", s)
-	}
-	if err := h.s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", h.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	batches := func() (n int) {
-		t.Helper()
-		if err := db.QueryRow(`SELECT count(*) FROM batches`).Scan(&n); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(c *submit.Config) { c.Lost = 20 * time.Millisecond })
+		h.ledger.Inject(submittest.SilentLost, submittest.UnknownLost, submittest.SilentLost)
+		jws, _ := h.alice.Record("lost")
+		r := h.want(jws, submit.Done, fault.OK)
+		h.check([]submit.Receipt{r})
+		if s := h.s.Status(); s.Lost != 3 || s.InFlight != 0 {
+			t.Errorf("status %+v", s)
+		}
+		if err := h.s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		return n
-	}
-	if n := batches(); n != 0 {
-		t.Errorf("the journal holds %d batches", n)
-	}
-	if _, err := db.Exec(`INSERT INTO batches(tx, items, sent) SELECT 'ff', x'0000000000000001', ?`, time.Now().UnixMilli()); err != nil {
-		t.Fatal(err)
-	}
-	h.open()
-	if s := h.s.Status(); s.InFlight != 0 || batches() != 0 {
-		t.Errorf("after a restart: %+v, and %d batches in the journal", s, batches())
-	}
+		db, err := sql.Open("sqlite", h.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		batches := func() (n int) {
+			t.Helper()
+			if err := db.QueryRow(`SELECT count(*) FROM batches`).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if n := batches(); n != 0 {
+			t.Errorf("the journal holds %d batches", n)
+		}
+		if _, err := db.Exec(`INSERT INTO batches(tx, items, sent) SELECT 'ff', x'0000000000000001', ?`, time.Now().UnixMilli()); err != nil {
+			t.Fatal(err)
+		}
+		h.open()
+		if s := h.s.Status(); s.InFlight != 0 || batches() != 0 {
+			t.Errorf("after a restart: %+v, and %d batches in the journal", s, batches())
+		}
+	})
 }
 
 // Once the ledger has refused a signature, bad ones cost neither a place in a

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -27,6 +28,7 @@ type fight struct {
 const (
 	fightBatch  = 50
 	fightFlight = 4
+	fightHold   = 40 * time.Millisecond
 	// overhead is what a transaction costs beside its operations, in operations: 22 ms
 	// and 0.85 ms (docs/benchmarks.md, batches of 100 and 500), in a model where one
 	// operation stands for ten.
@@ -35,7 +37,7 @@ const (
 
 func newFight(t *testing.T, hostile ...*submittest.Person) *fight {
 	h := start(t, func(c *submit.Config) {
-		c.Batch, c.InFlight, c.Hold, c.Lost = fightBatch, fightFlight, 40*time.Millisecond, time.Hour
+		c.Batch, c.InFlight, c.Hold, c.Lost = fightBatch, fightFlight, fightHold, time.Hour
 	})
 	other := *h
 	other.path = filepath.Join(t.TempDir(), "other.db")
@@ -119,23 +121,22 @@ func (f *fight) play(rounds int, hostile func(turn int, gateways [2]*submit.Subm
 // neither has a place or anything to fill it with.
 func (f *fight) full() {
 	f.t.Helper()
-	calm := 0
-	f.until("batches", func() bool {
-		a, b := f.gateways[0].Status(), f.gateways[1].Status()
-		if a.InFlight+b.InFlight == f.ledger.Waiting() && a.InFlight > 0 && b.InFlight > 0 {
-			calm++
-		} else {
-			calm = 0
-		}
-		return calm > 60 || a.InFlight == fightFlight && b.InFlight == fightFlight && calm > 0
-	})
+	time.Sleep(2 * fightHold)
+	synctest.Wait()
+	a, b := f.gateways[0].Status(), f.gateways[1].Status()
+	if a.InFlight == 0 || b.InFlight == 0 || a.InFlight+b.InFlight != f.ledger.Waiting() {
+		f.t.Fatalf("%d and %d batches in flight, %d handed over", a.InFlight, b.InFlight, f.ledger.Waiting())
+	}
 }
 
 func (f *fight) takenIn(block uint64) {
 	f.t.Helper()
-	f.until("the block", func() bool {
-		return f.gateways[0].Status().Next > block && f.gateways[1].Status().Next > block
-	})
+	synctest.Wait()
+	for _, g := range f.gateways {
+		if next := g.Status().Next; next <= block {
+			f.t.Fatalf("block %d is not taken in, the next one is %d", block, next)
+		}
+	}
 }
 
 func (h *harness) until(what string, ok func() bool) {
@@ -212,21 +213,23 @@ func TestHostileUser(t *testing.T) {
 	alone, voids := 0.0, 0
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var people []*submittest.Person
-			for i := range tt.dids {
-				people = append(people, person(i))
-			}
-			f := newFight(t, people...)
-			honest, work, void := f.play(rounds, tt.send(f))
-			share := float64(honest) / float64(work)
-			if alone == 0 {
-				alone = share
-			}
-			t.Logf("%d honest operations for %d of work, %d void transactions: %.2f of what they get without", honest, work, void, share/alone)
-			if share < 0.8*alone {
-				t.Errorf("honest operations get %.2f of what they get alone", share/alone)
-			}
-			voids += void
+			synctest.Test(t, func(t *testing.T) { // no time passes while anybody works
+				var people []*submittest.Person
+				for i := range tt.dids {
+					people = append(people, person(i))
+				}
+				f := newFight(t, people...)
+				honest, work, void := f.play(rounds, tt.send(f))
+				share := float64(honest) / float64(work)
+				if alone == 0 {
+					alone = share
+				}
+				t.Logf("%d honest operations for %d of work, %d void transactions: %.2f of what they get without", honest, work, void, share/alone)
+				if share < 0.8*alone {
+					t.Errorf("honest operations get %.2f of what they get alone", share/alone)
+				}
+				voids += void
+			})
 		})
 	}
 	if voids == 0 {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -48,22 +49,24 @@ func TestRepeatedOperation(t *testing.T) {
 // An operation that was taken while it was good answers after it has expired,
 // whether it is done or still waits.
 func TestRepeatedAfterExpiry(t *testing.T) {
-	h := start(t)
-	jws := brief(t, h.alice, 2, "0")
-	item, err := ops.ParseCompact(jws)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := h.want(jws, submit.Done, fault.OK)
-	expire(t, jws)
-	if r := h.want(jws, submit.Done, fault.OK); !r.Repeated || r.Transaction != first.Transaction {
-		t.Errorf("after expiry: %+v", r)
-	}
-	item.Signature = bytes.Clone(item.Signature)
-	item.Signature[0] ^= 1
-	if r := h.want(item.Compact(), submit.Done, fault.OK); !r.Repeated || r.Transaction != first.Transaction {
-		t.Errorf("another signature after expiry: %+v", r)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		jws := brief(t, h.alice, 2, "0")
+		item, err := ops.ParseCompact(jws)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := h.want(jws, submit.Done, fault.OK)
+		expire(t, jws)
+		if r := h.want(jws, submit.Done, fault.OK); !r.Repeated || r.Transaction != first.Transaction {
+			t.Errorf("after expiry: %+v", r)
+		}
+		item.Signature = bytes.Clone(item.Signature)
+		item.Signature[0] ^= 1
+		if r := h.want(item.Compact(), submit.Done, fault.OK); !r.Repeated || r.Transaction != first.Transaction {
+			t.Errorf("another signature after expiry: %+v", r)
+		}
+	})
 }
 
 // brief signs an operation that expires after so many seconds.
@@ -100,73 +103,79 @@ func expire(t *testing.T, jws string) {
 // What was executed through another gateway is never called expired here: whoever
 // believed that would sign it anew. (GW-1)
 func TestExecutedElsewhereAndExpired(t *testing.T) {
-	h := start(t)
-	waiting, fresh := brief(t, h.alice, 2, "1"), brief(t, h.alice, 2, "2")
-	never := brief(t, h.alice, 2, "3")
-	h.ledger.SetDown(true)
-	ticket, lost := h.submit(waiting)[0], h.submit(never)[0]
-	for _, jws := range []string{waiting, fresh} {
-		if _, err := h.ledger.Invoke("ops:Apply", []byte(jws)); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		waiting, fresh := brief(t, h.alice, 2, "1"), brief(t, h.alice, 2, "2")
+		never := brief(t, h.alice, 2, "3")
+		h.ledger.SetDown(true)
+		ticket, lost := h.submit(waiting)[0], h.submit(never)[0]
+		for _, jws := range []string{waiting, fresh} {
+			if _, err := h.ledger.Invoke("ops:Apply", []byte(jws)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	expire(t, waiting)
-	expire(t, never)
-	h.ledger.SetDown(false)
-	if r := h.wait(ticket); r.State != submit.Done || !r.Repeated {
-		t.Errorf("waited here: %+v", r)
-	}
-	if r := h.wait(lost); r.Code != fault.Expired {
-		t.Errorf("executed nowhere: %+v", r)
-	}
-	h.check([]submit.Receipt{h.want(fresh, submit.Done, fault.OK), h.want(waiting, submit.Done, fault.OK)})
-	if err := h.s.Submit(brief(t, h.alice, 1, "4"))[0].Err(); err != nil {
-		t.Error(err)
-	}
+		expire(t, waiting)
+		expire(t, never)
+		h.ledger.SetDown(false)
+		if r := h.wait(ticket); r.State != submit.Done || !r.Repeated {
+			t.Errorf("waited here: %+v", r)
+		}
+		if r := h.wait(lost); r.Code != fault.Expired {
+			t.Errorf("executed nowhere: %+v", r)
+		}
+		h.check([]submit.Receipt{h.want(fresh, submit.Done, fault.OK), h.want(waiting, submit.Done, fault.OK)})
+		if err := h.s.Submit(brief(t, h.alice, 1, "4"))[0].Err(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Batches that are void again and again leave with growing pauses.
 func TestVoidForAWhile(t *testing.T) {
-	h := start(t)
-	before := h.s.Status().Batches
-	for range 1000 {
-		h.ledger.Inject(submittest.Conflict)
-	}
-	text, _ := h.alice.Record("void")
-	ticket := h.submit(text)[0]
-	<-time.After(500 * time.Millisecond)
-	// The receipt says why: the code of the newest transaction that was void.
-	h.until("a receipt of a void transaction", func() bool {
-		r, err := h.s.Lookup(h.id(ticket))
-		return err == nil && r.State == submit.Pending && r.Validation == "MVCC_READ_CONFLICT" && r.Transaction != "" && r.Block == 0
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		before := h.s.Status().Batches
+		for range 1000 {
+			h.ledger.Inject(submittest.Conflict)
+		}
+		text, _ := h.alice.Record("void")
+		ticket := h.submit(text)[0]
+		<-time.After(500 * time.Millisecond)
+		// The receipt says why: the code of the newest transaction that was void.
+		h.until("a receipt of a void transaction", func() bool {
+			r, err := h.s.Lookup(h.id(ticket))
+			return err == nil && r.State == submit.Pending && r.Validation == "MVCC_READ_CONFLICT" && r.Transaction != "" && r.Block == 0
+		})
+		if n := h.s.Status().Batches - before; n > 12 {
+			t.Errorf("%d batches in half a second for one operation", n)
+		}
 	})
-	if n := h.s.Status().Batches - before; n > 12 {
-		t.Errorf("%d batches in half a second for one operation", n)
-	}
 }
 
 // A transaction that was given up and comes all the same takes effect once; so
 // does the one that its operations were sent again in. (GW-1)
 func TestLateTransaction(t *testing.T) {
-	h := start(t)
-	h.ledger.Inject(submittest.Late)
-	var jws []string
-	for i := range 10 {
-		text, _ := h.alice.Record(fmt.Sprint("late", i))
-		jws = append(jws, text)
-	}
-	jws = append(jws, h.alice.Pay(10, h.bob))
-	var receipts []submit.Receipt
-	for _, ticket := range h.submit(jws...) {
-		receipts = append(receipts, h.wait(ticket))
-	}
-	if s := h.s.Status(); s.Lost != 1 {
-		t.Errorf("status %+v", s)
-	}
-	h.ledger.Release()
-	// A block after it shows that it was taken in.
-	h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK)
-	h.check(receipts)
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.ledger.Inject(submittest.Late)
+		var jws []string
+		for i := range 10 {
+			text, _ := h.alice.Record(fmt.Sprint("late", i))
+			jws = append(jws, text)
+		}
+		jws = append(jws, h.alice.Pay(10, h.bob))
+		var receipts []submit.Receipt
+		for _, ticket := range h.submit(jws...) {
+			receipts = append(receipts, h.wait(ticket))
+		}
+		if s := h.s.Status(); s.Lost != 1 {
+			t.Errorf("status %+v", s)
+		}
+		h.ledger.Release()
+		// A block after it shows that it was taken in.
+		h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK)
+		h.check(receipts)
+	})
 }
 
 // Two gateways, each with the operations of the same people: stale reads void
@@ -291,17 +300,19 @@ func TestJournalGuards(t *testing.T) {
 
 // The ledger is down for a while, then founded late: nothing is lost.
 func TestLedgerComesLater(t *testing.T) {
-	l := submittest.New()
-	alice := submittest.NewPerson("alice")
-	h := &harness{t: t, ledger: l, path: filepath.Join(t.TempDir(), "journal.db"), configs: func(*submit.Config) {}}
-	h.open()
-	ticket := h.submit(alice.Create())[0]
-	if err := l.Found(); err != nil {
-		t.Fatal(err)
-	}
-	if r := h.wait(ticket); r.State != submit.Done {
-		t.Errorf("receipt %+v", r)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := submittest.New()
+		alice := submittest.NewPerson("alice")
+		h := &harness{t: t, ledger: l, path: filepath.Join(t.TempDir(), "journal.db"), configs: func(*submit.Config) {}}
+		h.open()
+		ticket := h.submit(alice.Create())[0]
+		if err := l.Found(); err != nil {
+			t.Fatal(err)
+		}
+		if r := h.wait(ticket); r.State != submit.Done {
+			t.Errorf("receipt %+v", r)
+		}
+	})
 }
 
 // A refusal that left nothing on the ledger does not stand in the way of the same

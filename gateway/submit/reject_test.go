@@ -3,6 +3,7 @@ package submit_test
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -18,33 +19,35 @@ func TestTooLargeBatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := start(t, func(c *submit.Config) { c.Batch, c.Lost = 16, time.Hour })
-			h.ledger.Inject(rejection, rejection)
-			var jws []string
-			for i := range 16 {
-				text, _ := h.alice.Record(fmt.Sprint("large", i))
-				jws = append(jws, text)
-			}
-			var receipts []submit.Receipt
-			for _, ticket := range h.submit(jws...) {
-				receipts = append(receipts, h.wait(ticket))
-			}
-			h.ledger.Release()
-			h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK) // what came late was taken in
-			h.check(receipts)
-			largest := 0
-			for _, r := range receipts {
-				if r.State != submit.Done {
-					t.Errorf("receipt %+v", r)
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, func(c *submit.Config) { c.Batch, c.Lost = 16, time.Hour })
+				h.ledger.Inject(rejection, rejection)
+				var jws []string
+				for i := range 16 {
+					text, _ := h.alice.Record(fmt.Sprint("large", i))
+					jws = append(jws, text)
 				}
-				largest = max(largest, h.ledger.Items(r.Transaction))
-			}
-			if largest > 8 && rejection != submittest.RejectedStored {
-				t.Errorf("a batch of %d operations was sent after one of 16 was rejected", largest)
-			}
-			if s := h.s.Status(); s.Lost != 0 || s.Pending != 0 || s.InFlight != 0 {
-				t.Errorf("status %+v", s)
-			}
+				var receipts []submit.Receipt
+				for _, ticket := range h.submit(jws...) {
+					receipts = append(receipts, h.wait(ticket))
+				}
+				h.ledger.Release()
+				h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK) // what came late was taken in
+				h.check(receipts)
+				largest := 0
+				for _, r := range receipts {
+					if r.State != submit.Done {
+						t.Errorf("receipt %+v", r)
+					}
+					largest = max(largest, h.ledger.Items(r.Transaction))
+				}
+				if largest > 8 && rejection != submittest.RejectedStored {
+					t.Errorf("a batch of %d operations was sent after one of 16 was rejected", largest)
+				}
+				if s := h.s.Status(); s.Lost != 0 || s.Pending != 0 || s.InFlight != 0 {
+					t.Errorf("status %+v", s)
+				}
+			})
 		})
 	}
 }
@@ -67,25 +70,27 @@ func TestTooLargeOperation(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			h := start(t, func(c *submit.Config) { c.Lost = tc.lost })
-			h.ledger.Inject(tc.rejection)
-			jws, _ := h.alice.Record("large")
-			next, _ := h.alice.Record("next")
-			tickets := h.submit(jws)
-			r := h.wait(tickets[0])
-			if r.State != tc.state || r.Code != tc.code || (r.Transaction == "") != (tc.state == submit.Refused) {
-				t.Errorf("receipt %+v, want %s %s", r, tc.state, tc.code)
-			}
-			h.want(next, submit.Done, fault.OK) // it holds nobody up
-			h.ledger.Release()
-			h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK)
-			after, err := h.s.Lookup(r.ID)
-			if late := tc.rejection == submittest.RejectedLate; err != nil || (after.State == submit.Done) != (late || tc.state == submit.Done) {
-				t.Errorf("afterwards: %+v, %v", after, err)
-			}
-			// The same bytes may come again: a smaller limit may have been raised.
-			again := h.want(jws, submit.Done, fault.OK)
-			h.check([]submit.Receipt{again})
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, func(c *submit.Config) { c.Lost = tc.lost })
+				h.ledger.Inject(tc.rejection)
+				jws, _ := h.alice.Record("large")
+				next, _ := h.alice.Record("next")
+				tickets := h.submit(jws)
+				r := h.wait(tickets[0])
+				if r.State != tc.state || r.Code != tc.code || (r.Transaction == "") != (tc.state == submit.Refused) {
+					t.Errorf("receipt %+v, want %s %s", r, tc.state, tc.code)
+				}
+				h.want(next, submit.Done, fault.OK) // it holds nobody up
+				h.ledger.Release()
+				h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK)
+				after, err := h.s.Lookup(r.ID)
+				if late := tc.rejection == submittest.RejectedLate; err != nil || (after.State == submit.Done) != (late || tc.state == submit.Done) {
+					t.Errorf("afterwards: %+v, %v", after, err)
+				}
+				// The same bytes may come again: a smaller limit may have been raised.
+				again := h.want(jws, submit.Done, fault.OK)
+				h.check([]submit.Receipt{again})
+			})
 		})
 	}
 }
@@ -96,15 +101,17 @@ func TestHandedOverAgain(t *testing.T) {
 	for name, drop := range map[string]submittest.Fault{"dropped": submittest.Dropped, "slow": submittest.Slow} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := start(t, func(c *submit.Config) { c.Lost = 8 * time.Second })
-			h.ledger.Inject(drop)
-			jws, _ := h.alice.Record("dropped")
-			r := h.want(jws, submit.Done, fault.OK)
-			h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK)
-			h.check([]submit.Receipt{r})
-			if s := h.s.Status(); s.Lost != 0 || s.Batches != 4 {
-				t.Errorf("status %+v", s)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t, func(c *submit.Config) { c.Lost = 8 * time.Second })
+				h.ledger.Inject(drop)
+				jws, _ := h.alice.Record("dropped")
+				r := h.want(jws, submit.Done, fault.OK)
+				h.want(h.bob.Pay(1, h.alice), submit.Done, fault.OK)
+				h.check([]submit.Receipt{r})
+				if s := h.s.Status(); s.Lost != 0 || s.Batches != 4 {
+					t.Errorf("status %+v", s)
+				}
+			})
 		})
 	}
 }

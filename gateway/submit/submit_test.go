@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -197,35 +198,37 @@ func TestFaults(t *testing.T) {
 		for _, restart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/restart=%v", tt.name, restart), func(t *testing.T) {
 				t.Parallel()
-				h := start(t, func(c *submit.Config) { c.Batch, c.Timeout = 20, 300*time.Millisecond })
-				h.ledger.Inject(tt.faults...)
-				var jws []string
-				for i := range 50 {
-					text, _ := h.alice.Record(fmt.Sprint("a", i))
-					jws = append(jws, text, h.bob.Pay(int64(1+i), h.alice))
-				}
-				tickets := h.submit(jws...)
-				if restart {
-					// As kill -9 would leave it: the journal, and nothing else.
-					if err := h.s.Close(); err != nil {
-						t.Fatal(err)
+				synctest.Test(t, func(t *testing.T) {
+					h := start(t, func(c *submit.Config) { c.Batch, c.Timeout = 20, 300*time.Millisecond })
+					h.ledger.Inject(tt.faults...)
+					var jws []string
+					for i := range 50 {
+						text, _ := h.alice.Record(fmt.Sprint("a", i))
+						jws = append(jws, text, h.bob.Pay(int64(1+i), h.alice))
 					}
-					h.open()
-					tickets = h.submit(jws...)
-				}
-				var receipts []submit.Receipt
-				for _, ticket := range tickets {
-					r := h.wait(ticket)
-					if r.State != submit.Done || r.Repeated != restart && restart {
-						t.Fatalf("receipt %+v", r)
+					tickets := h.submit(jws...)
+					if restart {
+						// As kill -9 would leave it: the journal, and nothing else.
+						if err := h.s.Close(); err != nil {
+							t.Fatal(err)
+						}
+						h.open()
+						tickets = h.submit(jws...)
 					}
-					receipts = append(receipts, r)
-				}
-				h.check(receipts)
-				answer, err := h.ledger.Evaluate(context.Background(), "reward:Balance", []byte(`{"did":"`+h.bob.DID+`","asset":"usd"}`))
-				if err != nil || !strings.Contains(string(answer), `"balance":"998725"`) {
-					t.Errorf("balance %s %v", answer, err)
-				}
+					var receipts []submit.Receipt
+					for _, ticket := range tickets {
+						r := h.wait(ticket)
+						if r.State != submit.Done || r.Repeated != restart && restart {
+							t.Fatalf("receipt %+v", r)
+						}
+						receipts = append(receipts, r)
+					}
+					h.check(receipts)
+					answer, err := h.ledger.Evaluate(context.Background(), "reward:Balance", []byte(`{"did":"`+h.bob.DID+`","asset":"usd"}`))
+					if err != nil || !strings.Contains(string(answer), `"balance":"998725"`) {
+						t.Errorf("balance %s %v", answer, err)
+					}
+				})
 			})
 		}
 	}
@@ -249,38 +252,40 @@ func TestCopiedTransactionID(t *testing.T) {
 // One operation that spoils every batch is found by halving; it holds up its own
 // actor only, and ends when it can be executed, or when the refusal is about it.
 func TestSpoiledBatches(t *testing.T) {
-	h := start(t)
-	var jws []string
-	var bobs []string
-	for i := range 60 {
-		a, _ := h.alice.Record(fmt.Sprint("alice", i))
-		b, _ := h.bob.Record(fmt.Sprint("bob", i))
-		jws, bobs = append(jws, a), append(bobs, b)
-	}
-	h.ledger.Spoil(jws[30], fault.New(fault.Internal, "organisations differ"))
-	tickets := h.submit(append(jws[:60:60], bobs...)...)
-	for i, ticket := range tickets {
-		if i < 30 || i >= 60 {
-			if r := h.wait(ticket); r.State != submit.Done {
-				t.Errorf("%d: %+v", i, r)
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		var jws []string
+		var bobs []string
+		for i := range 60 {
+			a, _ := h.alice.Record(fmt.Sprint("alice", i))
+			b, _ := h.bob.Record(fmt.Sprint("bob", i))
+			jws, bobs = append(jws, a), append(bobs, b)
+		}
+		h.ledger.Spoil(jws[30], fault.New(fault.Internal, "organisations differ"))
+		tickets := h.submit(append(jws[:60:60], bobs...)...)
+		for i, ticket := range tickets {
+			if i < 30 || i >= 60 {
+				if r := h.wait(ticket); r.State != submit.Done {
+					t.Errorf("%d: %+v", i, r)
+				}
 			}
 		}
-	}
-	if r, err := h.s.Lookup(h.id(tickets[30])); err != nil || r.State != submit.Pending {
-		t.Errorf("the operation that spoils: %+v %v", r, err)
-	}
-	h.ledger.Spoil(jws[30], fault.New(fault.WrongArguments, "it is this one"))
-	if r := h.wait(tickets[30]); r.State != submit.Refused || r.Code != fault.WrongArguments || r.Transaction != "" {
-		t.Errorf("refused as a whole batch: %+v", r)
-	}
-	for _, ticket := range tickets[31:60] {
-		if r := h.wait(ticket); r.State != submit.Done {
-			t.Errorf("after it: %+v", r)
+		if r, err := h.s.Lookup(h.id(tickets[30])); err != nil || r.State != submit.Pending {
+			t.Errorf("the operation that spoils: %+v %v", r, err)
 		}
-	}
-	// Nothing about it is on the ledger, so the same bytes may come again.
-	h.ledger.Spoil(jws[30], nil)
-	h.want(jws[30], submit.Done, fault.OK)
+		h.ledger.Spoil(jws[30], fault.New(fault.WrongArguments, "it is this one"))
+		if r := h.wait(tickets[30]); r.State != submit.Refused || r.Code != fault.WrongArguments || r.Transaction != "" {
+			t.Errorf("refused as a whole batch: %+v", r)
+		}
+		for _, ticket := range tickets[31:60] {
+			if r := h.wait(ticket); r.State != submit.Done {
+				t.Errorf("after it: %+v", r)
+			}
+		}
+		// Nothing about it is on the ledger, so the same bytes may come again.
+		h.ledger.Spoil(jws[30], nil)
+		h.want(jws[30], submit.Done, fault.OK)
+	})
 }
 
 // id returns the id of an operation that may be pending.
