@@ -1,8 +1,8 @@
 package client_test
 
 import (
-	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -27,8 +27,9 @@ type door struct {
 	journal string
 	address string
 
-	server *grpc.Server
-	stop   func()
+	server    *grpc.Server
+	submitter *submit.Submitter
+	stop      func()
 }
 
 func (d *door) start() {
@@ -44,6 +45,7 @@ func (d *door) start() {
 		d.t.Fatal(err)
 	}
 	d.address = listener.Addr().String()
+	d.submitter = s
 	d.server = api.New(api.Config{Submitter: s, Ledger: d.ledger, Events: stream, Network: submittest.Network, Log: log}).GRPC()
 	go func() { _ = d.server.Serve(listener) }() // ends with Stop
 	d.stop = sync.OnceFunc(func() {
@@ -74,57 +76,44 @@ func TestEventsResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	var want, got []string
-	var ids sync.Mutex
-	submitOne := func(jws string) {
+	var want []string
+	submitOne := func(d *door, jws string) {
 		t.Helper()
-		for range 200 {
-			r, err := c.Submit(t.Context(), jws)
-			if err == nil {
-				ids.Lock()
-				want = append(want, r.GetId())
-				ids.Unlock()
-				return
-			}
-			<-time.After(20 * time.Millisecond) // between a kill and the next connection
+		r := d.submitter.Submit(jws)[0].Wait(t.Context())
+		if r.State != submit.Done {
+			t.Fatalf("receipt %+v", r)
 		}
-		t.Fatal("no gateway takes operations")
+		want = append(want, fmt.Sprintf("%x", r.ID))
 	}
 	const rounds, each = 4, 5
-	submitOne(alice.Create())
-	come := make(chan struct{}, 1000)
-	var all sync.WaitGroup
-	var failure error
-	all.Go(func() {
-		for e, err := range c.Events(t.Context(), &client.EventsRequest{}) {
-			if failure = err; err != nil {
-				return
+	submitOne(doors[0], alice.Create())
+	next, stop := iter.Pull2(c.Events(t.Context(), &client.EventsRequest{}))
+	defer stop()
+	var got []string
+	come := func(n int) {
+		t.Helper()
+		for len(got) < n {
+			e, err, ok := next()
+			if err != nil || !ok {
+				t.Fatalf("after %d of %d events: %v", len(got), n, err)
 			}
 			if e.GetId() != "" {
 				got = append(got, e.GetId())
-				come <- struct{}{}
-			}
-			if len(got) == 1+rounds*each {
-				return
 			}
 		}
-		failure = errors.New("the stream ended")
-	})
-	<-come
+	}
+	come(1)
 	for round := range rounds {
-		victim := doors[round%2]
+		victim, other := doors[round%2], doors[1-round%2]
 		victim.stop()
 		for i := range each {
 			jws, _ := alice.Record(fmt.Sprint(round, i))
-			submitOne(jws)
+			submitOne(other, jws)
 		}
 		victim.start()
-		for range each {
-			<-come
-		}
+		come(1 + each*(round+1))
 	}
-	all.Wait()
-	if diff := cmp.Diff(want, got); failure != nil || diff != "" {
-		t.Errorf("%v\n%s", failure, diff)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
