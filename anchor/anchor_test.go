@@ -220,6 +220,11 @@ func TestPayouts(t *testing.T) {
 		return value != nil
 	}
 	w.until("reserves reported", 10*time.Second, reserved)
+	// An endpoint that shows an epoch that never was keeps nobody from sending one.
+	ch := w.chains[0]
+	ch.lie = event{Contract: ch.vault, Number: 1 << 40, Root: [32]byte{6}, Landing: log.Landing{Block: 1}}
+	w.tickFor(12 * time.Second)
+	ch.lie = event{}
 	w.do(partner, opstest.Pay("usd", alice, 700, bob, 300))
 	active := func(epoch uint64) func() bool {
 		return func() bool {

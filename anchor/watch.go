@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"slices"
 	"sync"
@@ -176,19 +178,25 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 		if err != nil {
 			return err
 		}
-		events = slices.DeleteFunc(events, func(e event) bool { return !slices.Contains(ours, e.Contract) })
+		var believed []event
 		for _, e := range events {
-			if e.Contract != w.chain.anchorLog {
-				continue
-			}
-			if e.Number > w.log.Size() {
+			ok, err := slices.Contains(ours, e.Contract), error(nil)
+			switch {
+			case e.Contract == w.chain.anchorLog && e.Number > w.log.Size():
 				return nil // the own peer is behind: read again when it can be compared
+			case e.Contract == w.chain.anchorLog:
+				err = w.holds(ctx, e)
+			case ok:
+				ok, err = w.reached(ctx, e)
 			}
-			if err := w.holds(ctx, e); err != nil {
+			if err != nil {
 				return err
 			}
+			if ok {
+				believed = append(believed, e)
+			}
 		}
-		if err := w.index.addEvents(ctx, w.chain.cfg.ID, events, to+1); err != nil {
+		if err := w.index.addEvents(ctx, w.chain.cfg.ID, believed, to+1); err != nil {
 			return err
 		}
 		next = to + 1
@@ -215,6 +223,24 @@ func (w *watch) holds(ctx context.Context, e event) error {
 		return fmt.Errorf("an endpoint shows root %x for size %d, AnchorLog holds %x", e.Root, e.Number, root)
 	}
 	return w.compare(ctx, e.Number, root)
+}
+
+// reached asks the vault whether it has the epoch that an event shows, when it is newer
+// than all that are known: for an epoch that is believed to be active nothing is sent.
+// One that a lagging node does not have yet is read again by the next looks.
+func (w *watch) reached(ctx context.Context, e event) (bool, error) {
+	newest, ok, err := w.index.newestEvent(ctx, e.Contract.String())
+	if err != nil || ok && e.Number <= newest.Number {
+		return err == nil, err
+	}
+	answer, err := w.chain.driver.Call(ctx, e.Contract.Address, contracts.PackEpochReached(e.Number), send.Final)
+	if err != nil {
+		return false, err
+	}
+	if ok = bytes.Equal(answer, contracts.True()); !ok {
+		slog.Warn("an endpoint shows an epoch that the vault has not reached", "vault", e.Contract.String(), "epoch", e.Number)
+	}
+	return ok, nil
 }
 
 // compare stops all sending to the chain when the contract holds another root
