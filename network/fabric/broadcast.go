@@ -9,6 +9,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
 )
 
@@ -21,6 +22,7 @@ type broadcaster struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	queue  chan *request
+	room   *semaphore.Weighted // bytes
 	done   sync.WaitGroup
 }
 
@@ -35,16 +37,19 @@ type request struct {
 	resent   bool
 }
 
-// queueLength bounds what waits for an orderer that does not read, and as much again
-// what waits for its answers. A transaction of 500 operations has half a megabyte, so
-// an orderer that takes all and says nothing costs some 64 MB.
-const queueLength = 64
+// What waits for an orderer that does not read, or for its answers: so many requests
+// each, and so many bytes together, which an orderer that takes all and says nothing
+// costs.
+const (
+	queueLength = 256
+	queueBytes  = 64 << 20
+)
 
 func newBroadcaster(e Endpoint, conn *grpc.ClientConn) *broadcaster {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &broadcaster{
 		Endpoint: e, conn: conn, client: orderer.NewAtomicBroadcastClient(conn),
-		ctx: ctx, cancel: cancel, queue: make(chan *request, queueLength),
+		ctx: ctx, cancel: cancel, queue: make(chan *request, queueLength), room: semaphore.NewWeighted(queueBytes),
 	}
 	b.done.Go(b.run)
 	return b
@@ -63,9 +68,13 @@ func (b *broadcaster) close() error {
 // *rejection, or an error that wraps errNotSent when the orderer never saw it.
 func (b *broadcaster) send(ctx context.Context, envelope *common.Envelope, brief bool) error {
 	r := &request{ctx: ctx, envelope: envelope, reply: make(chan error, 1), brief: brief}
+	if err := b.take(ctx, r.size()); err != nil {
+		return fmt.Errorf("%s: %w: %w", b.Name, errNotSent, err)
+	}
 	select {
 	case b.queue <- r:
 	case <-ctx.Done():
+		b.room.Release(r.size())
 		return fmt.Errorf("%s: %w: %w", b.Name, errNotSent, ctx.Err())
 	case <-b.ctx.Done():
 		return fmt.Errorf("%s: %w: client is closed", b.Name, errNotSent)
@@ -78,6 +87,26 @@ func (b *broadcaster) send(ctx context.Context, envelope *common.Envelope, brief
 	case <-b.ctx.Done():
 		return fmt.Errorf("%s: client is closed", b.Name)
 	}
+}
+
+// take waits for room until ctx or the client ends.
+func (b *broadcaster) take(ctx context.Context, size int64) error {
+	if b.room.TryAcquire(size) {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.ctx, cancel)()
+	return b.room.Acquire(ctx, size)
+}
+
+// size is what a request takes of the room.
+func (r *request) size() int64 { return int64(min(len(r.envelope.GetPayload()), queueBytes)) }
+
+// end answers a request that was queued, and gives back its room.
+func (b *broadcaster) end(r *request, answer error) {
+	b.room.Release(r.size())
+	r.reply <- answer
 }
 
 // run serves the queue, one stream after the other. What a broken stream leaves
@@ -103,7 +132,7 @@ func (b *broadcaster) run() {
 				if !r.sent {
 					why = fmt.Errorf("%w: %w", errNotSent, err)
 				}
-				r.reply <- fmt.Errorf("%s: %w", b.Name, why)
+				b.end(r, fmt.Errorf("%s: %w", b.Name, why))
 				continue
 			}
 			r.resent = true
@@ -135,7 +164,7 @@ func (b *broadcaster) stream(first []*request) ([]*request, error) {
 			}
 			select {
 			case r := <-sent:
-				r.reply <- b.judge(response)
+				b.end(r, b.judge(response))
 			default:
 				ended <- errors.New("an answer that nobody waits for")
 				return
@@ -144,7 +173,8 @@ func (b *broadcaster) stream(first []*request) ([]*request, error) {
 	}()
 	push := func(r *request) bool {
 		if r.brief && r.ctx.Err() != nil {
-			return true // nobody waits for the answer
+			b.end(r, r.ctx.Err()) // nobody waits for it
+			return true
 		}
 		r.sent = true
 		select {
