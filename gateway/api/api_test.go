@@ -165,11 +165,14 @@ func TestUnknownAfterVoid(t *testing.T) {
 	h.ledger.SetDown(true)
 	h.ledger.Cut()
 	const reason = "MVCC_READ_CONFLICT"
+	var o *client.Operation
+	var err error
+	defer func() { t.Logf("at last: %v %v", o, err) }()
 	h.until("a void transaction", func() bool {
-		o, err := h.client.Operation(t.Context(), ref)
+		o, err = h.client.Operation(t.Context(), ref)
 		return err == nil && o.GetState() == "pending" && o.GetValidation() == reason && o.GetTransaction() != "" && o.GetBlock() == 0
 	})
-	_, err := h.client.Submit(t.Context(), jws)
+	_, err = h.client.Submit(t.Context(), jws)
 	refused := new(client.Error)
 	if !errors.As(err, &refused) || refused.Receipt.GetValidation() != reason || refused.Receipt.GetBlock() != 0 {
 		t.Errorf("gRPC: %+v", err)
