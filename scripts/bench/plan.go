@@ -89,10 +89,12 @@ func (s spec) queued(warm, window time.Duration, fastest float64) int {
 }
 
 // plan is the rows of a run, in the order in which they are measured and printed.
+// Those that targets are about come first, on a ledger as young as the baseline's;
+// what age does is measured by itself (-age).
 func plan(networks []consortium, algorithms []string, accounts int) []spec {
 	var rows []spec
 	for _, n := range networks {
-		for _, r := range slices.Concat(baselines(accounts), gatewayRows(accounts), singlyAndBatched(algorithms, accounts), special(accounts)) {
+		for _, r := range slices.Concat(baselines(accounts), special(accounts), gatewayRows(accounts), singlyAndBatched(algorithms, accounts)) {
 			r.consortium = n
 			rows = append(rows, r)
 		}
