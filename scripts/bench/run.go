@@ -86,7 +86,7 @@ func (r *results) tryNetwork(ctx context.Context, rows []spec) (err error) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := r.wantGateway(ctx, n, s.gateway); err != nil {
+		if err := wantGateway(ctx, n, b, s.gateway); err != nil {
 			return err
 		}
 		if s.load == fullQueue {
@@ -98,11 +98,20 @@ func (r *results) tryNetwork(ctx context.Context, rows []spec) (err error) {
 	return nil
 }
 
-// wantGateway starts or ends the gateway.
-func (r *results) wantGateway(ctx context.Context, n *network, want bool) error {
+// wantGateway starts or ends the gateway. One that starts reads the ledger first.
+func wantGateway(ctx context.Context, n *network, b *bank, want bool) error {
 	switch {
 	case want && n.gateway == nil:
-		return n.startGateway(ctx)
+		if err := n.startGateway(ctx); err != nil {
+			return err
+		}
+		// A receipt says that it has come to the block.
+		a, err := newAccount(b.network, edDSA)
+		if err != nil {
+			return err
+		}
+		_, err = n.gateway.SubmitAll(ctx, a.create.Compact())
+		return err
 	case !want && n.gateway != nil:
 		return n.killGateway()
 	}
