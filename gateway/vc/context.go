@@ -1,0 +1,240 @@
+package vc
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+)
+
+// BaseContext is the context that every credential and presentation begins with.
+const BaseContext = "https://www.w3.org/ns/credentials/v2"
+
+// Context is one context that documents may name.
+type Context struct {
+	URL    string
+	SHA256 [32]byte // of the file that the URL stands for
+	SHA384 [48]byte // of the same file
+	// Types are the values of type that the context gives a meaning to. An entry "*"
+	// stands for all: it is for contexts with @vocab, in tests.
+	Types []string
+}
+
+// Base returns the context that every list contains.
+func Base() Context { return base }
+
+// base is the context of VC Data Model 2.0, whose file is frozen: the digests are
+// those that the Recommendation's file has.
+var base = Context{
+	URL:    BaseContext,
+	SHA256: [32]byte(mustHex("59955ced6697d61e03f2b2556febe5308ab16842846f5b586d7f1f7adec92734", 32)),
+	SHA384: [48]byte(mustHex("97f1eb8e5042356c805fdd61afa2c557663785e0794dcafa21e138fd38def18cb360133c221aa31d6896a6bf3e65b614", 48)),
+	Types: []string{
+		"VerifiableCredential", "VerifiablePresentation", "EnvelopedVerifiableCredential", "EnvelopedVerifiablePresentation",
+		"JsonSchema", "JsonSchemaCredential", "BitstringStatusListCredential", "BitstringStatusList", "BitstringStatusListEntry",
+		"DataIntegrityProof",
+	},
+}
+
+func mustHex(text string, n int) []byte {
+	b, err := canon.UnHex(text, n)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// PinContext returns the context that a file defines. The file must have the
+// digest, and define each of the types as a term of its own.
+// Errors: fault.InvalidValue, and those of canon.ParseObject.
+func PinContext(url string, file []byte, digest [32]byte, types ...string) (Context, error) {
+	c := Context{URL: url, SHA256: sha256.Sum256(file), SHA384: sha512.Sum384(file), Types: slices.Clone(types)}
+	if c.SHA256 != digest {
+		return Context{}, fault.New(fault.InvalidValue, "the file of the context %.200s has the digest %x, %x is pinned", url, c.SHA256, digest)
+	}
+	if !isURL(url) {
+		return Context{}, fault.New(fault.InvalidValue, "the context %.200q is not a URL", url)
+	}
+	doc, err := canon.ParseObject([]byte(strings.TrimSpace(string(file))))
+	if err != nil {
+		return Context{}, err
+	}
+	for _, name := range types {
+		if !defines(doc, name) {
+			return Context{}, fault.New(fault.InvalidValue, "the context %.200s does not define the type %.100q", url, name)
+		}
+	}
+	return c, nil
+}
+
+// defines says that a context file has the term, or with "*" that it has @vocab.
+func defines(doc canon.Object, term string) bool {
+	if term == "*" {
+		term = "@vocab"
+	}
+	definition, _ := doc.Find("@context")
+	for _, part := range asList(definition) {
+		if o, ok := part.(canon.Object); ok {
+			if _, ok := o.Find(term); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Contexts is the allow-list.
+type Contexts struct {
+	byURL map[string]*Context
+	types map[string]map[string]bool // by URL
+}
+
+// NewContexts returns the list of the base context and the given ones. Errors:
+// fault.InvalidValue for a URL that occurs twice.
+func NewContexts(more ...Context) (*Contexts, error) {
+	c := &Contexts{map[string]*Context{}, map[string]map[string]bool{}}
+	for _, context := range append([]Context{base}, more...) {
+		if c.byURL[context.URL] != nil {
+			return nil, fault.New(fault.InvalidValue, "the context %.200s is listed twice", context.URL)
+		}
+		types := map[string]bool{}
+		for _, name := range context.Types {
+			types[name] = true
+		}
+		c.byURL[context.URL], c.types[context.URL] = &context, types
+	}
+	return c, nil
+}
+
+// check looks at the contexts that a document names, and that each type anywhere
+// in it is known to one of them.
+func (c *Contexts) check(doc canon.Object) error {
+	value, ok := doc.Find("@context")
+	if !ok {
+		return fault.New(fault.MissingField, "@context is missing")
+	}
+	list, ok := value.([]any)
+	if !ok || len(list) == 0 || list[0] != BaseContext {
+		return fault.New(fault.InvalidValue, "@context must be a list that begins with %s", BaseContext)
+	}
+	var named []string
+	for _, entry := range list {
+		url, ok := entry.(string)
+		if !ok || c.byURL[url] == nil {
+			return fault.New(fault.InvalidValue, "@context: %.200v is not an allowed context", entry)
+		}
+		if slices.Contains(named, url) {
+			return fault.New(fault.InvalidValue, "@context: %s is listed twice", url)
+		}
+		named = append(named, url)
+	}
+	for _, m := range doc {
+		if m.Name == "@context" {
+			continue
+		}
+		if err := c.checkMember(named, m); err != nil {
+			return err
+		}
+	}
+	return c.checkDigests(doc)
+}
+
+// checkMember looks at the types within a member. Credentials of a presentation
+// and proofs have contexts of their own, and a JSON schema is not JSON-LD: its type
+// is another word.
+func (c *Contexts) checkMember(named []string, m canon.Member) error {
+	switch m.Name {
+	case "verifiableCredential", "proof", "jsonSchema":
+		return nil
+	case "@context":
+		return fault.New(fault.InvalidValue, "@context may stand at the top of a document only")
+	case "type", "@type":
+		return c.checkTypes(named, m.Value)
+	}
+	for _, value := range asList(m.Value) {
+		if err := c.checkValue(named, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Contexts) checkValue(named []string, value any) error {
+	switch v := value.(type) {
+	case canon.Object:
+		for _, m := range v {
+			if err := c.checkMember(named, m); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if err := c.checkValue(named, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Contexts) checkTypes(named []string, value any) error {
+	types, ok := texts(value)
+	if !ok {
+		return fault.New(fault.WrongType, "type must be a string or a list of strings")
+	}
+	for _, name := range types {
+		known := func(url string) bool { return c.types[url][name] || c.types[url]["*"] && !strings.HasPrefix(name, "@") }
+		if !slices.ContainsFunc(named, known) {
+			return fault.New(fault.InvalidValue, "no context of the document defines the type %.100q", name)
+		}
+	}
+	return nil
+}
+
+// checkDigests compares the digests that the document states of contexts with the
+// pinned ones. Digests of other resources are left to whoever fetches those.
+func (c *Contexts) checkDigests(doc canon.Object) error {
+	related, ok := doc.Find("relatedResource")
+	if !ok {
+		return nil
+	}
+	var seen []string
+	for _, entry := range asList(related) {
+		o, _ := entry.(canon.Object)
+		id, ok := text(o, "id")
+		if !ok || !isURL(id) || slices.Contains(seen, id) {
+			return fault.New(fault.InvalidValue, "relatedResource: each entry needs an id, a URL, of its own")
+		}
+		seen = append(seen, id)
+		sri, hasSRI := o.Find("digestSRI")
+		multibase, hasMultibase := o.Find("digestMultibase")
+		if !hasSRI && !hasMultibase {
+			return fault.New(fault.MissingField, "relatedResource %.200s: digestSRI or digestMultibase is missing", id)
+		}
+		pinned := c.byURL[id]
+		if pinned == nil {
+			continue
+		}
+		if hasSRI && !pinned.isSRI(sri) || hasMultibase && !pinned.isMultibase(multibase) {
+			return fault.New(fault.InvalidValue, "relatedResource: the context %s has another digest than the pinned one, or one of another algorithm than SHA-256 and SHA-384", id)
+		}
+	}
+	return nil
+}
+
+func (c *Context) isSRI(value any) bool {
+	text, _ := value.(string)
+	return text == "sha256-"+base64.StdEncoding.EncodeToString(c.SHA256[:]) ||
+		text == "sha384-"+base64.StdEncoding.EncodeToString(c.SHA384[:])
+}
+
+// isMultibase compares with a multihash: code, length, digest.
+func (c *Context) isMultibase(value any) bool {
+	text, _ := value.(string)
+	raw, err := unMultibase(text, 50)
+	return err == nil && (string(raw) == "\x12\x20"+string(c.SHA256[:]) || string(raw) == "\x20\x30"+string(c.SHA384[:]))
+}
