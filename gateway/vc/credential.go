@@ -24,7 +24,7 @@ type Credential struct {
 	Status     []Status
 	Schemas    []Schema
 	Proofs     []Proof // those that were verified; none for a credential that is not secured yet
-	// Document is the credential as it was signed; of a vc+jwt the payload.
+	// Document is the whole credential with its proofs; of a vc+jwt the payload.
 	Document canon.Object
 }
 

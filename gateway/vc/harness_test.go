@@ -69,14 +69,23 @@ const alumniContext = "https://contexts.example/alumni/v1"
 
 var alumniFile = []byte(`{"@context":{"@protected":true,"AlumniCredential":"https://contexts.example/alumni#AlumniCredential","alumniOf":"https://contexts.example/alumni#alumniOf"}}`)
 
-// contexts allows the base context and alumniContext.
+// otherContext is allowed as well, and defines no types.
+const otherContext = "https://contexts.example/other/v1"
+
+var otherFile = []byte(`{"@context":{"other":"https://contexts.example/other#other"}}`)
+
+// contexts allows the base context and these two.
 func contexts(t testing.TB) *vc.Contexts {
 	t.Helper()
 	alumni, err := vc.PinContext(alumniContext, alumniFile, sha256.Sum256(alumniFile), "AlumniCredential")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := vc.NewContexts(alumni)
+	other, err := vc.PinContext(otherContext, otherFile, sha256.Sum256(otherFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := vc.NewContexts(alumni, other)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,6 +165,7 @@ func proofVectors(t testing.TB) []vector {
 		{"added challenge", "proof/challenge", `"x"`, "bad_signature"},
 		{"proof without its context", "proof/@context", ``, "bad_signature"},
 		{"proof with another context", "proof/@context", `["` + alumniContext + `"]`, "bad_signature"},
+		{"context added behind the signed ones", "@context", `["https://www.w3.org/ns/credentials/v2","` + alumniContext + `","` + otherContext + `"]`, "bad_signature"},
 		{"proof for something else", "proof/proofPurpose", `"authentication"`, "key_purpose"},
 		{"another suite", "proof/cryptosuite", `"ecdsa-jcs-2019"`, "alg_mismatch"},
 		{"suite with JSON-LD", "proof/cryptosuite", `"eddsa-rdfc-2022"`, "invalid_value"},

@@ -39,7 +39,7 @@ func TestVectors(t *testing.T) {
 	if err := encoder.Encode(vectors{
 		Comment:   "Credentials and presentations as they are sent, and what becomes of them; contexts and documents are what the verifier knows. Made by go test ./gateway/vc -run Vectors -update",
 		Now:       now.Format(time.RFC3339),
-		Contexts:  map[string]pinnedFile{alumniContext: {string(alumniFile), []string{"AlumniCredential"}}},
+		Contexts:  map[string]pinnedFile{alumniContext: {string(alumniFile), []string{"AlumniCredential"}}, otherContext: {string(otherFile), []string{}}},
 		Documents: docs, Vectors: makeVectors(t),
 	}); err != nil {
 		t.Fatal(err)

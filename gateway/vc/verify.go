@@ -30,7 +30,7 @@ type Presentation struct {
 	Holder      string // empty when neither the document nor a proof names one
 	Credentials []*Credential
 	Proofs      []Proof
-	// Document is the presentation as it was signed; of a vp+jwt the payload.
+	// Document is the whole presentation with its proofs; of a vp+jwt the payload.
 	Document canon.Object
 
 	secured []any // the credentials, not verified yet
