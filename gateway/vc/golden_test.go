@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -15,8 +16,9 @@ import (
 
 // published returns a file that the authors of a specification published. They lie
 // in the folder that KILLICK_PUBLISHED names, one checkout of each repository below
-// it: vc-di-eddsa, vc-di-ecdsa, did-method-key, vc-data-model. They are not part of
-// this repository; docs/formats/vectors/credentials.json is, and is always tested.
+// it: vc-di-eddsa, vc-di-ecdsa, did-method-key, vc-data-model,
+// vc-bitstring-status-list. They are not part of this repository, and these tests are
+// skipped without them; docs/formats/vectors/credentials.json is always tested.
 func published(t *testing.T, path string) []byte {
 	t.Helper()
 	dir := os.Getenv("KILLICK_PUBLISHED")
@@ -91,5 +93,21 @@ func TestPublishedContext(t *testing.T) {
 	got, err := vc.PinContext(vc.BaseContext, file, sha256.Sum256(file), want.Types...)
 	if err != nil || got.SHA256 != want.SHA256 || got.SHA384 != want.SHA384 {
 		t.Errorf("%v: the base context is not that of the Recommendation", err)
+	}
+}
+
+// TestPublishedStatusLists reads every list in the text of Bitstring Status List:
+// all are of 131,072 entries, none set.
+func TestPublishedStatusLists(t *testing.T) {
+	text := published(t, "vc-bitstring-status-list/index.html")
+	lists := regexp.MustCompile(`"encodedList": "(u[A-Za-z0-9_-]+)"`).FindAllSubmatch(text, -1)
+	if len(lists) < 2 {
+		t.Fatalf("%d examples", len(lists))
+	}
+	for _, list := range lists {
+		b := must[*vc.Bits](t)(vc.DecodeBits(string(list[1])))
+		if b.Len() != vc.MinEntries || b.Encode() != newBits(t).Encode() {
+			t.Errorf("%s: %d entries, or some are set", list[1], b.Len())
+		}
 	}
 }
