@@ -35,19 +35,44 @@ type Member struct {
 // Errors: fault.Malformed, DuplicateKey, TrailingData, NumberRange, WrongType for
 // a value that is no object.
 func ParseObject(data []byte) (Object, error) {
+	v, err := parseAny(data, '{')
+	o, _ := v.(Object)
+	return o, err
+}
+
+// ParseArray reads one JSON array under the rules of ParseObject.
+func ParseArray(data []byte) ([]any, error) {
+	v, err := parseAny(data, '[')
+	list, _ := v.([]any)
+	return list, err
+}
+
+// parseAny reads one value that begins with the bracket, and nothing behind it.
+func parseAny(data []byte, open byte) (any, error) {
 	d := decoder{data: data, depth: maxDepth - maxObjectDepth}
-	if c := d.peek(); c != '{' {
-		if c != '[' && c != '"' {
-			return nil, fault.New(fault.Malformed, "not a JSON object")
-		}
-		return nil, fault.New(fault.WrongType, "want a JSON object")
+	switch c := d.peek(); {
+	case c == open:
+	case c == '{' || c == '[' || c == '"':
+		return nil, fault.New(fault.WrongType, "the JSON value does not begin with %c", open)
+	default:
+		return nil, fault.New(fault.Malformed, "not a JSON value that begins with %c", open)
 	}
-	o, err := d.members()
+	v, err := d.any()
 	if err == nil && d.at != len(data) {
 		err = refuse(fault.TrailingData)
 	}
 	if r, ok := err.(*refusal); ok {
 		return nil, fault.New(r.code, "at byte %d, %.200s", d.at, "#"+r.pointer)
+	}
+	return v, err
+}
+
+// NewObject returns the object of members in any order, whose values must be of the
+// types that Object lists; it takes the list over. Errors: fault.DuplicateKey.
+func NewObject(members []Member) (Object, error) {
+	o, err := Object(members).sort()
+	if r, ok := err.(*refusal); ok {
+		return nil, fault.New(r.code, "%.200s", "#"+r.pointer)
 	}
 	return o, err
 }
@@ -243,6 +268,10 @@ func (o Object) Without(name string) Object {
 
 // JCS returns the canonical form of RFC 8785.
 func (o Object) JCS() []byte { return o.append(make([]byte, 0, 1024)) }
+
+// JCSArray returns the canonical form of an array, whose elements must be of the types
+// that Object lists.
+func JCSArray(list []any) []byte { return appendAny(nil, list) }
 
 func (o Object) append(out []byte) []byte {
 	out = append(out, '{')

@@ -117,6 +117,34 @@ func TestObjectWith(t *testing.T) {
 	}
 }
 
+func TestParseArray(t *testing.T) {
+	list, err := canon.ParseArray([]byte("[\"a\",\n{\"b\":[]},1]"))
+	if err != nil || len(list) != 3 {
+		t.Fatalf("read %v, %v", list, err)
+	}
+	if got := canon.JCSArray(list); string(got) != `["a",{"b":[]},1]` {
+		t.Errorf("wrote %s", got)
+	}
+	for in, want := range map[string]fault.Code{
+		`{}`: fault.WrongType, `"a"`: fault.WrongType, ``: fault.Malformed, `[1,]`: fault.Malformed, `[1] `: fault.TrailingData,
+		`[{"a":1,"a":1}]`: fault.DuplicateKey, `[9007199254740992]`: fault.NumberRange,
+	} {
+		if _, err := canon.ParseArray([]byte(in)); fault.Of(err) != want {
+			t.Errorf("%s: %v, want %v", in, err, want)
+		}
+	}
+}
+
+func TestNewObject(t *testing.T) {
+	o, err := canon.NewObject([]canon.Member{{Name: "b", Value: true}, {Name: "a", Value: nil}})
+	if err != nil || string(o.JCS()) != `{"a":null,"b":true}` {
+		t.Errorf("made %s, %v", o.JCS(), err)
+	}
+	if _, err := canon.NewObject([]canon.Member{{Name: "b"}, {Name: "a"}, {Name: "b"}}); fault.Of(err) != fault.DuplicateKey {
+		t.Errorf("a name twice: %v", err)
+	}
+}
+
 // FuzzParseObject: what parses has the canonical form of the oracle, which parses
 // to itself.
 func FuzzParseObject(f *testing.F) {

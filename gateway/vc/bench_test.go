@@ -45,3 +45,19 @@ func BenchmarkVerify(b *testing.B) {
 		verify("jwt", []byte(must[string](b)(v.Contexts.IssueJWT(unsecured, s))))
 	}
 }
+
+// BenchmarkSelective verifies a dc+sd-jwt of eight hidden claims, of which three are
+// shown, with the holder's key binding: two signatures.
+func BenchmarkSelective(b *testing.B) {
+	v := verifier(b)
+	issuer, holder := keySigner("issuer", did.EdDSA), keySigner("holder", did.EdDSA)
+	issued := must[string](b)(vc.IssueSelective([]byte(personClaims(controller(issuer))), personPaths, publicKey(b, "holder", did.EdDSA), issuer))
+	keep := func(path []string) bool { return path[0] == "age" || path[0] == "address" }
+	presented := []byte(must[string](b)(vc.PresentSelective(issued, keep, holder, bindingOptions)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := v.Selective(context.Background(), presented, &selectiveRequest, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

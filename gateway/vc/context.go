@@ -111,8 +111,8 @@ func NewContexts(more ...Context) (*Contexts, error) {
 }
 
 // check looks at the contexts that a document names, and that each type anywhere
-// in it is known to one of them.
-func (c *Contexts) check(doc canon.Object) error {
+// in it is known to one of them, except in members that are looked at by themselves.
+func (c *Contexts) check(doc canon.Object, except ...string) error {
 	value, ok := doc.Find("@context")
 	if !ok {
 		return fault.New(fault.MissingField, "@context is missing")
@@ -133,7 +133,7 @@ func (c *Contexts) check(doc canon.Object) error {
 		named = append(named, url)
 	}
 	for _, m := range doc {
-		if m.Name == "@context" {
+		if m.Name == "@context" || slices.Contains(except, m.Name) {
 			continue
 		}
 		if err := c.checkMember(named, m); err != nil {
@@ -143,12 +143,11 @@ func (c *Contexts) check(doc canon.Object) error {
 	return c.checkDigests(doc)
 }
 
-// checkMember looks at the types within a member. Credentials of a presentation
-// and proofs have contexts of their own, and a JSON schema is not JSON-LD: its type
-// is another word.
+// checkMember looks at the types within a member. A JSON schema is not JSON-LD: its
+// type is another word.
 func (c *Contexts) checkMember(named []string, m canon.Member) error {
 	switch m.Name {
-	case "verifiableCredential", "proof", "jsonSchema":
+	case "jsonSchema":
 		return nil
 	case "@context":
 		return fault.New(fault.InvalidValue, "@context may stand at the top of a document only")
@@ -202,14 +201,14 @@ func (c *Contexts) checkDigests(doc canon.Object) error {
 	if !ok {
 		return nil
 	}
-	var seen []string
+	seen := map[string]bool{}
 	for _, entry := range asList(related) {
 		o, _ := entry.(canon.Object)
 		id, ok := text(o, "id")
-		if !ok || !isURL(id) || slices.Contains(seen, id) {
+		if !ok || !isURL(id) || seen[id] {
 			return fault.New(fault.InvalidValue, "relatedResource: each entry needs an id, a URL, of its own")
 		}
-		seen = append(seen, id)
+		seen[id] = true
 		sri, hasSRI := o.Find("digestSRI")
 		multibase, hasMultibase := o.Find("digestMultibase")
 		if !hasSRI && !hasMultibase {

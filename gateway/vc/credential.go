@@ -64,7 +64,7 @@ func parse(data []byte) (canon.Object, error) {
 
 // credential checks a document, secured or not, against the data model.
 func (c *Contexts) credential(doc canon.Object) (*Credential, error) {
-	if err := c.check(doc); err != nil {
+	if err := c.check(doc, "proof"); err != nil {
 		return nil, err
 	}
 	out := &Credential{Document: doc}

@@ -1,6 +1,7 @@
-// Package vc makes and checks credentials and presentations in the forms of the
-// W3C: VC Data Model 2.0, secured by Data Integrity proofs (eddsa-jcs-2022,
-// ecdsa-jcs-2019 on P-256) or as vc+jwt and vp+jwt (VC-JOSE-COSE).
+// Package vc makes and checks credentials and presentations: those of the W3C's VC Data
+// Model 2.0, secured by Data Integrity proofs (eddsa-jcs-2022, ecdsa-jcs-2019 on P-256)
+// or as vc+jwt and vp+jwt (VC-JOSE-COSE), with Bitstring Status Lists; and SD-JWT
+// credentials (dc+sd-jwt, RFC 9901) for wallets.
 //
 // It never fetches anything, and never processes JSON-LD: contexts are those of
 // an allow-list, each pinned to the digest of its file, and what is signed is the

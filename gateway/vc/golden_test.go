@@ -1,6 +1,7 @@
 package vc_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -8,17 +9,20 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/gateway/vc"
+	"gopkg.in/yaml.v3"
 )
 
 // published returns a file that the authors of a specification published. They lie
 // in the folder that KILLICK_PUBLISHED names, one checkout of each repository below
 // it: vc-di-eddsa, vc-di-ecdsa, did-method-key, vc-data-model,
-// vc-bitstring-status-list. They are not part of this repository, and these tests are
-// skipped without them; docs/formats/vectors/credentials.json is always tested.
+// vc-bitstring-status-list; and sd-jwt with what sd-jwt-generate writes. They are not part
+// of this repository, and these tests are skipped without them (docs/formats/credentials.md).
 func published(t *testing.T, path string) []byte {
 	t.Helper()
 	dir := os.Getenv("KILLICK_PUBLISHED")
@@ -100,7 +104,7 @@ func TestPublishedContext(t *testing.T) {
 // all are of 131,072 entries, none set.
 func TestPublishedStatusLists(t *testing.T) {
 	text := published(t, "vc-bitstring-status-list/index.html")
-	lists := regexp.MustCompile(`"encodedList": "(u[A-Za-z0-9_-]+)"`).FindAllSubmatch(text, -1)
+	lists := regexp.MustCompile(`"encodedList": "<span class="highlight">(u[A-Za-z0-9_-]+)<`).FindAllSubmatch(text, -1)
 	if len(lists) < 2 {
 		t.Fatalf("%d examples", len(lists))
 	}
@@ -109,5 +113,95 @@ func TestPublishedStatusLists(t *testing.T) {
 		if b.Len() != vc.MinEntries || b.Encode() != newBits(t).Encode() {
 			t.Errorf("%s: %d entries, or some are set", list[1], b.Len())
 		}
+	}
+}
+
+// TestPublishedSelective opens the presentations of RFC 9901 and of the test cases of
+// its reference implementation, as far as they are compact.
+func TestPublishedSelective(t *testing.T) {
+	var settings struct {
+		Keys struct {
+			Issuer []map[string]string `yaml:"issuer_keys"`
+		} `yaml:"key_settings"`
+		Identifiers struct{ Verifier string }
+		Nonce       string `yaml:"key_binding_nonce"`
+	}
+	if err := yaml.Unmarshal(published(t, "sd-jwt/settings.yml"), &settings); err != nil {
+		t.Fatal(err)
+	}
+	jwk := settings.Keys.Issuer[0]
+	delete(jwk, "d")
+	key := must[*did.PublicKey](t)(vc.ParseJWK(must[[]byte](t)(json.Marshal(jwk))))
+	files := must[[]string](t)(filepath.Glob(filepath.Join(os.Getenv("KILLICK_PUBLISHED"), "sd-jwt/*/sd_jwt_presentation.txt")))
+	if len(files) < 10 {
+		t.Fatalf("%d presentations", len(files))
+	}
+	for _, file := range files {
+		name := filepath.Base(filepath.Dir(file))
+		t.Run(name, func(t *testing.T) {
+			if name == "w3c-vc_for_slide_deck" {
+				t.Skip("its cnf is cut short with dots, to fit a slide")
+			}
+			read := func(file string) []byte { return bytes.TrimSpace(published(t, filepath.Join("sd-jwt", name, file))) }
+			var expect *vc.Expectation
+			var at time.Time
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), "kb_jwt_payload.json")); err == nil {
+				var payload struct{ Iat int64 }
+				if err := json.Unmarshal(read("kb_jwt_payload.json"), &payload); err != nil {
+					t.Fatal(err)
+				}
+				expect, at = &vc.Expectation{Challenge: settings.Nonce, Domain: settings.Identifiers.Verifier}, time.Unix(payload.Iat, 0)
+			}
+			got := must[canon.Object](t)(vc.OpenWith(string(read("sd_jwt_presentation.txt")), key, expect, at))
+			want := must[canon.Object](t)(canon.ParseObject(read("verified_contents.json")))
+			if !bytes.Equal(got.JCS(), want.JCS()) {
+				t.Errorf("got  %s\nwant %s", got.JCS(), want.JCS())
+			}
+		})
+	}
+}
+
+// TestForeign verifies what other implementations made; testdata/foreign.py says how.
+func TestForeign(t *testing.T) {
+	var made struct {
+		Credentials   []string
+		Presentations []string
+		Selective     []struct {
+			Issued, Presented string
+			Shown             json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(must[[]byte](t)(os.ReadFile("testdata/foreign.json")), &made); err != nil {
+		t.Fatal(err)
+	}
+	v := verifier(t)
+	ctx := context.Background()
+	for _, secured := range made.Credentials {
+		if _, err := v.Credential(ctx, []byte(secured), now); err != nil {
+			t.Errorf("%v\n%s", err, secured)
+		}
+	}
+	expect := vc.Expectation{Challenge: "c-1", Domain: "verifier.example"}
+	for _, secured := range made.Presentations {
+		p, err := v.Presentation(ctx, []byte(secured), expect, now)
+		if err != nil || len(p.Credentials) == 0 {
+			t.Errorf("%v\n%s", err, secured)
+		}
+	}
+	for _, x := range made.Selective {
+		must[*vc.Selective](t)(v.Selective(ctx, []byte(x.Issued), nil, now))
+		s := must[*vc.Selective](t)(v.Selective(ctx, []byte(x.Presented), &expect, now))
+		for _, m := range must[canon.Object](t)(canon.ParseObject(x.Shown)) {
+			got, _ := s.Claims.Find(m.Name)
+			if diff := cmp.Diff(m.Value, got); diff != "" {
+				t.Errorf("%s: %s", m.Name, diff)
+			}
+		}
+		if _, ok := s.Claims.Find("given_name"); ok {
+			t.Error("a claim that was not shown")
+		}
+	}
+	if len(made.Credentials) != 5 || len(made.Presentations) != 6 || len(made.Selective) != 3 {
+		t.Errorf("%d credentials, %d presentations, %d SD-JWTs", len(made.Credentials), len(made.Presentations), len(made.Selective))
 	}
 }

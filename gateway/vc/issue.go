@@ -70,10 +70,10 @@ func (c *Contexts) PresentJWT(unsecured []byte, signer *Signer, options ProofOpt
 	}
 	doc = doc.With("iss", signer.controller()).With("nonce", options.Challenge).With("aud", options.Domain)
 	if !options.Created.IsZero() {
-		doc = doc.With("iat", float64(options.Created.Unix()))
+		doc = doc.With("iat", seconds(options.Created))
 	}
 	if !options.Expires.IsZero() {
-		doc = doc.With("exp", float64(options.Expires.Unix()))
+		doc = doc.With("exp", seconds(options.Expires))
 	}
 	return signJWS(signer, presentationJWT, doc)
 }

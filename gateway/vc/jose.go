@@ -96,21 +96,37 @@ func (v *Verifier) verifyJWS(ctx context.Context, compact, typ string, purpose P
 	return claims, &Proof{Suite: alg, Method: kid, Controller: m.Controller}, err
 }
 
-// checkClaims looks at the claims of RFC 7519 beside those of the data model: times,
-// and what must not contradict the document.
+// checkClaims looks at the claims of RFC 7519 beside those of the data model, which
+// must not contradict the document.
 func checkClaims(claims canon.Object, p *Proof, now time.Time) error {
 	for _, name := range []string{"vc", "vp", "proof"} {
 		if _, ok := claims.Find(name); ok {
 			return fault.New(fault.UnknownField, "%s: the payload is the document itself", name)
 		}
 	}
+	if err := p.checkTimes(claims, now); err != nil {
+		return err
+	}
+	if iss, ok := claims.Find("iss"); ok && iss != p.Controller {
+		return fault.New(fault.KidMismatch, "iss is %.200v, the key is of %.200s", iss, p.Controller)
+	}
+	if jti, ok := claims.Find("jti"); ok {
+		if id, _ := text(claims, "id"); jti != id {
+			return fault.New(fault.InvalidValue, "jti and id differ")
+		}
+	}
+	return nil
+}
+
+// checkTimes reads iat, nbf and exp, and says whether the JWT is valid now.
+func (p *Proof) checkTimes(claims canon.Object, now time.Time) error {
 	var times [3]time.Time
 	for i, name := range []string{"iat", "nbf", "exp"} {
 		value, ok := claims.Find(name)
 		if !ok {
 			continue
 		}
-		// Beyond the year 9999 a time cannot be written, and a float not be converted.
+		// Beyond the year 9999 a time cannot be written, nor a float be converted.
 		seconds, ok := value.(float64)
 		if !ok || seconds < 0 || seconds > 253402300799 {
 			return fault.New(fault.InvalidValue, "%s is not a time in seconds", name)
@@ -124,13 +140,8 @@ func checkClaims(claims canon.Object, p *Proof, now time.Time) error {
 	if !p.Expires.IsZero() && !p.Expires.After(now) {
 		return fault.New(fault.Expired, "the JWT expired at %s", stamp(p.Expires))
 	}
-	if iss, ok := claims.Find("iss"); ok && iss != p.Controller {
-		return fault.New(fault.KidMismatch, "iss is %.200v, the key is of %.200s", iss, p.Controller)
-	}
-	if jti, ok := claims.Find("jti"); ok {
-		if id, _ := text(claims, "id"); jti != id {
-			return fault.New(fault.InvalidValue, "jti and id differ")
-		}
-	}
 	return nil
 }
+
+// seconds is a time as JWT has it.
+func seconds(t time.Time) float64 { return float64(t.Unix()) }

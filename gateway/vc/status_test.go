@@ -59,18 +59,18 @@ func TestBitsRefuse(t *testing.T) {
 	flipped := bytes.Clone(raw)
 	flipped[len(flipped)-5] ^= 1
 	for name, encoded := range map[string]string{
-		"empty":             "",
-		"no multibase":      good[1:],
-		"base58btc":         "z" + good[1:],
-		"padding":           good + "=",
-		"not gzip":          "u" + canon.B64([]byte("abc")),
-		"too short":         encodedList(short),
-		"too long":          encodedList(long),
-		"cut":               "u" + canon.B64(raw[:len(raw)-4]),
-		"wrong checksum":    "u" + canon.B64(flipped),
-		"data behind it":    "u" + canon.B64(append(bytes.Clone(raw), 0)),
-		"two lists":         "u" + canon.B64(append(bytes.Clone(raw), raw...)),
-		"expands to 256 MB": encodedList(make([]byte, 1<<28)),
+		"empty":            "",
+		"no multibase":     good[1:],
+		"base58btc":        "z" + good[1:],
+		"padding":          good + "=",
+		"not gzip":         "u" + canon.B64([]byte("abc")),
+		"too short":        encodedList(short),
+		"too long":         encodedList(long),
+		"cut":              "u" + canon.B64(raw[:len(raw)-4]),
+		"wrong checksum":   "u" + canon.B64(flipped),
+		"data behind it":   "u" + canon.B64(append(bytes.Clone(raw), 0)),
+		"two lists":        "u" + canon.B64(append(bytes.Clone(raw), raw...)),
+		"expands to 16 MB": encodedList(make([]byte, 1<<24)),
 	} {
 		if _, err := vc.DecodeBits(encoded); fault.Of(err) != fault.InvalidValue {
 			t.Errorf("%s: %v", name, err)

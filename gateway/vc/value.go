@@ -91,11 +91,37 @@ func moment(o canon.Object, name string) (time.Time, error) {
 		return time.Time{}, fault.New(fault.WrongType, "%s must be a string", name)
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
-	// The parser of the standard library takes a comma before fractions.
-	if err != nil || strings.IndexByte(s, ',') >= 0 || len(s) > 64 {
+	if err != nil || !isStamp(s) {
 		return time.Time{}, fault.New(fault.InvalidValue, "%s: %.64q is not a date and time with its zone", name, s)
 	}
 	return t, nil
+}
+
+// isStamp says that a text has the form of RFC 3339: time.Parse takes hours of one
+// digit, a comma before fractions, and zones a day away.
+func isStamp(s string) bool {
+	const shape = "0000-00-00T00:00:00"
+	if len(s) < len(shape) || len(s) > 64 || !alike(s[:len(shape)], shape) {
+		return false
+	}
+	rest := s[len(shape):]
+	if strings.HasPrefix(rest, ".") {
+		rest = strings.TrimLeft(rest[1:], "0123456789") // time.Parse wants one digit at least
+	}
+	return rest == "Z" || alike(rest, "+00:00") && rest[1:3] < "24" || alike(rest, "-00:00") && rest[1:3] < "24"
+}
+
+// alike compares with a shape in which 0 stands for any digit.
+func alike(s, shape string) bool {
+	if len(s) != len(shape) {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] != shape[i] && (shape[i] != '0' || s[i] < '0' || s[i] > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // unMultibase reads base58btc (z) or base64url without padding (u) of at most limit

@@ -210,7 +210,7 @@ func (v *Verifier) accept(ctx context.Context, p *Presentation, now time.Time) (
 // presentation checks a document, secured or not, against the data model, and leaves
 // the credentials in it alone.
 func (c *Contexts) presentation(doc canon.Object) (*Presentation, error) {
-	if err := c.check(doc); err != nil {
+	if err := c.check(doc, "proof", "verifiableCredential"); err != nil {
 		return nil, err
 	}
 	p := &Presentation{Document: doc}

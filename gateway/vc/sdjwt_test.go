@@ -1,0 +1,195 @@
+package vc_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+	"github.com/killick-ledger/killick/gateway/vc"
+)
+
+// personClaims are claims of several shapes.
+func personClaims(issuer string) string {
+	return `{"iss":"` + issuer + `","vct":"https://issuer.example/person","iat":1780000000,"exp":1800000000,"given_name":"Erika","age":41,` +
+		`"address":{"street":"Way 1","country":"DE"},"nationalities":["DE","FR"],"degrees":[{"name":"A","year":2001},{"name":"B","year":2002}]}`
+}
+
+// personPaths hide claims, elements, and claims within claims that are hidden too.
+var personPaths = [][]string{{"given_name"}, {"age"}, {"address"}, {"address", "street"}, {"nationalities", "1"}, {"degrees", "0"}, {"degrees", "0", "year"}, {"degrees", "1", "name"}}
+
+func publicKey(t testing.TB, name string, alg did.Algorithm) *did.PublicKey {
+	return must[*did.PublicKey](t)(did.ParseKey(opstest.NewKey(name, alg).Multikey))
+}
+
+// bindingOptions answer the request that selectiveRequest expects.
+var (
+	selectiveRequest = vc.Expectation{Challenge: "n-1", Domain: "https://verifier.example"}
+	bindingOptions   = vc.ProofOptions{Created: now, Challenge: "n-1", Domain: "https://verifier.example"}
+)
+
+func TestSelectiveDisclosure(t *testing.T) {
+	v := verifier(t)
+	ctx := context.Background()
+	all := func([]string) bool { return true }
+	for _, alg := range did.Algorithms {
+		issuer, holder := keySigner("issuer", did.EdDSA), keySigner("holder", alg)
+		issued := must[string](t)(vc.IssueSelective([]byte(personClaims(controller(issuer))), personPaths, publicKey(t, "holder", alg), issuer))
+		received := must[*vc.Selective](t)(v.Selective(ctx, []byte(issued), nil, now))
+		cnf, _ := received.Claims.Find("cnf")
+		if want := edited(t, personClaims(controller(issuer)), "cnf", string(cnf.(canon.Object).JCS())); string(received.Claims.JCS()) != want {
+			t.Errorf("the holder received %s, want %s", received.Claims.JCS(), want)
+		}
+		if received.Type != "https://issuer.example/person" || received.Issuer != controller(issuer) || !received.Holder.Equal(publicKey(t, "holder", alg)) {
+			t.Errorf("received %+v", received)
+		}
+		for _, tt := range []struct {
+			name string
+			keep func(path []string) bool
+			want string // without what is always seen
+		}{
+			{"all", all, `{"address":{"country":"DE","street":"Way 1"},"age":41,"degrees":[{"name":"A","year":2001},{"name":"B","year":2002}],"given_name":"Erika","nationalities":["DE","FR"]}`},
+			{"nothing", func([]string) bool { return false }, `{"degrees":[{"year":2002}],"nationalities":["DE"]}`},
+			{"one claim", func(path []string) bool { return slices.Equal(path, []string{"age"}) }, `{"age":41,"degrees":[{"year":2002}],"nationalities":["DE"]}`},
+			{"what is not in a claim", func(path []string) bool { return len(path) == 1 }, `{"address":{"country":"DE"},"age":41,"degrees":[{"year":2002}],"given_name":"Erika","nationalities":["DE"]}`},
+			{"only within a claim that is hidden", func(path []string) bool { return len(path) == 2 && path[0] == "address" }, `{"degrees":[{"year":2002}],"nationalities":["DE"]}`},
+			{"elements", func(path []string) bool { return path[0] == "nationalities" || path[0] == "degrees" }, `{"degrees":[{"name":"A","year":2001},{"name":"B","year":2002}],"nationalities":["DE","FR"]}`},
+		} {
+			t.Run(string(alg)+"/"+tt.name, func(t *testing.T) {
+				presented := must[string](t)(vc.PresentSelective(issued, tt.keep, holder, bindingOptions))
+				got, err := v.Selective(ctx, []byte(presented), &selectiveRequest, now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				claims := got.Claims
+				for _, name := range []string{"iss", "vct", "iat", "exp", "cnf"} {
+					claims = claims.Without(name)
+				}
+				if string(claims.JCS()) != tt.want {
+					t.Errorf("got  %s\nwant %s", claims.JCS(), tt.want)
+				}
+			})
+		}
+	}
+}
+
+// TestHiddenClaimsAreHidden: nothing of a claim is in what a holder shows without it.
+func TestHiddenClaimsAreHidden(t *testing.T) {
+	issuer, holder := keySigner("issuer", did.EdDSA), keySigner("holder", did.EdDSA)
+	issued := must[string](t)(vc.IssueSelective([]byte(personClaims(controller(issuer))), personPaths, publicKey(t, "holder", did.EdDSA), issuer))
+	presented := must[string](t)(vc.PresentSelective(issued, func([]string) bool { return false }, holder, bindingOptions))
+	for _, part := range strings.FieldsFunc(presented, func(r rune) bool { return r == '~' || r == '.' }) {
+		raw, _ := canon.UnB64(part)
+		for _, word := range []string{"Erika", "given_name", "Way 1", "address", "FR", "2001"} {
+			if strings.Contains(string(raw), word) {
+				t.Errorf("%q is seen in %s", word, raw)
+			}
+		}
+	}
+	again := must[string](t)(vc.IssueSelective([]byte(personClaims(controller(issuer))), personPaths, publicKey(t, "holder", did.EdDSA), issuer))
+	if again == issued {
+		t.Error("salts are used again")
+	}
+}
+
+func TestIssueSelectiveRefuses(t *testing.T) {
+	issuer, other := keySigner("issuer", did.EdDSA), keySigner("other", did.EdDSA)
+	claims := personClaims(controller(issuer))
+	key := publicKey(t, "holder", did.EdDSA)
+	for _, tt := range []struct {
+		name, claims string
+		paths        [][]string
+		signer       *vc.Signer
+		code         fault.Code
+	}{
+		{"fine", claims, personPaths, issuer, fault.OK},
+		{"nothing hidden", claims, nil, issuer, fault.OK},
+		{"without vct", edited(t, claims, "vct", ""), nil, issuer, fault.MissingField},
+		{"another issuer", claims, nil, other, fault.KidMismatch},
+		{"no issuer", edited(t, claims, "iss", ""), nil, issuer, fault.KidMismatch},
+		{"a holder of its own", edited(t, claims, "cnf", `{}`), nil, issuer, fault.UnknownField},
+		{"hides vct", claims, [][]string{{"vct"}}, issuer, fault.InvalidValue},
+		{"hides exp", claims, [][]string{{"exp"}}, issuer, fault.InvalidValue},
+		{"hides the holder", claims, [][]string{{"cnf"}}, issuer, fault.InvalidValue},
+		{"no such claim", claims, [][]string{{"family_name"}}, issuer, fault.InvalidValue},
+		{"no such element", claims, [][]string{{"nationalities", "2"}}, issuer, fault.InvalidValue},
+		{"into a text", claims, [][]string{{"given_name", "0"}}, issuer, fault.InvalidValue},
+		{"reserved name", edited(t, claims, "_sd", `[]`), nil, issuer, fault.InvalidValue},
+		{"reserved name within", edited(t, claims, "address/...", `"x"`), nil, issuer, fault.InvalidValue},
+		{"algorithm within", edited(t, claims, "address/_sd_alg", `"sha-256"`), nil, issuer, fault.InvalidValue},
+		{"duplicate", `{"age":1,` + claims[1:], nil, issuer, fault.DuplicateKey},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := vc.IssueSelective([]byte(tt.claims), tt.paths, key, tt.signer); fault.Of(err) != tt.code {
+				t.Errorf("%v, want %v", err, tt.code)
+			}
+		})
+	}
+}
+
+// TestNestingThroughDisclosures: disclosures within disclosures end somewhere.
+func TestNestingThroughDisclosures(t *testing.T) {
+	chain := func(levels int) []string {
+		disclosures, value := []string{}, `1`
+		for range levels {
+			d := `["s","a",` + value + `]`
+			disclosures = append(disclosures, canon.B64([]byte(d)))
+			value = `{"_sd":["` + disclosureDigest(d) + `"]}`
+		}
+		return append(disclosures, value)
+	}
+	for levels, want := range map[int]fault.Code{31: fault.OK, 32: fault.OK, 33: fault.Malformed, 5000: fault.Malformed} {
+		made := chain(levels)
+		if _, err := vc.Open([]byte(made[levels]), made[:levels]...); fault.Of(err) != want {
+			t.Errorf("%d levels: %v, want %v", levels, err, want)
+		}
+	}
+}
+
+func TestJWK(t *testing.T) {
+	for _, alg := range did.Algorithms {
+		key := publicKey(t, "holder", alg)
+		again, err := vc.ParseJWK(vc.FormatJWK(key))
+		if err != nil || !again.Equal(key) {
+			t.Errorf("%s: %s is read as %v, %v", alg, vc.FormatJWK(key), again, err)
+		}
+	}
+}
+
+// FuzzSelective: no bytes bring the verifier down, and what it takes has no digest
+// left in it.
+func FuzzSelective(f *testing.F) {
+	v := verifier(f)
+	for _, x := range selectiveVectors(f) {
+		f.Add(x.Secured)
+	}
+	f.Fuzz(func(t *testing.T, compact string) {
+		for _, expect := range []*vc.Expectation{nil, &selectiveRequest} {
+			got, err := v.Selective(context.Background(), []byte(compact), expect, now)
+			if err == nil && strings.Contains(string(got.Claims.JCS()), `"_sd":`) {
+				t.Fatalf("digests are left in %s", got.Claims.JCS())
+			}
+		}
+	})
+}
+
+// FuzzDisclosures opens disclosures of a payload that nobody signed: what is opened
+// opens to itself.
+func FuzzDisclosures(f *testing.F) {
+	f.Add([]byte(`{"_sd":["`+disclosureDigest(`["s","a",{"b":[1]}]`)+`"]}`), `["s","a",{"b":[1]}]`)
+	f.Add([]byte(`{"a":[{"...":"`+disclosureDigest(`["s",{"_sd":[]}]`)+`"}]}`), `["s",{"_sd":[]}]`)
+	f.Fuzz(func(t *testing.T, payload []byte, disclosure string) {
+		claims, err := vc.Open(payload, canon.B64([]byte(disclosure)))
+		if err != nil {
+			return
+		}
+		again, err := vc.Open(claims.JCS())
+		if err != nil || string(again.JCS()) != string(claims.JCS()) {
+			t.Fatalf("%s became %s, %v", claims.JCS(), again.JCS(), err)
+		}
+	})
+}
