@@ -141,6 +141,9 @@ var parameters = map[string]map[string]bool{
 // checkURL refuses what is not UTF-8, as gRPC does, and query parameters that
 // the path does not have, or twice.
 func checkURL(r *http.Request) error {
+	if isIdentifier(r) { // it refuses in the words of DID Resolution
+		return nil
+	}
 	if !utf8.ValidString(r.URL.Path) {
 		return fault.New(fault.Malformed, "the path of the URL is not UTF-8")
 	}

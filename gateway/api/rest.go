@@ -19,8 +19,8 @@ import (
 //go:embed killick.openapi.json
 var openAPI []byte
 
-// REST returns the REST form of the server, with /openapi.json, /healthz and
-// /metrics beside it.
+// REST returns the REST form of the server, with the DID resolver, /openapi.json,
+// /healthz and /metrics beside it.
 func (s *Server) REST() (http.Handler, error) {
 	m := newMarshaler()
 	proxy := runtime.NewServeMux(
@@ -46,7 +46,14 @@ func (s *Server) REST() (http.Handler, error) {
 	})
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /metrics", s.metrics)
-	return mux, nil
+	dids := resolving(s.guard(http.HandlerFunc(s.serveIdentifier)))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isIdentifier(r) { // the mux would clean a DID URL's path and redirect
+			dids.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}), nil
 }
 
 // guard refuses what must not be read at all.

@@ -1,5 +1,5 @@
 // Package api offers the ledger to partner apps: one service over gRPC and the
-// same over REST with JSON. It decodes strictly, hands operations to
+// same over REST with JSON, and beside them the W3C's DID resolver over HTTP. It decodes strictly, hands operations to
 // gateway/submit, reads the ledger, and refuses with the codes of
 // docs/formats/codes.md, alike in both forms. It holds no state and no key, and
 // it decides nothing: whoever signs may submit.
@@ -15,6 +15,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/events"
+	"github.com/killick-ledger/killick/gateway/resolver"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -46,13 +47,15 @@ type Config struct {
 	// Divergences returns what is known of each organisation whose chaincode may
 	// differ; nil: nobody looks.
 	Divergences func() []Divergence
+	Web         *resolver.Web // resolves did:web; nil: nobody does
 }
 
 // Server implements the service. Make it with New.
 type Server struct {
 	killickv1.UnimplementedKillickServer
-	cfg    Config
-	budget budget
+	cfg      Config
+	resolver resolver.Resolver
+	budget   budget
 }
 
 // New returns a server.
@@ -63,7 +66,9 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Server{cfg: cfg}
+	s := &Server{cfg: cfg}
+	s.resolver = s.resolvers(cfg.Web)
+	return s
 }
 
 // GRPC returns the gRPC form of the server, ready to Serve. It describes itself
