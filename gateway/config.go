@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 
+	"github.com/killick-ledger/killick/gateway/resolver"
 	"github.com/killick-ledger/killick/network/fabric"
 	"gopkg.in/yaml.v3"
 )
@@ -28,6 +29,10 @@ type Config struct {
 	// Anchor is the URL of the own organisation's anchor. Empty: no proofs and
 	// payouts here.
 	Anchor string `yaml:"anchor"`
+	// DIDWeb are the hosts that are asked for the documents of did:web: "example.com"
+	// for port 443, "example.com:8443" for another, "*" for any host on port 443.
+	// None: did:web is not resolved.
+	DIDWeb []string `yaml:"did_web"`
 	// Fabric is how the network is reached.
 	Fabric fabric.Config `yaml:"fabric"`
 
@@ -79,6 +84,9 @@ func (c Config) Check() error {
 			errs = append(errs, fmt.Errorf("anchor: %q is no http or https URL", c.Anchor))
 		}
 	}
+	if _, err := c.web(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.Batch < 0 || c.Batch > 1000 {
 		errs = append(errs, fmt.Errorf("batch: %d is not between 0 and 1000", c.Batch))
 	}
@@ -86,4 +94,16 @@ func (c Config) Check() error {
 		errs = append(errs, errors.New("in_flight and queue cannot be negative"))
 	}
 	return errors.Join(errs...)
+}
+
+// web returns who resolves did:web; nil when nobody does.
+func (c Config) web() (*resolver.Web, error) {
+	if len(c.DIDWeb) == 0 {
+		return nil, nil
+	}
+	w, err := resolver.NewWeb(resolver.WebConfig{Hosts: c.DIDWeb})
+	if err != nil {
+		return nil, fmt.Errorf("did_web: %w", err)
+	}
+	return w, nil
 }

@@ -70,7 +70,13 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 	if err != nil {
 		return nil, err
 	}
-	server := api.New(api.Config{Submitter: s.submitter, Ledger: l, Events: s.events, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest})
+	web, err := cfg.web()
+	if err != nil {
+		return nil, err
+	}
+	server := api.New(api.Config{
+		Submitter: s.submitter, Ledger: l, Events: s.events, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest, Web: web,
+	})
 	handler, err := server.REST()
 	if err != nil {
 		return nil, err

@@ -66,10 +66,7 @@ func NewWeb(c WebConfig) (*Web, error) {
 		w.hosts = append(w.hosts, host)
 	}
 	if c.Dial == nil {
-		dialer := net.Dialer{Timeout: webTime, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			return publicOnly(address)
-		}}
-		c.Dial = dialer.DialContext
+		c.Dial = newDialer().DialContext
 	}
 	w.client = &http.Client{
 		Timeout: webTime,
@@ -226,6 +223,13 @@ func prefixes(all ...string) []netip.Prefix {
 		out = append(out, netip.MustParsePrefix(p))
 	}
 	return out
+}
+
+// newDialer returns a dialler that connects to public addresses only.
+func newDialer() *net.Dialer {
+	return &net.Dialer{Timeout: webTime, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		return publicOnly(address)
+	}}
 }
 
 // publicOnly refuses to connect to an address that is not public. It sees the

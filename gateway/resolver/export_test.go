@@ -1,0 +1,7 @@
+package resolver
+
+// What tests see beside the API.
+var (
+	PublicOnly   = publicOnly
+	NewWebDialer = newDialer
+)
