@@ -123,6 +123,8 @@ fabric: {channel: main, chaincode: killick, msp_id: Org1MSP}
 	tests := []struct{ name, text, want string }{
 		{"good", good, ""},
 		{"unknown field", good + "jornal: x\n", "field jornal not found"},
+		{"hosts of did:web", good + "did_web: [example.com, \"a.example:8443\", \"*\"]\n", ""},
+		{"no host of did:web", good + "did_web: [example.com, 127.0.0.1, https://example.com]\n", `did_web: "127.0.0.1" is no host name`},
 		{"two documents", good + "---\nx: 1\n", "more than one document"},
 		{"all mistakes at once", "listen_http: x\nanchor: ftp://x\nbatch: 5000\nin_flight: -1\n", "listen_http"},
 		{"all mistakes at once", "listen_http: x\nanchor: ftp://x\nbatch: 5000\nin_flight: -1\n", "batch: 5000"},

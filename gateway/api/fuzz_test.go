@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,9 +18,8 @@ import (
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
 
-// Whatever a body holds, the answer is a problem with a known code of ours, or a
-// receipt; never an internal error.
-func FuzzBody(f *testing.F) {
+// fuzzed returns the REST form of a gateway before a ledger in memory.
+func fuzzed(f *testing.F) http.Handler {
 	ledger := submittest.New()
 	if err := ledger.Found(); err != nil {
 		f.Fatal(err)
@@ -35,6 +35,13 @@ func FuzzBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	return rest
+}
+
+// Whatever a body holds, the answer is a problem with a known code of ours, or a
+// receipt; never an internal error.
+func FuzzBody(f *testing.F) {
+	rest := fuzzed(f)
 	alice := submittest.NewPerson("alice")
 	f.Add("/v1/operations", `{"operation":"`+alice.Create()+`","wait":true}`)
 	f.Add("/v1/operations", `{"operation":"a.b.c","operation":1}`)
@@ -55,6 +62,36 @@ func FuzzBody(f *testing.F) {
 		}
 		if code, ok := fault.ByName(p.Code); !ok || code == fault.Internal || code.HTTP() != w.Code {
 			t.Errorf("%d %+v", w.Code, p)
+		}
+	})
+}
+
+// Whatever is asked of the DID resolver, in whatever form, it answers in its own
+// words: a status of the binding, a body of the media type it names, and never an
+// internal error.
+func FuzzIdentifier(f *testing.F) {
+	rest := fuzzed(f)
+	for _, identifier := range []string{
+		keyDID, url.QueryEscape(keyID), keyDID + "?service=a&relativeRef=..%2Fx", liveDID + "%23key-1", "did:web:a.example", "%ff", "?", "did%3Akey%3Az?noCache=1",
+	} {
+		for _, accept := range []string{"", "*/*", "application/did;q=0.5, text/uri-list", ldResolution, "image/png"} {
+			f.Add(identifier, accept)
+		}
+	}
+	f.Fuzz(func(t *testing.T, identifier, accept string) {
+		u, err := url.Parse("http://gateway/1.0/identifiers/" + identifier)
+		if err != nil {
+			t.Skip()
+		}
+		w := httptest.NewRecorder()
+		rest.ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: u, Header: http.Header{"Accept": {accept}}, Body: http.NoBody})
+		switch w.Code {
+		case 200, 400, 404, 406, 501:
+		default:
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if !json.Valid(w.Body.Bytes()) || w.Header().Get("Content-Type") == "" {
+			t.Fatalf("%v %s", w.Header(), w.Body)
 		}
 	})
 }

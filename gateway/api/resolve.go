@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/resolver"
 )
 
@@ -123,6 +124,7 @@ func (s *Server) answerIdentifier(w http.ResponseWriter, r *http.Request, q *res
 		}
 		w.Header().Set("Location", location)
 		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(http.StatusSeeOther)
 		return nil
 	}
@@ -158,8 +160,9 @@ func (s *Server) refuseIdentifier(w http.ResponseWriter, r *http.Request, as med
 	p := resolverProblem{
 		Type: known.Reason.URI(), Title: known.Reason.Title(), Status: known.Reason.Status(), Detail: known.Detail, Instance: "urn:killick:answer:" + instance(),
 	}
-	if known.Reason == resolver.InternalError {
-		s.cfg.Log.ErrorContext(r.Context(), "resolve failed", "instance", p.Instance, "error", err, "cause", known.Cause)
+	// Of our own making or of a did:web's host: what nobody could have known before.
+	if known.Reason == resolver.InternalError && fault.Of(known.Cause) == fault.Internal && r.Context().Err() == nil {
+		s.cfg.Log.WarnContext(r.Context(), "resolve failed", "instance", p.Instance, "error", err, "cause", known.Cause)
 	}
 	if !as.resolves() && !as.dereferences() {
 		writeIdentifier(w, r, p.Status, mediaProblem, p)

@@ -189,7 +189,8 @@ func (r reply) parts(t *testing.T) (content, problem, metadata any) {
 	return map[string]any(r.json), nil, map[string]any{}
 }
 
-// Every media type meets every kind of DID and every error.
+// Every media type meets every kind of DID and every error. DR-3: nothing may be
+// used again unasked.
 func TestMediaTypesAndErrors(t *testing.T) {
 	h := startTold(t)
 	const dereferencing = "application/did-url-dereferencing"

@@ -102,15 +102,15 @@ func (q *Request) Location(document jsontext.Value) (string, error) {
 // locate resolves relativeRef against an endpoint (RFC 3986, section 5), and gives
 // the result the DID URL's fragment.
 func (q *Request) locate(base *url.URL) (string, error) {
-	location := base
 	if q.RelativeRef != nil {
 		reference, err := url.Parse(*q.RelativeRef)
 		if err != nil {
 			return "", &Error{Reason: InvalidDIDURL, Detail: "relativeRef is no relative reference"}
 		}
-		location = base.ResolveReference(reference)
+		base.Fragment, base.RawFragment = "", "" // of a base it does not count
+		base = base.ResolveReference(reference)
 	}
-	where := location.String()
+	where := base.String()
 	if q.URL.Fragment == "" {
 		return where, nil
 	}

@@ -185,10 +185,10 @@ func (r Resolver) Resolve(ctx context.Context, q *Request) (*Resolution, error) 
 		return nil, &Error{Reason: NotFound, Detail: fmt.Sprintf("did:%s gives %.100q no meaning", q.URL.Method, q.unknown)}
 	}
 	resolution, err := r[q.URL.Method](ctx, q.URL, q.Version)
-	var known *Error
+	var refused *Error
 	switch {
-	case errors.As(err, &known):
-		return nil, known
+	case errors.As(err, &refused):
+		return nil, refused
 	case err != nil:
 		return nil, &Error{Reason: InternalError, Detail: "the DID cannot be resolved now", Cause: err}
 	}

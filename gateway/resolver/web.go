@@ -75,7 +75,7 @@ func NewWeb(c WebConfig) (*Web, error) {
 			DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: webHeader,
 		},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > webRedirects || r.URL.Scheme != "https" || !strings.EqualFold(r.URL.Host, via[0].URL.Host) {
+			if len(via) > webRedirects || r.URL.Scheme != "https" || strings.TrimSuffix(r.URL.Host, ":443") != via[0].URL.Host {
 				return errRedirect
 			}
 			return nil
@@ -184,6 +184,9 @@ func (w *Web) fetch(ctx context.Context, where *url.URL) (jsontext.Value, error)
 	}
 	r.Header.Set("Accept", "application/did, application/did+json, application/did+ld+json, application/json;q=0.9")
 	response, err := w.client.Do(r)
+	if failed := new(url.Error); errors.As(err, &failed) {
+		err = failed.Err // the cause is for the log, which names no DID
+	}
 	var nowhere *net.DNSError
 	switch {
 	case errors.As(err, &nowhere) && nowhere.IsNotFound:

@@ -81,7 +81,7 @@ func TestWeb(t *testing.T) {
 	}
 }
 
-// Nothing is dialled for a DID that is none, or a host that is not allowed.
+// DR-1: nothing is dialled for a DID that is none, or a host that is not allowed.
 func TestWebAsksNobody(t *testing.T) {
 	tests := map[string]struct {
 		did  string
@@ -129,7 +129,7 @@ func TestWebAsksNobody(t *testing.T) {
 	}
 }
 
-// What hosts answer, and what becomes of it.
+// DR-1: what hosts answer, and what becomes of it.
 func TestWebAnswers(t *testing.T) {
 	const did = "did:web:example.com"
 	document := func(w http.ResponseWriter) { fmt.Fprintf(w, `{"id":%q}`, did) }
@@ -155,6 +155,7 @@ func TestWebAnswers(t *testing.T) {
 	}{
 		"moved on the host":            {redirect("/moved", 302), "", 2},
 		"moved on the host, in full":   {redirect("https://example.com/moved", 308), "", 2},
+		"moved on the host's port":     {redirect("https://example.com:443/moved", 307), "", 2},
 		"moved to another host":        {redirect("https://other.example/moved", 302), resolver.InternalError, 1},
 		"moved to another port":        {redirect("https://example.com:8443/moved", 302), resolver.InternalError, 1},
 		"moved to an inner address":    {redirect("https://127.0.0.1/moved", 302), resolver.InternalError, 1},
@@ -214,7 +215,7 @@ func TestWebHangs(t *testing.T) {
 	}
 }
 
-// A host with a certificate that nobody trusts, or of another name, is not believed.
+// DR-1: a host with a certificate that nobody trusts, or of another name, is not believed.
 func TestWebCertificates(t *testing.T) {
 	r, _ := web(t, []string{"other.test"}, func(http.ResponseWriter, *http.Request) { t.Error("a request came") })
 	if _, err := resolveWith(t, r, "did:web:other.test"); reason(err) != resolver.InternalError {
@@ -222,7 +223,7 @@ func TestWebCertificates(t *testing.T) {
 	}
 }
 
-// The dialler that is not a test's connects to public addresses only, whatever
+// DR-1: the dialler that is not a test's connects to public addresses only, whatever
 // name led to them.
 func TestWebAddresses(t *testing.T) {
 	for address, public := range map[string]bool{

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -202,6 +203,55 @@ func complete(document []byte) ([]byte, error) {
 		},
 	}
 	delete(schemas, "google.api.HttpBody")
+	paths["/1.0/identifiers/{did}"] = map[string]any{"get": resolve()}
 	out, err := json.MarshalIndent(doc, "", "  ")
 	return append(out, '\n'), err
+}
+
+// resolve describes the DID resolver, which is not of the proto: W3C DID Resolution
+// decides what it takes and answers.
+func resolve() map[string]any {
+	text, object := map[string]any{"type": "string"}, map[string]any{"type": "object"}
+	parameters := []any{map[string]any{
+		"name": "did", "in": "path", "required": true, "schema": text,
+		"description": "A DID, or a DID URL with its number sign percent-encoded.",
+	}}
+	for _, p := range []struct{ name, description string }{
+		{"versionId", "A version of the document by its id."},
+		{"versionTime", "The version that was valid at a time, such as 2026-01-31T12:00:00Z."},
+		{"service", "Only the service with this id."},
+		{"serviceType", "Only services of this type."},
+		{"relativeRef", "A relative reference, resolved against the address of the service."},
+		{"expandRelativeUrls", "Whether relative DID URLs in the document become absolute: true or false."},
+	} {
+		parameters = append(parameters, map[string]any{"name": p.name, "in": "query", "schema": text, "description": p.description})
+	}
+	results := map[string]any{}
+	for _, media := range []string{
+		"application/did-resolution", `application/ld+json;profile="https://w3id.org/did-resolution"`,
+		"application/did-url-dereferencing", `application/ld+json;profile="https://w3id.org/did-url-dereferencing"`,
+	} {
+		results[media] = map[string]any{"schema": object}
+	}
+	documents, refusals := maps.Clone(results), maps.Clone(results)
+	for _, media := range []string{"application/did", "application/did+json", "application/did+ld+json", "application/ld+json", "application/json"} {
+		documents[media] = map[string]any{"schema": object}
+	}
+	refusals["application/problem+json"] = map[string]any{"schema": object}
+	return map[string]any{
+		"operationId": "Resolve",
+		"summary":     "Resolve a DID or dereference a DID URL.",
+		"description": "The HTTP(S) binding of W3C DID Resolution, for did:killick, did:key and, where the operator allows it, did:web. docs/partners.md says more.",
+		"tags":        []any{"DID Resolution"},
+		"parameters":  parameters,
+		"responses": map[string]any{
+			"200": map[string]any{"description": "The document, a part of it, or a whole result.", "content": documents},
+			"303": map[string]any{"description": "The address of a service.", "headers": map[string]any{"Location": map[string]any{"schema": text}}},
+			"410": map[string]any{"description": "The DID is deactivated.", "content": results},
+			"default": map[string]any{
+				"description": "An error of DID Resolution (400, 404, 406, 500, 501): within a result, or as a problem to whoever asked for a document.",
+				"content":     refusals,
+			},
+		},
+	}
 }
