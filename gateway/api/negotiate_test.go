@@ -9,69 +9,70 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+var (
+	selectedURL = liveDID + "?service=files"
+	locatedURL  = selectedURL + "&relativeRef=x"
+	partURL     = liveDID + "%23key-1"
+)
+
+// negotiations are Accept headers and what they get.
+var negotiations = map[string]struct {
+	identifier, accept string
+	status             int
+	want               string
+}{
+	"the best of several":             {liveDID, "application/did+json;q=0.5, application/did;q=0.9, */*;q=0.1", 200, "application/did"},
+	"equals":                          {liveDID, "application/did+json, application/did-resolution", 200, resolutionType},
+	"what is more specific counts":    {liveDID, "*/*, application/did-resolution;q=0.1, application/*;q=0.2, application/did+json;q=0.3", 200, "application/did+json"},
+	"not that one":                    {liveDID, "*/*;q=0.5, application/did-resolution;q=0", 200, "application/did"},
+	"a profile is more specific":      {liveDID, `application/ld+json;q=0.1, application/ld+json;profile="https://w3id.org/did-resolution";q=0.9`, 200, ldResolution},
+	"a profile in other order":        {liveDID, `application/ld+json;q=0.9;profile="https://w3id.org/did-resolution", application/json;q=0.8`, 200, ldResolution},
+	"a profile that nobody knows":     {liveDID, `application/ld+json;profile="https://a.example/x,y", application/json;q=0.1`, 200, "application/json"},
+	"a browser":                       {liveDID, "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", 200, resolutionType},
+	"a program":                       {liveDID, "application/json, text/plain, */*", 200, resolutionType},
+	"other letters and blanks":        {liveDID, " Application/DID ; Q=1 ,", 200, "application/did"},
+	"a charset":                       {liveDID, "application/did+json; charset=utf-8", 200, "application/did+json"},
+	"the universal resolver's driver": {liveDID, "application/did-resolution,application/did", 200, resolutionType},
+	"its dereferencing":               {partURL, "application/did-url-dereferencing,*/*", 200, dereferencingType},
+	"an empty header":                 {liveDID, " ", 200, resolutionType},
+
+	"an image":                  {liveDID, "image/png", 406, resolutionType},
+	"text":                      {liveDID, "text/*", 406, resolutionType},
+	"nothing at all":            {liveDID, "*/*;q=0", 406, resolutionType},
+	"an unknown representation": {liveDID, "application/x-unsupported-did-representation-99999", 406, resolutionType},
+	"addresses of no service":   {liveDID, "text/uri-list", 406, resolutionType},
+	"CBOR":                      {liveDID, "application/did+cbor", 406, resolutionType},
+
+	"no list":         {liveDID, "application/did,,;", 400, resolutionType},
+	"no type":         {liveDID, "application", 400, resolutionType},
+	"half a wildcard": {liveDID, "*/did", 400, resolutionType},
+	"a quality of 2":  {liveDID, "application/did;q=2", 400, resolutionType},
+	"a quality of x":  {liveDID, "application/did;q=x", 400, resolutionType},
+	"a long quality":  {liveDID, "application/did;q=0.1234", 400, resolutionType},
+	"not ASCII":       {liveDID, "application/did\xf0\x9f\x94\xa5", 400, resolutionType},
+
+	"a part":                       {partURL, "", 200, dereferencingType},
+	"a part as a document":         {partURL, "application/did+ld+json", 200, "application/did+ld+json"},
+	"a part as a resolution":       {partURL, resolutionType, 406, dereferencingType},
+	"a service":                    {selectedURL, "", 200, dereferencingType},
+	"a service as a document":      {selectedURL, "application/did", 200, "application/did"},
+	"a service's address":          {selectedURL, "text/uri-list", 303, ""},
+	"an address, if nothing else":  {selectedURL, "text/uri-list;q=0.1, application/did;q=0.2", 200, "application/did"},
+	"a place at a service":         {locatedURL, "", 303, ""},
+	"a place for a browser":        {locatedURL, "text/html, */*;q=0.8", 303, ""},
+	"a place as a result":          {locatedURL, dereferencingType, 303, ""},
+	"a place as a document":        {locatedURL, "application/did", 200, "application/did"},
+	"a place as an old result":     {locatedURL, ldDereferencing, 303, ""},
+	"a place at no service":        {liveDID + "?service=none&relativeRef=x", "", 404, "application/problem+json"},
+	"the address of no service":    {liveDID + "?service=none", "text/uri-list", 404, "application/problem+json"},
+	"no place, as a result":        {liveDID + "?service=none&relativeRef=x", dereferencingType, 404, dereferencingType},
+	"a place of a DID that is not": {noDID + "?service=files&relativeRef=x", "", 404, "application/problem+json"},
+	"a place of a DID that was":    {goneDID + "?service=files&relativeRef=x", "", 410, resolutionType},
+}
+
 func TestNegotiation(t *testing.T) {
 	h := startTold(t)
-	const (
-		resolution    = "application/did-resolution"
-		dereferencing = "application/did-url-dereferencing"
-	)
-	selected := liveDID + "?service=files"
-	located := selected + "&relativeRef=x"
-	part := liveDID + "%23key-1"
-	tests := map[string]struct {
-		identifier, accept string
-		status             int
-		want               string
-	}{
-		"the best of several":             {liveDID, "application/did+json;q=0.5, application/did;q=0.9, */*;q=0.1", 200, "application/did"},
-		"equals":                          {liveDID, "application/did+json, application/did-resolution", 200, resolution},
-		"what is more specific counts":    {liveDID, "*/*, application/did-resolution;q=0.1, application/*;q=0.2, application/did+json;q=0.3", 200, "application/did+json"},
-		"not that one":                    {liveDID, "*/*;q=0.5, application/did-resolution;q=0", 200, "application/did"},
-		"a profile is more specific":      {liveDID, `application/ld+json;q=0.1, application/ld+json;profile="https://w3id.org/did-resolution";q=0.9`, 200, ldResolution},
-		"a profile in other order":        {liveDID, `application/ld+json;q=0.9;profile="https://w3id.org/did-resolution", application/json;q=0.8`, 200, ldResolution},
-		"a profile that nobody knows":     {liveDID, `application/ld+json;profile="https://a.example/x,y", application/json;q=0.1`, 200, "application/json"},
-		"a browser":                       {liveDID, "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", 200, resolution},
-		"a program":                       {liveDID, "application/json, text/plain, */*", 200, resolution},
-		"other letters and blanks":        {liveDID, " Application/DID ; Q=1 ,", 200, "application/did"},
-		"a charset":                       {liveDID, "application/did+json; charset=utf-8", 200, "application/did+json"},
-		"the universal resolver's driver": {liveDID, "application/did-resolution,application/did", 200, resolution},
-		"its dereferencing":               {part, "application/did-url-dereferencing,*/*", 200, dereferencing},
-		"an empty header":                 {liveDID, " ", 200, resolution},
-
-		"an image":                  {liveDID, "image/png", 406, resolution},
-		"text":                      {liveDID, "text/*", 406, resolution},
-		"nothing at all":            {liveDID, "*/*;q=0", 406, resolution},
-		"an unknown representation": {liveDID, "application/x-unsupported-did-representation-99999", 406, resolution},
-		"addresses of no service":   {liveDID, "text/uri-list", 406, resolution},
-		"CBOR":                      {liveDID, "application/did+cbor", 406, resolution},
-
-		"no list":         {liveDID, "application/did,,;", 400, resolution},
-		"no type":         {liveDID, "application", 400, resolution},
-		"half a wildcard": {liveDID, "*/did", 400, resolution},
-		"a quality of 2":  {liveDID, "application/did;q=2", 400, resolution},
-		"a quality of x":  {liveDID, "application/did;q=x", 400, resolution},
-		"a long quality":  {liveDID, "application/did;q=0.1234", 400, resolution},
-		"not ASCII":       {liveDID, "application/did\xf0\x9f\x94\xa5", 400, resolution},
-
-		"a part":                       {part, "", 200, dereferencing},
-		"a part as a document":         {part, "application/did+ld+json", 200, "application/did+ld+json"},
-		"a part as a resolution":       {part, resolution, 406, dereferencing},
-		"a service":                    {selected, "", 200, dereferencing},
-		"a service as a document":      {selected, "application/did", 200, "application/did"},
-		"a service's address":          {selected, "text/uri-list", 303, ""},
-		"an address, if nothing else":  {selected, "text/uri-list;q=0.1, application/did;q=0.2", 200, "application/did"},
-		"a place at a service":         {located, "", 303, ""},
-		"a place for a browser":        {located, "text/html, */*;q=0.8", 303, ""},
-		"a place as a result":          {located, dereferencing, 303, ""},
-		"a place as a document":        {located, "application/did", 200, "application/did"},
-		"a place as an old result":     {located, ldDereferencing, 303, ""},
-		"a place at no service":        {liveDID + "?service=none&relativeRef=x", "", 404, "application/problem+json"},
-		"the address of no service":    {liveDID + "?service=none", "text/uri-list", 404, "application/problem+json"},
-		"no place, as a result":        {liveDID + "?service=none&relativeRef=x", dereferencing, 404, dereferencing},
-		"a place of a DID that is not": {noDID + "?service=files&relativeRef=x", "", 404, "application/problem+json"},
-		"a place of a DID that was":    {goneDID + "?service=files&relativeRef=x", "", 410, resolution},
-	}
-	for name, tt := range tests {
+	for name, tt := range negotiations {
 		t.Run(name, func(t *testing.T) {
 			r := h.look(tt.identifier, tt.accept)
 			if r.status != tt.status || r.media() != tt.want {
@@ -97,7 +98,7 @@ func TestNegotiation(t *testing.T) {
 		t.Errorf("got %s", r.media())
 	}
 	// What was asked wrongly is named first, whatever is acceptable.
-	if r := h.look("not-a-did", "image/png"); r.status != 400 || r.media() != resolution {
+	if r := h.look("not-a-did", "image/png"); r.status != 400 || r.media() != resolutionType {
 		t.Errorf("got %d %s", r.status, r.media())
 	}
 }

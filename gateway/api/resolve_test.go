@@ -189,48 +189,49 @@ func (r reply) parts(t *testing.T) (content, problem, metadata any) {
 	return map[string]any(r.json), nil, map[string]any{}
 }
 
+// kinds are identifiers of every kind, and every error.
+var kinds = map[string]struct {
+	identifier string
+	status     int
+	problem    string // empty: a document, or that it is gone
+	byDefault  string // the media type when any is welcome; empty: application/did-resolution
+}{
+	"a DID of the ledger":         {liveDID, 200, "", ""},
+	"a did:key":                   {keyDID, 200, "", ""},
+	"the current version":         {liveDID + "?versionId=3", 200, "", ""},
+	"a DID that is deactivated":   {goneDID, 410, "", ""},
+	"no DID":                      {"not-a-did", 400, "INVALID_DID", ""},
+	"no method-specific id":       {"did:example", 400, "INVALID_DID", ""},
+	"not the method's form":       {"did:killick:x", 400, "INVALID_DID", ""},
+	"no key":                      {"did:key:6Mk", 400, "INVALID_DID", ""},
+	"a DID URL that is none":      {"did:key:z6Mk%23a%23b", 400, "INVALID_DID_URL", dereferencingType},
+	"a parameter twice":           {liveDID + "?versionId=1&versionId=2", 400, "INVALID_DID_URL", dereferencingType},
+	"no time":                     {liveDID + "?versionTime=2025-10-07", 400, "INVALID_DID_URL", dereferencingType},
+	"an option's wrong value":     {url.QueryEscape(liveDID) + "?expandRelativeUrls=1", 400, "INVALID_OPTIONS", ""},
+	"a DID that nobody made":      {noDID, 404, "NOT_FOUND", ""},
+	"a DID of another ledger":     {did.String("other-0123456789abcdef", ledger.ID{1}), 404, "NOT_FOUND", ""},
+	"a version to come":           {liveDID + "?versionId=4", 404, "NOT_FOUND", ""},
+	"a path":                      {liveDID + "/path", 404, "NOT_FOUND", ""},
+	"a parameter without meaning": {liveDID + "?hl=x", 404, "NOT_FOUND", ""},
+	"an old version":              {liveDID + "?versionId=2", 501, "FEATURE_NOT_SUPPORTED", ""},
+	"an old time":                 {liveDID + "?versionTime=2025-10-07T14:30:00Z", 501, "FEATURE_NOT_SUPPORTED", ""},
+	"an option without meaning":   {url.QueryEscape(liveDID) + "?verificationRelationship=authentication", 501, "FEATURE_NOT_SUPPORTED", ""},
+	"an unknown method":           {"did:unsupported:123456789abcdefghi", 501, "METHOD_NOT_SUPPORTED", ""},
+	"did:web, which is off":       {"did:web:example.com", 501, "METHOD_NOT_SUPPORTED", ""},
+	"a ledger that is down":       {downDID, 500, "INTERNAL_ERROR", ""},
+	"a ledger that is broken":     {brokeDID, 500, "INTERNAL_ERROR", ""},
+}
+
 // Every media type meets every kind of DID and every error. DR-3: nothing may be
 // used again unasked.
 func TestMediaTypesAndErrors(t *testing.T) {
 	h := startTold(t)
-	const dereferencing = "application/did-url-dereferencing"
-	cases := map[string]struct {
-		identifier string
-		status     int
-		problem    string // empty: a document, or that it is gone
-		byDefault  string // the media type when any is welcome; empty: application/did-resolution
-	}{
-		"a DID of the ledger":         {liveDID, 200, "", ""},
-		"a did:key":                   {keyDID, 200, "", ""},
-		"the current version":         {liveDID + "?versionId=3", 200, "", ""},
-		"a DID that is deactivated":   {goneDID, 410, "", ""},
-		"no DID":                      {"not-a-did", 400, "INVALID_DID", ""},
-		"no method-specific id":       {"did:example", 400, "INVALID_DID", ""},
-		"not the method's form":       {"did:killick:x", 400, "INVALID_DID", ""},
-		"no key":                      {"did:key:6Mk", 400, "INVALID_DID", ""},
-		"a DID URL that is none":      {"did:key:z6Mk%23a%23b", 400, "INVALID_DID_URL", dereferencing},
-		"a parameter twice":           {liveDID + "?versionId=1&versionId=2", 400, "INVALID_DID_URL", dereferencing},
-		"no time":                     {liveDID + "?versionTime=2025-10-07", 400, "INVALID_DID_URL", dereferencing},
-		"an option's wrong value":     {url.QueryEscape(liveDID) + "?expandRelativeUrls=1", 400, "INVALID_OPTIONS", ""},
-		"a DID that nobody made":      {noDID, 404, "NOT_FOUND", ""},
-		"a DID of another ledger":     {did.String("other-0123456789abcdef", ledger.ID{1}), 404, "NOT_FOUND", ""},
-		"a version to come":           {liveDID + "?versionId=4", 404, "NOT_FOUND", ""},
-		"a path":                      {liveDID + "/path", 404, "NOT_FOUND", ""},
-		"a parameter without meaning": {liveDID + "?hl=x", 404, "NOT_FOUND", ""},
-		"an old version":              {liveDID + "?versionId=2", 501, "FEATURE_NOT_SUPPORTED", ""},
-		"an old time":                 {liveDID + "?versionTime=2025-10-07T14:30:00Z", 501, "FEATURE_NOT_SUPPORTED", ""},
-		"an option without meaning":   {url.QueryEscape(liveDID) + "?verificationRelationship=authentication", 501, "FEATURE_NOT_SUPPORTED", ""},
-		"an unknown method":           {"did:unsupported:123456789abcdefghi", 501, "METHOD_NOT_SUPPORTED", ""},
-		"did:web, which is off":       {"did:web:example.com", 501, "METHOD_NOT_SUPPORTED", ""},
-		"a ledger that is down":       {downDID, 500, "INTERNAL_ERROR", ""},
-		"a ledger that is broken":     {brokeDID, 500, "INTERNAL_ERROR", ""},
-	}
-	for name, tt := range cases {
+	for name, tt := range kinds {
 		for _, m := range mediaTypes {
 			t.Run(name+" as "+m.accept, func(t *testing.T) {
 				r := h.look(tt.identifier, m.accept)
 				want := m.want
-				result := strings.HasPrefix(want, "application/did-resolution") || strings.HasPrefix(want, dereferencing) || strings.Contains(want, "profile")
+				result := strings.HasPrefix(want, "application/did-resolution") || strings.HasPrefix(want, dereferencingType) || strings.Contains(want, "profile")
 				switch {
 				case tt.problem != "" && !result:
 					want = "application/problem+json"
