@@ -90,9 +90,9 @@ func (s *Server) serveIdentifier(w http.ResponseWriter, r *http.Request) {
 		if as = offered[0]; as == mediaURIs {
 			as = mediaDereferencing
 		}
-	}
-	if err == nil && unacceptable != nil {
-		err = unacceptable
+		if err == nil {
+			err = unacceptable
+		}
 	}
 	if err == nil {
 		err = s.answerIdentifier(w, r, q, as)
