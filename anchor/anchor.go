@@ -230,6 +230,7 @@ func (a *anchor) run(ctx context.Context) error {
 	start("epochs", a.loop("epochs", newEpochs(a).step, second, nil))
 	start("posts", a.loop("posts", newPoster(a).step, second, nil))
 	start("programs", a.loop("programs", newPrograms(a).step, second, nil))
+	start("decisions", a.loop("decisions", newDecided(a).step, second, nil))
 	start("sweep", a.loop("sweep", newSweeper(a).step, func() time.Duration { return 5 * time.Second }, nil))
 	for _, id := range slices.Sorted(maps.Keys(a.chains)) {
 		w := &watch{anchor: a, chain: a.chains[id]}

@@ -6,22 +6,8 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/chaincode/govern"
-	mem "github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 )
-
-// approve has an organisation's admin approve a program.
-func (w *world) approve(msp, program string) {
-	w.t.Helper()
-	arg, err := canon.Marshal(govern.Approve{Program: program})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.invokeAs(mem.Caller{MSP: msp, Role: "admin"}, "govern:Approve", [][]byte{arg}); err != nil {
-		w.t.Fatal(err)
-	}
-}
 
 // Every anchor names the organisation whose service runs another program than the
 // ledger has, until it does, through an upgrade of all.
@@ -60,9 +46,7 @@ func TestProgramAlarms(t *testing.T) {
 	w.silent, w.running["Org2MSP"] = "", ""
 	alarms("without a word", "Org2MSP does not say")
 	delete(w.running, "Org2MSP")
-	for _, org := range []string{"Org1MSP", "Org2MSP", "Org4MSP"} {
-		w.approve(org, next)
-	}
+	w.decide("program", `"`+next+`"`)
 	w.running["Org1MSP"] = next
 	alarms("in an upgrade", "Org2MSP to be upgraded", "Org3MSP to be upgraded", "Org4MSP to be upgraded")
 	for _, m := range w.members {

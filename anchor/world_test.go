@@ -148,7 +148,7 @@ func (m *fakeMember) start() {
 	}
 	a.now = func() time.Time { return m.w.now }
 	m.anchor = a
-	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step, newSweeper(a).step, newPrograms(a).step}
+	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step, newSweeper(a).step, newPrograms(a).step, newDecided(a).step}
 	for _, c := range chains {
 		m.loops = append(m.loops, (&watch{anchor: a, chain: c}).step)
 	}

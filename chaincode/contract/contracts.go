@@ -30,7 +30,7 @@ func contracts() []contractapi.ContractInterface {
 	}
 	return []contractapi.ContractInterface{
 		&operations{named("ops", "Signed operations, alone and in batches")},
-		&governance{named("govern", "Chaincode programs that the members approve")},
+		&governance{named("govern", "What the members decide, and the chaincode program")},
 		&identities{named("did", "Decentralised identifiers")},
 		&records{named("record", "Records of users' data")},
 		&credentials{named("credential", "Schemas and credentials")},
@@ -52,8 +52,14 @@ func (*operations) Operation(ctx *Context) (string, error) { return run(ctx) }
 
 type governance struct{ contractapi.Contract }
 
-func (*governance) Approve(ctx *Context) (string, error) { return run(ctx) }
-func (*governance) Program(ctx *Context) (string, error) { return run(ctx) }
+func (*governance) Propose(ctx *Context) (string, error)   { return run(ctx) }
+func (*governance) Approve(ctx *Context) (string, error)   { return run(ctx) }
+func (*governance) Withdraw(ctx *Context) (string, error)  { return run(ctx) }
+func (*governance) Enact(ctx *Context) (string, error)     { return run(ctx) }
+func (*governance) Proposal(ctx *Context) (string, error)  { return run(ctx) }
+func (*governance) Proposals(ctx *Context) (string, error) { return run(ctx) }
+func (*governance) History(ctx *Context) (string, error)   { return run(ctx) }
+func (*governance) Program(ctx *Context) (string, error)   { return run(ctx) }
 
 type identities struct{ contractapi.Contract }
 

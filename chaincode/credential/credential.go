@@ -116,7 +116,7 @@ func (i *Issue) Keys(call ledger.Call) []string {
 // Apply stores the credential under the reference of the operation.
 // Errors: fault.NotAccredited, fault.NotFound for an unknown schema.
 func (i *Issue) Apply(tx *ledger.Tx, call ledger.Call) error {
-	if err := govern.CheckIssuer(tx, call.Network, call.Actor); err != nil {
+	if err := govern.CheckSchema(tx, call.Network, call.Actor, i.Schema); err != nil {
 		return err
 	}
 	known, err := tx.Has(SchemaKey(i.Schema))

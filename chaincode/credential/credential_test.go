@@ -74,3 +74,56 @@ func TestLifeOfACredential(t *testing.T) {
 		t.Errorf("%+v", result)
 	}
 }
+
+// GV-6: an accreditation that is withdrawn, or narrowed, stops new credentials and
+// leaves those that were issued as they are; their issuer can still revoke them.
+func TestWithdrawnAccreditation(t *testing.T) {
+	issuer, other := opstest.NewUser("issuer"), opstest.NewUser("other")
+	w := opstest.New(t, issuer, other)
+	w.Create(issuer)
+	w.Create(other)
+	digest := canon.Hex(opstest.Seed("digest"))
+	issue := func(schema ledger.Reference) *ops.CredentialIssue {
+		return &ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidFrom: 5, ValidUntil: 10, Evidence: "oracle"}
+	}
+	expect := func(u *opstest.User, body ops.Body, code fault.Code) {
+		t.Helper()
+		item, _ := w.Sign(u, body, "")
+		if got := w.Batch(item); fault.Code(got[0]) != code {
+			t.Errorf("%T: %v, want %v", body, fault.Code(got[0]), code)
+		}
+	}
+	read := func(ref ledger.Reference) (v credential.View) {
+		w.Read("credential:Read", ref.String(), &v)
+		return v
+	}
+	schema := w.Do(issuer, &ops.CredentialSchema{Name: "kyc", Digest: digest}, "")
+	second := w.Do(issuer, &ops.CredentialSchema{Name: "kyc2", Digest: digest}, "")
+	old := w.Do(issuer, issue(schema), "")
+	before := read(old)
+
+	subject := "issuer/" + issuer.ID.String()
+	w.Decide(subject, `{"schemas":["`+second.String()+`"]}`)
+	expect(issuer, issue(schema), fault.NotAccredited)
+	w.Do(issuer, issue(second), "")
+	w.Do(issuer, &ops.CredentialSchema{Name: "kyc3", Digest: digest}, "")
+
+	w.Decide(subject, `{"schemas":[]}`)
+	expect(issuer, issue(second), fault.NotAccredited)
+	w.Do(issuer, &ops.CredentialSchema{Name: "kyc4", Digest: digest}, "") // it waits for an accreditation
+
+	w.Decide(subject, `{}`)
+	expect(issuer, issue(second), fault.NotAccredited)
+	expect(issuer, &ops.CredentialSchema{Name: "kyc5", Digest: digest}, fault.NotAccredited)
+	w.Do(other, issue(schema), "") // somebody else's accreditation, and the schema, stay
+
+	if got := read(old); got != before || got.Status != credential.Active {
+		t.Errorf("the old credential is %+v, was %+v", got, before)
+	}
+	w.Do(issuer, &ops.CredentialRevoke{Credential: old.String()}, before.Hash)
+	if got := read(old); got.Status != credential.Revoked {
+		t.Errorf("%+v", got)
+	}
+	w.Decide(subject, `{"schemas":["*"]}`)
+	w.Do(issuer, issue(schema), "")
+}

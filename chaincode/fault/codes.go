@@ -6,8 +6,8 @@ type Code uint8
 
 // The codes. 1 to 21, MissingPrior and UnexpectedPrior are found before an
 // operation's signature is known to be good and leave no result behind; the
-// others of 30 to 59 are refusals of a valid operation; 60 to 69 concern the
-// transaction; 100 and above come from services.
+// others of 30 to 59 are refusals of a valid operation, of which Stopped leaves
+// none either; 60 to 69 concern the transaction; 100 and above come from services.
 const (
 	OK                 Code = 0
 	Malformed          Code = 1
@@ -52,6 +52,8 @@ const (
 	NoQuorum           Code = 48
 	AlreadyDone        Code = 49
 	Batched            Code = 50
+	Closed             Code = 58
+	Stopped            Code = 59
 	NotInitialised     Code = 60
 	AlreadyInitialised Code = 61
 	ClockSkew          Code = 62
@@ -111,13 +113,15 @@ var table = map[Code]entry{
 	InsufficientFunds:  {"insufficient_funds", 409, "FailedPrecondition", "Fund the account, or pay less."},
 	Overflow:           {"overflow", 400, "OutOfRange", "Use smaller amounts."},
 	NotMember:          {"not_member", 403, "PermissionDenied", "Act as a member organisation that may do this."},
-	NotDue:             {"not_due", 409, "FailedPrecondition", "Wait until the epoch is over."},
+	NotDue:             {"not_due", 409, "FailedPrecondition", "Wait until it is due."},
 	AssetUnknown:       {"asset_unknown", 400, "InvalidArgument", "Use an asset of this ledger; GET /v1/network lists them."},
 	VaultUnknown:       {"vault_unknown", 400, "InvalidArgument", "Use a vault of this ledger."},
 	NotGrowing:         {"not_growing", 409, "FailedPrecondition", "Propose a checkpoint that is larger and later than the head."},
-	NoQuorum:           {"no_quorum", 409, "FailedPrecondition", "Name as many members that have signed as the ledger asks for."},
+	NoQuorum:           {"no_quorum", 409, "FailedPrecondition", "Name as many members that have signed or approved as the ledger asks for."},
 	AlreadyDone:        {"already_done", 409, "AlreadyExists", "It is done already; nothing changed."},
 	Batched:            {"batched", 400, "InvalidArgument", "Send this as a single transaction of an organisation; batches refuse it."},
+	Closed:             {"closed", 409, "FailedPrecondition", "The proposal was enacted or has expired; propose anew what is still wanted."},
+	Stopped:            {"stopped", 503, "FailedPrecondition", "The consortium has stopped this; send it again, as it is, when the stop is lifted."},
 	NotInitialised:     {"not_initialised", 503, "FailedPrecondition", "Initialise the ledger with ops:Init."},
 	AlreadyInitialised: {"already_initialised", 409, "AlreadyExists", "The ledger is initialised; nothing changed."},
 	ClockSkew:          {"clock_skew", 400, "FailedPrecondition", "Set the clock of the submitting gateway; it differs from the endorser's by more than five minutes."},

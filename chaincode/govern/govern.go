@@ -1,9 +1,12 @@
 // Package govern keeps what the consortium decides: the network's name, its
 // member organisations and how many of them make a quorum, assets, vaults,
-// treasuries, accreditations and parameters. Initialisation sets all of it,
-// once. The package is pure.
+// treasuries, accreditations, parameters, the chaincode program and what is
+// stopped. Initialisation sets all of it; most of it changes later by proposals
+// that K members approve (docs/formats/govern.md). What is in force stands in
+// network, role/ and program/, so whoever obeys it reads no proposal. Times are
+// seconds of the checkpoints' clock. The package is pure.
 //
-// State (docs/formats/state.md): network, role/issuer/<did id>, program/.
+// State (docs/formats/state.md): network, role/, program/, govern/.
 package govern
 
 import (
@@ -16,7 +19,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
@@ -28,7 +30,8 @@ const Rules = 1
 // NetworkKey is the state key of the Network.
 const NetworkKey = "network"
 
-// Network is what initialisation fixed, in the order of docs/formats/state.md.
+// Network is what is in force for the whole ledger, in the order of
+// docs/formats/state.md.
 type Network struct {
 	Name             string   `json:"network"`
 	Log              string   `json:"log"`
@@ -41,6 +44,7 @@ type Network struct {
 	Assets           []string `json:"assets"`
 	EpochSeconds     uint64   `json:"epochSeconds"`
 	HeartbeatSeconds uint64   `json:"heartbeatSeconds"`
+	Stopped          []string `json:"stopped"` // domains, in the order of Domains
 }
 
 // Member is one organisation. Cosign is the note verifier key of its Ed25519
@@ -101,6 +105,15 @@ func (n *Network) CallingMember(tx *ledger.Tx) (Member, error) {
 }
 
 func mayAct(c ledger.Caller) bool { return c.Role == "admin" || c.Role == "client" }
+
+// decidingMember returns the member for which an admin submitted the transaction.
+// Errors: fault.NotMember.
+func (n *Network) decidingMember(tx *ledger.Tx) (Member, error) {
+	if role := tx.Caller().Role; role != "admin" {
+		return Member{}, fault.New(fault.NotMember, "role %.40q may not decide for its organisation: an admin does", role)
+	}
+	return n.CallingMember(tx)
+}
 
 // CheckAsset refuses an asset that the ledger does not have.
 // Errors: fault.AssetUnknown.
@@ -186,22 +199,4 @@ func (m Member) CosignKey(network string) ([32]byte, error) {
 		return bad("the key id does not match the key")
 	}
 	return [32]byte(raw[1:]), nil
-}
-
-// IssuerKey returns the state key of an issuer's accreditation.
-func IssuerKey(id ledger.ID) string { return issuerPrefix + id.String() }
-
-const issuerPrefix = "role/issuer/"
-
-// CheckIssuer refuses a DID that is not an accredited issuer.
-// Errors: fault.NotAccredited.
-func CheckIssuer(tx *ledger.Tx, network string, id ledger.ID) error {
-	ok, err := tx.Has(IssuerKey(id))
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return fault.New(fault.NotAccredited, "%s is not an accredited issuer", did.String(network, id))
-	}
-	return nil
 }

@@ -12,10 +12,10 @@ import (
 
 // Limits of a network.
 const (
-	maxMembers = 31 // contracts take at most 31 signers
-	maxIssuers = 256
-	maxVaults  = 16
-	maxAssets  = 64
+	maxMembers    = 31   // contracts take at most 31 signers
+	maxAccredited = 1000 // DIDs in each role; ops:Network answers all issuers
+	maxVaults     = 16
+	maxAssets     = 64
 )
 
 // Init is the request of ops:Init.
@@ -47,7 +47,7 @@ func (i *Init) Apply(tx *ledger.Tx) error {
 	}
 	n := &Network{
 		Name: i.Network, Log: i.Log, Rules: i.Rules, SetVersion: 1, Members: i.Members, K: i.K, Vaults: i.Vaults,
-		Treasuries: i.Treasuries, Assets: i.Assets, EpochSeconds: i.EpochSeconds, HeartbeatSeconds: i.HeartbeatSeconds,
+		Treasuries: i.Treasuries, Assets: i.Assets, EpochSeconds: i.EpochSeconds, HeartbeatSeconds: i.HeartbeatSeconds, Stopped: []string{},
 	}
 	if err := n.check(); err != nil {
 		return err
@@ -58,40 +58,22 @@ func (i *Init) Apply(tx *ledger.Tx) error {
 	if err := checkProgram(i.Program); err != nil {
 		return err
 	}
-	if len(i.Issuers) > maxIssuers {
-		return fault.New(fault.InvalidValue, "%d issuers, at most %d are allowed", len(i.Issuers), maxIssuers)
+	if len(i.Issuers) > maxAccredited {
+		return fault.New(fault.InvalidValue, "%d issuers, at most %d are allowed", len(i.Issuers), maxAccredited)
 	}
 	for _, issuer := range i.Issuers {
 		id, err := did.ParseOn(n.Name, issuer)
 		if err != nil {
 			return err
 		}
-		if err := putJSON(tx, IssuerKey(id), Accreditation{issuer}); err != nil {
+		if err := putJSON(tx, IssuerKey(id), Issuer{issuer, []string{AnySchema}}); err != nil {
 			return err
 		}
 	}
-	if err := accept(tx, Program{Digest: i.Program, Approvals: []string{tx.Caller().MSP}}, 1); err != nil {
+	if err := accept(tx, Program{i.Program, 1}); err != nil {
 		return err
 	}
 	return putJSON(tx, NetworkKey, n)
-}
-
-// Accreditation is the stored right of a DID to issue credentials.
-type Accreditation struct {
-	DID string `json:"did"`
-}
-
-// Issuers returns the accredited issuers in the order of their ids.
-func Issuers(tx *ledger.Tx, network string) ([]string, error) {
-	issuers := []string{}
-	entries, err := tx.Prefix(issuerPrefix, "", maxIssuers)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		issuers = append(issuers, "did:killick:"+network+":"+strings.TrimPrefix(e.Key, issuerPrefix))
-	}
-	return issuers, nil
 }
 
 func (n *Network) check() error {
@@ -111,6 +93,9 @@ func (n *Network) check() error {
 		return err
 	}
 	if err := n.checkAssets(); err != nil {
+		return err
+	}
+	if err := n.checkStopped(); err != nil {
 		return err
 	}
 	return n.checkVaults()

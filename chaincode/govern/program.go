@@ -2,7 +2,6 @@ package govern
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -25,61 +24,19 @@ type Current struct {
 	Digest string `json:"digest"`
 }
 
-// Program is a chaincode program that members have approved: SHA-256 of its file
-// in hex, when it was accepted last (0 is never) and by whom, and the approvals
-// since then.
+// Program is a chaincode program that was the current one at some time: SHA-256 of
+// its file in hex, and the number of its last acceptance.
 type Program struct {
-	Digest    string   `json:"digest"`
-	Number    uint64   `json:"number"`
-	By        []string `json:"by"`
-	Approvals []string `json:"approvals"`
+	Digest string `json:"digest"`
+	Number uint64 `json:"number"`
 }
 
-// Approve is the request of govern:Approve.
-type Approve struct {
-	Program string `json:"program"`
-}
-
-// Apply counts the calling organisation's approval of a program. The K-th makes it
-// the current one. One that was accepted before can come back in the same way.
-// Errors: fault.NotMember unless the caller is an admin of a member,
-// fault.InvalidValue, fault.AlreadyDone.
-func (a *Approve) Apply(tx *ledger.Tx, n *Network) error {
-	member, err := n.CallingMember(tx)
-	if err != nil {
-		return err
-	}
-	if tx.Caller().Role != "admin" {
-		return fault.New(fault.NotMember, "only an admin approves a program")
-	}
-	if err := checkProgram(a.Program); err != nil {
-		return err
-	}
-	current, err := CurrentProgram(tx)
-	if err != nil {
-		return err
-	}
-	p, err := readProgram(tx, a.Program)
-	if err != nil {
-		return err
-	}
-	if current.Digest == a.Program || slices.Contains(p.Approvals, member.MSP) {
-		return fault.New(fault.AlreadyDone, "%s is the current program, or approved by %s", a.Program, member.MSP)
-	}
-	p.Approvals = append(p.Approvals, member.MSP)
-	if len(p.Approvals) < n.K {
-		return putJSON(tx, ProgramKey(a.Program), p)
-	}
-	return accept(tx, p, current.Number+1)
-}
-
-// accept makes a program the current one by those who have approved it.
-func accept(tx *ledger.Tx, p Program, number uint64) error {
-	p.Number, p.By, p.Approvals = number, p.Approvals, []string{}
+// accept makes a program the current one.
+func accept(tx *ledger.Tx, p Program) error {
 	if err := putJSON(tx, ProgramKey(p.Digest), p); err != nil {
 		return err
 	}
-	return putJSON(tx, CurrentProgramKey, Current{number, p.Digest})
+	return putJSON(tx, CurrentProgramKey, Current{p.Number, p.Digest})
 }
 
 func checkProgram(digest string) error {
@@ -93,11 +50,6 @@ func checkProgram(digest string) error {
 func CurrentProgram(tx *ledger.Tx) (c Current, err error) {
 	err = readJSON(tx, CurrentProgramKey, &c)
 	return c, err
-}
-
-func readProgram(tx *ledger.Tx, digest string) (Program, error) {
-	p := Program{Digest: digest, By: []string{}, Approvals: []string{}}
-	return p, readJSON(tx, ProgramKey(digest), &p)
 }
 
 // ProgramView is the answer of govern:Program.
@@ -143,10 +95,14 @@ func readJSON(tx *ledger.Tx, key string, v any) error {
 	if value == nil || err != nil {
 		return err
 	}
-	if err := json.Unmarshal(value, v, json.RejectUnknownMembers(true)); err != nil {
+	if err := decodeStored(value, v); err != nil {
 		return fmt.Errorf("stored %s: %w", key, err)
 	}
 	return nil
+}
+
+func decodeStored(value []byte, v any) error {
+	return json.Unmarshal(value, v, json.RejectUnknownMembers(true))
 }
 
 func putJSON(tx *ledger.Tx, key string, v any) error {

@@ -42,7 +42,7 @@ func LookupFunction(name string) (Function, error) {
 
 // Invoke runs a function. The caller flushes the transaction when the function
 // writes and there was no error. Errors: fault.UnknownFunction,
-// fault.WrongArguments, and those of the function.
+// fault.WrongArguments, fault.Stopped, and those of the function.
 func (e *Engine) Invoke(tx *ledger.Tx, name string, args [][]byte) ([]byte, error) {
 	f, err := LookupFunction(name)
 	if err != nil {
@@ -54,6 +54,9 @@ func (e *Engine) Invoke(tx *ledger.Tx, name string, args [][]byte) ([]byte, erro
 	var arg []byte
 	if f.Args == 1 {
 		arg = args[0]
+	}
+	if err := f.checkRunning(tx); err != nil {
+		return nil, err
 	}
 	answer, err := f.run(e, tx, arg)
 	if err != nil {
@@ -76,13 +79,25 @@ var functions = []Function{
 	{Name: "ops:Explain", Args: 1, run: (*Engine).explain},
 	{Name: "ops:Network", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
 		issuers, err := govern.Issuers(tx, n.Name)
-		return NetworkView{*n, issuers}, err
+		if err != nil {
+			return nil, err
+		}
+		verifiers, err := govern.Verifiers(tx)
+		return NetworkView{*n, issuers, verifiers}, err
 	})},
 	{Name: "ops:Operation", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
 		return lookup(tx, n, string(ref))
 	})},
 
-	{Name: "govern:Approve", Args: 1, Writes: true, Organisation: true, run: request([]string{"program"}, (*govern.Approve).Apply)},
+	{Name: "govern:Propose", Args: 1, Writes: true, Organisation: true,
+		run: timed([]string{"subject", "prior", "value", "at", "expires"}, (*govern.Propose).Apply)},
+	{Name: "govern:Approve", Args: 1, Writes: true, Organisation: true, run: decide((*govern.Approve).Apply)},
+	{Name: "govern:Withdraw", Args: 1, Writes: true, Organisation: true, run: decide((*govern.Withdraw).Apply)},
+	{Name: "govern:Enact", Args: 1, Writes: true, Organisation: true,
+		run: timed([]string{"proposal", "approvals"}, (*govern.Enact).Apply)},
+	{Name: "govern:Proposal", Args: 1, run: timed([]string{"proposal"}, (*govern.ProposalQuery).Answer)},
+	{Name: "govern:Proposals", Args: 1, run: timed(nil, (*govern.ProposalsQuery).Answer)},
+	{Name: "govern:History", Args: 1, run: query([]string{"subject"}, (*govern.HistoryQuery).Answer)},
 	{Name: "govern:Program", run: func(e *Engine, tx *ledger.Tx, _ []byte) (any, error) {
 		return govern.AnswerProgram(tx, e.Program)
 	}},
@@ -158,7 +173,8 @@ func init() {
 // NetworkView is the answer of ops:Network.
 type NetworkView struct {
 	govern.Network
-	Issuers []string `json:"issuers"`
+	Issuers   []string          `json:"issuers"`
+	Verifiers []govern.Verifier `json:"verifiers"`
 }
 
 // AtQuery is the request of checkpoint:At.
@@ -224,6 +240,30 @@ func query[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Networ
 func request[R any](fields []string, apply func(*R, *ledger.Tx, *govern.Network) error) func(*Engine, *ledger.Tx, []byte) (any, error) {
 	return query(fields, func(r *R, tx *ledger.Tx, n *govern.Network) (done, error) {
 		return done{true}, apply(r, tx, n)
+	})
+}
+
+// timed makes a function of one that takes a strict JSON object with the named
+// members and looks at the time of the newest checkpoint, 0 before the first.
+func timed[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Network, uint64) (A, error)) func(*Engine, *ledger.Tx, []byte) (any, error) {
+	return query(fields, func(q *Q, tx *ledger.Tx, n *govern.Network) (answered A, err error) {
+		head, err := checkpoint.Head(tx)
+		if err != nil {
+			return answered, err
+		}
+		var now uint64
+		if head != nil {
+			now = head.Time
+		}
+		return answer(q, tx, n, now)
+	})
+}
+
+// decide makes a function of one by which an organisation changes its approval of a
+// proposal.
+func decide[R any](apply func(*R, *ledger.Tx, *govern.Network, uint64) error) func(*Engine, *ledger.Tx, []byte) (any, error) {
+	return timed([]string{"proposal"}, func(r *R, tx *ledger.Tx, n *govern.Network, now uint64) (done, error) {
+		return done{true}, apply(r, tx, n, now)
 	})
 }
 

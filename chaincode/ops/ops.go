@@ -59,6 +59,8 @@ type kind struct {
 	fields []string
 	body   func() Body
 	apply  func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
+
+	stoppedBy string // domain whose stop refuses it, filled in from the name
 }
 
 // kinds is the table of docs/formats/operation.md section 4.
@@ -118,6 +120,7 @@ func init() {
 	for _, k := range kinds {
 		kindByName[k.name], kindByNumber[k.number] = k, k
 		kindByBody[reflect.TypeOf(k.body())] = k
+		k.stoppedBy = stoppedBy(k.name)
 	}
 }
 

@@ -49,4 +49,6 @@ func RunSteps(ctx context.Context, steps []Step, parts Part, out io.Writer) erro
 	return runSteps(ctx, in, parts, out)
 }
 
-func SameFounding(wanted, founded []byte) error { return sameFounding(wanted, founded) }
+func SameFounding(wanted, founded, history []byte) error {
+	return sameFounding(wanted, founded, history)
+}

@@ -48,12 +48,17 @@ func (c *Cluster) initLedger(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return sameFounding(founding, founded)
+	history, err := client.Evaluate(ctx, "govern:History", []byte(`{"subject":"treasuries"}`))
+	if err != nil {
+		return err
+	}
+	return sameFounding(founding, founded, history)
 }
 
 // sameFounding compares who decides on a ledger and who may make money there with
-// what the configuration says.
-func sameFounding(wanted, founded []byte) error {
+// what the configuration says. Of the treasuries it takes what the ledger was founded
+// with: by the history, the members may have decided otherwise since.
+func sameFounding(wanted, founded, history []byte) error {
 	type founding struct {
 		Network, Log string
 		Members      []member
@@ -61,9 +66,17 @@ func sameFounding(wanted, founded []byte) error {
 		Treasuries   []string
 	}
 	var want, is founding
-	if err := errors.Join(json.Unmarshal(wanted, &want), json.Unmarshal(founded, &is)); err != nil {
+	var treasuries struct {
+		Changes []struct{ Value []string }
+	}
+	err := errors.Join(json.Unmarshal(wanted, &want), json.Unmarshal(founded, &is), json.Unmarshal(history, &treasuries))
+	if err != nil {
 		return fmt.Errorf("ledger's network: %w", err)
 	}
+	if len(treasuries.Changes) == 0 {
+		return errors.New("ledger's network: treasuries have no history")
+	}
+	is.Treasuries = treasuries.Changes[0].Value
 	if !reflect.DeepEqual(want, is) {
 		return fmt.Errorf("the ledger was founded with another network, log, members, quorum or treasuries than the configuration has: %+v, want %+v", is, want)
 	}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+)
+
+const (
+	// decidedEvery is how often a member looks for proposals that can be enacted.
+	decidedEvery = 5 * time.Second
+	// decidedTurn is how long each member waits for the one before it to enact one.
+	decidedTurn = 5 * time.Second
+)
+
+// decided has proposals enacted that K members have approved and whose time has
+// come. The ledger decides which; whoever asks makes no difference. Its fields are
+// memory only.
+type decided struct {
+	*anchor
+	look  time.Time
+	since map[string]time.Time // when a proposal was first seen to be ready
+}
+
+func newDecided(a *anchor) *decided { return &decided{anchor: a, since: map[string]time.Time{}} }
+
+// proposal is what matters here of a proposal on the ledger.
+type proposal struct {
+	Reference string   `json:"reference"`
+	Status    string   `json:"status"`
+	At        uint64   `json:"at"`
+	Approvals []string `json:"approvals"`
+}
+
+// step enacts what is ready when it is this member's turn.
+func (d *decided) step(ctx context.Context) error {
+	now := d.now()
+	if now.Before(d.look) {
+		return nil
+	}
+	if _, ok, err := d.index.state(ctx, "network"); err != nil || !ok {
+		return err
+	}
+	ready, err := d.ready(ctx)
+	if err != nil {
+		return err
+	}
+	d.look = now.Add(decidedEvery)
+	since := map[string]time.Time{}
+	for _, p := range ready {
+		first, ok := d.since[p.Reference]
+		if !ok {
+			first = now
+		}
+		since[p.Reference] = first
+	}
+	d.since = since // those that are no longer ready are forgotten
+	var errs []error
+	for _, p := range ready {
+		if !now.Before(since[p.Reference].Add(d.rank(p.At) * decidedTurn)) {
+			errs = append(errs, d.enact(ctx, p))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ready returns the proposals that can be enacted now.
+func (d *decided) ready(ctx context.Context) ([]proposal, error) {
+	var ready []proposal
+	for question := []byte("{}"); ; {
+		answer, err := d.ledger.Evaluate(ctx, d.cfg.Organisation, "govern:Proposals", question)
+		if err != nil {
+			return nil, fmt.Errorf("ask for proposals: %w", err)
+		}
+		var page []proposal
+		if err := json.Unmarshal(answer, &page); err != nil {
+			return nil, fmt.Errorf("answer of govern:Proposals: %w", err)
+		}
+		if len(page) == 0 {
+			return ready, nil
+		}
+		for _, p := range page {
+			if p.Status == "ready" {
+				ready = append(ready, p)
+			}
+		}
+		if question, err = json.Marshal(map[string]string{"after": page[len(page)-1].Reference}); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// quorum picks k of those who approve, each member beginning with another one: who
+// takes an approval back at the last moment, again and again, holds up those alone
+// that count on it.
+func quorum(approvals []string, k, first int) []string {
+	var picked []string
+	n := len(approvals)
+	for i, msp := range approvals {
+		if (i-first%n+n)%n < k {
+			picked = append(picked, msp)
+		}
+	}
+	return picked
+}
+
+// enact puts a proposal in force. That it was decided otherwise meanwhile is no
+// error.
+func (d *decided) enact(ctx context.Context, p proposal) error {
+	_, err := d.execute(ctx, "govern:Enact", map[string]any{
+		"proposal": p.Reference, "approvals": quorum(p.Approvals, d.cfg.K, d.cfg.Index),
+	})
+	switch code := refusal(err); {
+	case err == nil:
+		slog.Info("proposal enacted", "proposal", p.Reference)
+	case overtaken(err), code == fault.Closed, code == fault.StalePrior, code == fault.NoQuorum:
+		slog.Info("proposal is no longer to be enacted", "proposal", p.Reference, "error", err)
+	default:
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,363 @@
+package govern_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+)
+
+func history(w *opstest.World, subject string) (v govern.HistoryView) {
+	w.Read("govern:History", govern.HistoryQuery{Subject: subject}, &v)
+	return v
+}
+
+func view(w *opstest.World, ref string) (v govern.ProposalView) {
+	w.Read("govern:Proposal", govern.ProposalQuery{Proposal: ref}, &v)
+	return v
+}
+
+// refused runs a function of an organisation that must be refused and write nothing.
+func refused(t *testing.T, w *opstest.World, caller ledger.Caller, code fault.Code, function string, request any) {
+	t.Helper()
+	before := w.Store.Clone().Entries()
+	if _, err := w.Invoke(caller, function, request); fault.Of(err) != code {
+		t.Errorf("%s by %s %s: %v, want %v", function, caller.Role, caller.MSP, err, code)
+	}
+	if diff := cmp.Diff(before, w.Store.Entries()); diff != "" {
+		t.Errorf("%s was refused and wrote:\n%s", function, diff)
+	}
+}
+
+// GV-2: a value comes in force with the approvals of K members, not before its time,
+// and never with fewer.
+func TestLifeOfAProposal(t *testing.T) {
+	w := opstest.New(t)
+	w.Checkpoint(1, opstest.Start)
+	request := w.Request("treasuries", `["Org2MSP", "Org3MSP"]`)
+	request.At = opstest.Start + 100
+	ref := w.Propose(w.Members[0], request)
+	refused(t, w, w.Members[0].Admin(), fault.AlreadyDone, "govern:Propose", request)
+	one := w.Members[0].MSP
+	enact := func(approvals ...string) govern.Enact { return govern.Enact{Proposal: ref, Approvals: approvals} }
+	approve := govern.Approve{Proposal: ref}
+
+	// One organisation counts once, however often it says so.
+	refused(t, w, w.Members[0].Admin(), fault.AlreadyDone, "govern:Approve", approve)
+	w.Must(w.Members[1].Admin(), "govern:Approve", approve)
+	refused(t, w, w.Members[1].Admin(), fault.AlreadyDone, "govern:Approve", approve)
+	w.Checkpoint(2, opstest.Start+100)
+	someone := w.Members[3].Caller()
+	refused(t, w, someone, fault.NoQuorum, "govern:Enact", enact(one, "Org2MSP"))
+	refused(t, w, someone, fault.NoQuorum, "govern:Enact", enact(one, "Org2MSP", "Org3MSP"))
+	refused(t, w, someone, fault.InvalidValue, "govern:Enact", enact(one, "Org2MSP", "Org2MSP"))
+	refused(t, w, someone, fault.InvalidValue, "govern:Enact", enact("Org2MSP", one, "Org3MSP"))
+	refused(t, w, someone, fault.NotMember, "govern:Enact", enact(one, "Org2MSP", "Org9MSP"))
+
+	// What was withdrawn does not count; it may be given again.
+	w.Must(w.Members[1].Admin(), "govern:Withdraw", govern.Withdraw{Proposal: ref})
+	refused(t, w, w.Members[1].Admin(), fault.NotFound, "govern:Withdraw", govern.Withdraw{Proposal: ref})
+	w.Must(w.Members[2].Admin(), "govern:Approve", approve)
+	w.Must(w.Members[3].Admin(), "govern:Approve", approve)
+	refused(t, w, someone, fault.NoQuorum, "govern:Enact", enact(one, "Org2MSP", "Org3MSP"))
+	if v := view(w, ref); v.Status != govern.Ready || !slices.Equal(v.Approvals, []string{one, "Org3MSP", "Org4MSP"}) {
+		t.Errorf("%+v", v)
+	}
+	before := history(w, "treasuries")
+	var c govern.Change
+	if err := json.Unmarshal(w.Must(someone, "govern:Enact", enact(one, "Org3MSP", "Org4MSP")), &c); err != nil {
+		t.Fatal(err)
+	}
+	want := govern.Change{
+		Subject: "treasuries", Number: 1, Value: jsontext.Value(`["Org2MSP","Org3MSP"]`), Proposal: ref, Time: opstest.Start + 100,
+		Approvals: []string{one, "Org3MSP", "Org4MSP"},
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+	h := history(w, "treasuries")
+	if diff := cmp.Diff([]govern.Change{before.Changes[0], want}, h.Changes); diff != "" || string(h.Value) != string(c.Value) || h.Version == before.Version {
+		t.Errorf("%s\n%+v", diff, h)
+	}
+	var n ops.NetworkView
+	if w.Read("ops:Network", nil, &n); !slices.Equal(n.Treasuries, []string{"Org2MSP", "Org3MSP"}) {
+		t.Errorf("treasuries %v", n.Treasuries)
+	}
+	for name, request := range map[string]any{"govern:Enact": enact(one, "Org3MSP", "Org4MSP"), "govern:Approve": approve, "govern:Withdraw": govern.Withdraw{Proposal: ref}} {
+		refused(t, w, w.Members[2].Admin(), fault.Closed, name, request)
+	}
+	if v := view(w, ref); v.Status != govern.Enacted || v.Number != 1 {
+		t.Errorf("%+v", v)
+	}
+	// Who funds is decided.
+	refused(t, w, w.Members[0].Caller(), fault.NotMember, "reward:Fund", `{"id":"","asset":"usd"}`)
+	refused(t, w, w.Members[1].Caller(), fault.InvalidValue, "reward:Fund", `{"id":"","asset":"usd"}`)
+}
+
+// GV-2: nothing is enacted before its time, nor decided after its end, by the
+// checkpoints' clock; what transactions claim does not matter.
+func TestTimesOfAProposal(t *testing.T) {
+	w := opstest.New(t)
+	someone := w.Members[3].Caller()
+	early := govern.Propose{Subject: "stopped", Prior: history(w, "stopped").Version, Value: jsontext.Value(`["reward"]`), Expires: opstest.Start + 50}
+	refused(t, w, w.Members[0].Admin(), fault.NotDue, "govern:Propose", early)
+	w.Checkpoint(1, opstest.Start)
+	request := w.Request("epochSeconds", "61")
+	request.At, request.Expires = opstest.Start+100, opstest.Start+200
+	ref := w.Propose(w.Members[0], request)
+	for _, m := range w.Members[1:3] {
+		w.Must(m.Admin(), "govern:Approve", govern.Approve{Proposal: ref})
+	}
+	enact := govern.Enact{Proposal: ref, Approvals: []string{"Org1MSP", "Org2MSP", "Org3MSP"}}
+	w.Checkpoint(2, opstest.Start+99)
+	w.Now = opstest.Start + 150
+	refused(t, w, someone, fault.NotDue, "govern:Enact", enact)
+	if v := view(w, ref); v.Status != govern.Open {
+		t.Errorf("%+v", v)
+	}
+	late := w.Clone(t)
+	late.Checkpoint(3, opstest.Start+200)
+	refused(t, late, someone, fault.Closed, "govern:Enact", enact)
+	refused(t, late, w.Members[3].Admin(), fault.Closed, "govern:Approve", govern.Approve{Proposal: ref})
+	refused(t, late, w.Members[0].Admin(), fault.Closed, "govern:Withdraw", govern.Withdraw{Proposal: ref})
+	if v := view(late, ref); v.Status != govern.Expired || len(v.Approvals) != 3 {
+		t.Errorf("%+v", v)
+	}
+	w.Checkpoint(3, opstest.Start+199)
+	w.Must(someone, "govern:Enact", enact)
+}
+
+// GV-3: a proposal is made in place of one version of its subject and of no other,
+// even one with the same value.
+func TestOvertakenProposals(t *testing.T) {
+	w := opstest.New(t)
+	first := w.Request("treasuries", `["Org2MSP"]`)
+	ref := w.Propose(w.Members[0], first)
+	other := w.Propose(w.Members[0], w.Request("heartbeatSeconds", "61"))
+	w.Decide("treasuries", `[]`)
+	w.Decide("treasuries", `["Org1MSP"]`) // as it was founded
+	for _, m := range w.Members[1:3] {
+		refused(t, w, m.Admin(), fault.StalePrior, "govern:Approve", govern.Approve{Proposal: ref})
+		w.Must(m.Admin(), "govern:Approve", govern.Approve{Proposal: other}) // another subject
+	}
+	refused(t, w, w.Members[0].Caller(), fault.StalePrior, "govern:Enact", govern.Enact{Proposal: ref, Approvals: []string{"Org1MSP", "Org2MSP", "Org3MSP"}})
+	refused(t, w, w.Members[2].Admin(), fault.StalePrior, "govern:Propose", first)
+	if v := view(w, ref); v.Status != govern.Overtaken {
+		t.Errorf("%+v", v)
+	}
+	w.Must(w.Members[3].Caller(), "govern:Enact", govern.Enact{Proposal: other, Approvals: []string{"Org1MSP", "Org2MSP", "Org3MSP"}})
+}
+
+func TestProposeRefuses(t *testing.T) {
+	w := opstest.New(t)
+	w.Checkpoint(1, opstest.Start)
+	u := opstest.NewUser("x")
+	admin := w.Members[0].Admin()
+	schema := ledger.Reference{Expiry: 1}.String()
+	for name, test := range map[string]struct {
+		caller         ledger.Caller
+		subject, value string
+		change         func(*govern.Propose)
+		code           fault.Code
+	}{
+		"a client":               {w.Members[0].Caller(), "stopped", `["did"]`, nil, fault.NotMember},
+		"a peer":                 {ledger.Caller{MSP: "Org1MSP", Role: "peer"}, "stopped", `["did"]`, nil, fault.NotMember},
+		"a stranger":             {ledger.Caller{MSP: "Org9MSP", Role: "admin"}, "stopped", `["did"]`, nil, fault.NotMember},
+		"nothing new":            {admin, "treasuries", ` [ "Org1MSP" ] `, nil, fault.AlreadyDone},
+		"other prior":            {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.Prior = strings.Repeat("0", 64) }, fault.StalePrior},
+		"over":                   {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.Expires = opstest.Start }, fault.InvalidValue},
+		"for ever":               {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.Expires += 90 * 86400 }, fault.InvalidValue},
+		"too late":               {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.At = p.Expires }, fault.InvalidValue},
+		"no such domain":         {admin, "stopped", `["ops"]`, nil, fault.InvalidValue},
+		"domain twice":           {admin, "stopped", `["did","did"]`, nil, fault.InvalidValue},
+		"domains in disorder":    {admin, "stopped", `["reward","did"]`, nil, fault.InvalidValue},
+		"null":                   {admin, "stopped", `null`, nil, fault.WrongType},
+		"a number":               {admin, "treasuries", `1`, nil, fault.WrongType},
+		"no member":              {admin, "treasuries", `["Org9MSP"]`, nil, fault.InvalidValue},
+		"member twice":           {admin, "treasuries", `["Org1MSP","Org1MSP"]`, nil, fault.InvalidValue},
+		"asset taken away":       {admin, "assets", `["usd"]`, nil, fault.InvalidValue},
+		"assets in other order":  {admin, "assets", `["pts","usd","eur"]`, nil, fault.InvalidValue},
+		"asset twice":            {admin, "assets", `["usd","pts","pts"]`, nil, fault.InvalidValue},
+		"asset with a slash":     {admin, "assets", `["usd","pts","a/b"]`, nil, fault.InvalidValue},
+		"no epoch":               {admin, "epochSeconds", `0`, nil, fault.InvalidValue},
+		"epoch in words":         {admin, "epochSeconds", `"60"`, nil, fault.WrongType},
+		"negative":               {admin, "heartbeatSeconds", `-1`, nil, fault.WrongType},
+		"no heartbeat":           {admin, "heartbeatSeconds", `0`, nil, fault.InvalidValue},
+		"no digest":              {admin, "program", `"current"`, nil, fault.InvalidValue},
+		"upper case":             {admin, "program", `"` + strings.ToUpper(program("x")) + `"`, nil, fault.InvalidValue},
+		"issuer without terms":   {admin, "issuer/" + u.ID.String(), `[]`, nil, fault.WrongType},
+		"issuer with more":       {admin, "issuer/" + u.ID.String(), `{"schemas":[],"x":1}`, nil, fault.UnknownField},
+		"any schema and one":     {admin, "issuer/" + u.ID.String(), `{"schemas":["*","` + schema + `"]}`, nil, fault.InvalidValue},
+		"schema twice":           {admin, "issuer/" + u.ID.String(), `{"schemas":["` + schema + `","` + schema + `"]}`, nil, fault.InvalidValue},
+		"no issuer to withdraw":  {admin, "issuer/" + u.ID.String(), `{ }`, nil, fault.AlreadyDone},
+		"verifier of a stranger": {admin, "verifier/" + u.ID.String(), `{"organisation":"Org9MSP"}`, nil, fault.NotMember},
+		"verifier of nobody":     {admin, "verifier/" + u.ID.String(), `{"organisation":""}`, nil, fault.NotMember},
+	} {
+		request := w.Request(test.subject, test.value)
+		if test.change != nil {
+			test.change(&request)
+		}
+		t.Run(name, func(t *testing.T) { refused(t, w, test.caller, test.code, "govern:Propose", request) })
+	}
+	for _, subject := range []string{"", "members", "k", "vaults", "rules", "network", "issuer", "issuer/", "issuer/x", "stopped/" + u.ID.String(), "role/" + u.ID.String(), "issuer/" + u.ID.String() + "/"} {
+		p := govern.Propose{Subject: subject, Value: jsontext.Value("1"), Expires: opstest.Start + 5}
+		refused(t, w, admin, fault.InvalidValue, "govern:Propose", p)
+		refused(t, w, admin, fault.InvalidValue, "govern:History", govern.HistoryQuery{Subject: subject})
+	}
+	for _, function := range []string{"govern:Approve", "govern:Withdraw", "govern:Proposal"} {
+		refused(t, w, admin, fault.InvalidValue, function, govern.Approve{Proposal: "x"})
+		refused(t, w, admin, fault.NotFound, function, govern.Approve{Proposal: schema})
+	}
+	refused(t, w, admin, fault.NotFound, "govern:Enact", govern.Enact{Proposal: schema, Approvals: []string{}})
+	refused(t, w, ledger.Caller{MSP: "Org1MSP", Role: "peer"}, fault.NotMember, "govern:Enact", govern.Enact{Proposal: schema, Approvals: []string{}})
+	ref := w.Propose(w.Members[0], w.Request("stopped", `["did"]`))
+	refused(t, w, w.Members[1].Caller(), fault.NotMember, "govern:Approve", govern.Approve{Proposal: ref})
+	refused(t, w, w.Members[0].Caller(), fault.NotMember, "govern:Withdraw", govern.Withdraw{Proposal: ref})
+}
+
+// GV-4: deciding reads no other member's approval, and enacting those that are named
+// alone, so no member can void what others do by changing its own.
+func TestNobodyHoldsOthersUp(t *testing.T) {
+	w := opstest.New(t)
+	ref := w.Propose(w.Members[0], w.Request("stopped", `["reward"]`))
+	w.Must(w.Members[1].Admin(), "govern:Approve", govern.Approve{Proposal: ref})
+	w.Must(w.Members[2].Admin(), "govern:Approve", govern.Approve{Proposal: ref})
+	w.Must(w.Members[3].Admin(), "govern:Approve", govern.Approve{Proposal: ref})
+	for _, test := range []struct {
+		function string
+		request  any
+		reads    []string
+	}{
+		{"govern:Withdraw", govern.Withdraw{Proposal: ref}, []string{"Org2MSP"}},
+		{"govern:Enact", govern.Enact{Proposal: ref, Approvals: []string{"Org1MSP", "Org2MSP", "Org4MSP"}}, []string{"Org1MSP", "Org2MSP", "Org4MSP"}},
+	} {
+		var got []string
+		for _, key := range w.Reads(w.Members[1].Admin(), test.function, test.request) {
+			if msp, ok := strings.CutPrefix(key, govern.ApprovalKey(ref, "")); ok {
+				got = append(got, msp)
+			}
+		}
+		if !slices.Equal(got, test.reads) {
+			t.Errorf("%s reads the approvals of %v, want %v", test.function, got, test.reads)
+		}
+	}
+}
+
+// Accreditations are given, narrowed and taken away, and others stay as they are.
+func TestAccreditations(t *testing.T) {
+	a, b := opstest.NewUser("a"), opstest.NewUser("b")
+	w := opstest.New(t, b)
+	schema, other := ledger.Reference{Expiry: 1}.String(), ledger.Reference{Expiry: 2}.String()
+	check := func(u *opstest.User, any, named bool, organisation string) {
+		t.Helper()
+		tx := ledger.Begin(w.Store, w.Now, ledger.Caller{})
+		got := []bool{govern.CheckIssuer(tx, opstest.Network, u.ID) == nil, govern.CheckSchema(tx, opstest.Network, u.ID, other) == nil,
+			govern.CheckSchema(tx, opstest.Network, u.ID, schema) == nil}
+		if want := []bool{any || named, any, any || named}; !slices.Equal(got, want) {
+			t.Errorf("issuer: %v, want %v", got, want)
+		}
+		if msp, err := govern.VerifierOf(tx, opstest.Network, u.ID); msp != organisation || (err == nil) != (msp != "") || err != nil && fault.Of(err) != fault.NotAccredited {
+			t.Errorf("verifier: %q, %v", msp, err)
+		}
+	}
+	check(a, false, false, "")
+	w.Decide("issuer/"+a.ID.String(), `{"schemas":["`+schema+`"]}`)
+	check(a, false, true, "")
+	w.Decide("verifier/"+a.ID.String(), `{"organisation":"Org3MSP"}`)
+	check(a, false, true, "Org3MSP")
+	w.Decide("issuer/"+a.ID.String(), `{"schemas":["*"]}`)
+	check(a, true, false, "Org3MSP")
+	var n ops.NetworkView
+	if w.Read("ops:Network", nil, &n); !slices.Equal(n.Verifiers, []govern.Verifier{{DID: a.DID, Organisation: "Org3MSP"}}) {
+		t.Errorf("verifiers %v", n.Verifiers)
+	}
+	w.Decide("issuer/"+a.ID.String(), `{}`)
+	w.Decide("verifier/"+a.ID.String(), `{}`)
+	check(a, false, false, "")
+	check(b, true, false, "")
+	if w.Read("ops:Network", nil, &n); !slices.Equal(n.Issuers, []string{b.DID}) || len(n.Verifiers) != 0 {
+		t.Errorf("issuers %v, verifiers %v", n.Issuers, n.Verifiers)
+	}
+	var values []string
+	for _, c := range history(w, "issuer/"+a.ID.String()).Changes {
+		values = append(values, string(c.Value))
+	}
+	if want := []string{"{}", `{"schemas":["` + schema + `"]}`, `{"schemas":["*"]}`, "{}"}; !slices.Equal(values, want) {
+		t.Errorf("history %v, want %v", values, want)
+	}
+}
+
+func TestAccreditationsAreBounded(t *testing.T) {
+	w := opstest.New(t)
+	w.Checkpoint(1, opstest.Start)
+	for i := range 1000 {
+		if err := w.Store.Put(govern.IssuerKey(ledger.ID{0: 1, 18: byte(i >> 8), 19: byte(i)}), []byte(`{"did":"x","schemas":[]}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one := "issuer/" + ledger.ID{0: 1}.String()
+	refused(t, w, w.Members[0].Admin(), fault.InvalidValue, "govern:Propose", w.Request("issuer/"+ledger.ID{0: 2}.String(), `{"schemas":[]}`))
+	w.Decide(one, `{"schemas":["*"]}`) // is there, and only changes
+	w.Decide(one, `{}`)
+	w.Decide("issuer/"+ledger.ID{0: 2}.String(), `{"schemas":[]}`)
+}
+
+// Queries answer page by page: the history of a subject, and proposals in the order
+// of their expiry.
+func TestPagesOfQueries(t *testing.T) {
+	w := opstest.New(t)
+	for i := range 120 {
+		w.Decide("epochSeconds", fmt.Sprint(1000+i))
+	}
+	var all []govern.Change
+	for after := (*uint64)(nil); ; after = &all[len(all)-1].Number {
+		var page govern.HistoryView
+		w.Read("govern:History", govern.HistoryQuery{Subject: "epochSeconds", After: after}, &page)
+		if len(page.Changes) == 0 {
+			break
+		}
+		all = append(all, page.Changes...)
+	}
+	for i, c := range all {
+		if want := fmt.Sprint(999 + i); c.Number != uint64(i) || i > 0 && string(c.Value) != want {
+			t.Fatalf("change %d is %+v", i, c)
+		}
+	}
+	if len(all) != 121 {
+		t.Errorf("%d changes", len(all))
+	}
+	var open []govern.ProposalView
+	if w.Read("govern:Proposals", struct{}{}, &open); len(open) != 50 {
+		t.Errorf("%d proposals on a page", len(open))
+	}
+	first := open[0].Reference
+	var refs []string
+	for after := first; ; after = refs[len(refs)-1] {
+		w.Read("govern:Proposals", govern.ProposalsQuery{After: after}, &open)
+		if len(open) == 0 {
+			break
+		}
+		for _, p := range open {
+			refs = append(refs, p.Reference)
+		}
+	}
+	if len(refs) != 119 || !slices.IsSorted(refs) || refs[0] <= first {
+		t.Errorf("%d proposals after the first", len(refs))
+	}
+	w.Checkpoint(2, opstest.Start+86400)
+	if w.Read("govern:Proposals", struct{}{}, &open); len(open) != 0 {
+		t.Errorf("%d proposals are open that have expired", len(open))
+	}
+	if w.Read("govern:Proposals", govern.ProposalsQuery{After: "00000000-" + strings.Repeat("0", 64)}, &open); len(open) != 50 {
+		t.Errorf("%d old proposals on a page", len(open))
+	}
+}

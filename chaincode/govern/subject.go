@@ -1,0 +1,123 @@
+package govern
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+)
+
+// subject is something that the consortium decides. Its value is JSON.
+type subject interface {
+	// read returns the value in force, as canon writes it.
+	read(tx *ledger.Tx, n *Network, name string) ([]byte, error)
+	// set checks a value and puts it in force in the transaction.
+	set(tx *ledger.Tx, n *Network, name string, value []byte) error
+}
+
+// subjects is the table of docs/formats/govern.md section 1. Those with a slash take
+// the id of a DID after it.
+var subjects = map[string]subject{
+	"issuer/":   issuers,
+	"verifier/": verifiers,
+	"treasuries": setting[[]string]{
+		of: func(n *Network) *[]string { return &n.Treasuries },
+	},
+	"assets": setting[[]string]{
+		of: func(n *Network) *[]string { return &n.Assets },
+		check: func(now, next []string) error {
+			// Balances and credits are in the assets there are; none can go away.
+			if len(next) < len(now) || !slices.Equal(now, next[:len(now)]) {
+				return fault.New(fault.InvalidValue, "assets are added behind those there are: %v", now)
+			}
+			return nil
+		},
+	},
+	"epochSeconds":     setting[uint64]{of: func(n *Network) *uint64 { return &n.EpochSeconds }},
+	"heartbeatSeconds": setting[uint64]{of: func(n *Network) *uint64 { return &n.HeartbeatSeconds }},
+	"stopped":          setting[[]string]{of: func(n *Network) *[]string { return &n.Stopped }},
+	"program":          program{},
+}
+
+// findSubject splits a subject's text into its row and the name behind the slash.
+// Errors: fault.InvalidValue.
+func findSubject(text string) (subject, string, error) {
+	row, name := text, ""
+	if i := strings.IndexByte(text, '/'); i >= 0 {
+		row, name = text[:i+1], text[i+1:]
+		if _, err := ledger.ParseID(name); err != nil {
+			return nil, "", fault.New(fault.InvalidValue, "subject %.80q: %v", text, err)
+		}
+	}
+	s, ok := subjects[row]
+	if !ok {
+		return nil, "", fault.New(fault.InvalidValue, "there is no subject %.80q", text)
+	}
+	return s, name, nil
+}
+
+// setting is a member of the network.
+type setting[V any] struct {
+	of    func(*Network) *V
+	check func(now, next V) error // beyond Network.check; nil: nothing
+}
+
+func (s setting[V]) read(_ *ledger.Tx, n *Network, _ string) ([]byte, error) {
+	return canon.Marshal(*s.of(n))
+}
+
+func (s setting[V]) set(tx *ledger.Tx, n *Network, _ string, value []byte) error {
+	v, err := decodeValue[V](value)
+	if err != nil {
+		return err
+	}
+	if s.check != nil {
+		if err := s.check(*s.of(n), v); err != nil {
+			return err
+		}
+	}
+	next := *n
+	*s.of(&next) = v
+	if err := next.check(); err != nil {
+		return err
+	}
+	return putJSON(tx, NetworkKey, next)
+}
+
+// decodeValue reads a value that need not be an object. Errors: the codes of bad
+// forms.
+func decodeValue[V any](value []byte) (V, error) {
+	var v struct {
+		Value V `json:"value"`
+	}
+	err := canon.Decode(slices.Concat([]byte(`{"value":`), value, []byte{'}'}), &v)
+	return v.Value, err
+}
+
+// program is the chaincode program that all members are to run.
+type program struct{}
+
+func (program) read(tx *ledger.Tx, _ *Network, _ string) ([]byte, error) {
+	c, err := CurrentProgram(tx)
+	if err != nil {
+		return nil, err
+	}
+	return canon.Marshal(c.Digest)
+}
+
+func (program) set(tx *ledger.Tx, _ *Network, _ string, value []byte) error {
+	digest, err := decodeValue[string](value)
+	if err != nil {
+		return err
+	}
+	if err := checkProgram(digest); err != nil {
+		return err
+	}
+	c, err := CurrentProgram(tx)
+	if err != nil {
+		return err
+	}
+	return accept(tx, Program{digest, c.Number + 1})
+}

@@ -1,0 +1,207 @@
+package govern_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/checkpoint"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+)
+
+// Made by: go test ./chaincode/govern -run Vectors -update
+var update = flag.Bool("update", false, "rewrite docs/formats/vectors/govern.json")
+
+const vectorFile = "../../docs/formats/vectors/govern.json"
+
+// vectors is a history that any implementation can play: founding by Org1MSP, then
+// functions in their order, each with its answer and what it writes.
+type vectors struct {
+	Comment  string       `json:"comment"`
+	Founding govern.Init  `json:"founding"`
+	Steps    []vectorStep `json:"steps"`
+}
+
+type vectorStep struct {
+	Name     string          `json:"name"`
+	Time     uint64          `json:"time"` // of checkpoint/head
+	MSP      string          `json:"msp"`
+	Role     string          `json:"role"`
+	Function string          `json:"function"`
+	Request  json.RawMessage `json:"request"`
+	Code     string          `json:"code"`
+	Answer   string          `json:"answer,omitempty"`
+	Writes   [][2]string     `json:"writes"` // key and value, which is empty for a delete
+}
+
+// player plays functions on a ledger.
+type player struct {
+	*opstest.World
+	t *testing.T
+}
+
+// newPlayer returns a ledger that was founded with an issuer.
+func newPlayer(t *testing.T) (*player, govern.Init) {
+	issuer := opstest.NewUser("vector issuer")
+	p := &player{opstest.New(t, issuer), t}
+	return p, p.Founding(issuer)
+}
+
+// play runs a step and fills in what came of it.
+func (p *player) play(s *vectorStep) {
+	p.t.Helper()
+	head, err := canon.Marshal(checkpoint.Checkpoint{Number: 1, Size: 1, Root: strings.Repeat("0", 64), Time: s.Time, Signers: []string{}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.Store.Put(checkpoint.HeadKey, head); err != nil {
+		p.t.Fatal(err)
+	}
+	before := p.Store.Clone()
+	answer, err := p.Invoke(ledger.Caller{MSP: s.MSP, Role: s.Role}, s.Function, []byte(s.Request))
+	s.Code, s.Answer, s.Writes = fault.Of(err).String(), string(answer), [][2]string{}
+	for _, e := range append(before.Entries(), p.Store.Entries()...) {
+		was, _ := before.Get(e.Key)
+		is, _ := p.Store.Get(e.Key)
+		write := [2]string{e.Key, string(is)}
+		if string(was) != string(is) && !containsWrite(s.Writes, write) {
+			s.Writes = append(s.Writes, write)
+		}
+	}
+}
+
+func containsWrite(writes [][2]string, w [2]string) bool {
+	for _, have := range writes {
+		if have == w {
+			return true
+		}
+	}
+	return false
+}
+
+// maker makes the vectors.
+type maker struct {
+	*player
+	v    vectors
+	time uint64
+}
+
+func (m *maker) step(name, msp, role, function string, request any) vectorStep {
+	m.t.Helper()
+	raw, err := canon.Marshal(request)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	s := vectorStep{Name: name, Time: m.time, MSP: msp, Role: role, Function: function, Request: raw}
+	m.play(&s)
+	m.v.Steps = append(m.v.Steps, s)
+	return s
+}
+
+// propose returns the reference of the proposal that Org1MSP makes.
+func (m *maker) propose(name, subject, value string, at uint64) string {
+	m.t.Helper()
+	s := m.step(name, "Org1MSP", "admin", "govern:Propose", govern.Propose{
+		Subject: subject, Prior: history(m.World, subject).Version, Value: jsontext.Value(value), At: at, Expires: opstest.Start + 86400,
+	})
+	var made govern.Proposed
+	if err := json.Unmarshal([]byte(s.Answer), &made); err != nil {
+		m.t.Fatalf("%s: %s", name, s.Code)
+	}
+	return made.Proposal
+}
+
+// decide proposes a value and has it enacted.
+func (m *maker) decide(subject, value string) {
+	m.t.Helper()
+	ref := m.propose("propose "+subject, subject, value, 0)
+	m.step("second approval", "Org2MSP", "admin", "govern:Approve", govern.Approve{Proposal: ref})
+	m.step("third approval", "Org3MSP", "admin", "govern:Approve", govern.Approve{Proposal: ref})
+	m.step("enact "+subject, "Org4MSP", "client", "govern:Enact", govern.Enact{Proposal: ref, Approvals: []string{"Org1MSP", "Org2MSP", "Org3MSP"}})
+}
+
+func makeVectors(t *testing.T) vectors {
+	p, founding := newPlayer(t)
+	m := &maker{player: p, time: opstest.Start, v: vectors{
+		Comment:  "What members decide, what it answers and what it writes. Made by go test ./chaincode/govern -run Vectors -update",
+		Founding: founding,
+	}}
+	ref := m.propose("propose treasuries, for later", "treasuries", `[ "Org2MSP", "Org3MSP" ]`, opstest.Start+100)
+	m.step("second approval", "Org2MSP", "admin", "govern:Approve", govern.Approve{Proposal: ref})
+	m.step("again", "Org2MSP", "admin", "govern:Approve", govern.Approve{Proposal: ref})
+	m.step("by a client", "Org3MSP", "client", "govern:Approve", govern.Approve{Proposal: ref})
+	m.step("third approval", "Org3MSP", "admin", "govern:Approve", govern.Approve{Proposal: ref})
+	m.step("withdrawn", "Org2MSP", "admin", "govern:Withdraw", govern.Withdraw{Proposal: ref})
+	m.time += 100
+	enact := govern.Enact{Proposal: ref, Approvals: []string{"Org1MSP", "Org2MSP", "Org3MSP"}}
+	m.step("enact without a quorum", "Org4MSP", "client", "govern:Enact", enact)
+	m.step("approved again", "Org2MSP", "admin", "govern:Approve", govern.Approve{Proposal: ref})
+	m.time--
+	m.step("enact too early", "Org4MSP", "client", "govern:Enact", enact)
+	m.time++
+	m.step("enact treasuries", "Org4MSP", "client", "govern:Enact", enact)
+	m.step("enact again", "Org4MSP", "client", "govern:Enact", enact)
+	m.step("propose in place of what was founded", "Org2MSP", "admin", "govern:Propose", govern.Propose{
+		Subject: "treasuries", Prior: strings.Repeat("0", 64), Value: jsontext.Value(`[]`), Expires: opstest.Start + 86400,
+	})
+	m.decide("treasuries", `["Org1MSP"]`)
+	m.decide("assets", `["usd","pts","eur"]`)
+	m.decide("epochSeconds", `3600`)
+	m.decide("heartbeatSeconds", `30`)
+	m.decide("stopped", `["credential","reward"]`)
+	m.decide("program", `"`+program("vector")+`"`)
+	m.decide("issuer/"+opstest.NewUser("vector issuer").ID.String(), `{"schemas":["`+ledger.Reference{Expiry: 0x6553f100, ID: [32]byte{31: 1}}.String()+`"]}`)
+	m.decide("issuer/"+opstest.NewUser("vector issuer").ID.String(), `{}`)
+	m.decide("verifier/"+opstest.NewUser("vector bob").ID.String(), `{"organisation":"Org2MSP"}`)
+	return m.v
+}
+
+func TestVectors(t *testing.T) {
+	made, err := json.MarshalIndent(makeVectors(t), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made = append(made, '\n')
+	if *update {
+		if err := os.WriteFile(vectorFile, made, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(vectorFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(kept) != string(made) {
+		t.Errorf("%s is not what this program makes; a format has changed, or run with -update", vectorFile)
+	}
+}
+
+// The file alone, played on an empty ledger, gives what it says.
+func TestVectorsPlay(t *testing.T) {
+	data, err := os.ReadFile(vectorFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v vectors
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := newPlayer(t)
+	p.Store = new(ledger.Memory)
+	p.Must(p.Members[0].Caller(), "ops:Init", v.Founding)
+	for _, s := range v.Steps {
+		want := s
+		p.play(&s)
+		if diff := cmp.Diff(want, s); diff != "" {
+			t.Errorf("%s: %s", s.Name, diff)
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package ops
+
+// StoppedBy is stoppedBy, for tests.
+var StoppedBy = stoppedBy
