@@ -1,5 +1,6 @@
 // Command network runs a consortium on this machine: it brings it up, shows it, and
-// takes it down. consortium.yaml beside it documents every setting.
+// takes it down; consortium.yaml beside it documents every setting. Its commands
+// under govern are for operators of any member, wherever the network runs.
 package main
 
 import (
@@ -61,7 +62,7 @@ func command() *cobra.Command {
 		Use: "status", Short: "Show the network's processes; fails when one has died", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return s.status() },
 	}
-	root.AddCommand(up, down, status)
+	root.AddCommand(up, down, status, s.governCommand())
 	return root
 }
 

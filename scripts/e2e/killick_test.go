@@ -35,6 +35,7 @@ func TestKillick(t *testing.T) {
 	t.Run("ChaincodeDoor", n.chaincodeDoor)
 	t.Run("Strangers", n.strangers)
 	t.Run("OneMemberAlone", n.oneMemberAlone)
+	t.Run("Govern", n.govern)
 	t.Run("HostileUser", n.hostileUser)
 	t.Run("Events", n.events)
 	t.Run("Faults", n.faults)
