@@ -67,15 +67,18 @@ func (c *claims) schema(ref string, value []byte) error {
 // did reads docs/formats/did-method.md's state.
 func (c *claims) did(id string, value []byte) error {
 	var v struct {
-		ID          string         `json:"id"`
-		Version     uint64         `json:"version"`
-		Prior       string         `json:"prior"`
-		Created     string         `json:"created"`
-		Updated     string         `json:"updated"`
-		Deactivated bool           `json:"deactivated"`
-		Document    jsontext.Value `json:"document"`
-		Links       []string       `json:"links"`
-		Payout      string         `json:"payout"`
+		ID           string         `json:"id"`
+		Version      uint64         `json:"version"`
+		Prior        string         `json:"prior"`
+		Created      string         `json:"created"`
+		CreatedAt    uint64         `json:"createdAt"`
+		Updated      string         `json:"updated"`
+		UpdatedAt    uint64         `json:"updatedAt"`
+		Deactivated  bool           `json:"deactivated"`
+		Deactivation uint64         `json:"deactivation"`
+		Document     jsontext.Value `json:"document"`
+		Links        []string       `json:"links"`
+		Payout       string         `json:"payout"`
 	}
 	if err := canon.Decode(value, &v); err != nil {
 		return fmt.Errorf("did: %w", err)
@@ -84,8 +87,11 @@ func (c *claims) did(id string, value []byte) error {
 		return fmt.Errorf("did: state of %.100q under another key", v.ID)
 	}
 	status := "active"
-	if v.Deactivated {
+	switch {
+	case v.Deactivated:
 		status = "deactivated"
+	case v.Deactivation != 0:
+		status = "active, deactivation pending"
 	}
 	document := canon.Sum(v.Document)
 	c.kind = KindDID

@@ -89,7 +89,7 @@ func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
 		return fault.New(fault.DIDExists, "%s", id)
 	}
 	state := State{
-		ID: id, Version: 1, Created: call.Ref.String(), Updated: call.Ref.String(),
+		ID: id, Version: 1, Created: call.Ref.String(), CreatedAt: tx.ClaimedTime(), Updated: call.Ref.String(), UpdatedAt: tx.ClaimedTime(),
 		Document: c.canonical, Links: []string{}, Payout: c.Payout,
 	}
 	for _, l := range c.Links {

@@ -1,10 +1,12 @@
 // Package did keeps decentralised identifiers of the method did:killick:
-// their documents, the keys that may act for them, the chain addresses that
-// belong to them, and where they want to be paid. An identifier is the hash of
-// its first document, so nobody hands them out. The package is pure: it reads
-// and writes through a ledger.Tx and knows nothing else of the world.
+// their documents with every version of them, the keys that may act for them, the
+// recovery key that may replace these, the chain addresses that belong to them, and
+// where they want to be paid. An identifier is the hash of its first document, so
+// nobody hands them out. The package is pure: it reads and writes through a
+// ledger.Tx and knows nothing else of the world. Times are seconds since 1970.
 //
-// State (docs/formats/state.md): did/<id>, actor/<id>, link/<account>.
+// State (docs/formats/state.md): did/<id>, didv/<id>/<version>, actor/<id>,
+// link/<account>.
 package did
 
 import (
@@ -62,6 +64,11 @@ func ParseURL(text string) (network string, id ledger.ID, fragment string, err e
 
 // Key returns the state key of a DID.
 func Key(id ledger.ID) string { return "did/" + id.String() }
+
+// VersionKey returns the state key of a superseded version of a DID.
+func VersionKey(id ledger.ID, version uint32) string {
+	return string(ledger.AppendHex32([]byte("didv/"+id.String()+"/"), version))
+}
 
 // LinkKey returns the state key of a linked chain account.
 func LinkKey(account string) string { return "link/" + account }

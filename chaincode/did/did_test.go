@@ -134,8 +134,8 @@ func TestStoredForm(t *testing.T) {
 	if err := json.Unmarshal(value, &s); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf(`{"id":%q,"version":1,"prior":"","created":%q,"updated":%q,"deactivated":false,"document":%s,"links":[],"payout":""}`,
-		alice.DID, s.Created, s.Created, canonical)
+	want := fmt.Sprintf(`{"id":%q,"version":1,"prior":"","created":%q,"createdAt":%d,"updated":%q,"updatedAt":%d,"deactivated":false,"deactivation":0,"document":%s,"links":[],"payout":""}`,
+		alice.DID, s.Created, opstest.Start, s.Created, opstest.Start, canonical)
 	if string(value) != want {
 		t.Errorf("stored\n%s\nwant\n%s", value, want)
 	}
@@ -178,8 +178,20 @@ func FuzzDecodeDocument(f *testing.F) {
 	f.Add(opstest.NewUser("alice").Doc)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		doc, _, err := did.DecodeDocument(raw)
-		if err == nil && len(doc.CapabilityInvocation) == 0 {
+		if err != nil {
+			return
+		}
+		if len(doc.CapabilityInvocation) == 0 {
 			t.Errorf("%s: nobody may act", raw)
+		}
+		once, err := canon.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, _, err := did.DecodeDocument(once); err != nil {
+			t.Errorf("%s is written as %s: %v", raw, once, err)
+		} else if twice, err := canon.Marshal(again); err != nil || string(twice) != string(once) {
+			t.Errorf("%s is written as %s, and that as %s, %v", raw, once, twice, err)
 		}
 	})
 }

@@ -16,7 +16,12 @@ const (
 	maxEndpoint = 512
 )
 
-// Document is an inception document (docs/formats/did-method.md).
+// RecoveryFragment is what follows # in the kid of operations that the recovery key
+// signs. No key or service of a document has it.
+const RecoveryFragment = "recovery"
+
+// Document is a document in full, as did.create and did.recover state it and as it is
+// stored (docs/formats/did-method.md).
 type Document struct {
 	VerificationMethod   []Method  `json:"verificationMethod"`
 	Authentication       []string  `json:"authentication,omitempty"`
@@ -25,6 +30,25 @@ type Document struct {
 	CapabilityInvocation []string  `json:"capabilityInvocation"`
 	Service              []Service `json:"service,omitempty"`
 	Recovery             string    `json:"recovery"`
+}
+
+// replacement is a document as did.update states it: all but the commitment to the
+// recovery key, which the keys of the document cannot change.
+type replacement struct {
+	VerificationMethod   []Method  `json:"verificationMethod"`
+	Authentication       []string  `json:"authentication,omitempty"`
+	AssertionMethod      []string  `json:"assertionMethod,omitempty"`
+	KeyAgreement         []string  `json:"keyAgreement,omitempty"`
+	CapabilityInvocation []string  `json:"capabilityInvocation"`
+	Service              []Service `json:"service,omitempty"`
+}
+
+// document returns the full form, as yet without a recovery commitment.
+func (r *replacement) document() *Document {
+	return &Document{
+		VerificationMethod: r.VerificationMethod, Authentication: r.Authentication, AssertionMethod: r.AssertionMethod,
+		KeyAgreement: r.KeyAgreement, CapabilityInvocation: r.CapabilityInvocation, Service: r.Service,
+	}
 }
 
 // Method is one key of a document. ID is "#" and the fragment.
@@ -74,6 +98,17 @@ func decodeDocument(raw []byte) (doc *Document, canonical []byte, err error) {
 }
 
 func (d *Document) check() error {
+	if err := d.checkContent(); err != nil {
+		return err
+	}
+	if hash, err := canon.UnB64(d.Recovery); err != nil || len(hash) != 32 {
+		return fault.New(fault.InvalidValue, "recovery must be base64url of 32 bytes")
+	}
+	return nil
+}
+
+// checkContent checks all but the recovery commitment.
+func (d *Document) checkContent() error {
 	if n := len(d.VerificationMethod); n < 1 || n > maxMethods {
 		return fault.New(fault.InvalidValue, "verificationMethod has %d entries, 1 to %d are allowed", n, maxMethods)
 	}
@@ -114,15 +149,15 @@ func (d *Document) check() error {
 			return fault.New(fault.InvalidValue, "%s: serviceEndpoint must be an https: URI of at most %d characters", s.ID, maxEndpoint)
 		}
 	}
-	if hash, err := canon.UnB64(d.Recovery); err != nil || len(hash) != 32 {
-		return fault.New(fault.InvalidValue, "recovery must be base64url of 32 bytes")
-	}
 	return nil
 }
 
 func takeID(seen map[string]bool, id string) error {
 	if len(id) < 1 || id[0] != '#' || !validFragment(id[1:]) {
 		return fault.New(fault.InvalidValue, "id %.40q is not # and 1 to 32 of A-Z a-z 0-9 _ -", id)
+	}
+	if id[1:] == RecoveryFragment {
+		return fault.New(fault.InvalidValue, "id #%s is kept for the recovery key, which is in no document", RecoveryFragment)
 	}
 	if seen[id] {
 		return fault.New(fault.InvalidValue, "id %s occurs twice", id)

@@ -2,7 +2,6 @@ package did
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -11,17 +10,26 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
-// State is what the ledger holds for a DID under did/<id>.
+// State is what the ledger holds for a DID under did/<id>, and of its former
+// versions under didv/<id>/<version>.
 type State struct {
-	ID          string         `json:"id"`
-	Version     uint32         `json:"version"`
-	Prior       string         `json:"prior"`
-	Created     string         `json:"created"`
-	Updated     string         `json:"updated"`
-	Deactivated bool           `json:"deactivated"`
-	Document    jsontext.Value `json:"document"`
-	Links       []string       `json:"links"`
-	Payout      string         `json:"payout"`
+	ID      string `json:"id"`
+	Version uint32 `json:"version"` // from 1
+	Prior   string `json:"prior"`   // hex hash of the version before, empty of the first
+	// Created and Updated are the references of the operations that made the first
+	// version and this one; CreatedAt and UpdatedAt are the times of these versions:
+	// what their transactions claimed, but never before the version before.
+	Created     string `json:"created"`
+	CreatedAt   uint64 `json:"createdAt"`
+	Updated     string `json:"updated"`
+	UpdatedAt   uint64 `json:"updatedAt"`
+	Deactivated bool   `json:"deactivated"`
+	// Deactivation is what the checkpoints' clock must have counted before the pending
+	// deactivation may be completed; 0 when none is pending.
+	Deactivation uint64         `json:"deactivation"`
+	Document     jsontext.Value `json:"document"`
+	Links        []string       `json:"links"`
+	Payout       string         `json:"payout"`
 }
 
 // DecodeState reads a stored value. An error means that state is damaged.
@@ -46,6 +54,29 @@ func Read(tx *ledger.Tx, id ledger.ID) (*State, []byte, error) {
 	return state, value, err
 }
 
+// document returns the document, which is not checked again.
+func (s *State) document() (*Document, error) {
+	doc := new(Document)
+	if err := canon.Decode(s.Document, doc); err != nil {
+		return nil, fmt.Errorf("stored document of %s: %v", s.ID, err) // no refusal: state is damaged
+	}
+	return doc, nil
+}
+
+// write keeps the version that is stored, and writes the state as the next one.
+func (s *State) write(tx *ledger.Tx, call ledger.Call, id ledger.ID, stored []byte) error {
+	tx.Put(VersionKey(id, s.Version), stored)
+	s.Version++
+	s.Prior = ledger.Version(stored)
+	s.Updated, s.UpdatedAt = call.Ref.String(), max(s.UpdatedAt, tx.ClaimedTime())
+	value, err := canon.Marshal(s)
+	if err != nil {
+		return err
+	}
+	tx.Put(Key(id), value)
+	return nil
+}
+
 // PayoutAccount returns the linked account on the chain of the payout
 // preference, and whether there is one.
 func (s *State) PayoutAccount() (canon.Account, bool) {
@@ -59,93 +90,4 @@ func (s *State) PayoutAccount() (canon.Account, bool) {
 		}
 	}
 	return canon.Account{}, false
-}
-
-// Resolution is the answer to a DID resolution: the W3C document, its
-// metadata, and what the ledger adds.
-type Resolution struct {
-	Document Resolved `json:"didDocument"`
-	Metadata Metadata `json:"didDocumentMetadata"`
-	Version  Version  `json:"version"`
-}
-
-// Metadata is the part of the metadata that the ledger decides.
-type Metadata struct {
-	VersionID   string `json:"versionId"`
-	Deactivated bool   `json:"deactivated"`
-}
-
-// Version names the stored version: Hash is what a change states as prior.
-type Version struct {
-	Hash    string `json:"hash"`
-	Created string `json:"created"`
-	Updated string `json:"updated"`
-	Payout  string `json:"payout,omitempty"`
-}
-
-// Resolved is a DID document in W3C form.
-type Resolved struct {
-	Context              []string         `json:"@context"`
-	ID                   string           `json:"id"`
-	AlsoKnownAs          []string         `json:"alsoKnownAs,omitempty"`
-	VerificationMethod   []ResolvedMethod `json:"verificationMethod"`
-	Authentication       []string         `json:"authentication,omitempty"`
-	AssertionMethod      []string         `json:"assertionMethod,omitempty"`
-	KeyAgreement         []string         `json:"keyAgreement,omitempty"`
-	CapabilityInvocation []string         `json:"capabilityInvocation"`
-	Service              []Service        `json:"service,omitempty"`
-}
-
-// ResolvedMethod is a key in W3C form.
-type ResolvedMethod struct {
-	ID                 string `json:"id"`
-	Type               string `json:"type"`
-	Controller         string `json:"controller"`
-	PublicKeyMultibase string `json:"publicKeyMultibase"`
-}
-
-// Resolve returns the W3C form of a DID of the network.
-// Errors: fault.InvalidValue, fault.WrongNetwork, fault.DIDUnknown.
-func Resolve(tx *ledger.Tx, network, text string) (*Resolution, error) {
-	id, err := ParseOn(network, text)
-	if err != nil {
-		return nil, err
-	}
-	state, value, err := Read(tx, id)
-	if err != nil {
-		return nil, err
-	}
-	doc := new(Document)
-	if err := canon.Decode(state.Document, doc); err != nil {
-		return nil, fmt.Errorf("stored document of %s: %w", text, err)
-	}
-	resolved := Resolved{
-		Context:              []string{"https://www.w3.org/ns/did/v1.1", "https://w3id.org/security/multikey/v1"},
-		ID:                   state.ID,
-		AlsoKnownAs:          state.Links,
-		Authentication:       absolute(state.ID, doc.Authentication),
-		AssertionMethod:      absolute(state.ID, doc.AssertionMethod),
-		KeyAgreement:         absolute(state.ID, doc.KeyAgreement),
-		CapabilityInvocation: absolute(state.ID, doc.CapabilityInvocation),
-	}
-	for _, m := range doc.VerificationMethod {
-		resolved.VerificationMethod = append(resolved.VerificationMethod,
-			ResolvedMethod{state.ID + m.ID, m.Type, state.ID, m.PublicKeyMultibase})
-	}
-	for _, s := range doc.Service {
-		resolved.Service = append(resolved.Service, Service{state.ID + s.ID, s.Type, s.ServiceEndpoint})
-	}
-	return &Resolution{
-		Document: resolved,
-		Metadata: Metadata{strconv.FormatUint(uint64(state.Version), 10), state.Deactivated},
-		Version:  Version{ledger.Version(value), state.Created, state.Updated, state.Payout},
-	}, nil
-}
-
-func absolute(did string, ids []string) []string {
-	var out []string
-	for _, id := range ids {
-		out = append(out, did+id)
-	}
-	return out
 }

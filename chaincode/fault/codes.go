@@ -52,6 +52,7 @@ const (
 	NoQuorum           Code = 48
 	AlreadyDone        Code = 49
 	Batched            Code = 50
+	FragmentTaken      Code = 55
 	Closed             Code = 58
 	Stopped            Code = 59
 	NotInitialised     Code = 60
@@ -120,6 +121,7 @@ var table = map[Code]entry{
 	NoQuorum:           {"no_quorum", 409, "FailedPrecondition", "Name as many members that have signed or approved as the ledger asks for."},
 	AlreadyDone:        {"already_done", 409, "AlreadyExists", "It is done already; nothing changed."},
 	Batched:            {"batched", 400, "InvalidArgument", "Send this as a single transaction of an organisation; batches refuse it."},
+	FragmentTaken:      {"fragment_taken", 409, "FailedPrecondition", "Give each new key a fragment that named no other key before."},
 	Closed:             {"closed", 409, "FailedPrecondition", "The proposal was enacted or has expired; propose anew what is still wanted."},
 	Stopped:            {"stopped", 503, "FailedPrecondition", "The consortium has stopped this; send it again, as it is, when the stop is lifted."},
 	NotInitialised:     {"not_initialised", 503, "FailedPrecondition", "Initialise the ledger with ops:Init."},

@@ -3,6 +3,7 @@ package ops
 import (
 	"strings"
 
+	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
@@ -21,6 +22,14 @@ type Access struct {
 // is to blame.
 var Common = []string{govern.NetworkKey, SweptKey, reward.CurrentKey}
 
+// ClockKey is the state key of the latest checkpoint. A new one voids every batch in
+// flight that has read it, and nobody's operation is to blame.
+const ClockKey = checkpoint.HeadKey
+
+// ReadsClock says that the operation reads the latest checkpoint. It needs an
+// operation that Admit has taken.
+func (o *Operation) ReadsClock() bool { return o.kind.clock != nil && o.kind.clock(o.Body) }
+
 // Accesses returns the keys that the operation reads besides the Common ones,
 // its guard first. It needs an operation that Admit has taken. What it only writes
 // is not listed: no other operation reads it in a transaction.
@@ -33,19 +42,37 @@ func (o *Operation) Accesses() []Access {
 	if o.kind.creates != "" {
 		list = append(list, Access{o.kind.creates + o.Call.Ref.String(), true})
 	}
-	_, creates := o.Body.(*DIDCreate)
-	list = append(list, Access{self, creates})
+	signer := o.changedSigner()
+	list = append(list, Access{self, self == signer})
 	for _, key := range o.Body.Keys(o.Call) {
 		if key != self {
-			list = append(list, Access{key, changes(key)})
+			list = append(list, Access{key, key == signer || changes(key)})
 		}
+	}
+	if o.ReadsClock() {
+		list = append(list, Access{ClockKey, false})
 	}
 	return list
 }
 
-// changes says whether an operation that names the key in Body.Keys may write it.
-// A DID is changed by its own operations alone, a schema never, an accreditation
-// by organisations.
+// changedSigner returns the state key of the signer that the operation may write,
+// empty when it writes none.
+func (o *Operation) changedSigner() string {
+	switch b := o.Body.(type) {
+	case *DIDCreate, *DIDUpdate, *DIDRecover:
+		return o.actorKey
+	case *DIDDeactivate:
+		if b.RecoveryKey() != nil {
+			return o.actorKey
+		}
+	case *DIDComplete:
+		return b.SignerKey()
+	}
+	return ""
+}
+
+// changes says whether an operation that names the key in Body.Keys may write it,
+// signers apart. Schemas never change, and accreditations are for organisations to change.
 func changes(key string) bool {
 	prefix, _, _ := strings.Cut(key, "/")
 	return prefix != did.SignerPrefix && prefix != "schema" && prefix != "role"

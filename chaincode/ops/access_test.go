@@ -52,7 +52,7 @@ func TestAccesses(t *testing.T) {
 		return ledger.Version(value)
 	}
 	seen, idle := map[string]bool{}, map[string]bool{}
-	run := func(u *opstest.User, body ops.Body, prior string, want fault.Code) ops.Reference {
+	run := func(u opstest.Signer, body ops.Body, prior string, want fault.Code) ops.Reference {
 		t.Helper()
 		item, ref := w.Sign(u, body, prior)
 		op, err := ops.Admit(item, opstest.Network, w.Now)
@@ -111,6 +111,23 @@ func TestAccesses(t *testing.T) {
 	run(bob, opstest.Pay("usd", alice, 5), "", fault.InsufficientFunds)
 	w.Fund(bob, 10)
 	run(bob, opstest.Pay("usd", alice, 5), "", fault.OK)
+	carol, dave := opstest.NewUser("carol"), opstest.NewUser("dave")
+	next := opstest.NewKey("carol 2", did.ES256)
+	run(carol, &ops.DIDCreate{Document: carol.Doc, Links: []did.Link{carol.Link("eip155:1337")}}, "", fault.OK)
+	run(carol, &ops.DIDUpdate{Document: opstest.Document("k", next)}, prior(did.Key(carol.ID)), fault.FragmentTaken)
+	run(carol, &ops.DIDUpdate{Document: opstest.Document("k2", next)}, prior(did.Key(carol.ID)), fault.OK)
+	rotated := carol.With(next, "k2")
+	run(rotated, &ops.DIDUpdate{Document: opstest.Document("k3", next)}, digest, fault.StalePrior)
+	run(rotated, &ops.DIDDeactivate{}, "", fault.OK)
+	run(rotated, &ops.DIDDeactivate{}, "", fault.AlreadyDone)
+	run(alice, &ops.DIDComplete{DID: carol.DID}, "", fault.NotDue)
+	w.SetElapsed(did.Delay)
+	run(alice, &ops.DIDComplete{DID: carol.DID}, "", fault.OK)
+	run(alice, &ops.DIDComplete{DID: carol.DID}, "", fault.AlreadyDone)
+	run(alice, &ops.DIDComplete{DID: dave.DID}, "", fault.NotFound)
+	run(dave, &ops.DIDCreate{Document: dave.Doc}, "", fault.OK)
+	run(dave.With(dave.Recovery, "recovery"), &ops.DIDRecover{Key: dave.Recovery.Multikey, Document: opstest.Recoverable(next, "k", next)}, "", fault.OK)
+	run(dave.With(next, "recovery"), &ops.DIDDeactivate{Key: next.Multikey}, "", fault.OK)
 	for kind := range idle {
 		t.Errorf("%s is named as changed and never is", kind)
 	}

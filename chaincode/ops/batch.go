@@ -117,6 +117,9 @@ func prefetch(tx *ledger.Tx, items []*signed) error {
 		if op.Name == "reward.pay" {
 			keys = append(keys, reward.CurrentKey)
 		}
+		if op.ReadsClock() {
+			keys = append(keys, ClockKey)
+		}
 		keys = append(keys, op.Body.Keys(op.Call)...)
 	}
 	return tx.Prefetch(keys)
@@ -162,7 +165,16 @@ func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Ou
 	}
 	key, err := e.signingKey(tx, op)
 	if err != nil {
-		return refused(err)
+		outcome, err := refused(err)
+		if err != nil {
+			return outcome, err
+		}
+		// The key may have been replaced since, by this very operation even. A result
+		// says that its signature was good at its time.
+		if first, found, err := firstResult(tx, op); found || err != nil {
+			return Outcome{Code: first, Replay: found}, err
+		}
+		return outcome, nil
 	}
 	good := s.good
 	if !key.Equal(s.key) {

@@ -102,8 +102,12 @@ var functions = []Function{
 		return govern.AnswerProgram(tx, e.Program)
 	}},
 
-	{Name: "did:Resolve", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, id []byte) (any, error) {
-		return did.Resolve(tx, n.Name, string(id))
+	{Name: "did:Resolve", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, arg []byte) (any, error) {
+		q, err := did.DecodeQuery(arg)
+		if err != nil {
+			return nil, err
+		}
+		return q.Answer(tx, n.Name)
 	})},
 	{Name: "record:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
 		return record.Lookup(tx, n.Name, string(ref))
@@ -290,6 +294,16 @@ func readClock(tx *ledger.Tx) (reward.Clock, error) {
 		return reward.Clock{}, err
 	}
 	return reward.Clock{First: first.Time, Now: head.Time}, nil
+}
+
+// elapsedSeconds returns what the clock of accepted checkpoints has counted, 0 before
+// the first.
+func elapsedSeconds(tx *ledger.Tx) (uint64, error) {
+	head, err := checkpoint.Head(tx)
+	if head == nil || err != nil {
+		return 0, err
+	}
+	return head.Elapsed, nil
 }
 
 func (e *Engine) batch(tx *ledger.Tx, frame []byte) (any, error) {

@@ -149,8 +149,8 @@ func open(item Item, headerOf func([]byte) (*header, error)) (*Operation, error)
 // Admit opens an operation and checks everything that needs no state: form,
 // network, times, whether there is a prior, and what the body says by itself.
 // Errors: those of Open, fault.Expired, fault.NotYetValid,
-// fault.LifetimeTooLong, fault.MissingPrior, fault.UnexpectedPrior, and those of
-// the body.
+// fault.LifetimeTooLong, fault.KidMismatch, fault.MissingPrior,
+// fault.UnexpectedPrior, and those of the body.
 func Admit(item Item, network string, now uint64) (*Operation, error) {
 	return admit(item, network, now, openHeader)
 }
@@ -174,6 +174,8 @@ func admit(item Item, network string, now uint64, headerOf func([]byte) (*header
 		return nil, err
 	}
 	switch {
+	case o.ByRecoveryKey() && o.fragment != did.RecoveryFragment:
+		return nil, fault.New(fault.KidMismatch, "the recovery key signs with the fragment #%s in kid", did.RecoveryFragment)
 	case o.kind.prior && o.Call.Prior == "":
 		return nil, fault.New(fault.MissingPrior, "%s replaces a version", o.Name)
 	case !o.kind.prior && o.Call.Prior != "":

@@ -25,6 +25,10 @@ import (
 // The bodies of the operations.
 type (
 	DIDCreate        = did.Create
+	DIDUpdate        = did.Update
+	DIDRecover       = did.Recover
+	DIDDeactivate    = did.Deactivate
+	DIDComplete      = did.Complete
 	CredentialSchema = credential.NewSchema
 	CredentialIssue  = credential.Issue
 	CredentialRevoke = credential.Revoke
@@ -56,6 +60,9 @@ type kind struct {
 	// always says that nothing in state refuses a valid one, so that what it creates
 	// is its only result and no other key has to be read.
 	always bool
+	// clock says whether an operation with this body reads the latest checkpoint; nil is
+	// never. The body has passed its Check.
+	clock  func(Body) bool
 	fields []string
 	body   func() Body
 	apply  func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
@@ -69,6 +76,40 @@ var kinds = []*kind{
 		body: func() Body { return new(DIDCreate) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
 			return nil, b.(*DIDCreate).Apply(tx, c)
+		}},
+	{number: 2, name: "did.update", prior: true, fields: []string{"document"},
+		body: func() Body { return new(DIDUpdate) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*DIDUpdate).Apply(tx, c)
+		}},
+	{number: 3, name: "did.recover", fields: []string{"key", "document"},
+		body: func() Body { return new(DIDRecover) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*DIDRecover).Apply(tx, c)
+		}},
+	{number: 4, name: "did.deactivate",
+		clock: func(b Body) bool { return b.(*DIDDeactivate).RecoveryKey() == nil },
+		body:  func() Body { return new(DIDDeactivate) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			d := b.(*DIDDeactivate)
+			if d.RecoveryKey() != nil {
+				return nil, d.Apply(tx, c, 0)
+			}
+			elapsed, err := elapsedSeconds(tx)
+			if err != nil {
+				return nil, err
+			}
+			return nil, d.Apply(tx, c, elapsed)
+		}},
+	{number: 5, name: "did.complete", fields: []string{"did"},
+		clock: func(Body) bool { return true },
+		body:  func() Body { return new(DIDComplete) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			elapsed, err := elapsedSeconds(tx)
+			if err != nil {
+				return nil, err
+			}
+			return nil, b.(*DIDComplete).Apply(tx, c, elapsed)
 		}},
 	{number: 10, name: "credential.schema", creates: "schema/", fields: []string{"name", "digest"},
 		body: func() Body { return new(CredentialSchema) },

@@ -15,7 +15,7 @@ import (
 )
 
 // raw signs header and payload as they are.
-func raw(u *opstest.User, header, payload string) ops.Item {
+func raw(u ops.Signer, header, payload string) ops.Item {
 	item, err := ops.Sign([]byte(header), []byte(payload), u)
 	if err != nil {
 		panic(err)
@@ -47,31 +47,24 @@ var (
 )
 
 // refusals has alice, whose DID exists, with a record and money; bob, whose DID
-// exists; carol, who is deactivated; and nobody, whose DID was never created.
+// exists; carol, who is deactivated; dave, who has asked to be; and nobody, whose DID
+// was never created.
 type refusals struct {
 	*opstest.World
-	alice, bob, carol, nobody *opstest.User
-	record, deleted           ops.Reference
+	alice, bob, carol, dave, nobody *opstest.User
+	record, deleted                 ops.Reference
 }
 
 func newRefusals(t *testing.T) *refusals {
 	r := &refusals{
 		World: opstest.New(t), alice: opstest.NewUser("alice"), bob: opstest.NewUser("bob"),
-		carol: opstest.NewUser("carol"), nobody: opstest.NewUser("nobody"),
+		carol: opstest.NewUser("carol"), dave: opstest.NewUser("dave"), nobody: opstest.NewUser("nobody"),
 	}
-	for _, u := range []*opstest.User{r.alice, r.bob, r.carol} {
+	for _, u := range []*opstest.User{r.alice, r.bob, r.carol, r.dave} {
 		r.Create(u)
 	}
-	key := did.SignerKeyOf(r.carol.ID)
-	value, _ := r.Store.Get(key)
-	signer, err := did.DecodeSigner(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer.Deactivated = true
-	if err := r.Store.Put(key, signer.Encode()); err != nil {
-		t.Fatal(err)
-	}
+	r.Do(r.dave, &ops.DIDDeactivate{}, "")
+	r.Do(r.carol.With(r.carol.Recovery, "recovery"), &ops.DIDDeactivate{Key: r.carol.Recovery.Multikey}, "")
 	r.Fund(r.alice, 100)
 	r.record = r.Do(r.alice, opstest.Submit("record"), "")
 	r.deleted = r.Do(r.alice, opstest.Submit("deleted"), "")
@@ -97,7 +90,7 @@ func (r *refusals) forms() []refusal {
 	h := head(r.alice, "EdDSA", "k")
 	good := load("record.submit", goodBody)
 	with := func(change ...string) ops.Item { return of(h, load("record.submit", goodBody, change...)) }
-	return []refusal{
+	return append(r.lives(), []refusal{
 		{"no JSON", fault.Malformed, of(h, "hello")},
 		{"empty", fault.Malformed, of(h, "")},
 		{"not closed", fault.Malformed, of(h, good[:len(good)-1])},
@@ -166,7 +159,7 @@ func (r *refusals) forms() []refusal {
 		{"kid is no DID URL", fault.KidMismatch, of(strings.Replace(h, "#k", "", 1), good)},
 		{"kid of another method", fault.KidMismatch, of(strings.Replace(h, "did:killick", "did:web", 1), good)},
 		{"kid is not what the document makes", fault.KidMismatch, of(h, load("did.create", `{"document":`+string(r.nobody.Doc)+`}`))},
-	}
+	}...)
 }
 
 func payLoad(to, amount string) string {
@@ -182,7 +175,23 @@ func (r *refusals) keys() []refusal {
 	short.Signature = short.Signature[:63]
 	moved := raw(r.alice, head(r.alice, "EdDSA", "k"), good)
 	moved.Payload = append([]byte{}, strings.Replace(good, `"size":1`, `"size":2`, 1)...)
+	spare := opstest.NewKey("spare", did.ES256)
+	document := string(opstest.Recoverable(spare, "k2", spare))
+	recovering := func(u *opstest.User, key, signer opstest.Key, alg string) ops.Item {
+		return raw(u.With(signer, did.RecoveryFragment), head(u, alg, did.RecoveryFragment),
+			load("did.recover", fmt.Sprintf(`{"key":%q,"document":%s}`, key.Multikey, document)))
+	}
 	return []refusal{
+		{"recovery with a key that is not committed", fault.KeyUnknown, recovering(r.alice, opstest.NewKey("thief", did.EdDSA), opstest.NewKey("thief", did.EdDSA), "EdDSA")},
+		{"recovery with another's recovery key", fault.KeyUnknown, recovering(r.alice, r.bob.Recovery, r.bob.Recovery, "EdDSA")},
+		{"recovery signed by a key of the document", fault.BadSignature, recovering(r.alice, r.alice.Recovery, opstest.NewKey("alice", did.EdDSA), "EdDSA")},
+		{"recovery with the algorithm of another key", fault.AlgMismatch, recovering(r.alice, r.alice.Recovery, r.alice.Recovery, "ES256")},
+		{"recovery of a DID that is deactivated", fault.DIDDeactivated, recovering(r.carol, r.carol.Recovery, r.carol.Recovery, "EdDSA")},
+		{"recovery of an unknown DID", fault.DIDUnknown, recovering(r.nobody, r.nobody.Recovery, r.nobody.Recovery, "EdDSA")},
+		{"deactivation with a key that is not committed", fault.KeyUnknown, raw(r.alice.With(spare, did.RecoveryFragment),
+			head(r.alice, "ES256", did.RecoveryFragment), load("did.deactivate", fmt.Sprintf(`{"key":%q}`, spare.Multikey)))},
+		{"the recovery key for something else", fault.KeyUnknown, raw(r.alice.With(r.alice.Recovery, did.RecoveryFragment),
+			head(r.alice, "EdDSA", did.RecoveryFragment), good)},
 		{"unknown DID", fault.DIDUnknown, raw(r.nobody, head(r.nobody, "EdDSA", "k"), good)},
 		{"unknown key", fault.KeyUnknown, raw(r.alice, head(r.alice, "EdDSA", "k2"), good)},
 		{"key for another purpose", fault.KeyPurpose, raw(r.alice, head(r.alice, "EdDSA", "auth"), good)},
@@ -212,7 +221,21 @@ func (r *refusals) contents() []refusal {
 	amend := fmt.Sprintf(`{"record":%q,%s`, r.record, goodBody[1:])
 	current, other := r.version("record/"+r.record.String()), canon.Hex(opstest.Seed("other"))
 	document := string(r.alice.Doc)
+	update := func(fragment string) string {
+		return fmt.Sprintf(`{"document":%s}`, opstest.Document(fragment, opstest.NewKey("next", did.EdDSA)))
+	}
+	complete := func(u *opstest.User) ops.Item {
+		return acting(r.alice, "did.complete", fmt.Sprintf(`{"did":%q}`, u.DID), "")
+	}
 	return []refusal{
+		{"stale prior of an update", fault.StalePrior, acting(r.alice, "did.update", update("k2"), other)},
+		{"prior of the signer's record", fault.StalePrior, acting(r.alice, "did.update", update("k2"), r.version(did.SignerKeyOf(r.alice.ID)))},
+		{"fragment that passes to another key", fault.FragmentTaken, acting(r.alice, "did.update", update("k"), r.version(did.Key(r.alice.ID)))},
+		{"deactivation that is pending", fault.AlreadyDone, acting(r.dave, "did.deactivate", `{}`, "")},
+		{"completion that is not due", fault.NotDue, complete(r.dave)},
+		{"completion with none pending", fault.NotDue, complete(r.bob)},
+		{"completion of a DID that is deactivated", fault.AlreadyDone, complete(r.carol)},
+		{"completion of an unknown DID", fault.NotFound, complete(r.nobody)},
 		{"DID exists", fault.DIDExists, acting(r.alice, "did.create", `{"document":`+document+`}`, "")},
 		{"stale prior", fault.StalePrior, acting(r.alice, "record.delete", record, other)},
 		{"stale prior of an amendment", fault.StalePrior, acting(r.alice, "record.amend", amend, other)},

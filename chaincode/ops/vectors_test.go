@@ -97,7 +97,7 @@ func (m *maker) step(name string, item ops.Item) ops.Reference {
 	return ref
 }
 
-func (m *maker) sign(u *opstest.User, body ops.Body, prior string) ops.Item {
+func (m *maker) sign(u opstest.Signer, body ops.Body, prior string) ops.Item {
 	item, _ := m.World.Sign(u, body, prior)
 	return item
 }
@@ -140,6 +140,7 @@ func makeVectors(t *testing.T) *vectors {
 	m.step("pay, not enough", m.sign(alice, opstest.Pay("usd", bob, 2_000_000), ""))
 	m.refusedSteps(alice)
 	m.algorithmSteps()
+	m.lifeSteps()
 	items := []ops.Item{m.sign(alice, opstest.Pay("usd", bob, 3), ""), create, m.sign(alice, opstest.Pay("usd", bob, 4), ""), m.sign(bob, opstest.Submit("in a batch"), "")}
 	items[3].Signature = make([]byte, 64)
 	frame, err := ops.EncodeFrame(items)
@@ -215,6 +216,38 @@ func (m *maker) algorithmSteps() {
 		step("then the other: the first result", next)
 		step("signed as EdDSA", raw(u, head(u, "EdDSA", "k"), load("record.submit", goodBody)))
 	}
+}
+
+// lifeSteps are the life of two DIDs. The ledger has no checkpoint yet, so its clock
+// has counted nothing.
+func (m *maker) lifeSteps() {
+	u := m.key("erin", did.EdDSA)
+	stored := func() string { return m.version(did.Key(u.ID)) }
+	m.step("create erin", m.sign(u, &ops.DIDCreate{Document: u.Doc, Links: []did.Link{u.Link("eip155:1337")}}, ""))
+	second := opstest.NewKey("vector erin 2", did.ES256)
+	update := &ops.DIDUpdate{Document: opstest.Document("k2", second)}
+	first := stored()
+	m.step("update erin, a fragment passes to another key", m.sign(u, &ops.DIDUpdate{Document: opstest.Document("k", second)}, first))
+	updated := m.sign(u, update, first)
+	m.step("update erin", updated)
+	m.step("update erin again, with a key that it replaced: the first result", updated)
+	rotated := u.With(second, "k2")
+	m.step("signed with the key that was replaced", m.sign(u, opstest.Submit("by the old key"), ""))
+	m.step("signed with the new key", m.sign(rotated, opstest.Submit("by the new key"), ""))
+	m.step("update, stale prior", m.sign(rotated, update, first))
+	m.step("update with a recovery commitment", m.sign(rotated, &ops.DIDUpdate{Document: u.Doc}, stored()))
+	m.step("deactivate", m.sign(rotated, &ops.DIDDeactivate{}, ""))
+	m.step("deactivate again", m.sign(rotated, &ops.DIDDeactivate{}, ""))
+	m.step("complete, not due", m.sign(rotated, &ops.DIDComplete{DID: u.DID}, ""))
+	third, spare := opstest.NewKey("vector erin 3", did.EdDSA), opstest.NewKey("vector erin spare", did.ES256)
+	recovery := &ops.DIDRecover{Key: u.Recovery.Multikey, Document: opstest.Recoverable(spare, "k", third)}
+	m.step("recover, kid of another key", m.sign(rotated, recovery, ""))
+	m.step("recover, another key", m.sign(u.With(spare, "recovery"), &ops.DIDRecover{Key: spare.Multikey, Document: opstest.Recoverable(third, "k", third)}, ""))
+	m.step("recover", m.sign(u.With(u.Recovery, "recovery"), recovery, ""))
+	m.step("signed with a key that recovery removed", m.sign(rotated, opstest.Submit("too late"), ""))
+	m.step("recover with the key that was used up", m.sign(u.With(u.Recovery, "recovery"), recovery, ""))
+	m.step("deactivate with the recovery key, ES256", m.sign(u.With(spare, "recovery"), &ops.DIDDeactivate{Key: spare.Multikey}, ""))
+	m.step("signed by a DID that is deactivated", m.sign(u.With(third, "k"), opstest.Submit("never"), ""))
 }
 
 func TestVectors(t *testing.T) {

@@ -107,7 +107,8 @@ func (e *Engine) signerOf(value []byte) (*did.Signer, error) {
 }
 
 // signingKey returns the key with which an operation must be signed, by the
-// actor's document as the transaction sees it now. Errors: fault.DIDUnknown,
+// actor's document as the transaction sees it now: a key that it lists, or the one to
+// which it commits. Errors: fault.DIDUnknown,
 // fault.DIDDeactivated, fault.KeyUnknown, fault.KeyPurpose, fault.AlgMismatch.
 func (e *Engine) signingKey(tx *ledger.Tx, o *Operation) (*did.PublicKey, error) {
 	if create, ok := o.Body.(*DIDCreate); ok {
@@ -127,8 +128,24 @@ func (e *Engine) signingKey(tx *ledger.Tx, o *Operation) (*did.PublicKey, error)
 	if signer.Deactivated {
 		return nil, fault.New(fault.DIDDeactivated, "%s", did.String(o.Call.Network, o.Call.Actor))
 	}
+	if key := o.recoveryKey(); key != nil {
+		return o.fitting(key, did.CheckRecovery(tx, o.Call.Actor, key))
+	}
 	return o.fitting(signer.SigningKey(o.fragment))
 }
+
+// recoveryKey returns the key that the operation shows as its DID's recovery key and
+// that has to sign it, nil when a key of the document has to.
+func (o *Operation) recoveryKey() *did.PublicKey {
+	if b, ok := o.Body.(interface{ RecoveryKey() *did.PublicKey }); ok {
+		return b.RecoveryKey()
+	}
+	return nil
+}
+
+// ByRecoveryKey says that the operation is to be signed by the recovery key and not by
+// a key of its DID's document. It needs an operation that Admit has taken.
+func (o *Operation) ByRecoveryKey() bool { return o.recoveryKey() != nil }
 
 // createdKey returns the key with which an operation must be signed by the
 // document of the operation that creates its DID.

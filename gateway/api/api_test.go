@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/client"
@@ -56,9 +57,14 @@ func TestReads(t *testing.T) {
 			return v["owner"] == h.alice.DID && v["status"] == "live" && v["hash"] != ""
 		}},
 		{"/v1/dids/" + h.alice.DID, func(v map[string]any) bool { return v["didDocument"].(map[string]any)["id"] == h.alice.DID }},
+		{"/v1/dids/" + h.alice.DID + "?versionId=1", func(v map[string]any) bool {
+			m := v["didDocumentMetadata"].(map[string]any)
+			created, err := time.Parse("2006-01-02T15:04:05Z", m["created"].(string))
+			return err == nil && time.Since(created) < time.Hour && m["versionId"] == "1" && m["updated"] == "" && m["nextUpdate"] == ""
+		}},
 		{"/v1/balances/" + h.alice.DID + "/usd", func(v map[string]any) bool { return v["balance"] == "1000" && v["pending"] == "0" }},
 		{"/v1/network", func(v map[string]any) bool {
-			return v["network"] == submittest.Network && len(v["operations"].([]any)) == 8 && len(v["members"].([]any)) == 1
+			return v["network"] == submittest.Network && len(v["operations"].([]any)) == len(ops.Names()) && len(v["members"].([]any)) == 1
 		}},
 		{"/healthz", func(v map[string]any) bool { return v["status"] == "ok" }},
 		{"/openapi.json", func(v map[string]any) bool {
@@ -86,6 +92,10 @@ func TestReads(t *testing.T) {
 		{"/v1/records/x", fault.InvalidValue},
 		{"/v1/credentials/" + ref, fault.NotFound},
 		{"/v1/dids/did:web:example.org", fault.InvalidValue},
+		{"/v1/dids/" + h.alice.DID + "?versionId=2", fault.NotFound},
+		{"/v1/dids/" + h.alice.DID + "?versionTime=1", fault.NotFound},
+		{"/v1/dids/" + h.alice.DID + "?versionId=1&versionTime=1", fault.InvalidValue},
+		{"/v1/dids/" + h.alice.DID + "?version=1", fault.UnknownField},
 		{"/v1/dids/" + strings.Replace(h.alice.DID, submittest.Network, "main-ffffffffffffffff", 1), fault.WrongNetwork},
 		{"/v1/dids/" + submittest.NewPerson("nobody").DID, fault.DIDUnknown},
 		{"/v1/balances/" + h.alice.DID + "/eur", fault.AssetUnknown},

@@ -24,7 +24,7 @@ const recordBody = `{"schema":"note","commitment":"` + zeros + `","size":1,"loca
 const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // sign signs header and payload as they are.
-func sign(t *testing.T, p *submittest.Person, header, payload string) string {
+func sign(t *testing.T, p ops.Signer, header, payload string) string {
 	t.Helper()
 	item, err := ops.Sign([]byte(header), []byte(payload), p)
 	if err != nil {
@@ -79,7 +79,7 @@ func badInputs(t *testing.T, h *harness) []badInput {
 	if _, err := h.client.Submit(t.Context(), gone.Create()); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.ledger.Deactivate(gone); err != nil {
+	if _, err := h.client.Submit(t.Context(), gone.Deactivate()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -94,7 +94,7 @@ func badInputs(t *testing.T, h *harness) []badInput {
 	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
 	cut := valid[:len(valid)-22] // 48 bytes are left of 64
 
-	return []badInput{
+	return append(h.badLives(t, now), []badInput{
 		{"not a JWS", "hello", fault.Malformed},
 		{"two parts", "a.b", fault.Malformed},
 		{"header is not JSON", sign(t, h.alice, "hello", good(`"body":`+recordBody)), fault.Malformed},
@@ -135,6 +135,68 @@ func badInputs(t *testing.T, h *harness) []badInput {
 		{"too little money", h.alice.Pay(5000, h.bob), fault.InsufficientFunds},
 		{"issuer without accreditation", sign(t, h.bob, header(h.bob.KeyID()), payload("credential.schema", now, now+600, `"body":{"name":"a","digest":"`+zeros+`"}`)), fault.NotAccredited},
 		{"operation of more than 64 KiB", record(strings.Replace(recordBody, `"location":""`, `"location":"`+strings.Repeat("x", 70000)+`"`, 1)), fault.TooLarge},
+	}...)
+}
+
+// badLives are changes of DIDs that must be refused.
+func (h *harness) badLives(t *testing.T, now int64) []badInput {
+	leaving := submittest.NewPerson("leaving")
+	asked, _ := leaving.Operation(&ops.DIDDeactivate{}, "")
+	next := submittest.NewPerson("next")
+	for _, jws := range []string{leaving.Create(), asked} {
+		if _, err := h.client.Submit(t.Context(), jws); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resolved, err := h.client.Resolve(t.Context(), h.alice.DID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := func(d *did.Document) string {
+		body, err := did.NewUpdate(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `"body":{"document":` + string(body.Document) + `}`
+	}
+	var full did.Document
+	if err := canon.Decode(next.Document, &full); err != nil {
+		t.Fatal(err)
+	}
+	taken := document(&full) // with #key-1, which is alice's
+	full.VerificationMethod[0].ID, full.Authentication, full.CapabilityInvocation = "#key-2", nil, []string{"#key-2"}
+	update := document(&full)
+	alice := func(op, rest string) string {
+		return sign(t, h.alice, header(h.alice.KeyID()), payload(op, now, now+600, rest))
+	}
+	recovery := func(p *submittest.Person, key, rest string) string {
+		return sign(t, p, header(h.alice.DID+"#recovery"), payload("did.recover", now, now+600, rest+`"body":{"key":"`+key+`","document":`+string(next.Document)+`}`))
+	}
+	stale, current := `"prior":"`+zeros+`",`, `"prior":"`+resolved.GetVersion().GetHash()+`",`
+	complete := func(name string) string { return alice("did.complete", `"body":{"did":"`+name+`"}`) }
+	return []badInput{
+		{"update without prior", alice("did.update", update), fault.MissingPrior},
+		{"update with a stale prior", alice("did.update", stale+update), fault.StalePrior},
+		{"update of the recovery commitment", alice("did.update", current+`"body":{"document":`+string(next.Document)+`}`), fault.UnknownField},
+		{"update without a document", alice("did.update", current+`"body":{}`), fault.MissingField},
+		{"update with a document as a text", alice("did.update", current+`"body":{"document":"x"}`), fault.Malformed},
+		{"update after which nobody may act", alice("did.update", current+strings.Replace(update, `["#key-2"]`, `[]`, 1)), fault.MissingField},
+		{"fragment that passes to another key", alice("did.update", current+taken), fault.FragmentTaken},
+		{"recovery with a key that is not committed", recovery(h.alice, leaving.RecoveryKey(), ""), fault.KeyUnknown},
+		{"recovery signed by a key of the document", recovery(h.alice, h.alice.RecoveryKey(), ""), fault.BadSignature},
+		{"recovery with the kid of a key", alice("did.recover", `"body":{"key":"`+h.alice.RecoveryKey()+`","document":`+string(next.Document)+`}`), fault.KidMismatch},
+		{"recovery with a prior", recovery(h.alice, h.alice.RecoveryKey(), current), fault.UnexpectedPrior},
+		{"recovery to the same recovery key", sign(t, h.alice, header(h.alice.DID+"#recovery"), payload("did.recover", now, now+600,
+			`"body":{"key":"`+h.alice.RecoveryKey()+`","document":`+string(h.alice.Document)+`}`)), fault.InvalidValue},
+		{"recovery without a key", alice("did.recover", `"body":{"document":`+string(next.Document)+`}`), fault.MissingField},
+		{"deactivation with a prior", alice("did.deactivate", current+`"body":{}`), fault.UnexpectedPrior},
+		{"deactivation of another", alice("did.deactivate", `"body":{"did":"`+h.bob.DID+`"}`), fault.UnknownField},
+		{"deactivation that is pending", sign(t, leaving, header(leaving.KeyID()), payload("did.deactivate", now, now+600, `"body":{}`)), fault.AlreadyDone},
+		{"completion before it is due", complete(leaving.DID), fault.NotDue},
+		{"completion of what nobody asked for", complete(h.bob.DID), fault.NotDue},
+		{"completion of an unknown DID", complete(next.DID), fault.NotFound},
+		{"completion of no DID", complete("did:web:example.org"), fault.InvalidValue},
+		{"completion on another network", complete(strings.Replace(h.bob.DID, submittest.Network, "main-ffffffffffffffff", 1)), fault.WrongNetwork},
 	}
 }
 

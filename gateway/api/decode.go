@@ -132,10 +132,18 @@ func bodyLimit(r *http.Request) int64 {
 }
 
 // parameters are the query parameters of each path, and whether they may occur
-// more than once.
+// more than once. A path that ends with a slash stands for all below it.
 var parameters = map[string]map[string]bool{
+	"/v1/dids/":  {"versionId": false, "versionTime": false},
 	"/v1/proofs": {"key": false, "operation": false, "transaction": false},
 	"/v1/events": {"cursor": false, "block": false, "now": false, "actor": true, "operation": true},
+}
+
+func parametersOf(path string) map[string]bool {
+	if p, ok := parameters[path]; ok {
+		return p
+	}
+	return parameters[path[:strings.LastIndexByte(path, '/')+1]]
 }
 
 // checkURL refuses what is not UTF-8, as gRPC does, and query parameters that
@@ -152,7 +160,7 @@ func checkURL(r *http.Request) error {
 		return fault.New(fault.Malformed, "the query of the URL cannot be read")
 	}
 	for name, v := range values {
-		many, known := parameters[r.URL.Path][name]
+		many, known := parametersOf(r.URL.Path)[name]
 		if !known {
 			return fault.New(fault.UnknownField, "query parameter %q is not known here", name)
 		}

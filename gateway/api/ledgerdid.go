@@ -47,7 +47,9 @@ func (s *Server) resolveKillick(ctx context.Context, u resolver.URL, at resolver
 	}
 	document, err := json.Marshal(v.Document)
 	return &resolver.Resolution{
-		Document: document, Metadata: resolver.Metadata{VersionID: v.Metadata.VersionID, Deactivated: v.Metadata.Deactivated},
+		Document: document, Metadata: resolver.Metadata{
+			VersionID: v.Metadata.VersionID, Deactivated: v.Metadata.Deactivated, Created: instant(v.Metadata.Created), Updated: instant(v.Metadata.Updated),
+		},
 	}, err
 }
 

@@ -51,10 +51,14 @@ func (s *Server) GetTransaction(ctx context.Context, in *killickv1.GetTransactio
 }
 
 // ResolveDid resolves a DID. Errors: fault.InvalidValue, fault.WrongNetwork,
-// fault.DIDUnknown.
+// fault.DIDUnknown, fault.NotFound for a version that is not there.
 func (s *Server) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest) (*killickv1.DidResolution, error) {
+	question, err := canon.Marshal(did.Query{DID: in.GetDid(), VersionID: in.GetVersionId(), VersionTime: in.GetVersionTime()})
+	if err != nil {
+		return nil, err
+	}
 	var v did.Resolution
-	if err := s.query(ctx, &v, "did:Resolve", []byte(in.GetDid())); err != nil {
+	if err := s.query(ctx, &v, "did:Resolve", question); err != nil {
 		return nil, err
 	}
 	document, err := canon.Marshal(v.Document)
@@ -62,11 +66,25 @@ func (s *Server) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest
 		return nil, err
 	}
 	out := &killickv1.DidResolution{
-		DidDocument:         new(structpb.Struct),
-		DidDocumentMetadata: &killickv1.DidDocumentMetadata{VersionId: v.Metadata.VersionID, Deactivated: v.Metadata.Deactivated},
-		Version:             &killickv1.DidVersion{Hash: v.Version.Hash, Created: v.Version.Created, Updated: v.Version.Updated, Payout: v.Version.Payout},
+		DidDocument: new(structpb.Struct),
+		DidDocumentMetadata: &killickv1.DidDocumentMetadata{
+			VersionId: v.Metadata.VersionID, Deactivated: v.Metadata.Deactivated, Created: instant(v.Metadata.Created),
+			Updated: instant(v.Metadata.Updated), NextUpdate: instant(v.Metadata.NextUpdate), NextVersionId: v.Metadata.NextVersionID,
+		},
+		Version: &killickv1.DidVersion{
+			Hash: v.Version.Hash, Created: v.Version.Created, Updated: v.Version.Updated, Payout: v.Version.Payout,
+			Recovery: v.Version.Recovery, Deactivation: v.Version.Deactivation,
+		},
 	}
 	return out, out.DidDocument.UnmarshalJSON(document)
+}
+
+// instant renders seconds as DID metadata has times, and 0 as none.
+func instant(seconds uint64) string {
+	if seconds == 0 {
+		return ""
+	}
+	return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339)
 }
 
 // GetRecord reads a record. Errors: fault.InvalidValue, fault.NotFound.

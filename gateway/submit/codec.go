@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"crypto/sha256"
 	"hash/maphash"
 	"strings"
 	"time"
@@ -68,7 +69,7 @@ func (it *item) operation() (*ops.Operation, error) {
 func (it *item) name(o *ops.Operation) (err error) {
 	ref := o.Reference()
 	it.op, it.hour, it.exp = ref.ID, ref.Expiry, o.Expires
-	it.actor = o.Call.Actor
+	it.actor = laneOf(o)
 	it.raw, err = ops.EncodeFrame([]ops.Item{o.Item})
 	return err
 }
@@ -82,6 +83,10 @@ func (it *item) fill(o *ops.Operation) error {
 		if strings.HasPrefix(a.Key, "op/") {
 			continue // its own result: whatever has the same one is in its own lane
 		}
+		if a.Key == ops.ClockKey {
+			it.clock = true // nothing here changes it, so there is nothing to wait for
+			continue
+		}
 		k := access(hash(a.Key) << 1)
 		if a.Changes {
 			k |= 1
@@ -89,6 +94,17 @@ func (it *item) fill(o *ops.Operation) error {
 		it.keys = append(it.keys, k)
 	}
 	return it.name(o)
+}
+
+// laneOf returns the lane of an operation: its actor, or for what the recovery key
+// signs a lane beside it, so that a thief who has filled the actor's places holds the
+// owner up no longer than operations under way do.
+func laneOf(o *ops.Operation) [20]byte {
+	if !o.ByRecoveryKey() {
+		return o.Call.Actor
+	}
+	sum := sha256.Sum256(append([]byte("recovery of "), o.Call.Actor[:]...))
+	return [20]byte(sum[:20])
 }
 
 func (it *item) reference() string { return ops.Reference{Expiry: it.hour, ID: it.op}.String() }

@@ -23,7 +23,7 @@ type flight struct {
 	lanes []*lane         // that wait for it
 	keys  map[uint64]bool // that it uses; true: changes
 	from  uint64          // blocks from here on may hold what it has not read
-	apart bool            // of items that may spoil it
+	apart bool            // of items that may spoil it, or that the next checkpoint voids
 	alone bool            // of one actor that caused conflicts again and again
 }
 
@@ -62,7 +62,8 @@ const idle = time.Hour
 // nextBatch takes a batch from the queue, or says how long to wait at most. A
 // full batch leaves at once. A smaller one waits for more, but not for longer
 // than Hold, and only a quarter of it when nothing is under way. What travels
-// apart has a quarter of the places, so that it holds up nobody else.
+// apart, or with the latest checkpoint, has a quarter of the places, so that it
+// holds up nobody else.
 func (s *Submitter) nextBatch(now time.Time) (*flight, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,22 +74,27 @@ func (s *Submitter) nextBatch(now time.Time) (*flight, time.Duration) {
 		return nil, wait
 	}
 	wait := s.due(&s.queue.ready, s.limit, now)
-	waitApart := idle
+	waitApart, waitTimed := idle, idle
 	if s.apart < max(1, s.cfg.InFlight/4) {
 		waitApart = s.due(&s.queue.apart, s.cfg.Batch, now)
+		waitTimed = s.due(&s.queue.timed, s.cfg.Batch, now)
 	}
 	f := &flight{keys: map[uint64]bool{}, from: s.next}
 	since := s.queue.ready.since
 	switch {
-	case waitApart <= 0 && (wait > 0 || !s.wasApart):
+	case wait <= 0 && (s.wasApart || min(waitApart, waitTimed) > 0):
+		s.queue.take(ready, f, s.limit, maxFrame, now)
+		s.wasApart = false
+	case waitTimed <= 0 && (waitApart > 0 || s.queue.timed.since.Before(s.queue.apart.since)):
+		since = s.queue.timed.since
+		s.queue.take(timed, f, s.cfg.Batch, maxFrame, now)
+		s.wasApart = true
+	case waitApart <= 0:
 		since = s.queue.apart.since
 		s.queue.takeApart(f, s.cfg.Batch, maxFrame, now)
 		s.wasApart = true
-	case wait <= 0:
-		s.queue.take(f, s.limit, maxFrame, now)
-		s.wasApart = false
 	default:
-		return nil, min(wait, waitApart)
+		return nil, min(wait, waitApart, waitTimed)
 	}
 	if len(f.items) == 0 { // all of them wait for keys now
 		s.signal()

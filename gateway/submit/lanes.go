@@ -9,10 +9,11 @@ import (
 type item struct {
 	digest [32]byte // of the whole JWS: what the journal knows it by
 	op     [32]byte
-	actor  [20]byte // its lane
+	actor  [20]byte // its lane: who signs, see laneOf
 	hour   uint32
 	raw    []byte   // a frame with this operation alone
 	keys   []access // what it uses besides its lane
+	clock  bool     // it reads the latest checkpoint
 	exp    uint64
 	seq    int64 // in the order of arrival
 	since  time.Time
@@ -60,6 +61,7 @@ const (
 	nowhere place = iota // it has nothing to send, or is in flight
 	ready                // for the next batch
 	apart                // for one of the batches that carry what may spoil them
+	timed                // for one of the batches that read the latest checkpoint
 	parked               // for a key that another flight uses
 )
 

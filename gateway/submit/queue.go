@@ -9,12 +9,14 @@ import (
 
 // queue hands items out in batches, lane by lane. Items that may spoil a batch
 // wait apart: those of actors that caused conflicts, and those of batches that came
-// to nothing for a reason that nobody knows.
+// to nothing for a reason that nobody knows. So do those that read the latest
+// checkpoint: the next one voids them with all that travel with them.
 type queue struct {
 	locks
 	lanes   map[[20]byte]*lane
 	ready   waiting
 	apart   waiting
+	timed   waiting
 	strikes strikes
 }
 
@@ -75,6 +77,8 @@ func (q *queue) add(it *item, now time.Time) {
 		q.ready.items++
 	case apart:
 		q.apart.items++
+	case timed:
+		q.timed.items++
 	case nowhere:
 		q.list(l, now)
 	}
@@ -89,6 +93,11 @@ func (q *queue) list(l *lane, now time.Time) {
 	if l.items[0].doubts > 0 || q.strikes.of(l.actor, now) > 0 {
 		l.place = apart
 		q.apart.add(l, now)
+		return
+	}
+	if l.items[0].clock {
+		l.place = timed
+		q.timed.add(l, now)
 		return
 	}
 	l.place = ready
@@ -140,20 +149,28 @@ func (q *queue) release(f *flight, now time.Time) {
 	q.listAll(woken, now)
 }
 
-// take fills a flight with the oldest lanes that wait for no other flight's keys:
-// at most limit items and frame bytes.
-func (q *queue) take(f *flight, limit, frame int, now time.Time) {
-	for len(q.ready.lanes) > 0 && len(f.items) < limit {
-		l := q.ready.pop()
+// take fills a flight with the oldest lanes of ready, or of timed, that wait for no
+// other flight's keys: at most limit items and frame bytes.
+func (q *queue) take(from place, f *flight, limit, frame int, now time.Time) {
+	w := &q.ready
+	if from == timed {
+		w, f.apart = &q.timed, true
+	}
+	for len(w.lanes) > 0 && len(f.items) < limit {
+		l := w.pop()
 		l.place = nowhere
+		if l.items[0].clock != (from == timed) { // an earlier item came into its lane since
+			q.list(l, now)
+			continue
+		}
 		if !q.load(l, f, limit, frame, now) {
-			l.place = ready
-			q.ready.lanes = slices.Insert(q.ready.lanes, 0, l)
-			q.ready.items += len(l.items)
+			l.place = from
+			w.lanes = slices.Insert(w.lanes, 0, l)
+			w.items += len(l.items)
 			limit = 0
 		}
 	}
-	q.ready.since = now
+	w.since = now
 }
 
 // takeApart fills a flight with what must not spoil other batches: a lane alone
@@ -170,7 +187,7 @@ func (q *queue) takeApart(f *flight, limit, frame int, now time.Time) {
 		alone := q.strikes.of(l.actor, now) > 1
 		if len(f.items) == 0 {
 			room = max(1, limit>>min(first.doubts, 16))
-		} else if alone || first.doubts != f.items[0].doubts {
+		} else if alone || first.doubts != f.items[0].doubts || first.clock != f.items[0].clock {
 			l.place = apart
 			skipped = append(skipped, l)
 			continue
@@ -196,10 +213,10 @@ func (q *queue) takeApart(f *flight, limit, frame int, now time.Time) {
 // together, and parks a lane whose first item may not go. It returns false when
 // there is no room for the first one.
 func (q *queue) load(l *lane, f *flight, limit, frame int, now time.Time) bool {
-	n, doubts := 0, l.items[0].doubts
+	n, doubts, clock := 0, l.items[0].doubts, l.items[0].clock
 	var woken []*lane
 	for _, it := range l.items {
-		if len(f.items) >= limit || it.doubts != doubts || f.bytes+it.size() > frame {
+		if len(f.items) >= limit || it.doubts != doubts || it.clock != clock || f.bytes+it.size() > frame {
 			break
 		}
 		if key, blocked := q.obstacle(it, f); blocked {

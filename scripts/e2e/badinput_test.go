@@ -43,14 +43,14 @@ const (
 
 // cast is who bad operations are signed by, and what they are about.
 type cast struct {
-	alice, bob, weak, stranger *person
-	record, prior              string // alice's record, and the hash of its present version
-	stale                      string // hash of the version before
+	alice, bob, weak, stranger, gone *person
+	record, prior                    string // alice's record, and the hash of its present version
+	stale                            string // hash of the version before
 }
 
 func (n *network) cast(t *testing.T) cast {
 	t.Helper()
-	c := cast{alice: n.newPerson(t), bob: n.newPerson(t), stranger: n.newPerson(t)}
+	c := cast{alice: n.newPerson(t), bob: n.newPerson(t), stranger: n.newPerson(t), gone: n.newPerson(t)}
 	// A second key that may act for the DID leaves the first one without the purpose.
 	c.weak = n.newPerson(t, func(d *did.Document) {
 		second := d.VerificationMethod[0]
@@ -60,8 +60,11 @@ func (n *network) cast(t *testing.T) cast {
 	})
 	first := c.weak.kid
 	c.weak.kid = c.weak.did + "#key-2"
-	n.create(t, c.alice, c.bob, c.weak)
+	n.create(t, c.alice, c.bob, c.weak, c.gone)
 	c.weak.kid = first
+	if _, err := n.Client.Submit(t.Context(), c.gone.end(t).Compact()); err != nil {
+		t.Fatal(err)
+	}
 	n.fund(t, c.alice, 1_000_000)
 	item, ref := c.alice.refer(t, note("a record that bad operations are about"), "")
 	c.record = ref.String()
@@ -89,9 +92,7 @@ func (c cast) amend(words string) *ops.RecordAmend {
 }
 
 // badItems signs the list anew; tag sets one list's operations apart from
-// another's. A deactivated DID is not among them: no operation of this version
-// deactivates one, so a real ledger has none. The tests of chaincode/ops and
-// gateway/api put one into state and expect did_deactivated.
+// another's.
 func (n *network) badItems(t *testing.T, c cast, tag string) []badItem {
 	t.Helper()
 	now := time.Now().Unix()
@@ -121,7 +122,7 @@ func (n *network) badItems(t *testing.T, c cast, tag string) []badItem {
 	return []badItem{
 		{"unknown operation", alice(swap(full, "record.submit", "record.destroy")), fault.UnknownOperation, door},
 		{"operation in other case", alice(swap(full, "record.submit", "Record.Submit")), fault.UnknownOperation, door},
-		{"operation of later work", alice(swap(full, "record.submit", "did.deactivate")), fault.UnknownOperation, door},
+		{"operation of later work", alice(swap(full, "record.submit", "attest.open")), fault.UnknownOperation, door},
 		{"unknown field of the payload", alice(swap(full, `"body"`, `"extra":1,"body"`)), fault.UnknownField, door},
 		{"unknown field of the body", alice(swap(full, `"size":1`, `"size":1,"extra":1`)), fault.UnknownField, door},
 		{"unknown field of the header", c.alice.raw(t, swap(head, `"typ"`, `"jku":"x","typ"`), full), fault.UnknownField, door},
@@ -148,6 +149,7 @@ func (n *network) badItems(t *testing.T, c cast, tag string) []badItem {
 			payload("did.create", now, now+600, `"body":{"document":`+string(c.stranger.document)+`}`)), fault.KidMismatch, door},
 		{"key without the purpose", c.weak.raw(t, header(c.weak.kid), full), fault.KeyPurpose, ledger},
 		{"DID that does not exist", c.stranger.raw(t, header(c.stranger.kid), full), fault.DIDUnknown, ledger},
+		{"DID that is deactivated", c.gone.raw(t, header(c.gone.kid), full), fault.DIDDeactivated, ledger},
 		{"changed signature", changed, fault.BadSignature, forged},
 		{"no prior", alice(payload("record.amend", now, now+600, `"body":`+amend)), fault.MissingPrior, door},
 		{"stale prior", alice(payload("record.amend", now, now+600, fmt.Sprintf(`"prior":%q,"body":%s`, c.stale, amend))), fault.StalePrior, kept},

@@ -20,6 +20,7 @@ import (
 // it is told to.
 type person struct {
 	key      ed25519.PrivateKey
+	recovery ed25519.PrivateKey
 	document []byte
 	network  string
 	did, kid string
@@ -32,16 +33,20 @@ func (n *network) newPerson(t *testing.T, edits ...func(*did.Document)) *person 
 	if err != nil {
 		t.Fatal(err)
 	}
-	recovery := canon.Sum([]byte("recovery"), public)
+	spare, recovery, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commitment := canon.Sum(did.KeyBytes([32]byte(spare)))
 	document := did.Document{
 		VerificationMethod:   []did.Method{{ID: "#key-1", Type: "Multikey", PublicKeyMultibase: did.FormatKey([32]byte(public))}},
 		CapabilityInvocation: []string{"#key-1"},
-		Recovery:             canon.B64(recovery[:]),
+		Recovery:             canon.B64(commitment[:]),
 	}
 	for _, edit := range edits {
 		edit(&document)
 	}
-	p := &person{key: private, network: n.name}
+	p := &person{key: private, recovery: recovery, network: n.name}
 	if p.document, err = canon.Marshal(document); err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +55,13 @@ func (n *network) newPerson(t *testing.T, edits ...func(*did.Document)) *person 
 	}
 	p.kid = p.did + "#key-1"
 	return p
+}
+
+// end is the operation with which the recovery key ends the DID.
+func (p *person) end(t *testing.T) ops.Item {
+	t.Helper()
+	with := &person{key: p.recovery, network: p.network, did: p.did, kid: p.did + "#" + did.RecoveryFragment}
+	return with.sign(t, &ops.DIDDeactivate{Key: did.FormatKey([32]byte(p.recovery.Public().(ed25519.PublicKey)))}, "")
 }
 
 // KeyID names the key.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	secp256k1ecdsa "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
-	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/ops"
 )
@@ -23,6 +22,15 @@ type Key struct {
 	Alg       did.Algorithm
 	Multikey  string
 	Signature func(message []byte) []byte
+}
+
+// Commitment is what the member recovery of a document says of the key.
+func (k Key) Commitment() string {
+	public, err := did.ParseKey(k.Multikey)
+	if err != nil {
+		panic(err) // it was made above
+	}
+	return public.Commitment()
 }
 
 // NewKey returns the key of the algorithm that a name makes.
@@ -94,13 +102,12 @@ func Malleate(alg did.Algorithm, signature []byte) []byte {
 
 // NewUserOf returns a user whose key #k is of the algorithm.
 func NewUserOf(name string, alg did.Algorithm) *User {
-	u := &User{key: NewKey(name, alg), Chain: secp256k1.PrivKeyFromBytes(Seed(name + " chain"))}
+	u := &User{key: NewKey(name, alg), Chain: secp256k1.PrivKeyFromBytes(Seed(name + " chain")), Recovery: NewKey(name+" recovery", alg)}
 	if alg == did.EdDSA {
 		u.Key = ed25519.NewKeyFromSeed(Seed(name))
 	}
-	recovery := canon.Sum(Seed(name + " recovery"))
 	u.Doc = fmt.Appendf(nil, `{"verificationMethod":[{"id":"#k","type":"Multikey","publicKeyMultibase":%q},{"id":"#auth","type":"Multikey","publicKeyMultibase":%q}],`+
-		`"authentication":["#auth"],"capabilityInvocation":["#k"],"recovery":%q}`, u.key.Multikey, NewKey(name+" auth", did.EdDSA).Multikey, canon.B64(recovery[:]))
+		`"authentication":["#auth"],"capabilityInvocation":["#k"],"recovery":%q}`, u.key.Multikey, NewKey(name+" auth", did.EdDSA).Multikey, u.Recovery.Commitment())
 	var err error
 	if u.DID, u.ID, err = ops.NewDID(Network, u.Doc); err != nil {
 		panic(err)

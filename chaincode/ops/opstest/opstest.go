@@ -76,8 +76,34 @@ type User struct {
 	Key   ed25519.PrivateKey // nil of a key of another algorithm
 	Chain *secp256k1.PrivateKey
 	Doc   []byte // inception document: #k may act, #auth may not
+	// Recovery is the key to which the document commits, of the same algorithm as #k.
+	Recovery Key
 
 	key Key // #k
+}
+
+// With is the same DID with another key in the place of #k; fragment is the kid's.
+func (u *User) With(key Key, fragment string) Other { return Other{u.DID + "#" + fragment, key} }
+
+// Other signs for a DID with a key that is not its user's own.
+type Other struct {
+	kid string
+	Key Key
+}
+
+// KeyID returns the DID URL of the key.
+func (o Other) KeyID() string { return o.kid }
+
+// Alg is the algorithm of the key.
+func (o Other) Alg() did.Algorithm { return o.Key.Alg }
+
+// Sign signs with the key.
+func (o Other) Sign(message []byte) ([]byte, error) { return o.Key.Signature(message), nil }
+
+// Signer signs operations: a *User, or an Other.
+type Signer interface {
+	ops.Signer
+	Alg() did.Algorithm
 }
 
 // NewUser returns a user with keys made from the name, #k of Ed25519; its DID is
@@ -188,7 +214,7 @@ func (w *World) Read(name string, arg, into any) {
 
 // Sign makes an operation of the user; the nonce in iat keeps equal bodies
 // apart.
-func (w *World) Sign(u *User, body ops.Body, prior string) (ops.Item, ops.Reference) {
+func (w *World) Sign(u Signer, body ops.Body, prior string) (ops.Item, ops.Reference) {
 	w.t.Helper()
 	w.nonce++
 	item, ref, err := ops.SignRequest(ops.Request{
@@ -211,7 +237,7 @@ func (w *World) Batch(items ...ops.Item) []byte {
 }
 
 // Do applies one operation that must succeed.
-func (w *World) Do(u *User, body ops.Body, prior string) ops.Reference {
+func (w *World) Do(u Signer, body ops.Body, prior string) ops.Reference {
 	w.t.Helper()
 	item, ref := w.Sign(u, body, prior)
 	if got := w.Batch(item); got[0] != 0 {
@@ -253,6 +279,21 @@ func (w *World) Checkpoint(size, time uint64) {
 		signers = append(signers, m.MSP)
 	}
 	w.Must(w.Members[1].Caller(), "checkpoint:Accept", checkpoint.Accept{Size: size, Root: canon.Hex(root[:]), Time: time, Signers: signers})
+}
+
+// SetElapsed puts a checkpoint into the state, by hand, by which the ledger's clock has
+// counted so many seconds.
+func (w *World) SetElapsed(seconds uint64) {
+	w.t.Helper()
+	head, err := canon.Marshal(checkpoint.Checkpoint{
+		Number: 1, Size: 1, Root: strings.Repeat("0", 64), Time: Start + seconds, Elapsed: seconds, Signers: []string{},
+	})
+	if err == nil {
+		err = w.Store.Put(checkpoint.HeadKey, head)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // Cosign returns the member's cosignature.

@@ -467,8 +467,12 @@ func (x *Transaction) GetBlock() uint64 {
 }
 
 type ResolveDidRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Did           string                 `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Did   string                 `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
+	// A version by its number, or the one in force at a time (seconds since 1970);
+	// at most one of them. Without them the newest is resolved.
+	VersionId     uint32 `protobuf:"varint,2,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	VersionTime   uint64 `protobuf:"varint,3,opt,name=version_time,json=versionTime,proto3" json:"version_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,6 +512,20 @@ func (x *ResolveDidRequest) GetDid() string {
 		return x.Did
 	}
 	return ""
+}
+
+func (x *ResolveDidRequest) GetVersionId() uint32 {
+	if x != nil {
+		return x.VersionId
+	}
+	return 0
+}
+
+func (x *ResolveDidRequest) GetVersionTime() uint64 {
+	if x != nil {
+		return x.VersionTime
+	}
+	return 0
 }
 
 type DidResolution struct {
@@ -574,8 +592,15 @@ func (x *DidResolution) GetVersion() *DidVersion {
 type DidDocumentMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Number of the version, from 1.
-	VersionId     string `protobuf:"bytes,1,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
-	Deactivated   bool   `protobuf:"varint,2,opt,name=deactivated,proto3" json:"deactivated,omitempty"`
+	VersionId string `protobuf:"bytes,1,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	// The DID is deactivated now, whichever version was asked for.
+	Deactivated bool `protobuf:"varint,2,opt,name=deactivated,proto3" json:"deactivated,omitempty"`
+	// When the DID was created, when this version came if it is not the first, and
+	// when the next one came if there is one: XML Schema dateTime in UTC.
+	Created       string `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
+	Updated       string `protobuf:"bytes,4,opt,name=updated,proto3" json:"updated,omitempty"`
+	NextUpdate    string `protobuf:"bytes,5,opt,name=next_update,json=nextUpdate,proto3" json:"next_update,omitempty"`
+	NextVersionId string `protobuf:"bytes,6,opt,name=next_version_id,json=nextVersionId,proto3" json:"next_version_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -624,16 +649,49 @@ func (x *DidDocumentMetadata) GetDeactivated() bool {
 	return false
 }
 
+func (x *DidDocumentMetadata) GetCreated() string {
+	if x != nil {
+		return x.Created
+	}
+	return ""
+}
+
+func (x *DidDocumentMetadata) GetUpdated() string {
+	if x != nil {
+		return x.Updated
+	}
+	return ""
+}
+
+func (x *DidDocumentMetadata) GetNextUpdate() string {
+	if x != nil {
+		return x.NextUpdate
+	}
+	return ""
+}
+
+func (x *DidDocumentMetadata) GetNextVersionId() string {
+	if x != nil {
+		return x.NextVersionId
+	}
+	return ""
+}
+
 // DidVersion is what the ledger adds to a resolution.
 type DidVersion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Hash of this version: prior of the operation that changes it.
 	Hash string `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	// References of the operations that created and last changed it.
+	// References of the operations that created the DID and that wrote this version.
 	Created string `protobuf:"bytes,2,opt,name=created,proto3" json:"created,omitempty"`
 	Updated string `protobuf:"bytes,3,opt,name=updated,proto3" json:"updated,omitempty"`
 	// Chain on which rewards are paid out (CAIP-2), or empty.
-	Payout        string `protobuf:"bytes,4,opt,name=payout,proto3" json:"payout,omitempty"`
+	Payout string `protobuf:"bytes,4,opt,name=payout,proto3" json:"payout,omitempty"`
+	// Commitment to the recovery key, as it stands in the document.
+	Recovery string `protobuf:"bytes,5,opt,name=recovery,proto3" json:"recovery,omitempty"`
+	// Not 0: deactivation is pending, and may be completed once the checkpoints'
+	// clock has counted so many seconds.
+	Deactivation  uint64 `protobuf:"varint,6,opt,name=deactivation,proto3" json:"deactivation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -694,6 +752,20 @@ func (x *DidVersion) GetPayout() string {
 		return x.Payout
 	}
 	return ""
+}
+
+func (x *DidVersion) GetRecovery() string {
+	if x != nil {
+		return x.Recovery
+	}
+	return ""
+}
+
+func (x *DidVersion) GetDeactivation() uint64 {
+	if x != nil {
+		return x.Deactivation
+	}
+	return 0
 }
 
 type GetRecordRequest struct {
@@ -2207,23 +2279,33 @@ const file_killick_proto_rawDesc = "" +
 	"\n" +
 	"validation\x18\x02 \x01(\tR\n" +
 	"validation\x12\x14\n" +
-	"\x05block\x18\x03 \x01(\x04R\x05block\"%\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"g\n" +
 	"\x11ResolveDidRequest\x12\x10\n" +
-	"\x03did\x18\x01 \x01(\tR\x03did\"\xd2\x01\n" +
+	"\x03did\x18\x01 \x01(\tR\x03did\x12\x1d\n" +
+	"\n" +
+	"version_id\x18\x02 \x01(\rR\tversionId\x12!\n" +
+	"\fversion_time\x18\x03 \x01(\x04R\vversionTime\"\xd2\x01\n" +
 	"\rDidResolution\x12:\n" +
 	"\fdid_document\x18\x01 \x01(\v2\x17.google.protobuf.StructR\vdidDocument\x12S\n" +
 	"\x15did_document_metadata\x18\x02 \x01(\v2\x1f.killick.v1.DidDocumentMetadataR\x13didDocumentMetadata\x120\n" +
-	"\aversion\x18\x03 \x01(\v2\x16.killick.v1.DidVersionR\aversion\"V\n" +
+	"\aversion\x18\x03 \x01(\v2\x16.killick.v1.DidVersionR\aversion\"\xd3\x01\n" +
 	"\x13DidDocumentMetadata\x12\x1d\n" +
 	"\n" +
 	"version_id\x18\x01 \x01(\tR\tversionId\x12 \n" +
-	"\vdeactivated\x18\x02 \x01(\bR\vdeactivated\"l\n" +
+	"\vdeactivated\x18\x02 \x01(\bR\vdeactivated\x12\x18\n" +
+	"\acreated\x18\x03 \x01(\tR\acreated\x12\x18\n" +
+	"\aupdated\x18\x04 \x01(\tR\aupdated\x12\x1f\n" +
+	"\vnext_update\x18\x05 \x01(\tR\n" +
+	"nextUpdate\x12&\n" +
+	"\x0fnext_version_id\x18\x06 \x01(\tR\rnextVersionId\"\xac\x01\n" +
 	"\n" +
 	"DidVersion\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\tR\acreated\x12\x18\n" +
 	"\aupdated\x18\x03 \x01(\tR\aupdated\x12\x16\n" +
-	"\x06payout\x18\x04 \x01(\tR\x06payout\"\"\n" +
+	"\x06payout\x18\x04 \x01(\tR\x06payout\x12\x1a\n" +
+	"\brecovery\x18\x05 \x01(\tR\brecovery\x12\"\n" +
+	"\fdeactivation\x18\x06 \x01(\x04R\fdeactivation\"\"\n" +
 	"\x10GetRecordRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\xfa\x01\n" +
 	"\x06Record\x12\x0e\n" +

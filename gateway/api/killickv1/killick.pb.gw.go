@@ -167,6 +167,8 @@ func local_request_Killick_GetTransaction_0(ctx context.Context, marshaler runti
 	return msg, metadata, err
 }
 
+var filter_Killick_ResolveDid_0 = &utilities.DoubleArray{Encoding: map[string]int{"did": 0}, Base: []int{1, 1, 0}, Check: []int{0, 1, 2}}
+
 func request_Killick_ResolveDid_0(ctx context.Context, marshaler runtime.Marshaler, client KillickClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq ResolveDidRequest
@@ -180,6 +182,12 @@ func request_Killick_ResolveDid_0(ctx context.Context, marshaler runtime.Marshal
 	protoReq.Did, err = runtime.String(val)
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "did", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_Killick_ResolveDid_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
 	}
 	if req.Body != nil {
 		_, _ = io.Copy(io.Discard, req.Body)
@@ -201,6 +209,12 @@ func local_request_Killick_ResolveDid_0(ctx context.Context, marshaler runtime.M
 	protoReq.Did, err = runtime.String(val)
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "did", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_Killick_ResolveDid_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
 	}
 	msg, err := server.ResolveDid(ctx, &protoReq)
 	return msg, metadata, err

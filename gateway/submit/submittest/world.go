@@ -13,6 +13,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
@@ -28,13 +29,16 @@ type Person struct {
 	DID      string
 	Document []byte
 	key      ed25519.PrivateKey
+	recovery ed25519.PrivateKey
 }
 
 // NewPerson returns the person that a name always makes.
 func NewPerson(name string) *Person {
 	seed := canon.Sum([]byte("submittest"), []byte(name))
 	key := ed25519.NewKeyFromSeed(seed[:])
-	commitment := canon.Sum([]byte("recovery"), []byte(name))
+	spare := canon.Sum([]byte("recovery"), []byte(name))
+	recovery := ed25519.NewKeyFromSeed(spare[:])
+	commitment := canon.Sum(did.KeyBytes([32]byte(recovery.Public().(ed25519.PublicKey))))
 	document, err := canon.Marshal(did.Document{
 		VerificationMethod:   []did.Method{{ID: "#key-1", Type: "Multikey", PublicKeyMultibase: did.FormatKey([32]byte(key.Public().(ed25519.PublicKey)))}},
 		Authentication:       []string{"#key-1"},
@@ -48,7 +52,7 @@ func NewPerson(name string) *Person {
 	if err != nil {
 		panic(err)
 	}
-	return &Person{DID: id, Document: document, key: key}
+	return &Person{DID: id, Document: document, key: key, recovery: recovery}
 }
 
 // KeyID is the DID URL of the person's key.
@@ -149,23 +153,56 @@ func (l *Ledger) Sweep(at time.Time) error {
 	return err
 }
 
-// Deactivate marks a person's DID as deactivated, by hand: this version of the
-// ledger knows the state, and no operation yet that leads to it.
-func (l *Ledger) Deactivate(p *Person) error {
+// RecoveryKey is the Multikey form of the person's recovery key.
+func (p *Person) RecoveryKey() string {
+	return did.FormatKey([32]byte(p.recovery.Public().(ed25519.PublicKey)))
+}
+
+// Deactivate is the operation with which the person's recovery key ends the DID.
+func (p *Person) Deactivate() string {
+	return p.recover(&ops.DIDDeactivate{Key: p.RecoveryKey()})
+}
+
+// Recover is the operation with which the person's recovery key puts another's keys
+// and commitment in the place of the document's.
+func (p *Person) Recover(as *Person) string {
+	return p.recover(&ops.DIDRecover{Key: p.RecoveryKey(), Document: as.Document})
+}
+
+func (p *Person) recover(body ops.Body) string {
+	item, _, err := ops.SignRequest(p.Request(body, ""), recovering{p})
+	if err != nil {
+		panic(err) // of constant form
+	}
+	return item.Compact()
+}
+
+// As is the person's DID once Recover has put the other's keys in its document.
+func (p *Person) As(other *Person) *Person {
+	return &Person{DID: p.DID, Document: other.Document, key: other.key, recovery: other.recovery}
+}
+
+// Elapse puts a checkpoint by which the ledger's clock has counted so many seconds into
+// the state, by hand, and a block around it, as an organisation's transaction would.
+func (l *Ledger) Elapse(seconds uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, id, err := did.Parse(p.DID)
+	l.count++
+	at := now() + uint64(l.count)
+	head, err := canon.Marshal(checkpoint.Checkpoint{Number: uint64(l.count), Size: uint64(l.count), Root: strings.Repeat("0", 64), Time: at, Elapsed: seconds})
 	if err != nil {
 		return err
 	}
-	value, err := l.state.Get(did.SignerKeyOf(id))
-	if err != nil {
-		return err
-	}
-	signer, err := did.DecodeSigner(value)
-	if err != nil {
-		return err
-	}
-	signer.Deactivated = true
-	return l.state.Put(did.SignerKeyOf(id), signer.Encode())
+	writes := []ledger.Entry{{Key: checkpoint.HeadKey, Value: head}}
+	l.append(committed(fmt.Sprintf("%064x", l.count), [][]byte{[]byte("checkpoint:Accept")}, nil, writes))
+	return l.state.Put(checkpoint.HeadKey, head)
+}
+
+// recovering signs with the recovery key.
+type recovering struct{ p *Person }
+
+func (r recovering) KeyID() string { return r.p.DID + "#" + did.RecoveryFragment }
+
+func (r recovering) Sign(message []byte) ([]byte, error) {
+	return ed25519.Sign(r.p.recovery, message), nil
 }
