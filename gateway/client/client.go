@@ -185,6 +185,19 @@ func (c *Client) Resolve(ctx context.Context, did string) (*Resolution, error) {
 	return v, refusal(err)
 }
 
+// ResolveVersion resolves a version of a DID by its number, from 1.
+func (c *Client) ResolveVersion(ctx context.Context, did string, version uint32) (*Resolution, error) {
+	v, err := c.api.ResolveDid(ctx, &killickv1.ResolveDidRequest{Did: did, VersionId: version})
+	return v, refusal(err)
+}
+
+// ResolveAt resolves the version of a DID that was in force at a time, which counts
+// in whole seconds.
+func (c *Client) ResolveAt(ctx context.Context, did string, at time.Time) (*Resolution, error) {
+	v, err := c.api.ResolveDid(ctx, &killickv1.ResolveDidRequest{Did: did, VersionTime: uint64(max(1, at.Unix()))})
+	return v, refusal(err)
+}
+
 // Record reads a record by its reference.
 func (c *Client) Record(ctx context.Context, id string) (*Record, error) {
 	v, err := c.api.GetRecord(ctx, &killickv1.GetRecordRequest{Id: id})

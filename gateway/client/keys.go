@@ -1,8 +1,6 @@
 package client
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -24,7 +22,7 @@ const signingFragment = "key-1"
 // Identity is a DID's keys: the key that signs operations and, if there is one,
 // the key of its account on public chains.
 type Identity struct {
-	document []byte // inception document in canonical form: it makes the DID
+	document []byte // of the version that has the signing key, in canonical form
 	id       string
 	fragment string
 	signing  signingKey
@@ -33,9 +31,14 @@ type Identity struct {
 
 // Recovery is the key that may replace all others of a DID. It is kept apart
 // from them.
-type Recovery struct{ seed []byte }
+type Recovery struct {
+	id  string
+	key signingKey // of Ed25519
+}
 
 type identitySecret struct {
+	// ID is the last part of the DID, absent where the document makes it.
+	ID       string         `json:"id,omitempty"`
 	Document jsontext.Value `json:"document"`
 	Fragment string         `json:"fragment"`
 	Signing  string         `json:"signing"`         // base64url of the 32 secret bytes of the document's key
@@ -58,23 +61,15 @@ func Generate(alg string, withChain bool) (*Identity, *Recovery, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("draw signing key: %w", err)
 	}
-	recovery, recoveryKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil, fmt.Errorf("draw recovery key: %w", err)
-	}
-	commitment := canon.Sum(did.KeyBytes([32]byte(recovery)))
-	ref := "#" + signingFragment
-	text, err := canon.Marshal(did.Document{
-		VerificationMethod:   []did.Method{{ID: ref, Type: "Multikey", PublicKeyMultibase: signing.public}},
-		Authentication:       []string{ref},
-		AssertionMethod:      []string{ref},
-		CapabilityInvocation: []string{ref},
-		Recovery:             canon.B64(commitment[:]),
-	})
+	recovery, err := drawRecovery()
 	if err != nil {
 		return nil, nil, err
 	}
 	i := &Identity{fragment: signingFragment, signing: signing}
+	text, err := canon.Marshal(i.ownDocument(recovery))
+	if err != nil {
+		return nil, nil, err
+	}
 	if _, err := i.setDocument(text); err != nil {
 		return nil, nil, err
 	}
@@ -83,13 +78,44 @@ func Generate(alg string, withChain bool) (*Identity, *Recovery, error) {
 			return nil, nil, fmt.Errorf("draw chain key: %w", err)
 		}
 	}
-	return i, &Recovery{seed: recoveryKey.Seed()}, nil
+	recovery.id = i.id
+	return i, recovery, nil
 }
 
+func drawRecovery() (*Recovery, error) {
+	key, err := drawKey(did.EdDSA)
+	if err != nil {
+		return nil, fmt.Errorf("draw recovery key: %w", err)
+	}
+	return &Recovery{key: key}, nil
+}
+
+// ownDocument returns a document with the identity's signing key alone.
+func (i *Identity) ownDocument(recovery *Recovery) did.Document {
+	ref := "#" + i.fragment
+	return did.Document{
+		VerificationMethod:   []did.Method{{ID: ref, Type: "Multikey", PublicKeyMultibase: i.signing.public}},
+		Authentication:       []string{ref},
+		AssertionMethod:      []string{ref},
+		CapabilityInvocation: []string{ref},
+		Recovery:             recovery.commitment(),
+	}
+}
+
+// commitment is what the member recovery of a document says of the key.
+func (r *Recovery) commitment() string {
+	key, err := did.ParseKey(r.key.public)
+	if err != nil {
+		panic(err) // newKey made it
+	}
+	return key.Commitment()
+}
+
+// setDocument sets the document, and the id that it makes as inception document.
 func (i *Identity) setDocument(text []byte) (*did.Document, error) {
 	document, id, err := did.DecodeDocument(text)
 	if err != nil {
-		return nil, fmt.Errorf("inception document: %w", err)
+		return nil, fmt.Errorf("document: %w", err)
 	}
 	i.id = id.String()
 	i.document, err = canon.JCS(text)
@@ -99,7 +125,8 @@ func (i *Identity) setDocument(text []byte) (*did.Document, error) {
 // DID returns the identity's DID on a network.
 func (i *Identity) DID(network string) string { return "did:killick:" + network + ":" + i.id }
 
-// Document returns the inception document in canonical form.
+// Document returns the document of the version that has the identity's signing key,
+// in canonical form: the inception document until the key is replaced.
 func (i *Identity) Document() []byte { return append([]byte(nil), i.document...) }
 
 // Address returns the 20 bytes of the chain key's address, and whether there is
@@ -122,6 +149,9 @@ func (i *Identity) ChainKey() ([]byte, error) {
 // Save writes the identity to a new file, sealed with the passphrase.
 func (i *Identity) Save(path string, passphrase []byte) error {
 	secret := identitySecret{Document: i.document, Fragment: i.fragment, Signing: canon.B64(i.signing.secret)}
+	if _, made, err := did.DecodeDocument(i.document); err != nil || made.String() != i.id {
+		secret.ID = i.id
+	}
 	public := publicPart{ID: i.id}
 	if i.chain != nil {
 		secret.Chain = canon.Hex(i.chain.Serialize())
@@ -133,9 +163,55 @@ func (i *Identity) Save(path string, passphrase []byte) error {
 
 // Save writes the recovery key to a new file, sealed with the passphrase.
 func (r *Recovery) Save(path string, passphrase []byte) error {
-	return save(path, kindRecovery, publicPart{}, struct {
-		Recovery string `json:"recovery"`
-	}{canon.B64(r.seed)}, passphrase)
+	return save(path, kindRecovery, publicPart{ID: r.id}, recoverySecret{r.id, canon.B64(r.key.secret)}, passphrase)
+}
+
+type recoverySecret struct {
+	ID       string `json:"id"`       // last part of the DID
+	Recovery string `json:"recovery"` // base64url of the seed of Ed25519
+}
+
+// LoadRecovery opens a recovery key's file. It returns ErrPassphrase when the
+// passphrase does not open it.
+func LoadRecovery(path string, passphrase []byte) (*Recovery, error) {
+	var secret recoverySecret
+	if err := load(path, kindRecovery, passphrase, &secret); err != nil {
+		return nil, err
+	}
+	if err := checkID(secret.ID); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	seed, err := canon.UnB64(secret.Recovery)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the recovery key is malformed", path)
+	}
+	key, err := newKey(did.EdDSA, seed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Recovery{secret.ID, key}, nil
+}
+
+// checkID checks the last part of a DID.
+func checkID(id string) error {
+	_, _, err := did.Parse("did:killick:any:" + id)
+	return err
+}
+
+// load opens a key file and reads what it seals.
+func load(path, kind string, passphrase []byte, secret any) error {
+	f, err := readKeyFile(path, kind)
+	if err != nil {
+		return err
+	}
+	data, err := f.open(passphrase)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := canon.Decode(data, secret); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 func save(path, kind string, public publicPart, secret any, passphrase []byte) error {
@@ -157,22 +233,20 @@ func save(path, kind string, public publicPart, secret any, passphrase []byte) e
 // Load opens an identity's key file. It returns ErrPassphrase when the
 // passphrase does not open it.
 func Load(path string, passphrase []byte) (*Identity, error) {
-	f, err := readKeyFile(path, kindIdentity)
-	if err != nil {
-		return nil, err
-	}
-	data, err := f.open(passphrase)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
 	var secret identitySecret
-	if err := canon.Decode(data, &secret); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := load(path, kindIdentity, passphrase, &secret); err != nil {
+		return nil, err
 	}
 	i := &Identity{fragment: secret.Fragment}
 	document, err := i.setDocument(secret.Document)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if secret.ID != "" {
+		if err := checkID(secret.ID); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		i.id = secret.ID
 	}
 	if i.signing, err = secret.key(document); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

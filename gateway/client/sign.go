@@ -40,9 +40,13 @@ func (s Signer) Sign(message []byte) ([]byte, error) {
 // reference: the name of what it creates. prior is the hash of the version that
 // it replaces, empty where it replaces none.
 func (s Signer) Operation(body ops.Body, prior string) (jws, reference string, err error) {
+	return signOperation(s, s.Algorithm(), s.network, body, prior)
+}
+
+func signOperation(s ops.Signer, alg did.Algorithm, network string, body ops.Body, prior string) (jws, reference string, err error) {
 	now := time.Now()
 	item, ref, err := ops.SignRequest(ops.Request{
-		Alg: s.Algorithm(), Network: s.network, IssuedAt: uint64(now.Unix()), Expires: uint64(now.Add(Lifetime).Unix()), Prior: prior, Body: body,
+		Alg: alg, Network: network, IssuedAt: uint64(now.Unix()), Expires: uint64(now.Add(Lifetime).Unix()), Prior: prior, Body: body,
 	}, s)
 	if err != nil {
 		return "", "", fmt.Errorf("sign operation: %w", err)

@@ -187,7 +187,8 @@ func publicDID(t *testing.T, keys string) string {
 func TestUsageAndErrors(t *testing.T) {
 	w := begin(t)
 	for _, args := range [][]string{
-		{"nonsense"}, {"did", "create"}, {"balance"}, {"pay", "--keys", "x"}, {"proof", "--out", "x"}, {"balance", "did:x", "--nonsense"},
+		{"nonsense"}, {"did", "create"}, {"did", "update", "--keys", "x"}, {"did", "recover", "--out", "x"}, {"did", "deactivate"},
+		{"balance"}, {"pay", "--keys", "x"}, {"proof", "--out", "x"}, {"balance", "did:x", "--nonsense"},
 		{"proof", "--key", "a", "b", "--out", "x"}, {"proof", "--key", "a", "--transaction", "b", "--out", "x"},
 	} {
 		if exit, out, errOut := w.run(args...); exit != 2 || out != "" || !strings.Contains(errOut, "Usage:") {
@@ -240,7 +241,7 @@ func TestUsageAndErrors(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var all strings.Builder
 	for _, args := range [][]string{
-		{}, {"keys", "new"}, {"did", "create"}, {"did", "resolve"}, {"record", "submit"}, {"record", "amend"}, {"record", "delete"}, {"record", "show"}, {"record", "check"},
+		{}, {"keys", "new"}, {"did", "create"}, {"did", "update"}, {"did", "recover"}, {"did", "deactivate"}, {"did", "complete"}, {"did", "resolve"}, {"record", "submit"}, {"record", "amend"}, {"record", "delete"}, {"record", "show"}, {"record", "check"},
 		{"credential", "schema"}, {"credential", "issue"}, {"credential", "revoke"}, {"credential", "show"}, {"pay"}, {"balance"}, {"claim"}, {"proof"}, {"operation"}, {"operation", "submit"}, {"network"},
 	} {
 		var o, e bytes.Buffer

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/spf13/cobra"
@@ -36,11 +37,18 @@ linked to it; with --payout, rewards are paid out to the linked account there.`,
 	})
 	create.Flags().StringArrayVar(&links, "link", nil, "`chain` (CAIP-2 id) on which the chain key's account is linked; may be repeated")
 	create.Flags().StringVar(&payout, "payout", "", "`chain` of the links on which rewards are paid out")
-	resolve := &cobra.Command{
-		Use: "resolve DID", Short: "Show a DID's document", Args: cobra.ExactArgs(1),
+	return group("did", "Create, change, end and resolve DIDs",
+		create, a.didUpdate(), a.didRecover(), a.didDeactivate(), a.didComplete(), a.didResolve())
+}
+
+func (a *app) didResolve() *cobra.Command {
+	var version uint32
+	var at string
+	c := &cobra.Command{
+		Use: "resolve DID", Short: "Show a DID's document, now or in an earlier version", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.connected(c, func(ctx context.Context, gateway *client.Client) error {
-				r, err := gateway.Resolve(ctx, args[0])
+				r, err := resolve(ctx, gateway, args[0], version, at)
 				if err != nil {
 					return err
 				}
@@ -61,7 +69,24 @@ linked to it; with --payout, rewards are paid out to the linked account there.`,
 			})
 		},
 	}
-	return group("did", "Create and resolve DIDs", create, resolve)
+	c.Flags().Uint32Var(&version, "version", 0, "`number` of a version, from 1")
+	c.Flags().StringVar(&at, "at", "", "`time` at which the version was in force, for example 2026-11-21T15:00:00Z")
+	c.MarkFlagsMutuallyExclusive("version", "at")
+	return c
+}
+
+func resolve(ctx context.Context, gateway *client.Client, did string, version uint32, at string) (*client.Resolution, error) {
+	switch {
+	case version != 0:
+		return gateway.ResolveVersion(ctx, did, version)
+	case at != "":
+		t, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no time: write it as 2026-11-21T15:00:00Z", at)
+		}
+		return gateway.ResolveAt(ctx, did, t)
+	}
+	return gateway.Resolve(ctx, did)
 }
 
 // done prints what was done and its receipt: as JSON {kind: name, "operation": receipt}.

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/gateway/client"
@@ -33,20 +30,14 @@ Nothing is sent. Existing files are never overwritten.`,
 			if err != nil {
 				return err
 			}
-			base := strings.TrimSuffix(out, ".keys")
-			view := struct {
+			var view struct {
 				Keys     string `json:"keys"`
 				Recovery string `json:"recovery"`
 				Address  string `json:"address,omitempty"`
 				Tron     string `json:"tron,omitempty"`
-			}{Keys: base + ".keys", Recovery: base + ".recovery"}
-			// The recovery key first: no key that acts may be there without it. One
-			// that belongs to no key must not lie about either.
-			if err := recovery.Save(view.Recovery, passphrase); err != nil {
-				return err
 			}
-			if err := identity.Save(view.Keys, passphrase); err != nil {
-				return errors.Join(err, os.Remove(view.Recovery))
+			if view.Keys, view.Recovery, err = savePair(identity, recovery, out, passphrase); err != nil {
+				return err
 			}
 			if address, ok := identity.Address(); ok {
 				view.Address, view.Tron = "0x"+canon.Hex(address[:]), canon.TronAddress(address)
@@ -62,8 +53,6 @@ Nothing is sent. Existing files are never overwritten.`,
 	create.Flags().StringVar(&out, "out", "", "`name` of the files, for example alice (required)")
 	create.Flags().StringVar(&alg, "alg", "EdDSA", "`algorithm` of the signing key: EdDSA, ES256 or ES256K")
 	create.Flags().BoolVar(&chain, "chain", false, "add a secp256k1 key for an account on public chains")
-	if err := create.MarkFlagRequired("out"); err != nil {
-		panic(err) // the flag was added above
-	}
+	require(create, "out")
 	return group("keys", "Make key files", create)
 }

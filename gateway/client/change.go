@@ -1,0 +1,195 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
+)
+
+// Edit is a DID's document as the ledger has it, to be changed and put in its place
+// with did.update. Make it with EditOf.
+type Edit struct {
+	did   string
+	doc   did.Document
+	prior string
+}
+
+// EditOf begins a change of the version that was resolved, which must be the newest
+// when the change reaches the ledger: otherwise it is refused as fault.StalePrior.
+// Errors: fault.DIDDeactivated.
+func EditOf(r *Resolution) (*Edit, error) {
+	if r.GetDidDocumentMetadata().GetDeactivated() {
+		return nil, fault.New(fault.DIDDeactivated, "the DID is deactivated")
+	}
+	text, err := r.GetDidDocument().MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("resolved document: %w", err)
+	}
+	var resolved did.Resolved
+	if err := canon.Decode(text, &resolved); err != nil {
+		return nil, fmt.Errorf("resolved document: %w", err)
+	}
+	local := func(id string) string { return strings.TrimPrefix(id, resolved.ID) }
+	all := func(ids []string) []string {
+		var out []string
+		for _, id := range ids {
+			out = append(out, local(id))
+		}
+		return out
+	}
+	e := &Edit{did: resolved.ID, prior: r.GetVersion().GetHash(), doc: did.Document{
+		Authentication: all(resolved.Authentication), AssertionMethod: all(resolved.AssertionMethod), KeyAgreement: all(resolved.KeyAgreement),
+		CapabilityInvocation: all(resolved.CapabilityInvocation), Recovery: r.GetVersion().GetRecovery(),
+	}}
+	for _, m := range resolved.VerificationMethod {
+		e.doc.VerificationMethod = append(e.doc.VerificationMethod, did.Method{ID: local(m.ID), Type: m.Type, PublicKeyMultibase: m.PublicKeyMultibase})
+	}
+	for _, s := range resolved.Service {
+		e.doc.Service = append(e.doc.Service, did.Service{ID: local(s.ID), Type: s.Type, ServiceEndpoint: s.ServiceEndpoint})
+	}
+	return e, nil
+}
+
+// SetService adds a service, or replaces the one with its fragment. endpoint is an
+// https: URI.
+func (e *Edit) SetService(fragment, kind, endpoint string) {
+	e.RemoveService(fragment)
+	e.doc.Service = append(e.doc.Service, did.Service{ID: "#" + fragment, Type: kind, ServiceEndpoint: endpoint})
+}
+
+// RemoveService removes the service with the fragment, and says whether there was one.
+func (e *Edit) RemoveService(fragment string) bool {
+	before := len(e.doc.Service)
+	e.doc.Service = slices.DeleteFunc(e.doc.Service, func(s did.Service) bool { return s.ID == "#"+fragment })
+	return len(e.doc.Service) < before
+}
+
+// Rotate draws a new key for alg (EdDSA, ES256 or ES256K) and puts it in the place of
+// the signer's key, in every list that has it. It returns the identity with the new
+// key and the edit as it is now. Save it before the edit is submitted: the old key
+// ends with it.
+func (e *Edit) Rotate(s Signer, alg string) (*Identity, error) {
+	i := s.identity
+	old := "#" + i.fragment
+	at := slices.IndexFunc(e.doc.VerificationMethod, func(m did.Method) bool {
+		return m.ID == old && m.PublicKeyMultibase == i.signing.public
+	})
+	if e.did != s.DID() || at < 0 {
+		return nil, fmt.Errorf("the key %s of the key file is not in the document of %s", old, e.did)
+	}
+	next := &Identity{id: i.id, chain: i.chain}
+	if err := next.draw(alg); err != nil {
+		return nil, err
+	}
+	fresh := "#" + next.fragment
+	e.doc.VerificationMethod[at] = did.Method{ID: fresh, Type: "Multikey", PublicKeyMultibase: next.signing.public}
+	for _, list := range [][]string{e.doc.Authentication, e.doc.AssertionMethod, e.doc.KeyAgreement, e.doc.CapabilityInvocation} {
+		if k := slices.Index(list, old); k >= 0 {
+			list[k] = fresh
+		}
+	}
+	return next, next.replaceDocument(e.doc)
+}
+
+// Update signs the edit with the identity's key, which is still the one that the
+// ledger knows.
+func (s Signer) Update(e *Edit) (jws string, err error) {
+	body, err := did.NewUpdate(&e.doc)
+	if err != nil {
+		return "", err
+	}
+	jws, _, err = s.Operation(body, e.prior)
+	return jws, err
+}
+
+// Deactivate signs the operation with which the identity's key asks for the end of
+// its DID: it can be completed 72 hours later, and the recovery key can prevent it
+// until then.
+func (s Signer) Deactivate() (jws string, err error) {
+	jws, _, err = s.Operation(&ops.DIDDeactivate{}, "")
+	return jws, err
+}
+
+// Complete signs the operation that ends a DID, anybody's, whose deactivation has
+// been pending for 72 hours.
+func (s Signer) Complete(of string) (jws string, err error) {
+	jws, _, err = s.Operation(&ops.DIDComplete{DID: of}, "")
+	return jws, err
+}
+
+// draw draws a new signing key. Its fragment is made from the key, so that it named
+// no other one before.
+func (i *Identity) draw(alg string) (err error) {
+	if i.signing, err = drawKey(did.Algorithm(alg)); err != nil {
+		return fmt.Errorf("draw signing key: %w", err)
+	}
+	i.fragment = "key-" + i.signing.public[len(i.signing.public)-12:]
+	return nil
+}
+
+// replaceDocument sets the document of an identity whose DID exists.
+func (i *Identity) replaceDocument(doc did.Document) error {
+	text, err := canon.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	id := i.id
+	_, err = i.setDocument(text)
+	i.id = id
+	return err
+}
+
+// Recovering is a recovery key on one network. It implements ops.Signer.
+type Recovering struct {
+	recovery *Recovery
+	network  string
+}
+
+// On returns the recovery key as a signer on a network.
+func (r *Recovery) On(network string) Recovering { return Recovering{r, network} }
+
+// DID returns the DID that the key recovers.
+func (r Recovering) DID() string { return "did:killick:" + r.network + ":" + r.recovery.id }
+
+// KeyID returns the DID URL under which recovery keys sign.
+func (r Recovering) KeyID() string { return r.DID() + "#" + did.RecoveryFragment }
+
+// Sign signs bytes with the recovery key.
+func (r Recovering) Sign(message []byte) ([]byte, error) { return r.recovery.key.sign(message) }
+
+// Successors draws new keys for the DID: one that signs operations with alg, and a
+// new recovery key. Save both before Recover is submitted: the old ones end with it.
+func (r *Recovery) Successors(alg string) (*Identity, *Recovery, error) {
+	next := &Identity{id: r.id}
+	if err := next.draw(alg); err != nil {
+		return nil, nil, err
+	}
+	spare, err := drawRecovery()
+	if err != nil {
+		return nil, nil, err
+	}
+	spare.id = r.id
+	return next, spare, next.replaceDocument(next.ownDocument(spare))
+}
+
+// Recover signs the operation that puts the identity's document, which Successors
+// made, in the place of all keys and of the recovery commitment, and cancels a
+// deactivation that is pending.
+func (r Recovering) Recover(next *Identity) (jws string, err error) {
+	return r.operation(&ops.DIDRecover{Key: r.recovery.key.public, Document: next.Document()})
+}
+
+// Deactivate signs the operation that ends the DID at once and for good.
+func (r Recovering) Deactivate() (jws string, err error) {
+	return r.operation(&ops.DIDDeactivate{Key: r.recovery.key.public})
+}
+
+func (r Recovering) operation(body ops.Body) (jws string, err error) {
+	jws, _, err = signOperation(r, r.recovery.key.alg, r.network, body, "")
+	return jws, err
+}
