@@ -32,6 +32,7 @@ func TestKillick(t *testing.T) {
 	t.Run("ChangedSignature", n.changedSignature)
 	t.Run("LargeBody", n.largeBody)
 	t.Run("SameOperationTwice", n.sameOperationTwice)
+	t.Run("LifeOfADID", n.lifeOfADID)
 	t.Run("ChaincodeDoor", n.chaincodeDoor)
 	t.Run("Strangers", n.strangers)
 	t.Run("OneMemberAlone", n.oneMemberAlone)
