@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/resolver"
@@ -31,41 +31,45 @@ func (s *Server) resolveKillick(ctx context.Context, u resolver.URL, at resolver
 	if network != s.cfg.Network {
 		return nil, &resolver.Error{Reason: resolver.NotFound, Detail: fmt.Sprintf("the DID is of the network %.80q, this is %s", network, s.cfg.Network)}
 	}
+	question, err := versionQuery(u.DID, at)
+	if err != nil {
+		return nil, err
+	}
 	var v did.Resolution
-	err = s.query(ctx, &v, "did:Resolve", []byte(u.DID))
+	err = s.query(ctx, &v, "did:Resolve", question)
 	switch fault.Of(err) {
 	case fault.OK:
 	case fault.DIDUnknown:
 		return nil, &resolver.Error{Reason: resolver.NotFound, Detail: "the ledger has no such DID"}
+	case fault.NotFound:
+		return nil, &resolver.Error{Reason: resolver.NotFound, Detail: "the DID has no such version"}
 	case fault.Unavailable:
 		return nil, &resolver.Error{Reason: resolver.InternalError, Detail: "the ledger cannot be read now", Cause: err}
 	default:
 		return nil, err
 	}
-	if err := current(v.Metadata.VersionID, at); err != nil {
-		return nil, err
-	}
 	document, err := json.Marshal(v.Document)
-	return &resolver.Resolution{
-		Document: document, Metadata: resolver.Metadata{
-			VersionID: v.Metadata.VersionID, Deactivated: v.Metadata.Deactivated, Created: instant(v.Metadata.Created), Updated: instant(v.Metadata.Updated),
-		},
-	}, err
+	return &resolver.Resolution{Document: document, Metadata: resolver.Metadata{
+		Created: instant(v.Metadata.Created), Updated: instant(v.Metadata.Updated), Deactivated: v.Metadata.Deactivated,
+		NextUpdate: instant(v.Metadata.NextUpdate), VersionID: v.Metadata.VersionID, NextVersionID: v.Metadata.NextVersionID,
+	}}, err
 }
 
-// current refuses every version but the one that the ledger gives. Versions are
-// numbered from 1.
-func current(id string, at resolver.Version) error {
-	if at.ID != "" && at.ID != id {
-		asked, err := strconv.ParseUint(at.ID, 10, 32)
-		newest, _ := strconv.ParseUint(id, 10, 32)
-		if err != nil || asked < 1 || asked > newest || strconv.FormatUint(asked, 10) != at.ID {
-			return &resolver.Error{Reason: resolver.NotFound, Detail: fmt.Sprintf("the DID has no version %.40q", at.ID)}
+// versionQuery is the argument of did:Resolve. Versions are numbered from 1.
+func versionQuery(name string, at resolver.Version) ([]byte, error) {
+	q := did.Query{DID: name}
+	if at.ID != "" {
+		n, err := strconv.ParseUint(at.ID, 10, 32)
+		if err != nil || n == 0 || strconv.FormatUint(n, 10) != at.ID {
+			return nil, &resolver.Error{Reason: resolver.NotFound, Detail: fmt.Sprintf("the DID has no version %.40q", at.ID)}
 		}
-		return &resolver.Error{Reason: resolver.FeatureNotSupported, Detail: "this ledger gives the current version only, which is " + id}
+		q.VersionID = uint32(n)
 	}
-	if !at.Time.IsZero() && at.Time.Before(time.Now()) {
-		return &resolver.Error{Reason: resolver.FeatureNotSupported, Detail: "this ledger gives the current version only, and not the one of a time that has passed"}
+	if !at.Time.IsZero() {
+		if at.Time.Unix() <= 0 {
+			return nil, &resolver.Error{Reason: resolver.NotFound, Detail: "no DID was there before 1970"}
+		}
+		q.VersionTime = uint64(at.Time.Unix())
 	}
-	return nil
+	return canon.Marshal(q)
 }

@@ -143,6 +143,7 @@ func TestIdentifiers(t *testing.T) {
 		"no version":                     {liveDID + "?versionId=0", 404, ""},
 		"a version that is no number":    {liveDID + "?versionId=latest", 404, ""},
 		"a version beyond all":           {liveDID + "?versionId=99999999999999999999", 404, ""},
+		"a time before all":              {liveDID + "?versionTime=1970-01-01T00:00:00Z", 404, ""},
 		"a time to come":                 {liveDID + "?versionTime=2999-01-01T00:00:00Z", 200, liveDID},
 		"a did:key at a time":            {keyDID + "?versionTime=2025-10-07T14:30:00Z", 200, keyDID},
 		"a fragment that is nowhere":     {liveDID + "%23none", 404, ""},

@@ -38,13 +38,17 @@ var (
 // memory cannot be brought to say.
 type told struct {
 	api.Ledger
-	answers map[string]func() (*did.Resolution, error)
+	answers map[string]func(*did.Query) (*did.Resolution, error)
 }
 
 func (l told) Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error) {
 	if function == "did:Resolve" {
-		if f, ok := l.answers[string(args[0])]; ok {
-			r, err := f()
+		q, err := did.DecodeQuery(args[0])
+		if err != nil {
+			return nil, err
+		}
+		if f, ok := l.answers[q.DID]; ok {
+			r, err := f(q)
 			if err != nil {
 				return nil, err
 			}
@@ -67,7 +71,7 @@ func resolution(name string) *did.Resolution {
 				{ID: name + "#part", Type: "Pages", ServiceEndpoint: "https://pages.example/x#top"},
 			},
 		},
-		Metadata: did.Metadata{VersionID: "3"},
+		Metadata: did.Metadata{VersionID: "3", Created: 1800000000, Updated: 1800000001},
 		Version:  did.Version{Hash: strings.Repeat("0", 64)},
 	}
 }
@@ -77,12 +81,21 @@ func startTold(t *testing.T, configs ...func(*api.Config)) *harness {
 	return start(t, append(configs, func(c *api.Config) {
 		gone := resolution(goneDID)
 		gone.Metadata.Deactivated = true
-		c.Ledger = told{c.Ledger, map[string]func() (*did.Resolution, error){
-			liveDID:  func() (*did.Resolution, error) { return resolution(liveDID), nil },
-			goneDID:  func() (*did.Resolution, error) { return gone, nil },
-			brokeDID: func() (*did.Resolution, error) { return nil, io.ErrUnexpectedEOF },
-			downDID:  func() (*did.Resolution, error) { return nil, fault.New(fault.Unavailable, "no peer answers") },
-			noDID:    func() (*did.Resolution, error) { return nil, fault.New(fault.DIDUnknown, "no such DID") },
+		c.Ledger = told{c.Ledger, map[string]func(*did.Query) (*did.Resolution, error){
+			liveDID: func(q *did.Query) (*did.Resolution, error) {
+				r := resolution(liveDID)
+				if q.VersionID > 3 || q.VersionTime != 0 && q.VersionTime < r.Metadata.Created {
+					return nil, fault.New(fault.NotFound, "no such version")
+				}
+				if q.VersionID == 2 {
+					r.Metadata.VersionID, r.Metadata.NextVersionID, r.Metadata.NextUpdate = "2", "3", r.Metadata.Updated
+				}
+				return r, nil
+			},
+			goneDID:  func(*did.Query) (*did.Resolution, error) { return gone, nil },
+			brokeDID: func(*did.Query) (*did.Resolution, error) { return nil, io.ErrUnexpectedEOF },
+			downDID:  func(*did.Query) (*did.Resolution, error) { return nil, fault.New(fault.Unavailable, "no peer answers") },
+			noDID:    func(*did.Query) (*did.Resolution, error) { return nil, fault.New(fault.DIDUnknown, "no such DID") },
 		}}
 	})...)
 }
@@ -213,8 +226,8 @@ var kinds = map[string]struct {
 	"a version to come":           {liveDID + "?versionId=4", 404, "NOT_FOUND", ""},
 	"a path":                      {liveDID + "/path", 404, "NOT_FOUND", ""},
 	"a parameter without meaning": {liveDID + "?hl=x", 404, "NOT_FOUND", ""},
-	"an old version":              {liveDID + "?versionId=2", 501, "FEATURE_NOT_SUPPORTED", ""},
-	"an old time":                 {liveDID + "?versionTime=2025-10-07T14:30:00Z", 501, "FEATURE_NOT_SUPPORTED", ""},
+	"an old version":              {liveDID + "?versionId=2", 200, "", ""},
+	"a time before the DID":       {liveDID + "?versionTime=2025-10-07T14:30:00Z", 404, "NOT_FOUND", ""},
 	"an option without meaning":   {url.QueryEscape(liveDID) + "?verificationRelationship=authentication", 501, "FEATURE_NOT_SUPPORTED", ""},
 	"an unknown method":           {"did:unsupported:123456789abcdefghi", 501, "METHOD_NOT_SUPPORTED", ""},
 	"did:web, which is off":       {"did:web:example.com", 501, "METHOD_NOT_SUPPORTED", ""},
