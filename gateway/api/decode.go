@@ -28,7 +28,7 @@ const (
 	maxMany   = 8 << 20
 	// maxMessage bounds what is read of a gRPC message. Those above maxMany are
 	// refused with a code of ours; above this gRPC itself ends the call.
-	maxMessage = 2 * maxMany
+	maxMessage = 3 * maxMany
 	maxAnswer  = 32 << 20
 )
 
