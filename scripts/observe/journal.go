@@ -17,7 +17,7 @@ type Journal struct {
 	Submissions map[[32]byte]Outcome // by SHA-256 of the JWS
 	Results     map[string]Outcome   // by operation id, 64 hex digits
 	Open        int                  // submissions that are to be executed yet
-	UnderWay    []string             // transactions that may have left the gateway, were in no block and not given up
+	UnderWay    []string             // transactions that may have left the gateway, were in no block and were not given up
 }
 
 // Outcome is what a journal says of a submission or of an operation.
@@ -28,7 +28,7 @@ type Outcome struct {
 }
 
 // journalFormat is the format of journals that this package reads.
-const journalFormat = "2"
+const journalFormat = "3"
 
 // ReadJournal reads a journal whose gateway has ended.
 func ReadJournal(gateway, path string) (_ *Journal, err error) {
@@ -73,7 +73,7 @@ func ReadJournal(gateway, path string) (_ *Journal, err error) {
 			j.Results[hex.EncodeToString(op)] = o
 			return err
 		}),
-		rows(db, `SELECT tx FROM batches WHERE lost = 0`, func(r *sql.Rows) error {
+		rows(db, `SELECT tx FROM batches`, func(r *sql.Rows) error {
 			var tx string
 			err := r.Scan(&tx)
 			j.UnderWay = append(j.UnderWay, tx)
