@@ -133,7 +133,8 @@ const staleRead = "MVCC_READ_CONFLICT"
 
 // stale finds the items of a void flight that read what blocks have changed since
 // they were taken from the queue: their actors are the culprits. The conflict is
-// explained as well by a change of what all batches read, or by a new checkpoint. A key that was changed in
+// explained as well by a change of what all batches read, or by a new checkpoint. A
+// key that was changed in
 // the moment before the endorsers read it is among those found: whoever changed it
 // was as close to a conflict as one can be.
 func (s *Submitter) stale(f *flight) (culprits [][20]byte, explained bool) {
