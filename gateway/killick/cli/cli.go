@@ -49,6 +49,9 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err == nil {
 		return 0
 	}
+	if code := exitCode(0); errors.As(err, &code) {
+		return int(code)
+	}
 	if !a.started {
 		fmt.Fprintf(errOut, "error: %v\n\n%s\n", err, command.UsageString())
 		return 2
@@ -87,7 +90,7 @@ sees a key. Amounts are micro-units: 1000000 is one unit of the asset.`,
 	flags.StringVar(&a.passphrase, "passphrase-file", "", "`file` whose first line is the passphrase of key files (default: ask)")
 	flags.DurationVar(&a.timeout, "timeout", time.Minute, "how long to wait for the gateway or a chain")
 	root.AddCommand(a.keysCommand(), a.didCommand(), a.recordCommand(), a.credentialCommand(), a.payCommand(), a.balanceCommand(),
-		a.claimCommand(), a.proofCommand(), a.operationCommand(), a.eventsCommand(), a.networkCommand())
+		a.claimCommand(), a.proofCommand(), a.operationCommand(), a.eventsCommand(), a.networkCommand(), a.governCommand())
 	return root
 }
 
@@ -210,6 +213,10 @@ func (a *app) fail(err error) {
 	if errors.As(err, &refused) {
 		f.Instance = refused.Instance
 		f.Operation = receiptOf(refused.Receipt)
+	}
+	var keys *kept
+	if errors.As(err, &keys) {
+		f.Text += keys.note()
 	}
 	if a.json {
 		e := json.NewEncoder(a.err)

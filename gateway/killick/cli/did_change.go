@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/spf13/cobra"
 )
@@ -24,11 +23,7 @@ then on the old file signs nothing more. The recovery key stays the same.`,
   killick did update --keys alice.keys --service files,LinkedDomains,https://alice.example`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
-				current, err := gateway.Resolve(ctx, signer.DID())
-				if err != nil {
-					return err
-				}
-				edit, err := client.EditOf(current)
+				edit, err := gateway.Edit(ctx, signer.DID())
 				if err != nil {
 					return err
 				}
@@ -89,19 +84,30 @@ func (a *app) saveNew(identity *client.Identity, path string) error {
 
 // sendKeys submits an operation that puts the keys of the files in the place of
 // others. They were written before: if we stop in between, the key that acts is on
-// disk, whatever became of the operation. They go again only when it was refused.
+// disk, whatever became of the operation. They stay when it was refused, too: that is
+// the word of one gateway, which has the signed operation all the same.
 func (a *app) sendKeys(ctx context.Context, gateway *client.Client, jws, name string, files ...string) error {
 	o, err := gateway.Submit(ctx, jws)
-	var refused *client.Error
-	if errors.As(err, &refused) && refused.Fault.Code < fault.Internal {
-		for _, file := range files {
-			err = errors.Join(err, os.Remove(file))
-		}
+	if err != nil && len(files) > 0 {
+		return &kept{err, files}
 	}
 	if err != nil {
 		return err
 	}
 	return a.done(o, "did", name)
+}
+
+// kept is why an operation may not have put the keys of the files in force.
+type kept struct {
+	error
+	files []string
+}
+
+func (k *kept) Unwrap() error { return k.error }
+
+// note tells people what to do with the files.
+func (k *kept) note() string {
+	return "; " + strings.Join(k.files, " and ") + " may be in force all the same: keep what you have until the ledger shows it or the operation has expired"
 }
 
 // recovering runs f with a connection and a recovery key.

@@ -10,7 +10,7 @@ import (
 
 // A DID's keys and services are changed, a thief's deactivation is prevented, and the
 // DID is ended, from the command line. New keys are on disk before anything is sent,
-// and are gone when it was refused.
+// and stay there whatever the gateway says.
 func TestLifeOfADID(t *testing.T) {
 	w := begin(t)
 	if err := w.ledger.Found(); err != nil {
@@ -50,10 +50,17 @@ func TestLifeOfADID(t *testing.T) {
 	w.refused("not_due", "did", "complete", name, "--keys", w.path("b.keys"))
 	w.do("did", "recover", "--recovery", w.path("a.recovery"), "--out", w.path("d"))
 	w.refused("key_unknown", "did", "recover", "--recovery", w.path("a.recovery"), "--out", w.path("e"))
-	for _, file := range []string{"c.keys", "e.keys", "e.recovery"} {
-		if _, err := os.Stat(w.path(file)); err == nil {
-			t.Errorf("%s is left of what was refused", file)
+	if _, err := os.Stat(w.path("c.keys")); err == nil {
+		t.Error("keys were written for an operation that was never sent")
+	}
+	for _, file := range []string{"e.keys", "e.recovery"} {
+		if _, err := os.Stat(w.path(file)); err != nil {
+			t.Errorf("a gateway's word destroys keys: %v", err)
 		}
+	}
+	if exit, _, errOut := w.run("did", "recover", "--recovery", w.path("a.recovery"), "--out", w.path("x")); exit != 1 ||
+		!strings.Contains(errOut, w.path("x.keys")+" and "+w.path("x.recovery")) {
+		t.Errorf("nobody says where the keys are: %d %s", exit, errOut)
 	}
 	w.do("did", "deactivate", "--keys", w.path("d.keys"))
 	w.do("keys", "new", "--out", w.path("f"))
