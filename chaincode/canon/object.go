@@ -326,7 +326,7 @@ func appendDouble(out []byte, f float64) []byte {
 		return strconv.AppendFloat(out, f, 'f', -1, 64)
 	}
 	out = strconv.AppendFloat(out, f, 'e', -1, 64)
-	if n := len(out); out[n-2] == '0' { // e-07 is e-7
+	if n := len(out); out[n-3] == '-' && out[n-2] == '0' { // e-07 is e-7
 		out = append(out[:n-2], out[n-1])
 	}
 	return out

@@ -65,6 +65,7 @@ func TestParseObject(t *testing.T) {
 		{"escaped name", `{"n\u0061me":"\u000a"}`, fault.OK, `{"name":"\n"}`},
 		{"names beyond the basic plane sort by code units", `{"\ufb33":1,"😀":2}`, fault.OK, "{\"😀\":2,\"\ufb33\":1}"},
 		{"fractions", `{"a":1.50,"b":-0.0,"c":0.0000001,"d":1e-7,"e":123456.789}`, fault.OK, `{"a":1.5,"b":0,"c":1e-7,"d":1e-7,"e":123456.789}`},
+		{"exponents of three digits", `{"a":1e100,"b":1e300,"c":1e-105,"d":5e-324,"e":1.7e308,"f":1e-17}`, fault.OK, `{"a":1e+100,"b":1e+300,"c":1e-105,"d":5e-324,"e":1.7e+308,"f":1e-17}`},
 		{"largest integer", `{"a":9007199254740991}`, fault.OK, `{"a":9007199254740991}`},
 		{"with an exponent beyond it", `{"a":1E30,"b":-1e21}`, fault.OK, `{"a":1e+30,"b":-1e+21}`},
 		{"2^53", `{"a":9007199254740992}`, fault.NumberRange, ""},
@@ -150,6 +151,7 @@ func TestNewObject(t *testing.T) {
 func FuzzParseObject(f *testing.F) {
 	f.Add([]byte(`{"b":[1,2.5,{"c":null}],"a":"\u20ac\n","n":1e30}`))
 	f.Add([]byte(`{"a":9007199254740993}`))
+	f.Add([]byte(`{"a":1e105,"b":1e-9,"c":1e-109}`))
 	f.Add([]byte(`{"😀":-0,"\ufb33":"\""}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, err := canon.ParseObject(data)
