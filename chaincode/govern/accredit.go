@@ -213,8 +213,10 @@ var issuers = accreditation[issuerTerms]{
 var verifiers = accreditation[verifierTerms]{
 	prefix: verifierPrefix, fields: []string{"organisation"},
 	stored: func(n *Network, holder string, v verifierTerms) (any, error) {
-		_, _, err := n.Member(v.Organisation)
-		return Verifier{holder, v.Organisation}, err
+		if _, _, err := n.Member(v.Organisation); err != nil {
+			return nil, fault.New(fault.InvalidValue, "organisation: %s", fault.Text(err))
+		}
+		return Verifier{holder, v.Organisation}, nil
 	},
 	value: func(stored []byte) (verifierTerms, error) {
 		var a Verifier

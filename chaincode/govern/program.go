@@ -81,7 +81,7 @@ func AnswerProgram(tx *ledger.Tx, running string) (*ProgramView, error) {
 			continue
 		}
 		var p Program
-		if err := json.Unmarshal(e.Value, &p, json.RejectUnknownMembers(true)); err != nil {
+		if err := decodeStored(e.Value, &p); err != nil {
 			return nil, fmt.Errorf("stored %s: %w", e.Key, err)
 		}
 		v.Programs = append(v.Programs, p)

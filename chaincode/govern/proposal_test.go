@@ -199,8 +199,8 @@ func TestProposeRefuses(t *testing.T) {
 		"any schema and one":     {admin, "issuer/" + u.ID.String(), `{"schemas":["*","` + schema + `"]}`, nil, fault.InvalidValue},
 		"schema twice":           {admin, "issuer/" + u.ID.String(), `{"schemas":["` + schema + `","` + schema + `"]}`, nil, fault.InvalidValue},
 		"no issuer to withdraw":  {admin, "issuer/" + u.ID.String(), `{ }`, nil, fault.AlreadyDone},
-		"verifier of a stranger": {admin, "verifier/" + u.ID.String(), `{"organisation":"Org9MSP"}`, nil, fault.NotMember},
-		"verifier of nobody":     {admin, "verifier/" + u.ID.String(), `{"organisation":""}`, nil, fault.NotMember},
+		"verifier of a stranger": {admin, "verifier/" + u.ID.String(), `{"organisation":"Org9MSP"}`, nil, fault.InvalidValue},
+		"verifier of nobody":     {admin, "verifier/" + u.ID.String(), `{"organisation":""}`, nil, fault.InvalidValue},
 	} {
 		request := w.Request(test.subject, test.value)
 		if test.change != nil {
