@@ -32,7 +32,9 @@ func (o *Operation) ReadsClock() bool { return o.kind.clock != nil && o.kind.clo
 
 // Accesses returns the keys that the operation reads besides the Common ones,
 // its guard first. It needs an operation that Admit has taken. What it only writes
-// is not listed: no other operation reads it in a transaction.
+// is not listed: no other operation reads it in a transaction, except for the
+// accounts that the end of a DID frees. Its operation does not name them, and a
+// did.create that links one is voided by it.
 func (o *Operation) Accesses() []Access {
 	self := o.actorKey
 	list := make([]Access, 0, 6)
