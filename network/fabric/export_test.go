@@ -1,6 +1,11 @@
 package fabric
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
 
 // Quicken divides every wait of the client by n, so that tests of what happens after
 // one need not last.
@@ -19,3 +24,14 @@ func Wait(c *Client) {
 		*d = 10 * time.Minute
 	}
 }
+
+// Narrow leaves each orderer's queue room for one transaction of the size of this one,
+// which must be the first.
+func Narrow(c *Client, t *Transaction) {
+	for _, o := range c.orderers {
+		o.room = semaphore.NewWeighted((&request{envelope: t.envelope}).size() * 3 / 2) // signatures differ by a few bytes
+	}
+}
+
+// NotSent says that an orderer never saw the transaction.
+func NotSent(err error) bool { return errors.Is(err, errNotSent) }
