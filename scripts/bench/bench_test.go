@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -255,6 +256,19 @@ func TestFlatMemory(t *testing.T) {
 		if got := verdict(long); got != tt.want {
 			t.Errorf("%s: %s", tt.name, got)
 		}
+	}
+}
+
+// What is in flight is shared by all channels, at least one transaction for each.
+func TestNumberOfChannels(t *testing.T) {
+	for n, ok := range map[int]bool{-1: false, 0: true, 1: true, 2: true, 3: false, 4: true, 7: false, 8: true, 9: false, 16: false} {
+		if err := (settings{channels: n}).checkChannels(); (err == nil) != ok {
+			t.Errorf("-channels %d: %v", n, err)
+		}
+	}
+	s := settings{channels: 9, ordering: smartBFT, orgs: "4", endorse: "0", bin: t.TempDir()}
+	if err := run(t.Context(), s); err == nil || !strings.Contains(err.Error(), "-channels 9: the limit is 8") {
+		t.Errorf("run: %v", err)
 	}
 }
 

@@ -17,6 +17,15 @@ import (
 // they are on.
 const inFlightAll = 8
 
+// checkChannels refuses numbers of channels that what is in flight cannot be shared
+// among in equal parts.
+func (s settings) checkChannels() error {
+	if s.channels < 0 || s.channels > inFlightAll || s.channels > 0 && inFlightAll%s.channels != 0 {
+		return fmt.Errorf("-channels %d: the limit is %d, and 1, 2, 4 and %d are taken: all channels share %d transactions in flight", s.channels, inFlightAll, inFlightAll, inFlightAll)
+	}
+	return nil
+}
+
 // channels measures records and transfers on one channel, and on so many of the same
 // peers and orderers at once with as many transactions in flight in all.
 func channels(ctx context.Context, s settings, c consortium) error {

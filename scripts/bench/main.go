@@ -58,7 +58,7 @@ func main() {
 	flag.IntVar(&s.age, "age", 0, "instead of the table: the rate on a ledger before and after so many operations")
 	flag.DurationVar(&s.soak, "soak", 0, "instead of the table: memory of every program under steady load through the gateway for so long")
 	flag.IntVar(&s.rate, "rate", 1000, "operations a second of -soak")
-	flag.IntVar(&s.channels, "channels", 0, "instead of the table: the rate on one channel and on so many of the same nodes at once")
+	flag.IntVar(&s.channels, "channels", 0, "instead of the table: the rate on one channel and on so many (at most 8) of the same nodes at once")
 	flag.Parse()
 	s.window = time.Duration(seconds * float64(time.Second))
 	if s.quick {
@@ -73,6 +73,9 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) error {
+	if err := s.checkChannels(); err != nil {
+		return err
+	}
 	networks, err := s.networks()
 	if err != nil {
 		return err
