@@ -1,9 +1,12 @@
 package client
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
@@ -12,27 +15,91 @@ import (
 )
 
 // Edit is a DID's document as the ledger has it, to be changed and put in its place
-// with did.update. Make it with EditOf.
+// with did.update. Make it with Client.Edit.
 type Edit struct {
 	did   string
 	doc   did.Document
 	prior string
 }
 
-// EditOf begins a change of the version that was resolved, which must be the newest
-// when the change reaches the ledger: otherwise it is refused as fault.StalePrior.
-// Errors: fault.DIDDeactivated.
-func EditOf(r *Resolution) (*Edit, error) {
+// Edit begins a change of a DID's newest version, which must be the newest still when
+// the change reaches the ledger: otherwise it is refused as fault.StalePrior. What the
+// gateway says must be the version whose hash it states, so that none can slip a key
+// or a service of its own into what the owner signs; a document that was stored with
+// empty lists, as no program here writes them, cannot be compared and is refused, too.
+// Errors: those of Resolve, fault.DIDDeactivated.
+func (c *Client) Edit(ctx context.Context, name string) (*Edit, error) {
+	r, err := c.Resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	if r.GetDidDocumentMetadata().GetDeactivated() {
 		return nil, fault.New(fault.DIDDeactivated, "the DID is deactivated")
 	}
+	version, err := strconv.ParseUint(r.GetDidDocumentMetadata().GetVersionId(), 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("version of %s: %w", name, err)
+	}
+	before := ""
+	if version > 1 {
+		former, err := c.ResolveVersion(ctx, name, uint32(version-1))
+		if err != nil {
+			return nil, err
+		}
+		before = former.GetVersion().GetHash()
+	}
+	e, links, err := editOf(r)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := e.hash(r, uint32(version), before, links)
+	if err == nil && (e.did != name || hash != e.prior) {
+		err = fmt.Errorf("the gateway says of %s what is not the version whose hash it states", name)
+	}
+	return e, err
+}
+
+// hash computes the hash of the version that was resolved (docs/formats/did-method.md).
+func (e *Edit) hash(r *Resolution, version uint32, before string, links []string) (string, error) {
+	v, m := r.GetVersion(), r.GetDidDocumentMetadata()
+	created, err := time.Parse(time.RFC3339, m.GetCreated())
+	if err != nil {
+		return "", fmt.Errorf("created: %w", err)
+	}
+	updated := created
+	if version > 1 {
+		if updated, err = time.Parse(time.RFC3339, m.GetUpdated()); err != nil {
+			return "", fmt.Errorf("updated: %w", err)
+		}
+	}
+	text, err := canon.Marshal(e.doc)
+	if err != nil {
+		return "", err
+	}
+	state := did.State{
+		ID: e.did, Version: version, Prior: before, Created: v.GetCreated(), CreatedAt: uint64(created.Unix()), Updated: v.GetUpdated(),
+		UpdatedAt: uint64(updated.Unix()), Deactivation: v.GetDeactivation(), Links: append([]string{}, links...), Payout: v.GetPayout(),
+	}
+	if state.Document, err = canon.JCS(text); err != nil {
+		return "", err
+	}
+	value, err := canon.Marshal(state)
+	if err != nil {
+		return "", err
+	}
+	sum := canon.Sum(value)
+	return canon.Hex(sum[:]), nil
+}
+
+// editOf reads a resolved document, and the accounts that are linked.
+func editOf(r *Resolution) (e *Edit, links []string, err error) {
 	text, err := r.GetDidDocument().MarshalJSON()
 	if err != nil {
-		return nil, fmt.Errorf("resolved document: %w", err)
+		return nil, nil, fmt.Errorf("resolved document: %w", err)
 	}
 	var resolved did.Resolved
 	if err := canon.Decode(text, &resolved); err != nil {
-		return nil, fmt.Errorf("resolved document: %w", err)
+		return nil, nil, fmt.Errorf("resolved document: %w", err)
 	}
 	local := func(id string) string { return strings.TrimPrefix(id, resolved.ID) }
 	all := func(ids []string) []string {
@@ -42,7 +109,7 @@ func EditOf(r *Resolution) (*Edit, error) {
 		}
 		return out
 	}
-	e := &Edit{did: resolved.ID, prior: r.GetVersion().GetHash(), doc: did.Document{
+	e = &Edit{did: resolved.ID, prior: r.GetVersion().GetHash(), doc: did.Document{
 		Authentication: all(resolved.Authentication), AssertionMethod: all(resolved.AssertionMethod), KeyAgreement: all(resolved.KeyAgreement),
 		CapabilityInvocation: all(resolved.CapabilityInvocation), Recovery: r.GetVersion().GetRecovery(),
 	}}
@@ -52,7 +119,7 @@ func EditOf(r *Resolution) (*Edit, error) {
 	for _, s := range resolved.Service {
 		e.doc.Service = append(e.doc.Service, did.Service{ID: local(s.ID), Type: s.Type, ServiceEndpoint: s.ServiceEndpoint})
 	}
-	return e, nil
+	return e, resolved.AlsoKnownAs, nil
 }
 
 // SetService adds a service, or replaces the one with its fragment. endpoint is an

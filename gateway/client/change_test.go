@@ -43,11 +43,7 @@ func (l *life) acts(i *client.Identity, code fault.Code) {
 
 func (l *life) edit(did string) *client.Edit {
 	l.t.Helper()
-	r, err := l.c.Resolve(l.t.Context(), did)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	e, err := client.EditOf(r)
+	e, err := l.c.Edit(l.t.Context(), did)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -135,7 +131,7 @@ func TestLifeOfADID(t *testing.T) {
 	if err != nil || !r.GetDidDocumentMetadata().GetDeactivated() {
 		t.Fatalf("%v %v", r, err)
 	}
-	if _, err := client.EditOf(r); err == nil {
+	if _, err := c.Edit(t.Context(), signer.DID()); fault.Of(err) != fault.DIDDeactivated {
 		t.Error("a DID that is deactivated may be edited")
 	}
 }

@@ -108,11 +108,7 @@ func (n *network) lifeOfADID(t *testing.T) {
 
 func (n *network) edit(t *testing.T, name string) *client.Edit {
 	t.Helper()
-	r, err := n.Client.Resolve(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := client.EditOf(r)
+	e, err := n.Client.Edit(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,114 @@
+package client_test
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/client"
+)
+
+// liar is a gateway that says of DIDs what the ledger does not.
+type liar struct {
+	killickv1.UnimplementedKillickServer
+	honest killickv1.KillickClient
+	lie    func(*killickv1.DidResolution)
+}
+
+func (l *liar) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest) (*killickv1.DidResolution, error) {
+	r, err := l.honest.ResolveDid(ctx, in)
+	if err == nil && in.GetVersionId() == 0 {
+		l.lie(r)
+	}
+	return r, err
+}
+
+// What an owner changes and signs is what the ledger has, whatever a gateway says. (GW-10)
+func TestEditBelievesNoGateway(t *testing.T) {
+	address, o := startGateway(t)
+	honest, err := client.Dial(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer honest.Close()
+	signer := o.identity.On(o.network)
+	l := &life{t: t, c: honest, network: o.network}
+	jws, err := signer.Create([]string{"eip155:1", "tron:0x2b6653dc"}, "tron:0x2b6653dc")
+	l.submit(jws, err, fault.OK)
+
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	gateway := &liar{honest: killickv1.NewKillickClient(conn)}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	killickv1.RegisterKillickServer(server, gateway)
+	go func() { _ = server.Serve(listener) }() // ends with Stop
+	defer server.Stop()
+	lying, err := client.Dial(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lying.Close()
+
+	thief, _, err := client.Generate("EdDSA", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err = thief.On(o.network).Create(nil, "")
+	l.submit(jws, err, fault.OK)
+	stolen, err := honest.Resolve(t.Context(), thief.DID(o.network))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(r *killickv1.DidResolution, name string) *structpb.ListValue {
+		return r.GetDidDocument().GetFields()[name].GetListValue()
+	}
+	theirs := list(stolen, "verificationMethod").GetValues()[0].GetStructValue().GetFields()["publicKeyMultibase"]
+	lies := map[string]func(r *killickv1.DidResolution){
+		"another key": func(r *killickv1.DidResolution) {
+			list(r, "verificationMethod").GetValues()[0].GetStructValue().Fields["publicKeyMultibase"] = theirs
+		},
+		"no key for credentials": func(r *killickv1.DidResolution) { delete(r.GetDidDocument().GetFields(), "assertionMethod") },
+		"a service": func(r *killickv1.DidResolution) {
+			service, err := structpb.NewList([]any{map[string]any{"id": signer.DID() + "#s", "type": "S", "serviceEndpoint": "https://thief.example"}})
+			if err != nil {
+				t.Error(err)
+			}
+			r.DidDocument.Fields["service"] = structpb.NewListValue(service)
+		},
+		"another DID": func(r *killickv1.DidResolution) {
+			r.DidDocument, r.DidDocumentMetadata, r.Version = stolen.GetDidDocument(), stolen.GetDidDocumentMetadata(), stolen.GetVersion()
+		},
+	}
+	for version := range 2 {
+		gateway.lie = func(*killickv1.DidResolution) {}
+		e, err := lying.Edit(t.Context(), signer.DID())
+		if err != nil {
+			t.Fatalf("version %d, and the truth: %v", version+1, err)
+		}
+		for name, lie := range lies {
+			gateway.lie = lie
+			if _, err := lying.Edit(t.Context(), signer.DID()); err == nil {
+				t.Errorf("version %d: %s was believed", version+1, name)
+			}
+		}
+		e.SetService("files", "LinkedDomains", "https://alice.example")
+		jws, err = signer.Update(e)
+		l.submit(jws, err, fault.OK)
+	}
+	if _, err := honest.Edit(t.Context(), signer.DID()); err != nil {
+		t.Error(err)
+	}
+}
