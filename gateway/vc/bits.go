@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -63,9 +64,12 @@ func (b *Bits) Encode() string {
 // DecodeBits reads the form of encodedList.
 // Errors: fault.InvalidValue, also for a list whose length is beyond the limits.
 func DecodeBits(encoded string) (*Bits, error) {
-	raw, err := unMultibase(encoded, maxSize)
-	if err != nil || encoded[0] != 'u' {
+	if !strings.HasPrefix(encoded, "u") { // base58 of this length would take seconds
 		return nil, fault.New(fault.InvalidValue, "encodedList is not multibase in base64url")
+	}
+	raw, err := unMultibase(encoded, maxSize)
+	if err != nil {
+		return nil, fault.New(fault.InvalidValue, "encodedList: %s", fault.Text(err))
 	}
 	in := bytes.NewReader(raw)
 	r, err := gzip.NewReader(in)

@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"context"
 	"math/rand/v2"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -86,6 +88,19 @@ func TestBitsRefuse(t *testing.T) {
 		if _, err := b.Has(i); err == nil || b.Set(i) == nil {
 			t.Errorf("entry %d is there", i)
 		}
+	}
+}
+
+// Base58 takes time that grows with the square of the length: a list in it is refused
+// undecoded, for which what is allocated stands here.
+func TestBitsDecodeNoBase58(t *testing.T) {
+	encoded := "z" + strings.Repeat("z", 1<<17)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := vc.DecodeBits(encoded)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; fault.Of(err) != fault.InvalidValue || took > 1<<16 {
+		t.Errorf("%v, and %d bytes of memory", err, took)
 	}
 }
 
