@@ -161,7 +161,7 @@ func (s *Server) refuseIdentifier(w http.ResponseWriter, r *http.Request, as med
 		Type: known.Reason.URI(), Title: known.Reason.Title(), Status: known.Reason.Status(), Detail: known.Detail, Instance: "urn:killick:answer:" + instance(),
 	}
 	// Of our own making or of a did:web's host: what nobody could have known before.
-	if known.Reason == resolver.InternalError && fault.Of(known.Cause) == fault.Internal && r.Context().Err() == nil {
+	if known.Reason == resolver.InternalError && fault.Of(known.Cause) != fault.Unavailable && r.Context().Err() == nil {
 		s.cfg.Log.WarnContext(r.Context(), "resolve failed", "instance", p.Instance, "error", err, "cause", known.Cause)
 	}
 	if !as.resolves() && !as.dereferences() {

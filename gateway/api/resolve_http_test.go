@@ -1,9 +1,11 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -121,7 +123,11 @@ func TestResolveOnTheLedger(t *testing.T) {
 // An operator who allows a host has its did:web resolved, over TLS.
 func TestResolveWeb(t *testing.T) {
 	const did = "did:web:example.com:u"
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/broken/did.json" {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
 		fmt.Fprintf(w, `{"id":%q,"service":[{"id":"#s","type":"S","serviceEndpoint":"https://s.example/"}]}`, did)
 	}))
 	defer server.Close()
@@ -133,7 +139,8 @@ func TestResolveWeb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := start(t, func(c *api.Config) { c.Web = web })
+	var log bytes.Buffer
+	h := start(t, func(c *api.Config) { c.Web, c.Log = web, slog.New(slog.NewTextHandler(&log, nil)) })
 	if r := h.look(did, "application/did"); r.status != 200 || r.json["id"] != did || r.header.Get("Cache-Control") != "no-cache" {
 		t.Errorf("%d %s", r.status, r.body)
 	}
@@ -145,5 +152,8 @@ func TestResolveWeb(t *testing.T) {
 	}
 	if r := h.look("did:web:other.example", ""); r.status != 501 {
 		t.Errorf("%d %s", r.status, r.body)
+	}
+	if r := h.look("did:web:example.com:broken", ""); r.status != 500 || !strings.Contains(log.String(), "resolve failed") || !strings.Contains(log.String(), "answers 500") {
+		t.Errorf("%d %s, log %s", r.status, r.body, log.String())
 	}
 }
