@@ -69,7 +69,7 @@ func (it *item) operation() (*ops.Operation, error) {
 func (it *item) name(o *ops.Operation) (err error) {
 	ref := o.Reference()
 	it.op, it.hour, it.exp = ref.ID, ref.Expiry, o.Expires
-	it.actor = laneOf(o)
+	it.actor, it.first = laneOf(o)
 	it.raw, err = ops.EncodeFrame([]ops.Item{o.Item})
 	return err
 }
@@ -96,15 +96,23 @@ func (it *item) fill(o *ops.Operation) error {
 	return it.name(o)
 }
 
-// laneOf returns the lane of an operation: its actor, or for what the recovery key
-// signs a lane beside it, so that a thief who has filled the actor's places holds the
-// owner up no longer than operations under way do.
-func laneOf(o *ops.Operation) [20]byte {
-	if !o.ByRecoveryKey() {
-		return o.Call.Actor
+// laneOf returns the lane of an operation: its actor, or for what a recovery key signs
+// a lane of that key, which comes first. So a thief who has filled the actor's places,
+// or shows keys that are not the recovery key, holds the owner up no longer than
+// operations under way do.
+func laneOf(o *ops.Operation) (lane [20]byte, first bool) {
+	key := ""
+	switch b := o.Body.(type) {
+	case *ops.DIDRecover:
+		key = b.Key
+	case *ops.DIDDeactivate:
+		key = b.Key
 	}
-	sum := sha256.Sum256(append([]byte("recovery of "), o.Call.Actor[:]...))
-	return [20]byte(sum[:20])
+	if key == "" {
+		return o.Call.Actor, false
+	}
+	sum := sha256.Sum256(append(append([]byte("recovery of "), o.Call.Actor[:]...), key...))
+	return [20]byte(sum[:20]), true
 }
 
 func (it *item) reference() string { return ops.Reference{Expiry: it.hour, ID: it.op}.String() }

@@ -19,6 +19,7 @@ type item struct {
 	since  time.Time
 	group  *group
 	good   bool // its signature was verified here
+	first  bool // a recovery key signs it: whatever waits for the same keys lets it pass
 
 	// The rest is guarded by Submitter.mu.
 	doubts  uint8 // how often a transaction with it came to nothing, and nobody knows why
@@ -75,7 +76,7 @@ type held struct {
 // going to change.
 type locks struct {
 	held   map[uint64]held
-	change map[uint64][]int64 // seqs of waiting items, ascending
+	change map[uint64][]int64 // turns of waiting items, ascending
 	parked map[uint64][]*lane
 }
 
@@ -83,14 +84,23 @@ func newLocks() locks {
 	return locks{held: map[uint64]held{}, change: map[uint64][]int64{}, parked: map[uint64][]*lane{}}
 }
 
-// expect notes the changes of a waiting item. Those that arrive later and read
-// the keys wait for it.
+// turn is an item's place among those that change a key: that of its arrival, or
+// before all of those, and then negative.
+func (it *item) turn() int64 {
+	if it.first {
+		return it.seq - 1<<62
+	}
+	return it.seq
+}
+
+// expect notes the changes of a waiting item. Those whose turn is later and read the
+// keys wait for it.
 func (k *locks) expect(it *item) {
 	for _, a := range it.keys {
 		if a.changes() {
-			seqs := k.change[a.key()]
-			at, _ := slices.BinarySearch(seqs, it.seq)
-			k.change[a.key()] = slices.Insert(seqs, at, it.seq)
+			turns := k.change[a.key()]
+			at, _ := slices.BinarySearch(turns, it.turn())
+			k.change[a.key()] = slices.Insert(turns, at, it.turn())
 		}
 	}
 }
@@ -101,15 +111,15 @@ func (k *locks) settle(it *item, woken []*lane) []*lane {
 		if !a.changes() {
 			continue
 		}
-		seqs := k.change[a.key()]
-		at, found := slices.BinarySearch(seqs, it.seq)
+		turns := k.change[a.key()]
+		at, found := slices.BinarySearch(turns, it.turn())
 		switch {
 		case !found:
 			continue
-		case len(seqs) == 1:
+		case len(turns) == 1:
 			delete(k.change, a.key())
 		default:
-			k.change[a.key()] = slices.Delete(seqs, at, at+1)
+			k.change[a.key()] = slices.Delete(turns, at, at+1)
 		}
 		woken = k.wake(a.key(), woken)
 	}
@@ -126,7 +136,8 @@ func (k *locks) wake(key uint64, woken []*lane) []*lane {
 
 // obstacle finds a key that keeps an item from the flight: one that another flight
 // changes, one that another flight reads and the item changes, or one that an item
-// before it is going to change.
+// before it is going to change. Of two that are going to change one, only an item
+// that comes first is waited for, and by those that do not.
 func (k *locks) obstacle(it *item, f *flight) (key uint64, found bool) {
 	for _, a := range it.keys {
 		h := k.held[a.key()]
@@ -134,14 +145,11 @@ func (k *locks) obstacle(it *item, f *flight) (key uint64, found bool) {
 		if _, own := f.keys[a.key()]; own {
 			others--
 		}
-		switch {
-		case h.writer != nil && h.writer != f, a.changes() && others > 0:
+		if h.writer != nil && h.writer != f || a.changes() && others > 0 {
 			return a.key(), true
-		case a.changes():
-		default:
-			if seqs := k.change[a.key()]; len(seqs) > 0 && seqs[0] < it.seq {
-				return a.key(), true
-			}
+		}
+		if turns := k.change[a.key()]; len(turns) > 0 && turns[0] < it.turn() && (!a.changes() || turns[0] < 0 && !it.first) {
+			return a.key(), true
 		}
 	}
 	return 0, false

@@ -32,8 +32,9 @@
 //
 // A change that waits goes before what reads the key and came later: a DID can be
 // paid, and a schema used, in the next call after the one that made it. In a batch
-// the items stand in that order. What whole batches read (ops.Common) is changed by
-// organisations, seldom.
+// the items stand in that order. What a recovery key signs has a lane of that key, and
+// goes before all that waits for the same keys, whenever it came. What whole batches
+// read (ops.Common) is changed by organisations, seldom.
 //
 // Conflicts that lanes cannot prevent come from other gateways. A void batch is
 // compared with what blocks changed while it was under way: the actors whose items

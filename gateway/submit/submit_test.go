@@ -124,6 +124,41 @@ func (h *harness) check(receipts []submit.Receipt) {
 	}
 }
 
+// GW-11: with the default configuration a lone operation leaves after 5 ms when nothing
+// is under way, and after 20 ms otherwise, whatever kind it is.
+func TestHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // no time passes while anybody works
+		h := start(t, func(c *submit.Config) { c.Hold, c.Lost = 0, time.Hour })
+		h.ledger.SetPaced(true)
+		synctest.Wait()
+		record, _ := h.alice.Record("alone")
+		other, _ := h.bob.Record("while one is under way")
+		carol := submittest.NewPerson("carol")
+		for i, next := range []struct {
+			jws  string
+			hold time.Duration
+		}{{record, 5 * time.Millisecond}, {other, 20 * time.Millisecond}, {carol.Create(), 20 * time.Millisecond}} {
+			h.submit(next.jws)
+			time.Sleep(next.hold - time.Microsecond)
+			synctest.Wait()
+			early := h.ledger.Waiting()
+			time.Sleep(time.Microsecond)
+			synctest.Wait()
+			if on := h.ledger.Waiting(); early != i || on != i+1 {
+				t.Errorf("operation %d: %d transactions before %s, %d then", i, early, next.hold, on)
+			}
+		}
+		h.ledger.Cut()
+		synctest.Wait()
+		h.submit(deactivation(carol)) // it reads the latest checkpoint
+		time.Sleep(5 * time.Millisecond)
+		synctest.Wait()
+		if on := h.ledger.Waiting(); on != 1 {
+			t.Errorf("%d transactions", on)
+		}
+	})
+}
+
 func TestManyOperationsOfManyActors(t *testing.T) {
 	h := start(t, func(c *submit.Config) { c.Batch = 50 })
 	var people []*submittest.Person
