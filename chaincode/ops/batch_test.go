@@ -198,7 +198,11 @@ func comparable(t *testing.T, m *ledger.Memory) map[string]string {
 func TestAnySplitGivesTheSameState(t *testing.T) {
 	w := opstest.New(t)
 	random := rand.New(rand.NewPCG(3, 4))
-	items := scenario(w, random, 150)
+	sameInAnySplit(t, w, random, scenario(w, random, 150))
+}
+
+func sameInAnySplit(t *testing.T, w *opstest.World, random *rand.Rand, items []ops.Item) {
+	t.Helper()
 	start := w.Store
 	var want map[string]string
 	var results []byte
