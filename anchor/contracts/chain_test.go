@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
-	"flag"
 	"math/big"
 	"os"
 	"slices"
@@ -25,10 +24,6 @@ import (
 	"github.com/killick-ledger/killick/anchor/evmnode/node"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
-
-// go test ./anchor/contracts -update rewrites testdata/gas.txt and
-// docs/formats/vectors/contracts.json.
-var update = flag.Bool("update", false, "rewrite golden files")
 
 const chainID = 1337
 

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"math/big"
-	"os"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 )
 
 func selector(signature string) []byte { return crypto.Keccak256([]byte(signature))[:4] }
@@ -33,19 +32,7 @@ func TestGas(t *testing.T) {
 	submitGas(t, line)
 	vaultGas(t, line)
 	t.Log("\n" + table.String())
-	const file = "testdata/gas.txt"
-	if *update {
-		if err := os.WriteFile(file, table.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), table.String()); diff != "" {
-		t.Errorf("gas changed (-was +is):\n%s", diff)
-	}
+	canontest.Golden(t, "testdata/gas.txt", table.Bytes())
 }
 
 func submitGas(t *testing.T, line func(string, uint64)) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,13 +14,12 @@ import (
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 )
-
-var update = flag.Bool("update", false, "rewrite docs/formats/vectors")
 
 const vectors = "../../docs/formats/vectors"
 
-// golden compares v with the vector file, or rewrites it.
+// golden compares v with the vector file.
 func golden(t *testing.T, name string, v any) {
 	t.Helper()
 	var out bytes.Buffer
@@ -31,19 +29,7 @@ func golden(t *testing.T, name string, v any) {
 	if err := e.Encode(v); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(vectors, name)
-	if *update {
-		if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(want, out.Bytes()) {
-		t.Errorf("%s is not what the code makes; if that is meant: go test ./anchor/log -run Vectors -update", name)
-	}
+	canontest.Golden(t, filepath.Join(vectors, name), out.Bytes())
 }
 
 const about = "Rewritten by: go test ./anchor/log -run Vectors -update. Keys are for tests only."

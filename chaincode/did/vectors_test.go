@@ -3,20 +3,17 @@ package did_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 )
 
 // Made by: go test ./chaincode/did -run Vectors -update
-var update = flag.Bool("update", false, "rewrite docs/formats/vectors/signatures.json")
-
 const vectorFile = "../../docs/formats/vectors/signatures.json"
 
 type vectors struct {
@@ -84,25 +81,13 @@ func makeVectors() *vectors {
 }
 
 func TestVectors(t *testing.T) {
-	got, err := json.MarshalIndent(makeVectors(), "", " ")
+	made, err := json.MarshalIndent(makeVectors(), "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got = append(got, '\n')
-	if *update {
-		if err := os.WriteFile(vectorFile, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Error("docs/formats/vectors/signatures.json is not what this program makes; a format has changed, or run with -update")
-	}
+	canontest.Golden(t, vectorFile, append(made, '\n'))
 	var v vectors
-	if err := json.Unmarshal(want, &v); err != nil {
+	if err := json.Unmarshal(made, &v); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range v.Keys {

@@ -2,7 +2,6 @@ package govern_test
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
@@ -18,8 +18,6 @@ import (
 )
 
 // Made by: go test ./chaincode/govern -run Vectors -update
-var update = flag.Bool("update", false, "rewrite docs/formats/vectors/govern.json")
-
 const vectorFile = "../../docs/formats/vectors/govern.json"
 
 // vectors is a history that any implementation can play: founding by Org1MSP, then
@@ -169,19 +167,7 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made = append(made, '\n')
-	if *update {
-		if err := os.WriteFile(vectorFile, made, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	kept, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(kept) != string(made) {
-		t.Errorf("%s is not what this program makes; a format has changed, or run with -update", vectorFile)
-	}
+	canontest.Golden(t, vectorFile, append(made, '\n'))
 }
 
 // The file alone, played on an empty ledger, gives what it says.

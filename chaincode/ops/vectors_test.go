@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"flag"
 	"maps"
 	"os"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
@@ -23,8 +23,6 @@ import (
 )
 
 // Made by: go test ./chaincode/ops -run Vectors -update
-var update = flag.Bool("update", false, "rewrite docs/formats/vectors/operations.json")
-
 const vectorFile = "../../docs/formats/vectors/operations.json"
 
 // vectors is a history that any implementation can play: founding, fundings and
@@ -256,19 +254,7 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got = append(got, '\n')
-	if *update {
-		if err := os.WriteFile(vectorFile, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Error("docs/formats/vectors/operations.json is not what this program makes; a format has changed, or run with -update")
-	}
+	canontest.Golden(t, vectorFile, append(got, '\n'))
 }
 
 // The file alone, played on an empty ledger, gives what it says.

@@ -3,17 +3,14 @@ package vc_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
 	"testing"
 	"time"
 
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/chaincode/did"
 )
 
 // Made by: go test ./gateway/vc -run Vectors -update
-var update = flag.Bool("update", false, "rewrite docs/formats/vectors/credentials.json")
-
 const vectorFile = "../../docs/formats/vectors/credentials.json"
 
 type vectors struct {
@@ -32,8 +29,8 @@ type pinnedFile struct {
 // TestVectors says that the file holds the cases of TestVerdicts, all of them.
 func TestVectors(t *testing.T) {
 	docs, _ := ledger()
-	var want bytes.Buffer
-	encoder := json.NewEncoder(&want)
+	var made bytes.Buffer
+	encoder := json.NewEncoder(&made)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", " ")
 	if err := encoder.Encode(vectors{
@@ -44,16 +41,5 @@ func TestVectors(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(vectorFile, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("%s is not what the cases make; run with -update and look at the difference", vectorFile)
-	}
+	canontest.Golden(t, vectorFile, made.Bytes())
 }

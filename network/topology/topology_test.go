@@ -2,7 +2,6 @@ package topology_test
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,11 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/network/topology"
 )
-
-// go test ./network/topology -update rewrites testdata/golden.
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func place(c topology.Consortium) topology.Layout {
 	return c.At(topology.Place{Dir: "/state", Bin: "/bin", Base: int(c.Ports), Network: "main-0011223344556677"})
@@ -246,25 +243,11 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// compare compares a rendered file with the golden one.
+// compare compares a rendered file with the golden one:
+// go test ./network/topology -update rewrites testdata/golden.
 func compare(t *testing.T, name string, data []byte) {
 	t.Helper()
-	golden := filepath.Join("testdata/golden", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(golden, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(data)); diff != "" {
-		t.Errorf("%s (-golden +rendered):\n%s", name, diff)
-	}
+	canontest.Golden(t, filepath.Join("testdata/golden", name), data)
 }
 
 func containsAny(s string, parts []string) bool {
