@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
 )
 
 const (
@@ -28,14 +30,6 @@ type decided struct {
 }
 
 func newDecided(a *anchor) *decided { return &decided{anchor: a, since: map[string]time.Time{}} }
-
-// proposal is what matters here of a proposal on the ledger.
-type proposal struct {
-	Reference string   `json:"reference"`
-	Status    string   `json:"status"`
-	At        uint64   `json:"at"`
-	Approvals []string `json:"approvals"`
-}
 
 // step enacts what is ready when it is this member's turn.
 func (d *decided) step(ctx context.Context) error {
@@ -70,14 +64,18 @@ func (d *decided) step(ctx context.Context) error {
 }
 
 // ready returns the proposals that can be enacted now.
-func (d *decided) ready(ctx context.Context) ([]proposal, error) {
-	var ready []proposal
-	for question := []byte("{}"); ; {
+func (d *decided) ready(ctx context.Context) ([]govern.ProposalView, error) {
+	var ready []govern.ProposalView
+	for after := ""; ; {
+		question, err := canon.Marshal(govern.ProposalsQuery{After: after})
+		if err != nil {
+			return nil, err
+		}
 		answer, err := d.ledger.Evaluate(ctx, d.cfg.Organisation, "govern:Proposals", question)
 		if err != nil {
 			return nil, fmt.Errorf("ask for proposals: %w", err)
 		}
-		var page []proposal
+		var page []govern.ProposalView
 		if err := json.Unmarshal(answer, &page); err != nil {
 			return nil, fmt.Errorf("answer of govern:Proposals: %w", err)
 		}
@@ -85,36 +83,19 @@ func (d *decided) ready(ctx context.Context) ([]proposal, error) {
 			return ready, nil
 		}
 		for _, p := range page {
-			if p.Status == "ready" {
+			if p.Status == govern.Ready {
 				ready = append(ready, p)
 			}
 		}
-		if question, err = json.Marshal(map[string]string{"after": page[len(page)-1].Reference}); err != nil {
-			return nil, err
-		}
+		after = page[len(page)-1].Reference
 	}
-}
-
-// quorum picks k of those who approve, each member beginning with another one: who
-// takes an approval back at the last moment, again and again, holds up those alone
-// that count on it.
-func quorum(approvals []string, k, first int) []string {
-	var picked []string
-	n := len(approvals)
-	for i, msp := range approvals {
-		if (i-first%n+n)%n < k {
-			picked = append(picked, msp)
-		}
-	}
-	return picked
 }
 
 // enact puts a proposal in force. That it was decided otherwise meanwhile is no
 // error.
-func (d *decided) enact(ctx context.Context, p proposal) error {
-	_, err := d.execute(ctx, "govern:Enact", map[string]any{
-		"proposal": p.Reference, "approvals": quorum(p.Approvals, d.cfg.K, d.cfg.Index),
-	})
+func (d *decided) enact(ctx context.Context, p govern.ProposalView) error {
+	approvals := govern.Quorum(p.Approvals, d.cfg.K, d.cfg.Index)
+	_, err := d.execute(ctx, "govern:Enact", govern.Enact{Proposal: p.Reference, Approvals: approvals})
 	switch code := refusal(err); {
 	case err == nil:
 		slog.Info("proposal enacted", "proposal", p.Reference)

@@ -183,7 +183,8 @@ func (d *decider) enact(ctx context.Context, ref string) error {
 	if err := d.query(ctx, "ops:Network", nil, &n); err != nil {
 		return err
 	}
-	err = d.do(ctx, "govern:Enact", govern.Enact{Proposal: ref, Approvals: quorum(v.Approvals, n.K, d.msp)}, nil)
+	own := max(0, slices.Index(v.Approvals, d.msp)) // the own one is not taken back meanwhile
+	err = d.do(ctx, "govern:Enact", govern.Enact{Proposal: ref, Approvals: govern.Quorum(v.Approvals, n.K, own)}, nil)
 	if err == nil {
 		return d.showProposal(ctx, ref)
 	}
@@ -191,20 +192,6 @@ func (d *decider) enact(ctx context.Context, ref string) error {
 		return d.showProposal(ctx, ref)
 	}
 	return err
-}
-
-// quorum picks k of those who approve, in their order, beginning with the own
-// organisation where it is among them: another one may take its approval back at the
-// last moment, and those that are not needed must not matter.
-func quorum(approvals []string, k int, own string) []string {
-	picked := []string{}
-	first := max(0, slices.Index(approvals, own))
-	for i, msp := range approvals {
-		if n := len(approvals); (i-first+n)%n < k {
-			picked = append(picked, msp)
-		}
-	}
-	return picked
 }
 
 func (d *decider) proposal(ctx context.Context, ref string) (*govern.ProposalView, error) {

@@ -125,17 +125,6 @@ func TestOperatorsEnactLater(t *testing.T) {
 	one.prints(one.d.enact(ctx, ref), "status     enacted\n")
 }
 
-// No more members are named than are needed, the own one first.
-func TestQuorumOfApprovals(t *testing.T) {
-	for _, test := range []struct{ approvals, own, want string }{
-		{"", "A", ""}, {"A", "A", "A"}, {"A B C", "B", "A B C"}, {"A B C D", "A", "A B C"}, {"A B C D", "B", "B C D"}, {"A B C D", "D", "A B D"}, {"A B C D", "E", "A B C"},
-	} {
-		if got := strings.Join(quorum(strings.Fields(test.approvals), 3, test.own), " "); got != test.want {
-			t.Errorf("of %s for %s: %s, want %s", test.approvals, test.own, got, test.want)
-		}
-	}
-}
-
 func TestOperatorsErr(t *testing.T) {
 	ctx := t.Context()
 	w := opstest.New(t)
