@@ -110,6 +110,7 @@ func TestLifeOfADID(t *testing.T) {
 	l.submit(jws, err, fault.OK)
 	jws, err = next.On(l.network).Complete(signer.DID())
 	l.submit(jws, err, fault.NotDue)
+	l.edit(signer.DID()) // while its end is pending
 	recovery = l.reloadRecovery(recovery, filepath.Join(dir, "a.recovery"))
 	owner, spare, err := recovery.Successors("ES256K")
 	if err != nil {
@@ -119,6 +120,7 @@ func TestLifeOfADID(t *testing.T) {
 	jws, err = recovery.On(l.network).Recover(owner)
 	l.submit(jws, err, fault.OK)
 	l.acts(owner, fault.OK)
+	l.edit(signer.DID())
 	l.acts(next, fault.KeyUnknown)
 	jws, err = owner.On(l.network).Complete(signer.DID())
 	l.submit(jws, err, fault.NotDue)

@@ -42,6 +42,9 @@ func IssueSelective(claims []byte, paths [][]string, holder *did.PublicKey, sign
 		}
 		payload = payload.With("cnf", canon.Object{}.With("jwk", formatJWK(holder)))
 	}
+	if slices.ContainsFunc(paths, func(path []string) bool { return len(path) == 0 }) {
+		return "", fault.New(fault.InvalidValue, "a path of no names leads nowhere")
+	}
 	h := &hider{}
 	hidden, err := h.object(payload, sprout(paths), true)
 	if err != nil {

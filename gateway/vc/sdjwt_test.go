@@ -112,6 +112,7 @@ func TestIssueSelectiveRefuses(t *testing.T) {
 		{"another issuer", claims, nil, other, fault.KidMismatch},
 		{"no issuer", edited(t, claims, "iss", ""), nil, issuer, fault.KidMismatch},
 		{"a holder of its own", edited(t, claims, "cnf", `{}`), nil, issuer, fault.UnknownField},
+		{"an empty path", claims, [][]string{{}}, issuer, fault.InvalidValue},
 		{"hides vct", claims, [][]string{{"vct"}}, issuer, fault.InvalidValue},
 		{"hides exp", claims, [][]string{{"exp"}}, issuer, fault.InvalidValue},
 		{"hides the holder", claims, [][]string{{"cnf"}}, issuer, fault.InvalidValue},
