@@ -46,3 +46,12 @@ func plain(text string) string {
 		return r
 	}, text)
 }
+
+// lines is plain for each line of a text.
+func lines(text string) string {
+	all := strings.Split(text, "\n")
+	for i, line := range all {
+		all[i] = plain(line)
+	}
+	return strings.Join(all, "\n")
+}

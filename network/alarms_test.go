@@ -24,3 +24,10 @@ func TestAlarmsAreShown(t *testing.T) {
 		}
 	}
 }
+
+// An error quotes what other organisations' nodes said.
+func TestErrorsOnTheTerminal(t *testing.T) {
+	if got, want := lines("consortium.yaml:\n\tno \u001b]0;x\a\r\nend"), "consortium.yaml:\n no  ]0;x  \nend"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

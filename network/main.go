@@ -23,7 +23,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "network:", err)
+		fmt.Fprintln(os.Stderr, "network:", lines(err.Error()))
 		os.Exit(1)
 	}
 }

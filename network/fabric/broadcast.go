@@ -220,7 +220,7 @@ func (b *broadcaster) judge(r *orderer.BroadcastResponse) error {
 	if strings.Contains(r.GetInfo(), "request already exists") {
 		return nil // it has it from an earlier attempt
 	}
-	err := fmt.Errorf("%s: %s: %s", b.Name, r.GetStatus(), r.GetInfo())
+	err := fmt.Errorf("%s: %s: %s", b.Name, r.GetStatus(), cut(r.GetInfo()))
 	switch r.GetStatus() {
 	case common.Status_BAD_REQUEST, common.Status_FORBIDDEN, common.Status_REQUEST_ENTITY_TOO_LARGE:
 		// An orderer that has not joined the channel yet says BAD_REQUEST too.

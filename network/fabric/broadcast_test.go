@@ -3,10 +3,13 @@ package fabric_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 
 	"github.com/killick-ledger/killick/network/fabric"
 )
@@ -77,5 +80,29 @@ func TestRoomIsGivenBack(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of what a node says no more is kept than a log bears, whoever it is and however it
+// says it.
+func TestNodesWithMuchToSay(t *testing.T) {
+	much := strings.Repeat("x", 1<<20)
+	a, fails := result("a"), func(context.Context) (*peer.ProposalResponse, error) { return nil, errors.New(much) }
+	for name, c := range map[string]*fabric.Client{
+		"orderers refuse": client(t, peers(a, a, a, a), orderers(no(400, much))),
+		"orderers break":  client(t, peers(a, a, a, a), []*fakeOrderer{{answer: silence, ends: errors.New(much)}}),
+		"peers refuse":    client(t, peers(refuse(much), refuse("no: "+much), nil, nil), orderers(yes)),
+		"peers fail":      client(t, peers(fails, fails, fails, fails), orderers(yes)),
+	} {
+		tx, err := c.Prepare("f")
+		if err == nil {
+			err = tx.Endorse(t.Context())
+		}
+		if err == nil {
+			err = tx.Submit(t.Context())
+		}
+		if n := len(fmt.Sprint(err)); err == nil || n > 32<<10 {
+			t.Errorf("%s: an error of %d bytes", name, n)
+		}
 	}
 }

@@ -46,6 +46,9 @@ type Endpoint = topology.Endpoint
 // default of 4 MB would break a block stream at the same block for ever.
 const maxMessage = 32 << 20
 
+// maxHeaders bounds the headers of an answer, in bytes. What an error says is in one.
+const maxHeaders = 16 << 10
+
 // avoidFor is how long a peer that failed is asked last.
 const avoidFor = 2 * time.Second
 
@@ -181,6 +184,7 @@ func Dial(e Endpoint) (*grpc.ClientConn, error) {
 	conn, err := grpc.NewClient(e.Address,
 		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(pool, e.ServerName)),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithMaxHeaderListSize(maxHeaders),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: 3 * time.Second,

@@ -108,8 +108,8 @@ func (c *Client) ask(ctx context.Context, r *remote, p *proposal) answer {
 	return answer{from: r, response: response}
 }
 
-// maxText bounds what is kept of a peer's words, in bytes: they end up in logs and
-// alarms, and a peer may say as much as fits into a message.
+// maxText bounds what is kept of a node's words, in bytes: they end up in logs and
+// alarms, and a node may say as much as fits into a message.
 const maxText = 1024
 
 func cut(text string) string {

@@ -1,6 +1,7 @@
 package fabric_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -221,10 +222,11 @@ func start(envelope *common.Envelope) (uint64, error) {
 
 // fakeOrderer answers the i-th envelope on any of its streams with answer(i), and
 // ends the stream after any answer but success, as Fabric's does. A nil answer ends
-// the stream without one.
+// the stream without one, with the error ends.
 type fakeOrderer struct {
 	orderer.UnimplementedAtomicBroadcastServer
 	answer func(i int) *orderer.BroadcastResponse
+	ends   error
 	mu     sync.Mutex
 	n      int
 }
@@ -242,7 +244,7 @@ func (o *fakeOrderer) Broadcast(s grpc.BidiStreamingServer[common.Envelope, orde
 		o.n++
 		o.mu.Unlock()
 		if response == nil {
-			return io.ErrUnexpectedEOF
+			return cmp.Or(o.ends, io.ErrUnexpectedEOF)
 		}
 		if err := s.Send(response); err != nil || response.GetStatus() != common.Status_SUCCESS {
 			return err
