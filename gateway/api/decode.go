@@ -15,7 +15,10 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -114,11 +117,32 @@ func checkMessage(request any) error {
 	if size := proto.Size(m); size > maxMany {
 		return fault.New(fault.TooLarge, "the message has %d bytes, more than %d", size, maxMany)
 	}
-	if len(m.ProtoReflect().GetUnknown()) > 0 {
+	if unknown := m.ProtoReflect().GetUnknown(); bytes.Equal(unknown, unreadable) {
+		return fault.New(fault.Malformed, "the message cannot be read, or a text in it is not UTF-8")
+	} else if len(unknown) > 0 {
 		return fault.New(fault.UnknownField, "the message has a field that is not known here")
 	}
 	return nil
 }
+
+// codec lets messages pass that cannot be read, as unreadable, for checkMessage to
+// refuse: gRPC itself would call them an internal error of the server.
+type codec struct{ encoding.CodecV2 }
+
+// Unmarshal reads a message.
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	err := c.CodecV2.Unmarshal(data, v)
+	m, ok := v.(proto.Message)
+	if err == nil || !ok {
+		return err
+	}
+	proto.Reset(m)
+	m.ProtoReflect().SetUnknown(unreadable)
+	return nil
+}
+
+// unreadable is a field that no message has.
+var unreadable = protowire.AppendVarint(protowire.AppendTag(nil, protowire.MaxValidNumber, protowire.VarintType), 0)
 
 // bodyLimit is how long the body of a request may be.
 func bodyLimit(r *http.Request) int64 {

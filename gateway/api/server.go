@@ -19,6 +19,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/submit"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 )
@@ -75,7 +76,7 @@ func New(cfg Config) *Server {
 // by reflection.
 func (s *Server) GRPC() *grpc.Server {
 	g := grpc.NewServer(
-		grpc.UnaryInterceptor(s.unary),
+		grpc.UnaryInterceptor(s.unary), grpc.ForceServerCodecV2(codec{encoding.GetCodecV2("proto")}),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxAnswer),
 		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(64<<10), grpc.ConnectionTimeout(10*time.Second),
 		grpc.Creds(metered{insecure.NewCredentials(), &s.budget, s.cfg.Log}), grpc.InTapHandle(limited),

@@ -281,6 +281,10 @@ func refusal(err error) error {
 		return &Error{Fault: fault.Error{Code: fault.TooLarge, Text: st.Message()}}
 	case codes.Canceled, codes.DeadlineExceeded:
 		return &Error{Fault: fault.Error{Code: fault.Unknown, Text: "no answer in time"}}
+	case codes.Internal:
+		if strings.HasPrefix(st.Message(), "grpc: error while marshaling") { // gRPC's own, before anything is sent
+			return &Error{Fault: fault.Error{Code: fault.Malformed, Text: "a text that is not UTF-8"}}
+		}
 	}
 	return err
 }
