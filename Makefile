@@ -47,8 +47,8 @@ down: ## stop the consortium and remove its data
 
 check: ## gofmt, vet, staticcheck, structure
 	@bad=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
-	go vet -tags e2e ./...
-	$(TOOLS) staticcheck -tags e2e ./...
+	go vet -tags e2e,agreement ./...
+	$(TOOLS) staticcheck -tags e2e,agreement ./...
 	go test ./scripts/arch
 
 test: build ## all tests, the end-to-end one on the real network included
@@ -57,6 +57,9 @@ test: build ## all tests, the end-to-end one on the real network included
 	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -p 1 ./network ./network/cluster ./chaincode
 	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -v ./scripts/e2e
 	$(BIN)/killick-soak --bin $(BIN) --for 1m --pace 3s
+
+agreement: ## credentials in both directions against other implementations (needs npm)
+	cd scripts/agreement && npm ci --silent && go test -tags agreement -count=1 .
 
 soak: build ## kill processes at random under load for 10 minutes (SOAK="--for 30m"), then receipts = journals = ledger
 	$(BIN)/killick-soak --bin $(BIN) $(SOAK)
