@@ -34,6 +34,13 @@ func TestOverload(t *testing.T) {
 	if _, _, got := h.read(response); got.Code != "overloaded" || got.Status != 429 || response.Header.Get("Retry-After") != "1" {
 		t.Errorf("REST: %+v, Retry-After %q", got, response.Header.Get("Retry-After"))
 	}
+	response, err = http.Post(h.url+"/v1/operations:batch", "application/json", strings.NewReader(`{"operations":["`+jws+`"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, data, _ := h.read(response); status != 200 || !strings.Contains(string(data), `"overloaded"`) || response.Header.Get("Retry-After") != "1" {
+		t.Errorf("in a batch: %d %s, Retry-After %q", status, data, response.Header.Get("Retry-After"))
+	}
 	conn, err := grpc.NewClient(h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)

@@ -95,7 +95,8 @@ func routing(r *http.Request, status int) error {
 	return fault.New(fault.Malformed, "the request's path cannot be read")
 }
 
-// accepted answers 202 to a submission that did not want to wait.
+// accepted answers 202 to a submission that did not want to wait, and says when to
+// send again what there was no room for.
 func accepted(ctx context.Context, w http.ResponseWriter, m proto.Message) error {
 	var answered []*killickv1.Operation
 	switch method, _ := runtime.RPCMethod(ctx); method {
@@ -104,11 +105,15 @@ func accepted(ctx context.Context, w http.ResponseWriter, m proto.Message) error
 	case killickv1.Killick_SubmitBatch_FullMethodName:
 		answered = m.(*killickv1.SubmitBatchResponse).GetOperations()
 	}
+	pending := false
 	for _, o := range answered {
-		if o.GetState() == string(submit.Pending) {
-			w.WriteHeader(http.StatusAccepted)
-			return nil
+		pending = pending || o.GetState() == string(submit.Pending)
+		if o.GetCode() == fault.Overloaded.String() { // of a batch, whose items fail alone
+			w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 		}
+	}
+	if pending {
+		w.WriteHeader(http.StatusAccepted)
 	}
 	return nil
 }
