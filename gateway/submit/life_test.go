@@ -164,6 +164,35 @@ func TestRecoveryComesFirst(t *testing.T) {
 	}
 }
 
+// Who shows keys that are not the recovery key, again and again, delays the DID's own
+// operations by what is under way: they travel with the next of his.
+func TestFalseRecoveriesHoldNobodyUp(t *testing.T) {
+	h := start(t, func(c *submit.Config) { c.Lost = time.Hour })
+	h.ledger.SetPaced(true)
+	attack := func(name string) *submit.Ticket {
+		return h.submit(h.alice.As(submittest.NewPerson(name)).Recover(submittest.NewPerson("thief")))[0]
+	}
+	underWay := func() { h.until("a transaction", func() bool { return h.ledger.Waiting() == 1 }) }
+	first := attack("a")
+	underWay()
+	jws, _ := h.alice.Record("in between")
+	own, second := h.submit(jws)[0], attack("b")
+	h.ledger.Cut()
+	underWay()
+	third := attack("c")
+	h.ledger.Cut()
+	if r := h.wait(own); r.State != submit.Done {
+		t.Errorf("%+v", r)
+	}
+	underWay()
+	h.ledger.Cut()
+	for _, ticket := range []*submit.Ticket{first, second, third} {
+		if r := h.wait(ticket); r.Code != fault.KeyUnknown {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 // GW-1, GW-2: an operation that ends the key it is signed with is done once, and is
 // told as done, whatever fails on its way and however often it comes.
 func TestRotationIsToldAsDone(t *testing.T) {
