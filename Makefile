@@ -16,7 +16,7 @@ OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gat
 BUILD   := go build -trimpath -buildvcs=false -ldflags=-buildid=
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build chaincode-program fabric demo test soak up status down check bench generate contracts fuzz clean
+.PHONY: help build chaincode-program fabric demo test agreement soak up status down check bench generate contracts fuzz clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
