@@ -44,7 +44,6 @@ func (d *decided) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.look = now.Add(decidedEvery)
 	since := map[string]time.Time{}
 	for _, p := range ready {
 		first, ok := d.since[p.Reference]
@@ -60,7 +59,11 @@ func (d *decided) step(ctx context.Context) error {
 			errs = append(errs, d.enact(ctx, p))
 		}
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err // the alarm lasts, since the next step looks again
+	}
+	d.look = now.Add(decidedEvery)
+	return nil
 }
 
 // ready returns the proposals that can be enacted now.

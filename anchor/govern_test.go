@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,38 @@ func TestAnchorsEnactWhatIsDecided(t *testing.T) {
 		if m.anchor != nil && len(m.alarms.list()) > 0 {
 			t.Errorf("%s has the alarms %q", m.keys.msp, m.alarms.list())
 		}
+	}
+}
+
+// An anchor that cannot enact what is decided says so until it can, or until it is
+// done.
+func TestAnchorsThatCannotEnact(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		w := newWorld(t)
+		w.until("clocked", time.Minute, func() bool { return w.head().Number > 0 })
+		ref := w.propose("epochSeconds", "31", 0)
+		w.failing, w.done = "govern:Enact", done
+		for _, msp := range []string{"Org2MSP", "Org3MSP"} {
+			w.admin(msp, "govern:Approve", govern.Approve{Proposal: ref})
+		}
+		alarmed := func(m *fakeMember) bool {
+			return slices.ContainsFunc(m.alarms.list(), func(a string) bool { return strings.Contains(a, "no orderer answers") })
+		}
+		w.until("an alarm", time.Minute, func() bool { return slices.ContainsFunc(w.members, alarmed) })
+		if !done {
+			first := w.members[slices.IndexFunc(w.members, alarmed)]
+			for range 50 {
+				if w.tick(); !alarmed(first) {
+					t.Fatal("the alarm is over while nothing has changed")
+				}
+			}
+			w.failing = ""
+		}
+		w.until("enacted, and no alarm", 10*time.Second, func() bool {
+			var v govern.ProposalView
+			w.ask("govern:Proposal", govern.ProposalQuery{Proposal: ref}, &v)
+			return v.Status == govern.Enacted && !slices.ContainsFunc(w.members, alarmed)
+		})
 	}
 }
 

@@ -47,6 +47,8 @@ type world struct {
 	liar    string            // organisation whose peer answers queries with lies
 	running map[string]string // program that an organisation's service says it runs, where it is not the first
 	silent  string            // organisation whose service does not answer
+	failing string            // function whose transactions end in an error
+	done    bool              // although they took effect
 	chains  []*fakeChain
 	members []*fakeMember
 }
@@ -236,8 +238,15 @@ func (m *fakeMember) Evaluate(_ context.Context, msp, function string, args ...[
 func (m *fakeMember) Execute(_ context.Context, function string, args ...[]byte) ([]byte, error) {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
+	failed := errors.New("no orderer answers")
+	if function == m.w.failing && !m.w.done {
+		return nil, failed
+	}
 	if err := m.w.invoke(m.keys.msp, function, args); err != nil {
 		return nil, err
+	}
+	if function == m.w.failing {
+		return nil, failed
 	}
 	return m.w.blocks[len(m.w.blocks)-1].Txs[0].Response, nil
 }
