@@ -262,7 +262,7 @@ func (w *world) ended(last opstest.Signer, version string) {
 	w.Create(other)
 	w.signed(other, &ops.DIDComplete{DID: w.alice.DID}, "", fault.AlreadyDone)
 	r := w.resolve(did.Query{})
-	if !r.Metadata.Deactivated || r.Metadata.VersionID != version || r.Metadata.NextVersionID != "" || len(r.Document.VerificationMethod) != 0 || r.Document.ID != w.alice.DID {
+	if !r.Metadata.Deactivated || r.Version.Deactivation != 0 || r.Metadata.VersionID != version || r.Metadata.NextVersionID != "" || len(r.Document.VerificationMethod) != 0 || r.Document.ID != w.alice.DID {
 		w.t.Errorf("ended: %+v", r)
 	}
 	first := w.resolve(did.Query{VersionID: 1})

@@ -175,7 +175,7 @@ func TestProposeRefuses(t *testing.T) {
 		"nothing new":            {admin, "treasuries", ` [ "Org1MSP" ] `, nil, fault.AlreadyDone},
 		"other prior":            {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.Prior = strings.Repeat("0", 64) }, fault.StalePrior},
 		"over":                   {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.Expires = opstest.Start }, fault.InvalidValue},
-		"for ever":               {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.Expires += 90 * 86400 }, fault.InvalidValue},
+		"for ever":               {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.Expires += 89*86400 + 1 }, fault.InvalidValue},
 		"too late":               {admin, "stopped", `["did"]`, func(p *govern.Propose) { p.At = p.Expires }, fault.InvalidValue},
 		"no such domain":         {admin, "stopped", `["ops"]`, nil, fault.InvalidValue},
 		"domain twice":           {admin, "stopped", `["did","did"]`, nil, fault.InvalidValue},
@@ -208,6 +208,9 @@ func TestProposeRefuses(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) { refused(t, w, test.caller, test.code, "govern:Propose", request) })
 	}
+	longest := w.Request("stopped", `["record"]`)
+	longest.Expires += 89 * 86400
+	w.Propose(w.Members[0], longest)
 	for _, subject := range []string{"", "members", "k", "vaults", "rules", "network", "issuer", "issuer/", "issuer/x", "stopped/" + u.ID.String(), "role/" + u.ID.String(), "issuer/" + u.ID.String() + "/"} {
 		p := govern.Propose{Subject: subject, Value: jsontext.Value("1"), Expires: opstest.Start + 5}
 		refused(t, w, admin, fault.InvalidValue, "govern:Propose", p)
@@ -221,6 +224,9 @@ func TestProposeRefuses(t *testing.T) {
 	refused(t, w, ledger.Caller{MSP: "Org1MSP", Role: "peer"}, fault.NotMember, "govern:Enact", govern.Enact{Proposal: schema, Approvals: []string{}})
 	ref := w.Propose(w.Members[0], w.Request("stopped", `["did"]`))
 	refused(t, w, w.Members[1].Caller(), fault.NotMember, "govern:Approve", govern.Approve{Proposal: ref})
+	last := opstest.New(t)
+	last.Checkpoint(1, 1<<32-86400) // references end with 2^32
+	refused(t, last, admin, fault.InvalidValue, "govern:Propose", last.Request("stopped", `["did"]`))
 	refused(t, w, w.Members[0].Caller(), fault.NotMember, "govern:Withdraw", govern.Withdraw{Proposal: ref})
 }
 

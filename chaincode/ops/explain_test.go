@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
@@ -88,5 +89,20 @@ func TestExplain(t *testing.T) {
 	torn.Signature[0] ^= 1
 	if other := explain(t, w, create, torn, poor, formless, forged); other.State != after.State || other.Items[1] == after.Items[1] {
 		t.Errorf("with another outcome of item 1: %+v, %+v", other, after)
+	}
+}
+
+// What was refused and is refused again writes nothing, however far it comes.
+func TestExplainOfARefusalAgain(t *testing.T) {
+	alice, heir := opstest.NewUser("alice"), opstest.NewUser("heir")
+	w := opstest.New(t)
+	w.Create(alice, "tron:0x2b6653dc")
+	heir.Chain = alice.Chain
+	create, _ := w.Sign(heir, &ops.DIDCreate{Document: heir.Doc, Links: []did.Link{heir.Link("eip155:1337"), heir.Link("tron:0x2b6653dc")}}, "")
+	if got := fault.Code(w.Batch(create)[0]); got != fault.LinkTaken {
+		t.Fatal(got)
+	}
+	if x := explain(t, w, create); x.Items[0].Result != "link_taken" || x.Items[0].Writes != digestOf(w.Store, nil) {
+		t.Errorf("%+v, want no writes, %s", x, digestOf(w.Store, nil))
 	}
 }
