@@ -9,19 +9,20 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 )
 
-// watched notes which keys are read.
+// watched notes which keys are read, and which alone.
 type watched struct {
 	*ledger.Memory
-	read map[string]bool
+	read, alone map[string]bool
 }
 
 func (w watched) Get(key string) ([]byte, error) {
-	w.read[key] = true
+	w.read[key], w.alone[key] = true, true
 	return w.Memory.Get(key)
 }
 
@@ -71,11 +72,15 @@ func TestAccesses(t *testing.T) {
 				idle[kind] = true
 			}
 		}
-		store := watched{w.Store, map[string]bool{}}
+		store := watched{w.Store, map[string]bool{}, map[string]bool{}}
 		tx := ledger.Begin(store, w.Now, ledger.Caller{})
 		outcomes, err := w.Engine.ApplyBatch(tx, []ops.Item{item})
 		if err != nil || outcomes[0].Code != want {
 			t.Fatalf("%s: %+v %v", op.Name, outcomes, err)
+		}
+		delete(store.alone, govern.NetworkKey)
+		for key := range store.alone {
+			t.Errorf("%s asks for %s by itself", op.Name, key) // CC-4
 		}
 		for key := range store.read {
 			if !named[key] {
