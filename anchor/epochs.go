@@ -23,10 +23,18 @@ type epochs struct {
 	due      uint64    // its number
 	folding  string    // fold state when it last moved
 	foldedAt time.Time // when that was
-	asked    map[string]time.Time
+	cut      error     // of the last attempt to cut it
+	asked    map[string]attempt
 }
 
-func newEpochs(a *anchor) *epochs { return &epochs{anchor: a, asked: map[string]time.Time{}} }
+// attempt is when a transaction was last sent, and what came of it: its alarm lasts
+// while the next one is waited for.
+type attempt struct {
+	at  time.Time
+	err error
+}
+
+func newEpochs(a *anchor) *epochs { return &epochs{anchor: a, asked: map[string]attempt{}} }
 
 // step does whatever is due for epochs.
 func (e *epochs) step(ctx context.Context) error {
@@ -57,13 +65,13 @@ func (e *epochs) cutAndFold(ctx context.Context) error {
 	now := e.now()
 	if v.Due {
 		if e.due != v.Number {
-			e.due, e.dueSince = v.Number, now
+			e.due, e.dueSince, e.cut = v.Number, now, nil
 		}
 		if !now.Before(e.dueSince.Add(e.rank(v.Number) * turn)) {
 			e.dueSince = now.Add(again) // if it has no effect, again after a while
-			return e.submit(ctx, "reward:Cut", nil)
+			e.cut = e.submit(ctx, "reward:Cut", nil)
 		}
-		return nil
+		return e.cut
 	}
 	if !v.Fold.Waiting {
 		return nil
@@ -147,8 +155,11 @@ func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {
 		return err
 	}
 	key := payoutSignaturePrefix(v.ID, r) + e.cfg.Organisation
-	if _, done, err := e.index.state(ctx, key); err != nil || done || e.now().Sub(e.asked[key]) < again {
+	if _, done, err := e.index.state(ctx, key); err != nil || done {
 		return err
+	}
+	if last := e.asked[key]; e.now().Sub(last.at) < again {
+		return last.err
 	}
 	if address, fell, err := e.index.shrunk(ctx, v.ID); err != nil {
 		return err
@@ -171,14 +182,15 @@ func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {
 	if err := e.signed.payout(v.ID, r.Root); err != nil {
 		return fmt.Errorf("vault %s: %w", v.ID, err)
 	}
-	e.asked[key] = e.now()
 	signature := canon.SignDigest(e.keys.attest, digest)
-	return e.submit(ctx, "reward:Sign", struct {
+	err = e.submit(ctx, "reward:Sign", struct {
 		Vault     string `json:"vault"`
 		Epoch     uint64 `json:"epoch"`
 		Attempt   uint32 `json:"attempt"`
 		Signature string `json:"signature"`
 	}{v.ID, r.Epoch, r.Attempt, base64.StdEncoding.EncodeToString(signature[:])})
+	e.asked[key] = attempt{e.now(), err}
+	return err
 }
 
 // tree recomputes the tree of a root from the totals in the own peer's blocks.

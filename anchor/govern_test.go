@@ -150,20 +150,20 @@ func TestAnchorsUnderAStop(t *testing.T) {
 		w.ask("reward:Epoch", nil, &e)
 		return e.Number
 	}
-	alarmed := func() bool {
-		for _, m := range w.members {
-			for _, a := range m.alarms.list() {
-				if strings.Contains(a, "stopped") {
-					return true
-				}
-			}
-		}
-		return false
+	says := func(m *fakeMember) bool {
+		return slices.ContainsFunc(m.alarms.list(), func(a string) bool { return strings.Contains(a, "stopped") })
 	}
+	alarmed := func() bool { return slices.ContainsFunc(w.members, says) }
 	w.until("clocked", time.Minute, func() bool { return w.head().Number > 0 })
 	w.decide("stopped", `["reward"]`)
 	number, size := epoch(), w.head().Size
 	w.until("an epoch that is due", 3*time.Minute, alarmed)
+	first := w.members[slices.IndexFunc(w.members, says)]
+	for range 50 {
+		if w.tick(); !says(first) {
+			t.Fatal("the alarm is over while the epoch is due")
+		}
+	}
 	w.cutRecord()
 	w.until("a checkpoint", time.Minute, func() bool { return w.head().Size > size })
 	if epoch() != number {
