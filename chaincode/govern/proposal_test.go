@@ -157,6 +157,15 @@ func TestOvertakenProposals(t *testing.T) {
 	w.Must(w.Members[3].Caller(), "govern:Enact", govern.Enact{Proposal: other, Approvals: []string{"Org1MSP", "Org2MSP", "Org3MSP"}})
 }
 
+// schemas are the terms of an issuer for so many.
+func schemas(count int) string {
+	list := make([]string, count)
+	for i := range list {
+		list[i] = fmt.Sprintf("%q", ledger.Reference{Expiry: uint32(i)})
+	}
+	return `{"schemas":[` + strings.Join(list, ",") + `]}`
+}
+
 func TestProposeRefuses(t *testing.T) {
 	w := opstest.New(t)
 	w.Checkpoint(1, opstest.Start)
@@ -198,6 +207,7 @@ func TestProposeRefuses(t *testing.T) {
 		"issuer with more":       {admin, "issuer/" + u.ID.String(), `{"schemas":[],"x":1}`, nil, fault.UnknownField},
 		"any schema and one":     {admin, "issuer/" + u.ID.String(), `{"schemas":["*","` + schema + `"]}`, nil, fault.InvalidValue},
 		"schema twice":           {admin, "issuer/" + u.ID.String(), `{"schemas":["` + schema + `","` + schema + `"]}`, nil, fault.InvalidValue},
+		"65 schemas":             {admin, "issuer/" + u.ID.String(), schemas(65), nil, fault.InvalidValue},
 		"no issuer to withdraw":  {admin, "issuer/" + u.ID.String(), `{ }`, nil, fault.AlreadyDone},
 		"verifier of a stranger": {admin, "verifier/" + u.ID.String(), `{"organisation":"Org9MSP"}`, nil, fault.InvalidValue},
 		"verifier of nobody":     {admin, "verifier/" + u.ID.String(), `{"organisation":""}`, nil, fault.InvalidValue},
@@ -211,6 +221,7 @@ func TestProposeRefuses(t *testing.T) {
 	longest := w.Request("stopped", `["record"]`)
 	longest.Expires += 89 * 86400
 	w.Propose(w.Members[0], longest)
+	w.Propose(w.Members[0], w.Request("issuer/"+u.ID.String(), schemas(64)))
 	for _, subject := range []string{"", "members", "k", "vaults", "rules", "network", "issuer", "issuer/", "issuer/x", "stopped/" + u.ID.String(), "role/" + u.ID.String(), "issuer/" + u.ID.String() + "/"} {
 		p := govern.Propose{Subject: subject, Value: jsontext.Value("1"), Expires: opstest.Start + 5}
 		refused(t, w, admin, fault.InvalidValue, "govern:Propose", p)
