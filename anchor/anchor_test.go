@@ -209,7 +209,7 @@ func TestPayouts(t *testing.T) {
 	partner, alice, bob := opstest.NewUser("partner"), opstest.NewUser("alice"), opstest.NewUser("bob")
 	w.do(partner, &ops.DIDCreate{Document: partner.Doc})
 	for u, chain := range map[*opstest.User]string{alice: "eip155:1337", bob: "tron:0x2b6653dc"} {
-		w.do(u, &ops.DIDCreate{Document: u.Doc, Links: []did.Link{u.Link(chain)}, Payout: chain})
+		w.do(u, &ops.DIDCreate{Document: u.Doc, Links: []did.Link{u.Link(chain)}, Payout: u.Account(chain).String()})
 	}
 	id := canon.Sum([]byte("fund"))
 	if err := w.execute("Org1MSP", "reward:Fund", reward.Fund{ID: canon.Hex(id[:]), Asset: "usd", To: partner.DID, Amount: 5000}); err != nil {

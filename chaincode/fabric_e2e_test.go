@@ -260,8 +260,8 @@ func TestOnFabric(t *testing.T) {
 		create := &ops.DIDCreate{Document: crowd[i].doc}
 		if i == 1 {
 			account := canon.Account{Chain: "eip155:1337", Address: canon.KeyAddress(crowd[i].chain.PubKey())}
-			proof := canon.SignDigest(crowd[i].chain, canon.LinkDigest(crowd[i].did, account))
-			create.Links, create.Payout = []did.Link{{Account: account.String(), Proof: canon.B64(proof[:])}}, account.Chain
+			proof := canon.SignDigest(crowd[i].chain, canon.LinkDigest(crowd[i].did, account, "new"))
+			create.Links, create.Payout = []did.Link{{Account: account.String(), Proof: canon.B64(proof[:]), Salt: canon.B64(secret("salt"))}}, account.String()
 		}
 		creates[i] = l.sign(crowd[i], create)
 		fund.Lines = append(fund.Lines, reward.Line{To: crowd[i].did, Amount: 1000})

@@ -126,6 +126,9 @@ func (d *decider) propose(ctx context.Context, subject, value, at, expires strin
 	if err != nil {
 		return err
 	}
+	if strings.HasPrefix(subject, "tag/") && expires == openFor {
+		expires = openForNotice
+	}
 	until, err := d.moment("expires", expires)
 	if err != nil {
 		return err
@@ -230,6 +233,7 @@ func (d *decider) show(ctx context.Context) error {
 	line("epochSeconds", fmt.Sprint(n.EpochSeconds))
 	line("heartbeatSeconds", fmt.Sprint(n.HeartbeatSeconds))
 	line("stopped", n.Stopped...)
+	line("bound", n.Bound...)
 	line("program", program.Current.Digest)
 	for _, did := range n.Issuers {
 		line("issuer", did)
@@ -278,11 +282,21 @@ func (d *decider) write(v *govern.ProposalView, k int) {
 		at = when(v.At)
 	}
 	for _, line := range [][2]string{
-		{"subject", v.Subject}, {"value", string(v.Value)}, {"by", v.By}, {"at", at}, {"expires", when(v.Expires)},
+		{"subject", v.Subject}, {"value", string(v.Value)}, {"by", v.By}, {"at", at}, {"notice", notice(v)}, {"expires", when(v.Expires)},
 		{"approvals", fmt.Sprintf("%s (%d of %d)", strings.Join(v.Approvals, " "), len(v.Approvals), k)}, {"status", v.Status},
 	} {
-		fmt.Fprintf(d.out, "  %-10s %s\n", line[0], plain(line[1]))
+		if line[1] != "" {
+			fmt.Fprintf(d.out, "  %-10s %s\n", line[0], plain(line[1]))
+		}
 	}
+}
+
+// notice says when the notice of a proposal ends, empty where it needs none.
+func notice(v *govern.ProposalView) string {
+	if v.Elapsed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("until the checkpoints have counted %d s", v.Elapsed)
 }
 
 func when(seconds uint64) string { return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 	"github.com/killick-ledger/killick/network/fabric"
 )
@@ -100,6 +102,27 @@ func TestOperatorsDecide(t *testing.T) {
 	if got := two.prints(two.d.history(ctx, "issuer/"+u.DID)); got != want {
 		t.Errorf("history\n%s, want\n%s", got, want)
 	}
+}
+
+// The release of a tag is proposed for long enough, and its notice is shown.
+func TestOperatorsReleaseATag(t *testing.T) {
+	ctx := t.Context()
+	w := opstest.New(t)
+	w.Checkpoint(1, opstest.Start)
+	alice, tag := opstest.NewUser("alice"), strings.Repeat("ab", 32)
+	w.Create(alice)
+	for i := range 2 {
+		verifier := opstest.NewUser(fmt.Sprint("verifier ", i))
+		w.Create(verifier)
+		w.Decide("verifier/"+verifier.ID.String(), fmt.Sprintf(`{"organisation":%q}`, w.Members[i].MSP))
+		w.Do(verifier, &ops.DIDBind{DID: alice.DID, Tag: tag}, "")
+	}
+	one, two := newOperator(t, w, 0), newOperator(t, w, 1)
+	one.prints(one.d.history(ctx, "tag/"+tag), alice.ID.String())
+	out := one.prints(one.d.propose(ctx, "tag/"+tag, `""`, "", openFor), "notice     until the checkpoints have counted 604800 s\n", "status     open\n")
+	ref, _, _ := strings.Cut(strings.TrimPrefix(out, "proposal "), "\n")
+	two.prints(two.d.approve(ctx, ref), "status     open\n")
+	two.prints(two.d.show(ctx), "bound", "notice     until")
 }
 
 // A proposal for later is enacted when its time has come, by whoever is first.

@@ -22,6 +22,8 @@ const (
 	decideWithin = time.Minute
 	// openFor is how long a proposal is open unless --expires says otherwise.
 	openFor = "168h"
+	// openForNotice is that of proposals that need seven days' notice first.
+	openForNotice = "720h"
 )
 
 // governing are the flags of the commands by which an operator decides with the
@@ -37,8 +39,8 @@ func (s *settings) governCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use: "govern", Short: "Decide with the other members, as an organisation's admin",
 		Long: "What the consortium decides changes by proposals that K members approve.\n" +
-			"Subjects: treasuries, assets, epochSeconds, heartbeatSeconds, stopped, program,\n" +
-			"issuer/<DID>, verifier/<DID>. Values are JSON; docs/formats/govern.md has them all.",
+			"Subjects: treasuries, assets, epochSeconds, heartbeatSeconds, stopped, bound, program,\n" +
+			"issuer/<DID>, verifier/<DID>, tag/<TAG>. Values are JSON; docs/formats/govern.md has them all.",
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.org, "org", "", "`MSP id` of the organisation to act for, of the network in --dir (default: the first)")

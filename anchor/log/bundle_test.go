@@ -25,7 +25,7 @@ func TestBundles(t *testing.T) {
 		{log.KindOperation, 3, []string{"name reward.pay", "result refused-41"}},
 		{log.KindCredential, 4, []string{"status revoked", "valid-from 2026-09-21T14:13:20Z"}},
 		{log.KindSchema, 5, []string{"name kyc"}},
-		{log.KindDID, 6, []string{"did " + did(owner), "status active", "link " + account(evm, 1)}},
+		{log.KindDID, 6, []string{"did " + did(owner), "status active", "identity-root " + strings.Repeat("5a", 32)}},
 		{log.KindPayout, 7, []string{"epoch 3", "attempt 1", "total 12.5", "cumulative 12.5", "payee " + canon.Account{Chain: tron, Address: [20]byte(owner)}.String()}},
 		{log.KindTransaction, log.NoWrite, []string{"block 2"}},
 	}

@@ -106,7 +106,8 @@ func (c *claims) write(w *WriteProof, payout *PayoutProof) error {
 
 // operations are the names by number, docs/formats/operation.md section 4.
 var operations = map[uint8]string{
-	1: "did.create", 2: "did.update", 3: "did.recover", 4: "did.deactivate", 5: "did.complete", 10: "credential.schema", 11: "credential.issue", 12: "credential.revoke",
+	1: "did.create", 2: "did.update", 3: "did.recover", 4: "did.deactivate", 5: "did.complete",
+	6: "did.link", 7: "did.unlink", 8: "did.prefer", 9: "did.bind", 10: "credential.schema", 11: "credential.issue", 12: "credential.revoke",
 	20: "record.submit", 21: "record.amend", 22: "record.delete", 30: "reward.pay",
 }
 

@@ -77,8 +77,7 @@ func (c *claims) did(id string, value []byte) error {
 		Deactivated  bool           `json:"deactivated"`
 		Deactivation uint64         `json:"deactivation"`
 		Document     jsontext.Value `json:"document"`
-		Links        []string       `json:"links"`
-		Payout       string         `json:"payout"`
+		Root         string         `json:"root"`
 	}
 	if err := canon.Decode(value, &v); err != nil {
 		return fmt.Errorf("did: %w", err)
@@ -101,10 +100,7 @@ func (c *claims) did(id string, value []byte) error {
 	c.line("created", v.Created)
 	c.line("updated", v.Updated)
 	c.line("document", canon.Hex(document[:]))
-	for _, link := range v.Links {
-		c.line("link", link)
-	}
-	c.optional("payout", v.Payout)
+	c.optional("identity-root", v.Root)
 	c.sentence = fmt.Sprintf("%s is %s in version %d", v.ID, status, v.Version)
 	return nil
 }

@@ -120,7 +120,7 @@ func (l *fixture) writes() []block.Write {
 		{Key: []byte("schema/" + opRef), Value: []byte(`{"issuer":"` + did(owner) + `","name":"kyc","digest":"cd"}`)},
 		{Key: []byte("did/" + base58.Encode(owner)), Value: []byte(`{"id":"` + did(owner) +
 			`","version":1,"prior":"","created":"` + opRef + `","createdAt":1790000000,"updated":"` + opRef +
-			`","updatedAt":1790000000,"deactivated":false,"deactivation":0,"document":{"recovery":"x"},"links":["` + account(evm, 1) + `"],"payout":"eip155:1337"}`)},
+			`","updatedAt":1790000000,"deactivated":false,"deactivation":0,"document":{"recovery":"x"},"root":"` + strings.Repeat("5a", 32) + `"}`)},
 		{Key: []byte("epoch/" + l.payout.vault.String() + "/0000000000000003/00000001"),
 			Value: canon.NewRecord(0x40).U64(3).U32(1).Fixed(root[:]).Fixed(total).U32(1).Bytes()},
 		{Key: []byte("balance/usd/x"), Value: []byte("no claim is made of this")},

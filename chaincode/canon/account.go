@@ -98,10 +98,17 @@ func checksum(b []byte) []byte {
 	return twice[:4]
 }
 
-// LinkDigest is what the key of a chain account signs to link it to a DID:
-// EIP-191 on eip155, the form of TIP-191 on Tron (docs/formats/did-method.md).
-func LinkDigest(did string, account Account) [32]byte {
-	text := "killick link v1\n" + did + "\n" + account.String()
+// LinkText is what the key of a chain account signs to link it to a DID
+// (docs/formats/did-method.md): the DID names the network, the account its chain, and
+// version the one state of the DID for which the signature is good.
+func LinkText(did string, account Account, version string) string {
+	return "killick link v2\n" + did + "\n" + account.String() + "\n" + version
+}
+
+// LinkDigest is the hash of LinkText that is signed: EIP-191 on eip155, the form of
+// TIP-191 on Tron.
+func LinkDigest(did string, account Account, version string) [32]byte {
+	text := LinkText(did, account, version)
 	prefix := "\x19Ethereum Signed Message:\n"
 	if strings.HasPrefix(account.Chain, "tron:") {
 		prefix = "\x19TRON Signed Message:\n"

@@ -63,7 +63,8 @@ func (*governance) Program(ctx *Context) (string, error)   { return run(ctx) }
 
 type identities struct{ contractapi.Contract }
 
-func (*identities) Resolve(ctx *Context) (string, error) { return run(ctx) }
+func (*identities) Resolve(ctx *Context) (string, error)  { return run(ctx) }
+func (*identities) Identity(ctx *Context) (string, error) { return run(ctx) }
 
 type records struct{ contractapi.Contract }
 

@@ -1,6 +1,8 @@
 package did
 
 import (
+	"bytes"
+
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -68,7 +70,9 @@ func (u *Update) Apply(tx *ledger.Tx, call ledger.Call) error {
 	if state.Document, err = canon.JCS(text); err != nil {
 		return err
 	}
-	tx.Put(SignerKeyOf(call.Actor), doc.signer().Encode())
+	if err := putSigner(tx, call.Actor, doc.signer()); err != nil {
+		return err
+	}
 	return state.write(tx, call, call.Actor, stored)
 }
 
@@ -78,6 +82,9 @@ func (u *Update) Apply(tx *ledger.Tx, call ledger.Call) error {
 type Recover struct {
 	Key      string         `json:"key"` // the recovery key, Multikey
 	Document jsontext.Value `json:"document"`
+	// Payout is the linked account (CAIP-10) that is to be paid, from the epoch on that
+	// runs: the recovery key's word on what a thief may have changed.
+	Payout string `json:"payout,omitempty"`
 
 	// Set by Check.
 	key       *PublicKey
@@ -101,21 +108,37 @@ func (r *Recover) Check(ledger.Call) (err error) {
 	if r.doc.Recovery == r.key.Commitment() {
 		return fault.New(fault.InvalidValue, "recovery must commit to another key than the one that is used up")
 	}
-	return nil
+	return checkPayout(r.Payout)
 }
 
-// Keys returns the state keys that Apply reads.
-func (r *Recover) Keys(call ledger.Call) []string { return []string{Key(call.Actor)} }
+// Keys returns the state keys that Apply reads, without that of the epoch.
+func (r *Recover) Keys(call ledger.Call) []string {
+	return []string{Key(call.Actor), AccountsKey(call.Actor)}
+}
 
-// Apply replaces the document with all its keys and the recovery commitment, and
-// ends a deactivation that is pending. Links and payout preference stay as they are.
-func (r *Recover) Apply(tx *ledger.Tx, call ledger.Call) error {
-	state, stored, err := Read(tx, call.Actor)
+// Apply replaces the document with all its keys and the recovery commitment, ends a
+// deactivation that is pending, and takes back what the keys that it removes have done
+// to links and payout preference and what has not taken effect. Errors: fault.NotFound
+// for a payout account that is not linked.
+func (r *Recover) Apply(tx *ledger.Tx, call ledger.Call, epoch uint64) error {
+	state, accounts, stored, err := readAll(tx, call.Actor)
 	if err != nil {
 		return err
 	}
+	before := accounts.Encode()
+	if err := accounts.cancel(tx, call.Actor, r.Payout, epoch); err != nil {
+		return err
+	}
+	if !bytes.Equal(accounts.Encode(), before) {
+		accounts.put(tx, call.Actor)
+	}
+	if state.Root, err = Root(accounts.live()); err != nil {
+		return err
+	}
 	state.Document, state.Deactivation = r.canonical, 0
-	tx.Put(SignerKeyOf(call.Actor), r.doc.signer().Encode())
+	if err := putSigner(tx, call.Actor, r.doc.signer()); err != nil {
+		return err
+	}
 	return state.write(tx, call, call.Actor, stored)
 }
 

@@ -11,7 +11,7 @@ import (
 
 const maxLinks = 4
 
-// Create is the body of did.create.
+// Create is the body of did.create. Payout is the account of one of the links.
 type Create struct {
 	Document jsontext.Value `json:"document"`
 	Links    []Link         `json:"links,omitempty"`
@@ -25,13 +25,6 @@ type Create struct {
 // SigningKey returns the key of the document that the fragment names. It needs
 // a body that passed Check. Errors: fault.KeyUnknown, fault.KeyPurpose.
 func (c *Create) SigningKey(fragment string) (*PublicKey, error) { return c.doc.SigningKey(fragment) }
-
-// Link joins a chain account to a DID; Proof is base64url of the account's
-// signature over canon.LinkDigest.
-type Link struct {
-	Account string `json:"account"`
-	Proof   string `json:"proof"`
-}
 
 // Check looks at what the body says by itself: the operation must be signed as
 // the DID that the document makes. Errors: those of DecodeDocument,
@@ -48,27 +41,24 @@ func (c *Create) Check(call ledger.Call) error {
 	if len(c.Links) > maxLinks {
 		return fault.New(fault.InvalidValue, "%d links, at most %d are allowed", len(c.Links), maxLinks)
 	}
-	var chains []string
-	for _, l := range c.Links {
-		account, err := canon.ParseAccount(l.Account)
-		if err != nil {
+	var accounts []string
+	for i := range c.Links {
+		l := &c.Links[i]
+		if _, _, _, err := l.read(); err != nil {
 			return err
 		}
-		if slices.Contains(chains, account.Chain) {
-			return fault.New(fault.InvalidValue, "two links on the chain %s", account.Chain)
+		if slices.Contains(accounts, l.Account) {
+			return fault.New(fault.InvalidValue, "%s is linked twice", l.Account)
 		}
-		chains = append(chains, account.Chain)
-		if _, err := canon.UnB64(l.Proof); err != nil {
-			return err
-		}
+		accounts = append(accounts, l.Account)
 	}
-	if c.Payout != "" && !slices.Contains(chains, c.Payout) {
-		return fault.New(fault.InvalidValue, "payout %.80q is not the chain of one of the links", c.Payout)
+	if c.Payout != "" && !slices.Contains(accounts, c.Payout) {
+		return fault.New(fault.InvalidValue, "payout %.120q is not the account of one of the links", c.Payout)
 	}
 	return nil
 }
 
-// Keys returns the state keys that Apply reads.
+// Keys returns the state keys that Apply reads, without that of the epoch.
 func (c *Create) Keys(call ledger.Call) []string {
 	keys := []string{SignerKeyOf(call.Actor)}
 	for _, l := range c.Links {
@@ -77,9 +67,10 @@ func (c *Create) Keys(call ledger.Call) []string {
 	return keys
 }
 
-// Apply makes the DID. Errors: fault.DIDExists, fault.LinkTaken,
-// fault.BadProof.
-func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
+// Apply makes the DID, in an epoch, which matters where it has links. These and the
+// payout preference count at once: nobody could have changed them before. Errors:
+// fault.DIDExists, fault.LinkTaken, fault.BadProof.
+func (c *Create) Apply(tx *ledger.Tx, call ledger.Call, epoch uint64) error {
 	exists, err := tx.Has(SignerKeyOf(call.Actor))
 	if err != nil {
 		return err
@@ -90,13 +81,12 @@ func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
 	}
 	state := State{
 		ID: id, Version: 1, Created: call.Ref.String(), CreatedAt: tx.ClaimedTime(), Updated: call.Ref.String(), UpdatedAt: tx.ClaimedTime(),
-		Document: c.canonical, Links: []string{}, Payout: c.Payout,
+		Document: c.canonical,
 	}
-	for _, l := range c.Links {
-		if err := link(tx, id, call.Actor, l); err != nil {
+	if len(c.Links) > 0 {
+		if err := c.link(tx, call, &state, epoch); err != nil {
 			return err
 		}
-		state.Links = append(state.Links, l.Account)
 	}
 	value, err := canon.Marshal(state)
 	if err != nil {
@@ -107,26 +97,19 @@ func (c *Create) Apply(tx *ledger.Tx, call ledger.Call) error {
 	return nil
 }
 
-func link(tx *ledger.Tx, did string, id ledger.ID, l Link) error {
-	account, err := canon.ParseAccount(l.Account)
-	if err != nil {
-		return err
+// link links the accounts.
+func (c *Create) link(tx *ledger.Tx, call ledger.Call, state *State, epoch uint64) error {
+	accounts := new(Accounts)
+	for i := range c.Links {
+		leaf, err := c.Links[i].prove(tx, call, ofCreation, epoch)
+		if err != nil {
+			return err
+		}
+		accounts.Linked = append(accounts.Linked, Linked{Leaf: leaf, Account: c.Links[i].Account})
 	}
-	proof, err := canon.UnB64(l.Proof)
-	if err != nil {
-		return err
-	}
-	signer, err := canon.Recover(canon.LinkDigest(did, account), proof)
-	if err != nil || signer != account.Address {
-		return fault.New(fault.BadProof, "the proof is not by the key of %s", l.Account)
-	}
-	taken, err := tx.Has(LinkKey(l.Account))
-	if err != nil {
-		return err
-	}
-	if taken {
-		return fault.New(fault.LinkTaken, "%s", l.Account)
-	}
-	tx.Put(LinkKey(l.Account), []byte(id.String()))
-	return nil
+	accounts.pay(c.Payout, 0)
+	accounts.put(tx, call.Actor)
+	var err error
+	state.Root, err = Root(accounts.live())
+	return err
 }

@@ -31,7 +31,12 @@ func (d *Deactivate) Check(ledger.Call) (err error) {
 }
 
 // Keys returns the state keys that Apply reads, without the clock's.
-func (d *Deactivate) Keys(call ledger.Call) []string { return []string{Key(call.Actor)} }
+func (d *Deactivate) Keys(call ledger.Call) []string {
+	if d.key == nil {
+		return []string{Key(call.Actor)}
+	}
+	return []string{Key(call.Actor), AccountsKey(call.Actor)}
+}
 
 // Apply ends the DID when the recovery key signs. Otherwise it notes that the DID may
 // be ended once the clock, which has counted elapsed seconds, has counted Delay more;
@@ -73,7 +78,9 @@ func (c *Complete) SignerKey() string { return SignerKeyOf(c.id) }
 
 // Keys returns the state keys that Apply reads or, of the signer, writes, without the
 // clock's.
-func (c *Complete) Keys(ledger.Call) []string { return []string{Key(c.id), SignerKeyOf(c.id)} }
+func (c *Complete) Keys(ledger.Call) []string {
+	return []string{Key(c.id), SignerKeyOf(c.id), AccountsKey(c.id)}
+}
 
 // Apply ends the DID. elapsed is what the checkpoints' clock has counted. Errors:
 // fault.NotFound, fault.AlreadyDone, fault.NotDue.
@@ -94,13 +101,27 @@ func (c *Complete) Apply(tx *ledger.Tx, call ledger.Call, elapsed uint64) error 
 	return state.end(tx, call, c.id, stored)
 }
 
-// end deactivates the DID for good. Its accounts may be linked to other DIDs then;
-// what is due to it is still paid out as its payout preference says.
+// end deactivates the DID for good. Its accounts may be linked to other DIDs then, and
+// nothing is under its identity root any more; what is due to it is still paid out as
+// its payout preference says. The person who is bound to it stays so.
 func (s *State) end(tx *ledger.Tx, call ledger.Call, id ledger.ID, stored []byte) error {
 	s.Deactivated, s.Deactivation = true, 0
-	for _, account := range s.Links {
-		tx.Delete(LinkKey(account))
+	accounts, err := ReadAccounts(tx, id)
+	if err != nil {
+		return err
 	}
-	tx.Put(SignerKeyOf(id), (&Signer{Deactivated: true}).Encode())
+	for _, l := range accounts.Linked {
+		if l.Until == 0 && l.Account != "" { // else it is free when the epoch ends
+			tx.Delete(LinkKey(l.Account))
+		}
+	}
+	if len(accounts.Linked) > 0 {
+		accounts.Linked = nil
+		accounts.put(tx, id)
+	}
+	s.Root = ""
+	if err := putSigner(tx, id, &Signer{Deactivated: true}); err != nil {
+		return err
+	}
 	return s.write(tx, call, id, stored)
 }

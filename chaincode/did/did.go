@@ -1,12 +1,12 @@
 // Package did keeps decentralised identifiers of the method did:killick:
 // their documents with every version of them, the keys that may act for them, the
-// recovery key that may replace these, the chain addresses that belong to them, and
-// where they want to be paid. An identifier is the hash of its first document, so
+// recovery key that may replace these, the identities that are linked to them under
+// one root, where they want to be paid, and whether a person is bound to them. An identifier is the hash of its first document, so
 // nobody hands them out. The package is pure: it reads and writes through a
 // ledger.Tx and knows nothing else of the world. Times are seconds since 1970.
 //
 // State (docs/formats/state.md): did/<id>, didv/<id>/<version>, actor/<id>,
-// link/<account>.
+// account/<id>, link/<account>, person/<id>, tag/<tag>.
 package did
 
 import (
@@ -69,9 +69,6 @@ func Key(id ledger.ID) string { return "did/" + id.String() }
 func VersionKey(id ledger.ID, version uint32) string {
 	return string(ledger.AppendHex32([]byte("didv/"+id.String()+"/"), version))
 }
-
-// LinkKey returns the state key of a linked chain account.
-func LinkKey(account string) string { return "link/" + account }
 
 func validFragment(s string) bool {
 	if len(s) < 1 || len(s) > 32 {

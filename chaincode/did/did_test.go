@@ -106,7 +106,7 @@ func TestCreateAndResolve(t *testing.T) {
 	w.Read("did:Resolve", alice.DID, &r)
 	if r.Document.ID != alice.DID || len(r.Document.VerificationMethod) != 2 || r.Document.VerificationMethod[0].ID != alice.DID+"#k" ||
 		r.Document.VerificationMethod[0].Controller != alice.DID || r.Document.CapabilityInvocation[0] != alice.DID+"#k" ||
-		len(r.Document.AlsoKnownAs) != 2 || r.Metadata.VersionID != "1" || r.Metadata.Deactivated || r.Version.Payout != evm {
+		r.Metadata.VersionID != "1" || r.Metadata.Deactivated || len(r.Version.Root) != 64 {
 		t.Errorf("%+v", r)
 	}
 	value, _ := w.Store.Get(did.Key(alice.ID))
@@ -134,7 +134,7 @@ func TestStoredForm(t *testing.T) {
 	if err := json.Unmarshal(value, &s); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf(`{"id":%q,"version":1,"prior":"","created":%q,"createdAt":%d,"updated":%q,"updatedAt":%d,"deactivated":false,"deactivation":0,"document":%s,"links":[],"payout":""}`,
+	want := fmt.Sprintf(`{"id":%q,"version":1,"prior":"","created":%q,"createdAt":%d,"updated":%q,"updatedAt":%d,"deactivated":false,"deactivation":0,"document":%s,"root":""}`,
 		alice.DID, s.Created, opstest.Start, s.Created, opstest.Start, canonical)
 	if string(value) != want {
 		t.Errorf("stored\n%s\nwant\n%s", value, want)
@@ -147,21 +147,25 @@ func TestLinks(t *testing.T) {
 	alice, bob := opstest.NewUser("alice"), opstest.NewUser("bob")
 	w.Create(alice, evm)
 	link := alice.Link(evm)
-	if id, _ := w.Store.Get(did.LinkKey(link.Account)); string(id) != alice.ID.String() {
-		t.Errorf("link holds %q", id)
+	if held, _ := w.Store.Get(did.LinkKey(link.Account)); string(held) != fmt.Sprintf(`{"id":%q,"until":0}`, alice.ID) {
+		t.Errorf("link holds %q", held)
 	}
+	salt := canon.B64(opstest.Seed("salt"))
 	bob.Chain = alice.Chain // bob knows the account's key
 	for name, c := range map[string]struct {
 		body did.Create
 		code fault.Code
 	}{
 		"taken":               {did.Create{Links: []did.Link{bob.Link(evm)}}, fault.LinkTaken},
-		"proof for another":   {did.Create{Links: []did.Link{{Account: bob.Link(tron).Account, Proof: alice.Link(tron).Proof}}}, fault.BadProof},
-		"proof on another":    {did.Create{Links: []did.Link{{Account: bob.Link(tron).Account, Proof: bob.Link(evm).Proof}}}, fault.BadProof},
-		"two on a chain":      {did.Create{Links: []did.Link{bob.Link(tron), bob.Link(tron)}}, fault.InvalidValue},
-		"paid where not":      {did.Create{Links: []did.Link{bob.Link(tron)}, Payout: evm}, fault.InvalidValue},
-		"paid without a link": {did.Create{Payout: evm}, fault.InvalidValue},
-		"no account":          {did.Create{Links: []did.Link{{Account: "x", Proof: "AA"}}}, fault.InvalidValue},
+		"proof for another":   {did.Create{Links: []did.Link{{Account: bob.Link(tron).Account, Proof: alice.Link(tron).Proof, Salt: salt}}}, fault.BadProof},
+		"proof on another":    {did.Create{Links: []did.Link{{Account: bob.Link(tron).Account, Proof: bob.Link(evm).Proof, Salt: salt}}}, fault.BadProof},
+		"one twice":           {did.Create{Links: []did.Link{bob.Link(tron), bob.Link(tron)}}, fault.InvalidValue},
+		"paid where not":      {did.Create{Links: []did.Link{bob.Link(tron)}, Payout: bob.Account(evm).String()}, fault.InvalidValue},
+		"paid on a chain":     {did.Create{Links: []did.Link{bob.Link(tron)}, Payout: tron}, fault.InvalidValue},
+		"paid without a link": {did.Create{Payout: bob.Account(evm).String()}, fault.InvalidValue},
+		"without a salt":      {did.Create{Links: []did.Link{{Account: bob.Link(tron).Account, Proof: bob.Link(tron).Proof}}}, fault.InvalidValue},
+		"for a version":       {did.Create{Links: []did.Link{bob.LinkIn(tron, strings.Repeat("0", 64))}}, fault.BadProof},
+		"no account":          {did.Create{Links: []did.Link{{Account: "x", Proof: "AA", Salt: salt}}}, fault.InvalidValue},
 		"checksummed account": {did.Create{Links: []did.Link{{Account: strings.ToUpper(link.Account), Proof: "AA"}}}, fault.InvalidValue},
 		"five links":          {did.Create{Links: make([]did.Link, 5)}, fault.InvalidValue},
 	} {
@@ -171,7 +175,7 @@ func TestLinks(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, fault.Code(got[0]), c.code)
 		}
 	}
-	w.Do(bob, &ops.DIDCreate{Document: bob.Doc, Links: []did.Link{bob.Link(tron)}, Payout: tron}, "")
+	w.Do(bob, &ops.DIDCreate{Document: bob.Doc, Links: []did.Link{bob.Link(tron)}, Payout: bob.Account(tron).String()}, "")
 }
 
 func FuzzDecodeDocument(f *testing.F) {

@@ -62,9 +62,10 @@ type Version struct {
 	Hash    string `json:"hash"`
 	Created string `json:"created"`
 	Updated string `json:"updated"`
-	Payout  string `json:"payout,omitempty"`
 	// Recovery is the commitment to the recovery key.
 	Recovery string `json:"recovery"`
+	// Root is the identity root in hex, empty when nothing is linked.
+	Root string `json:"root,omitempty"`
 	// Deactivation is what the checkpoints' clock must have counted, in seconds, before
 	// the pending deactivation may be completed; absent when none is pending.
 	Deactivation uint64 `json:"deactivation,omitzero"`
@@ -74,7 +75,6 @@ type Version struct {
 type Resolved struct {
 	Context              []string         `json:"@context"`
 	ID                   string           `json:"id"`
-	AlsoKnownAs          []string         `json:"alsoKnownAs,omitempty"`
 	VerificationMethod   []ResolvedMethod `json:"verificationMethod,omitempty"`
 	Authentication       []string         `json:"authentication,omitempty"`
 	AssertionMethod      []string         `json:"assertionMethod,omitempty"`
@@ -188,7 +188,7 @@ func (s *State) resolution(stored []byte) (*Resolution, error) {
 		Document: Resolved{Context: []string{"https://www.w3.org/ns/did/v1.1", "https://w3id.org/security/multikey/v1"}, ID: s.ID},
 		Metadata: Metadata{VersionID: number(s.Version), Created: s.CreatedAt},
 		Version: Version{
-			Hash: ledger.Version(stored), Created: s.Created, Updated: s.Updated, Payout: s.Payout, Recovery: doc.Recovery, Deactivation: s.Deactivation,
+			Hash: ledger.Version(stored), Created: s.Created, Updated: s.Updated, Recovery: doc.Recovery, Root: s.Root, Deactivation: s.Deactivation,
 		},
 	}
 	if s.Version > 1 {
@@ -201,7 +201,6 @@ func (s *State) resolution(stored []byte) (*Resolution, error) {
 }
 
 func (r *Resolved) fill(s *State, doc *Document) {
-	r.AlsoKnownAs = s.Links
 	r.Authentication = absolute(s.ID, doc.Authentication)
 	r.AssertionMethod = absolute(s.ID, doc.AssertionMethod)
 	r.KeyAgreement = absolute(s.ID, doc.KeyAgreement)

@@ -16,6 +16,7 @@ const signerType = 0x13
 // status writes it in the same transaction.
 type Signer struct {
 	Deactivated bool
+	Bound       bool        // a person is bound to the DID (person.go)
 	Keys        []SignerKey // in the order of verificationMethod
 }
 
@@ -47,11 +48,32 @@ func (d *Document) signer() *Signer {
 
 // Encode returns the layout of docs/formats/did-method.md.
 func (s *Signer) Encode() []byte {
-	r := canon.NewRecord(signerType).U8(flag(s.Deactivated)).U8(uint8(len(s.Keys)))
+	r := canon.NewRecord(signerType).U8(flag(s.Deactivated) | flag(s.Bound)*bound).U8(uint8(len(s.Keys)))
 	for _, k := range s.Keys {
 		r.U8(flag(k.Signs)).Var8([]byte(k.Fragment)).Var8(k.Key.multikey())
 	}
 	return r.Bytes()
+}
+
+// bound is the bit of a signer's status that says that a person is bound to the DID.
+const bound = 2
+
+// putSigner writes the signer of a DID, which stays bound when it was.
+func putSigner(tx *ledger.Tx, id ledger.ID, s *Signer) error {
+	was, err := IsBound(tx, id)
+	if err != nil {
+		return err
+	}
+	s.Bound = was
+	tx.Put(SignerKeyOf(id), s.Encode())
+	return nil
+}
+
+// IsBound says whether a person is bound to a DID. It reads what verifying and paying
+// read anyway.
+func IsBound(tx *ledger.Tx, id ledger.ID) (bool, error) {
+	value, err := tx.Get(SignerKeyOf(id))
+	return len(value) > 2 && value[2]&bound != 0, err
 }
 
 func flag(set bool) uint8 {
@@ -66,8 +88,8 @@ func flag(set bool) uint8 {
 func DecodeSigner(value []byte) (*Signer, error) {
 	r := canon.OpenRecord(value, signerType)
 	status, count := r.U8(), r.U8()
-	s := &Signer{Deactivated: status == 1}
-	if status > 1 || count > maxMethods {
+	s := &Signer{Deactivated: status&1 != 0, Bound: status&bound != 0}
+	if status > 1|bound || count > maxMethods {
 		return nil, fault.New(fault.Malformed, "a signer of status %d with %d keys", status, count)
 	}
 	for range count {

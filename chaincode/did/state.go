@@ -2,7 +2,6 @@ package did
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -28,8 +27,8 @@ type State struct {
 	// deactivation may be completed; 0 when none is pending.
 	Deactivation uint64         `json:"deactivation"`
 	Document     jsontext.Value `json:"document"`
-	Links        []string       `json:"links"`
-	Payout       string         `json:"payout"`
+	// Root is the identity root over what is linked, in hex, empty without any.
+	Root string `json:"root"`
 }
 
 // DecodeState reads a stored value. An error means that state is damaged.
@@ -75,19 +74,4 @@ func (s *State) write(tx *ledger.Tx, call ledger.Call, id ledger.ID, stored []by
 	}
 	tx.Put(Key(id), value)
 	return nil
-}
-
-// PayoutAccount returns the linked account on the chain of the payout
-// preference, and whether there is one.
-func (s *State) PayoutAccount() (canon.Account, bool) {
-	if s.Payout == "" {
-		return canon.Account{}, false
-	}
-	for _, text := range s.Links {
-		if strings.HasPrefix(text, s.Payout+":") {
-			account, err := canon.ParseAccount(text)
-			return account, err == nil
-		}
-	}
-	return canon.Account{}, false
 }

@@ -52,7 +52,10 @@ const (
 	NoQuorum           Code = 48
 	AlreadyDone        Code = 49
 	Batched            Code = 50
+	LimitReached       Code = 54
 	FragmentTaken      Code = 55
+	TagTaken           Code = 56
+	NotBound           Code = 57
 	Closed             Code = 58
 	Stopped            Code = 59
 	NotInitialised     Code = 60
@@ -122,6 +125,9 @@ var table = map[Code]entry{
 	AlreadyDone:        {"already_done", 409, "AlreadyExists", "It is done already; nothing changed."},
 	Batched:            {"batched", 400, "InvalidArgument", "Send this as a single transaction of an organisation; batches refuse it."},
 	FragmentTaken:      {"fragment_taken", 409, "FailedPrecondition", "Give each new key a fragment that named no other key before."},
+	LimitReached:       {"limit_reached", 409, "FailedPrecondition", "Remove one that is not needed any more first."},
+	TagTaken:           {"tag_taken", 409, "AlreadyExists", "The person is bound to another DID, or the DID to another person; K of N members can release it with seven days' notice."},
+	NotBound:           {"not_bound", 403, "FailedPrecondition", "In this asset only DIDs to which a person is bound are paid; have two identity verifiers bind the payee's."},
 	Closed:             {"closed", 409, "FailedPrecondition", "The proposal was enacted or has expired; propose anew what is still wanted."},
 	Stopped:            {"stopped", 503, "FailedPrecondition", "The consortium has stopped this; send it again, as it is, when the stop is lifted."},
 	NotInitialised:     {"not_initialised", 503, "FailedPrecondition", "Initialise the ledger with ops:Init."},

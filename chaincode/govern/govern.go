@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
@@ -45,7 +46,12 @@ type Network struct {
 	EpochSeconds     uint64   `json:"epochSeconds"`
 	HeartbeatSeconds uint64   `json:"heartbeatSeconds"`
 	Stopped          []string `json:"stopped"` // domains, in the order of Domains
+	Bound            []string `json:"bound"`   // assets that only DIDs with a person are paid
 }
+
+// Clock is what the newest checkpoint says, in seconds: its time, 0 before the first,
+// and what the clock has counted, which an outage does not advance.
+type Clock struct{ Time, Elapsed uint64 }
 
 // Member is one organisation. Cosign is the note verifier key of its Ed25519
 // cosigner, Address the address of its secp256k1 key.
@@ -122,6 +128,19 @@ func (n *Network) CheckAsset(asset string) error {
 		return fault.New(fault.AssetUnknown, "%.80q", asset)
 	}
 	return nil
+}
+
+// CheckPayee refuses to credit a DID to which no person is bound, in an asset for which
+// the consortium wants one. Errors: fault.NotBound.
+func (n *Network) CheckPayee(tx *ledger.Tx, id ledger.ID, asset string) error {
+	if !slices.Contains(n.Bound, asset) {
+		return nil // nothing is read
+	}
+	is, err := did.IsBound(tx, id)
+	if err == nil && !is {
+		err = fault.New(fault.NotBound, "no person is bound to %s, which %s asks for", did.String(n.Name, id), asset)
+	}
+	return err
 }
 
 // Vault returns the vault with the id. Errors: fault.VaultUnknown.

@@ -55,11 +55,16 @@ func readHead(tx *ledger.Tx, n *Network, text string) (*head, error) {
 			return nil, fmt.Errorf("stored %s: %w", HeadKey(text), err)
 		}
 		h.stored, h.version = stored, ledger.Version(stored)
-		return h, nil
 	}
 	s, name, err := findSubject(text)
 	if err != nil {
 		return nil, err
+	}
+	if stored != nil {
+		if _, is := s.(tags); is { // verifiers may have bound it since
+			h.Value, err = s.read(tx, n, name)
+		}
+		return h, err
 	}
 	h.Change = Change{Subject: text, Approvals: []string{}}
 	if h.Value, err = s.read(tx, n, name); err != nil {
@@ -161,7 +166,7 @@ type ProposalView struct {
 
 // Answer returns a proposal and how far it is. Errors: fault.InvalidValue,
 // fault.NotFound.
-func (q *ProposalQuery) Answer(tx *ledger.Tx, n *Network, now uint64) (*ProposalView, error) {
+func (q *ProposalQuery) Answer(tx *ledger.Tx, n *Network, clock Clock) (*ProposalView, error) {
 	p, err := readProposal(tx, q.Proposal)
 	if err != nil {
 		return nil, err
@@ -175,7 +180,7 @@ func (q *ProposalQuery) Answer(tx *ledger.Tx, n *Network, now uint64) (*Proposal
 		return nil, err
 	}
 	v.Number = done.Number
-	_, err = open(tx, n, q.Proposal, now)
+	_, err = open(tx, n, q.Proposal, clock.Time)
 	switch code := fault.Of(err); {
 	case code == fault.Closed && v.Number > 0:
 		v.Status = Enacted
@@ -185,7 +190,7 @@ func (q *ProposalQuery) Answer(tx *ledger.Tx, n *Network, now uint64) (*Proposal
 		v.Status = Overtaken
 	case err != nil:
 		return nil, err
-	case len(v.Approvals) >= n.K && now >= p.At:
+	case len(v.Approvals) >= n.K && p.checkDue(clock) == nil:
 		v.Status = Ready
 	default:
 		v.Status = Open
@@ -200,8 +205,8 @@ type ProposalsQuery struct {
 }
 
 // Answer returns at most 50 proposals. Errors: fault.InvalidValue.
-func (q *ProposalsQuery) Answer(tx *ledger.Tx, n *Network, now uint64) ([]*ProposalView, error) {
-	from := proposalPrefix + string(ledger.AppendHex32(nil, uint32(min(now+1, 1<<32-1))))
+func (q *ProposalsQuery) Answer(tx *ledger.Tx, n *Network, clock Clock) ([]*ProposalView, error) {
+	from := proposalPrefix + string(ledger.AppendHex32(nil, uint32(min(clock.Time+1, 1<<32-1))))
 	if q.After != "" {
 		if _, err := ledger.ParseReference(q.After); err != nil {
 			return nil, fault.New(fault.InvalidValue, "after: %v", err)
@@ -214,7 +219,7 @@ func (q *ProposalsQuery) Answer(tx *ledger.Tx, n *Network, now uint64) ([]*Propo
 	}
 	views := []*ProposalView{}
 	for _, e := range entries {
-		v, err := (&ProposalQuery{e.Key[len(proposalPrefix):]}).Answer(tx, n, now)
+		v, err := (&ProposalQuery{e.Key[len(proposalPrefix):]}).Answer(tx, n, clock)
 		if err != nil {
 			return nil, err
 		}

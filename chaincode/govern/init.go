@@ -47,7 +47,7 @@ func (i *Init) Apply(tx *ledger.Tx) error {
 	}
 	n := &Network{
 		Name: i.Network, Log: i.Log, Rules: i.Rules, SetVersion: 1, Members: i.Members, K: i.K, Vaults: i.Vaults,
-		Treasuries: i.Treasuries, Assets: i.Assets, EpochSeconds: i.EpochSeconds, HeartbeatSeconds: i.HeartbeatSeconds, Stopped: []string{},
+		Treasuries: i.Treasuries, Assets: i.Assets, EpochSeconds: i.EpochSeconds, HeartbeatSeconds: i.HeartbeatSeconds, Stopped: []string{}, Bound: []string{},
 	}
 	if err := n.check(); err != nil {
 		return err
@@ -154,6 +154,11 @@ func (n *Network) checkAssets() error {
 	for i, a := range n.Assets {
 		if !ledger.IsName(a, 16) || slices.Contains(n.Assets[:i], a) {
 			return fault.New(fault.InvalidValue, "asset %.40q is not 1 to 16 of A-Z a-z 0-9 . _ -, or is named twice", a)
+		}
+	}
+	for i, a := range n.Bound {
+		if !slices.Contains(n.Assets, a) || slices.Contains(n.Bound[:i], a) {
+			return fault.New(fault.InvalidValue, "bound: %.40q is no asset of the ledger, or is named twice", a)
 		}
 	}
 	return nil

@@ -39,6 +39,9 @@ type Proposal struct {
 	Value   jsontext.Value `json:"value"`
 	At      uint64         `json:"at"`
 	Expires uint64         `json:"expires"`
+	// Elapsed is what the checkpoints' clock must have counted before it is put in force:
+	// the end of its notice, 0 where its subject needs none.
+	Elapsed uint64 `json:"elapsed"`
 }
 
 // Reference returns what names the proposal, and what is stored of it.
@@ -74,25 +77,31 @@ type Proposed struct {
 	Proposal string `json:"proposal"`
 }
 
-// Apply stores a proposal with the approval of the organisation that makes it, at
-// the time now of the newest checkpoint (0: there is none). It refuses what could
-// not be enacted now.
+// Apply stores a proposal with the approval of the organisation that makes it. It
+// refuses what could not be enacted now, but for its notice.
 // Errors: fault.NotMember unless an admin of a member calls, fault.InvalidValue and
 // the codes of bad forms, fault.NotDue before the first checkpoint,
 // fault.StalePrior, fault.AlreadyDone.
-func (p *Propose) Apply(tx *ledger.Tx, n *Network, now uint64) (*Proposed, error) {
+func (p *Propose) Apply(tx *ledger.Tx, n *Network, clock Clock) (*Proposed, error) {
 	member, err := n.decidingMember(tx)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.checkTimes(now); err != nil {
+	s, _, err := findSubject(p.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkTimes(clock.Time, notice(s)); err != nil {
 		return nil, err
 	}
 	value, err := tryValue(tx, n, p.Subject, p.Prior, p.Value)
 	if err != nil {
 		return nil, err
 	}
-	proposal := Proposal{n.Name, member.MSP, p.Subject, p.Prior, value, p.At, p.Expires}
+	proposal := Proposal{n.Name, member.MSP, p.Subject, p.Prior, value, p.At, p.Expires, 0}
+	if wait := notice(s); wait > 0 {
+		proposal.Elapsed = clock.Elapsed + wait
+	}
 	reference, stored, err := proposal.Reference()
 	if err != nil {
 		return nil, err
@@ -106,10 +115,10 @@ func (p *Propose) Apply(tx *ledger.Tx, n *Network, now uint64) (*Proposed, error
 		return nil, fault.New(fault.AlreadyDone, "%s is proposed", ref)
 	}
 	tx.Put(ProposalKey(ref), stored)
-	return &Proposed{ref}, putJSON(tx, ApprovalKey(ref, member.MSP), approval{now})
+	return &Proposed{ref}, putJSON(tx, ApprovalKey(ref, member.MSP), approval{clock.Time})
 }
 
-func (p *Propose) checkTimes(now uint64) error {
+func (p *Propose) checkTimes(now, notice uint64) error {
 	switch {
 	case now == 0:
 		return fault.New(fault.NotDue, "the ledger has no clock before its first checkpoint")
@@ -117,6 +126,8 @@ func (p *Propose) checkTimes(now uint64) error {
 		return fault.New(fault.InvalidValue, "expires %d must be 1 to %d s after the newest checkpoint, %d", p.Expires, maxOpen, now)
 	case p.At >= p.Expires:
 		return fault.New(fault.InvalidValue, "at %d must be before expires %d", p.At, p.Expires)
+	case p.Expires-now <= notice:
+		return fault.New(fault.InvalidValue, "expires %d leaves no time after the notice of %d s", p.Expires, notice)
 	}
 	return nil
 }
@@ -198,15 +209,15 @@ type Approve struct {
 // else's: a member that keeps changing its own cannot void those of others.
 // Errors: fault.NotMember unless an admin of a member calls, fault.InvalidValue,
 // fault.NotFound, fault.Closed, fault.StalePrior, fault.AlreadyDone.
-func (a *Approve) Apply(tx *ledger.Tx, n *Network, now uint64) error {
-	key, approved, err := own(tx, n, a.Proposal, now)
+func (a *Approve) Apply(tx *ledger.Tx, n *Network, clock Clock) error {
+	key, approved, err := own(tx, n, a.Proposal, clock.Time)
 	if err != nil {
 		return err
 	}
 	if approved {
 		return fault.New(fault.AlreadyDone, "%s has approved it", tx.Caller().MSP)
 	}
-	return putJSON(tx, key, approval{now})
+	return putJSON(tx, key, approval{clock.Time})
 }
 
 // Withdraw is the request of govern:Withdraw.
@@ -217,8 +228,8 @@ type Withdraw struct {
 // Apply takes the calling organisation's approval back, while the proposal is open.
 // Errors: fault.NotMember unless an admin of a member calls, fault.InvalidValue,
 // fault.NotFound, also when it has not approved, fault.Closed, fault.StalePrior.
-func (w *Withdraw) Apply(tx *ledger.Tx, n *Network, now uint64) error {
-	key, approved, err := own(tx, n, w.Proposal, now)
+func (w *Withdraw) Apply(tx *ledger.Tx, n *Network, clock Clock) error {
+	key, approved, err := own(tx, n, w.Proposal, clock.Time)
 	if err != nil {
 		return err
 	}
@@ -256,16 +267,16 @@ type Enact struct {
 // others, so nobody who is not needed can hold it up.
 // Errors: fault.NotMember, fault.InvalidValue, fault.NotFound, fault.Closed,
 // fault.StalePrior, fault.NotDue, fault.NoQuorum.
-func (e *Enact) Apply(tx *ledger.Tx, n *Network, now uint64) (*Change, error) {
+func (e *Enact) Apply(tx *ledger.Tx, n *Network, clock Clock) (*Change, error) {
 	if _, err := n.CallingMember(tx); err != nil {
 		return nil, err
 	}
-	p, err := open(tx, n, e.Proposal, now)
+	p, err := open(tx, n, e.Proposal, clock.Time)
 	if err != nil {
 		return nil, err
 	}
-	if now < p.At {
-		return nil, fault.New(fault.NotDue, "%s is for %d, the newest checkpoint is of %d", e.Proposal, p.At, now)
+	if err := p.checkDue(clock); err != nil {
+		return nil, err
 	}
 	if err := e.checkApprovals(tx, n); err != nil {
 		return nil, err
@@ -281,11 +292,22 @@ func (e *Enact) Apply(tx *ledger.Tx, n *Network, now uint64) (*Change, error) {
 	if err := s.set(tx, n, name, p.Value); err != nil {
 		return nil, err
 	}
-	c := Change{p.Subject, before.Number + 1, p.Value, e.Proposal, now, e.Approvals}
+	c := Change{p.Subject, before.Number + 1, p.Value, e.Proposal, clock.Time, e.Approvals}
 	if err := putJSON(tx, EnactedKey(e.Proposal), enacted{c.Number}); err != nil {
 		return nil, err
 	}
 	return &c, c.put(tx, before)
+}
+
+// checkDue refuses a proposal whose time has not come. Errors: fault.NotDue.
+func (p *Proposal) checkDue(clock Clock) error {
+	if clock.Time < p.At {
+		return fault.New(fault.NotDue, "the proposal is for %d, the newest checkpoint is of %d", p.At, clock.Time)
+	}
+	if clock.Elapsed < p.Elapsed {
+		return fault.New(fault.NotDue, "the proposal's notice ends when the checkpoints have counted %d s, they have counted %d s", p.Elapsed, clock.Elapsed)
+	}
+	return nil
 }
 
 // checkApprovals refuses fewer than K different members, those out of the order of

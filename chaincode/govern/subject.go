@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
@@ -18,10 +19,12 @@ type subject interface {
 }
 
 // subjects is the table of docs/formats/govern.md section 1. Those with a slash take
-// the id of a DID after it.
+// the id of a DID after it, or a tag.
 var subjects = map[string]subject{
 	"issuer/":   issuers,
 	"verifier/": verifiers,
+	"tag/":      tags{},
+	"bound":     setting[[]string]{of: func(n *Network) *[]string { return &n.Bound }},
 	"treasuries": setting[[]string]{
 		of: func(n *Network) *[]string { return &n.Treasuries },
 	},
@@ -47,13 +50,21 @@ func findSubject(text string) (subject, string, error) {
 	row, name := text, ""
 	if i := strings.IndexByte(text, '/'); i >= 0 {
 		row, name = text[:i+1], text[i+1:]
-		if _, err := ledger.ParseID(name); err != nil {
-			return nil, "", fault.New(fault.InvalidValue, "subject %.80q: %v", text, err)
-		}
 	}
 	s, ok := subjects[row]
 	if !ok {
 		return nil, "", fault.New(fault.InvalidValue, "there is no subject %.80q", text)
+	}
+	var err error
+	switch row {
+	case text:
+	case "tag/":
+		err = did.CheckTag(name)
+	default:
+		_, err = ledger.ParseID(name)
+	}
+	if err != nil || row == text && strings.HasSuffix(row, "/") {
+		return nil, "", fault.New(fault.InvalidValue, "subject %.80q: %v", text, err)
 	}
 	return s, name, nil
 }

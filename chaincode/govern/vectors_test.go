@@ -155,6 +155,11 @@ func makeVectors(t *testing.T) vectors {
 	m.decide("epochSeconds", `3600`)
 	m.decide("heartbeatSeconds", `30`)
 	m.decide("stopped", `["credential","reward"]`)
+	m.decide("bound", `["usd"]`)
+	tag := "tag/" + canon.Hex(opstest.Seed("vector tag"))
+	m.step("release a tag that is bound to nobody", "Org1MSP", "admin", "govern:Propose", govern.Propose{
+		Subject: tag, Prior: history(m.World, tag).Version, Value: jsontext.Value(`""`), Expires: opstest.Start + 30*86400,
+	})
 	m.decide("program", `"`+program("vector")+`"`)
 	m.decide("issuer/"+opstest.NewUser("vector issuer").ID.String(), `{"schemas":["`+ledger.Reference{Expiry: 0x6553f100, ID: [32]byte{31: 1}}.String()+`"]}`)
 	m.decide("issuer/"+opstest.NewUser("vector issuer").ID.String(), `{}`)

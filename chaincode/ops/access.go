@@ -69,6 +69,8 @@ func (o *Operation) changedSigner() string {
 		}
 	case *DIDComplete:
 		return b.SignerKey()
+	case *DIDBind:
+		return b.SignerKey()
 	}
 	return ""
 }

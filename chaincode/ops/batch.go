@@ -114,7 +114,7 @@ func prefetch(tx *ledger.Tx, items []*signed) error {
 		if op.kind.creates != "" {
 			keys = append(keys, op.kind.creates+op.Call.Ref.String())
 		}
-		if op.Name == "reward.pay" {
+		if op.kind.epoch != nil && op.kind.epoch(op.Body) {
 			keys = append(keys, reward.CurrentKey)
 		}
 		if op.ReadsClock() {

@@ -109,6 +109,13 @@ var functions = []Function{
 		}
 		return q.Answer(tx, n.Name)
 	})},
+	{Name: "did:Identity", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, arg []byte) (any, error) {
+		epoch, err := reward.Current(tx)
+		if err != nil {
+			return nil, err
+		}
+		return did.AnswerIdentity(tx, n.Name, string(arg), epoch.Number)
+	})},
 	{Name: "record:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
 		return record.Lookup(tx, n.Name, string(ref))
 	})},
@@ -248,26 +255,26 @@ func request[R any](fields []string, apply func(*R, *ledger.Tx, *govern.Network)
 }
 
 // timed makes a function of one that takes a strict JSON object with the named
-// members and looks at the time of the newest checkpoint, 0 before the first.
-func timed[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Network, uint64) (A, error)) func(*Engine, *ledger.Tx, []byte) (any, error) {
+// members and looks at what the newest checkpoint says of time.
+func timed[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Network, govern.Clock) (A, error)) func(*Engine, *ledger.Tx, []byte) (any, error) {
 	return query(fields, func(q *Q, tx *ledger.Tx, n *govern.Network) (answered A, err error) {
 		head, err := checkpoint.Head(tx)
 		if err != nil {
 			return answered, err
 		}
-		var now uint64
+		var clock govern.Clock
 		if head != nil {
-			now = head.Time
+			clock = govern.Clock{Time: head.Time, Elapsed: head.Elapsed}
 		}
-		return answer(q, tx, n, now)
+		return answer(q, tx, n, clock)
 	})
 }
 
 // decide makes a function of one by which an organisation changes its approval of a
 // proposal.
-func decide[R any](apply func(*R, *ledger.Tx, *govern.Network, uint64) error) func(*Engine, *ledger.Tx, []byte) (any, error) {
-	return timed([]string{"proposal"}, func(r *R, tx *ledger.Tx, n *govern.Network, now uint64) (done, error) {
-		return done{true}, apply(r, tx, n, now)
+func decide[R any](apply func(*R, *ledger.Tx, *govern.Network, govern.Clock) error) func(*Engine, *ledger.Tx, []byte) (any, error) {
+	return timed([]string{"proposal"}, func(r *R, tx *ledger.Tx, n *govern.Network, clock govern.Clock) (done, error) {
+		return done{true}, apply(r, tx, n, clock)
 	})
 }
 

@@ -29,6 +29,10 @@ type (
 	DIDRecover       = did.Recover
 	DIDDeactivate    = did.Deactivate
 	DIDComplete      = did.Complete
+	DIDLink          = did.Add
+	DIDUnlink        = did.Unlink
+	DIDPrefer        = did.Prefer
+	DIDBind          = govern.Bind
 	CredentialSchema = credential.NewSchema
 	CredentialIssue  = credential.Issue
 	CredentialRevoke = credential.Revoke
@@ -62,7 +66,10 @@ type kind struct {
 	always bool
 	// clock says whether an operation with this body reads the latest checkpoint; nil is
 	// never. The body has passed its Check.
-	clock  func(Body) bool
+	clock func(Body) bool
+	// epoch says whether an operation with this body reads the current epoch; nil is
+	// never.
+	epoch  func(Body) bool
 	fields []string
 	body   func() Body
 	apply  func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
@@ -73,19 +80,24 @@ type kind struct {
 // kinds is the table of docs/formats/operation.md section 4.
 var kinds = []*kind{
 	{number: 1, name: "did.create", fields: []string{"document"},
-		body: func() Body { return new(DIDCreate) },
+		epoch: func(b Body) bool { return len(b.(*DIDCreate).Links) > 0 },
+		body:  func() Body { return new(DIDCreate) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
-			return nil, b.(*DIDCreate).Apply(tx, c)
+			d := b.(*DIDCreate)
+			if len(d.Links) == 0 {
+				return nil, d.Apply(tx, c, 0)
+			}
+			return nil, inEpoch(tx, c, d.Apply)
 		}},
 	{number: 2, name: "did.update", prior: true, fields: []string{"document"},
 		body: func() Body { return new(DIDUpdate) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
 			return nil, b.(*DIDUpdate).Apply(tx, c)
 		}},
-	{number: 3, name: "did.recover", fields: []string{"key", "document"},
+	{number: 3, name: "did.recover", epoch: always, fields: []string{"key", "document"},
 		body: func() Body { return new(DIDRecover) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
-			return nil, b.(*DIDRecover).Apply(tx, c)
+			return nil, inEpoch(tx, c, b.(*DIDRecover).Apply)
 		}},
 	{number: 4, name: "did.deactivate",
 		clock: func(b Body) bool { return b.(*DIDDeactivate).RecoveryKey() == nil },
@@ -110,6 +122,26 @@ var kinds = []*kind{
 				return nil, err
 			}
 			return nil, b.(*DIDComplete).Apply(tx, c, elapsed)
+		}},
+	{number: 6, name: "did.link", prior: true, epoch: always,
+		body: func() Body { return new(DIDLink) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, inEpoch(tx, c, b.(*DIDLink).Apply)
+		}},
+	{number: 7, name: "did.unlink", prior: true, epoch: always, fields: []string{"leaf"},
+		body: func() Body { return new(DIDUnlink) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, inEpoch(tx, c, b.(*DIDUnlink).Apply)
+		}},
+	{number: 8, name: "did.prefer", epoch: always, fields: []string{"payout"},
+		body: func() Body { return new(DIDPrefer) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, inEpoch(tx, c, b.(*DIDPrefer).Apply)
+		}},
+	{number: 9, name: "did.bind", fields: []string{"did", "tag"},
+		body: func() Body { return new(DIDBind) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*DIDBind).Apply(tx, c)
 		}},
 	{number: 10, name: "credential.schema", creates: "schema/", fields: []string{"name", "digest"},
 		body: func() Body { return new(CredentialSchema) },
@@ -144,11 +176,22 @@ var kinds = []*kind{
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
 			return b.(*RecordDelete).Apply(tx, c)
 		}},
-	{number: 30, name: "reward.pay", fields: []string{"asset", "lines"},
+	{number: 30, name: "reward.pay", epoch: always, fields: []string{"asset", "lines"},
 		body: func() Body { return new(RewardPay) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
 			return b.(*RewardPay).Apply(tx, c, n)
 		}},
+}
+
+func always(Body) bool { return true }
+
+// inEpoch applies what depends on the current epoch.
+func inEpoch(tx *ledger.Tx, c ledger.Call, apply func(*ledger.Tx, ledger.Call, uint64) error) error {
+	e, err := reward.Current(tx)
+	if err != nil {
+		return err
+	}
+	return apply(tx, c, e.Number)
 }
 
 var (

@@ -90,7 +90,7 @@ func (r *refusals) forms() []refusal {
 	h := head(r.alice, "EdDSA", "k")
 	good := load("record.submit", goodBody)
 	with := func(change ...string) ops.Item { return of(h, load("record.submit", goodBody, change...)) }
-	return append(r.lives(), []refusal{
+	return append(append(r.lives(), r.links()...), []refusal{
 		{"no JSON", fault.Malformed, of(h, "hello")},
 		{"empty", fault.Malformed, of(h, "")},
 		{"not closed", fault.Malformed, of(h, good[:len(good)-1])},
@@ -227,7 +227,7 @@ func (r *refusals) contents() []refusal {
 	complete := func(u *opstest.User) ops.Item {
 		return acting(r.alice, "did.complete", fmt.Sprintf(`{"did":%q}`, u.DID), "")
 	}
-	return []refusal{
+	return append(r.linkContents(), []refusal{
 		{"stale prior of an update", fault.StalePrior, acting(r.alice, "did.update", update("k2"), other)},
 		{"prior of the signer's record", fault.StalePrior, acting(r.alice, "did.update", update("k2"), r.version(did.SignerKeyOf(r.alice.ID)))},
 		{"fragment that passes to another key", fault.FragmentTaken, acting(r.alice, "did.update", update("k"), r.version(did.Key(r.alice.ID)))},
@@ -249,7 +249,7 @@ func (r *refusals) contents() []refusal {
 		{"not enough money", fault.InsufficientFunds, raw(r.alice, head(r.alice, "EdDSA", "k"), payLoad(r.bob.DID, "101"))},
 		{"sum overflows", fault.Overflow, raw(r.alice, head(r.alice, "EdDSA", "k"), strings.Replace(payLoad(r.bob.DID, "9223372036854775807"), "]",
 			fmt.Sprintf(`,{"to":%q,"amount":"1"}]`, r.carol.DID), 1))},
-	}
+	}...)
 }
 
 // OP-1, OP-2: a refused operation changes nothing, alone, in a batch and in a

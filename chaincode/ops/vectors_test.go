@@ -120,7 +120,7 @@ func makeVectors(t *testing.T) *vectors {
 	m.step("create alice", create)
 	m.step("create alice again: the first result", create)
 	m.step("create bob with two links", m.sign(bob, &ops.DIDCreate{
-		Document: bob.Doc, Links: []did.Link{bob.Link("eip155:1337"), bob.Link("tron:0x2b6653dc")}, Payout: "tron:0x2b6653dc",
+		Document: bob.Doc, Links: []did.Link{bob.Link("eip155:1337"), bob.Link("tron:0x2b6653dc")}, Payout: bob.Account("tron:0x2b6653dc").String(),
 	}, ""))
 	schema := m.step("schema", m.sign(issuer, &ops.CredentialSchema{Name: "membership", Digest: canon.Hex(opstest.Seed("schema"))}, ""))
 	issue := &ops.CredentialIssue{Schema: schema.String(), Digest: canon.Hex(opstest.Seed("credential")), ValidFrom: 1_700_000_000, ValidUntil: 1_800_000_000, Evidence: "provider"}
@@ -139,6 +139,7 @@ func makeVectors(t *testing.T) *vectors {
 	m.refusedSteps(alice)
 	m.algorithmSteps()
 	m.lifeSteps()
+	m.linkSteps()
 	items := []ops.Item{m.sign(alice, opstest.Pay("usd", bob, 3), ""), create, m.sign(alice, opstest.Pay("usd", bob, 4), ""), m.sign(bob, opstest.Submit("in a batch"), "")}
 	items[3].Signature = make([]byte, 64)
 	frame, err := ops.EncodeFrame(items)
@@ -246,6 +247,26 @@ func (m *maker) lifeSteps() {
 	m.step("recover with the key that was used up", m.sign(u.With(u.Recovery, "recovery"), recovery, ""))
 	m.step("deactivate with the recovery key, ES256", m.sign(u.With(spare, "recovery"), &ops.DIDDeactivate{Key: spare.Multikey}, ""))
 	m.step("signed by a DID that is deactivated", m.sign(u.With(third, "k"), opstest.Submit("never"), ""))
+}
+
+// linkSteps link identities to a DID, in epoch 1, and recover it.
+func (m *maker) linkSteps() {
+	u := m.key("frank", did.EdDSA)
+	stored := func() string { return m.version(did.Key(u.ID)) }
+	own := u.Account("eip155:1337").String()
+	m.step("create frank, paid on EVM", m.sign(u, &ops.DIDCreate{Document: u.Doc, Links: []did.Link{u.Link("eip155:1337")}, Payout: own}, ""))
+	tron := m.LinkNow(u, "tron:0x2b6653dc")
+	m.step("link an account on Tron", m.sign(u, tron, stored()))
+	m.step("link with a proof for an earlier version", m.sign(u, tron, stored()))
+	m.step("link a web identity, https://social.example/@frank", m.sign(u, opstest.LinkWeb(u, "https://social.example/@frank"), stored()))
+	m.step("prefer the account on Tron", m.sign(u, &ops.DIDPrefer{Payout: tron.Account}, ""))
+	m.step("prefer it again", m.sign(u, &ops.DIDPrefer{Payout: tron.Account}, ""))
+	evm := u.Hidden(did.KindAccount, own)
+	m.step("unlink the account on EVM", m.sign(u, &ops.DIDUnlink{Leaf: evm.Leaf(opstest.Network, u.ID).String()}, stored()))
+	next := opstest.NewKey("vector frank 2", did.EdDSA)
+	m.step("recover frank: what has not taken effect is taken back", m.sign(u.With(u.Recovery, "recovery"),
+		&ops.DIDRecover{Key: u.Recovery.Multikey, Document: opstest.Recoverable(next, "k2", next)}, ""))
+	m.step("bind, not accredited", m.sign(u.With(next, "k2"), &ops.DIDBind{DID: u.DID, Tag: canon.Hex(opstest.Seed("vector tag"))}, ""))
 }
 
 func TestVectors(t *testing.T) {

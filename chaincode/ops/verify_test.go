@@ -19,7 +19,7 @@ func TestDamagedDID(t *testing.T) {
 	}{
 		{"cut", func(v []byte) []byte { return v[:len(v)-1] }},
 		{"longer", func(v []byte) []byte { return append(v, 0) }},
-		{"of a third status", func(v []byte) []byte { v[2] = 2; return v }},
+		{"of another status", func(v []byte) []byte { v[2] = 4; return v }},
 		{"of a key that is none", func(v []byte) []byte { v[len(v)-34] ^= 1; return v }},
 	} {
 		w := opstest.New(t)

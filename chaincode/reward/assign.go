@@ -24,12 +24,15 @@ func (f *folder) claims() ([]claim, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	var docs []string
+	var accounts []string
 	for _, e := range entries {
-		id, _ := splitDue(e.Key)
-		docs = append(docs, "did/"+id)
+		id, err := payeeOf(e.Key)
+		if err != nil {
+			return nil, false, err
+		}
+		accounts = append(accounts, did.AccountsKey(id))
 	}
-	if err := f.tx.Prefetch(docs); err != nil {
+	if err := f.tx.Prefetch(accounts); err != nil {
 		return nil, false, err
 	}
 	var claims []claim
@@ -51,16 +54,28 @@ func (f *folder) claims() ([]claim, bool, error) {
 	return claims, last, nil
 }
 
+// payeeOf returns the payee in the key of what is due.
+func payeeOf(key string) (ledger.ID, error) {
+	text, _ := splitDue(key)
+	id, err := ledger.ParseID(text)
+	if err != nil {
+		return id, fmt.Errorf("stored %s: %w", key, err)
+	}
+	return id, nil
+}
+
+// claim says what a payee can be assigned: by the preference that counts in the epoch
+// that is folded, which nothing has changed since that epoch was cut.
 func (f *folder) claim(idText, asset string) (claim, bool, error) {
 	id, err := ledger.ParseID(idText)
 	if err != nil {
 		return claim{}, false, err
 	}
-	payee, _, err := did.Read(f.tx, id)
+	payee, err := did.ReadAccounts(f.tx, id)
 	if err != nil {
 		return claim{}, false, err
 	}
-	account, ok := payee.PayoutAccount()
+	account, ok := payee.Paid(f.state.Epoch)
 	if !ok {
 		return claim{}, false, nil
 	}
@@ -223,8 +238,11 @@ func (f *folder) rest() error {
 			}
 			id := e.Key[strings.LastIndexByte(e.Key, '/')+1:]
 			c, ok, err := f.claim(id, vault.Asset)
-			if err != nil || !ok {
+			if err != nil {
 				return fmt.Errorf("remainder %s: %w", e.Key, err)
+			}
+			if !ok {
+				continue // its preference is from so long ago that it was forgotten meanwhile
 			}
 			c.key, c.id = dueKey(id, vault.Asset), id
 			if err := f.give(c, 1); err != nil {

@@ -321,7 +321,7 @@ func TestFoldInPages(t *testing.T) {
 		body := &ops.DIDCreate{Document: u.Doc}
 		if i%10 != 0 {
 			link := u.Link("eip155:1337")
-			body.Links, body.Payout = append(body.Links, link), "eip155:1337"
+			body.Links, body.Payout = append(body.Links, link), link.Account
 			g.vaultOf[u.ID.String()] = opstest.EVMVault
 		}
 		item, _ := g.World.Sign(u, body, "")

@@ -90,7 +90,7 @@ func (p *Pay) Keys(call ledger.Call) []string {
 // Apply debits the actor's balance and appends the credits to the current
 // epoch. The result's detail carries the postings. Errors: fault.AssetUnknown,
 // fault.NotFound for a payee that does not exist, fault.Overflow,
-// fault.InsufficientFunds.
+// fault.InsufficientFunds, fault.NotBound.
 func (p *Pay) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) (detail []byte, err error) {
 	if err := n.CheckAsset(p.Asset); err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func (p *Pay) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) (detail 
 	}
 	tx.Put(key, encodeAmount(balanceType, balance))
 	for i, line := range p.Lines {
-		if err := credit(tx, call, epoch.Number, p.payees[i], p.Asset, line.Amount); err != nil {
+		if err := credit(tx, n, call, epoch.Number, p.payees[i], p.Asset, line.Amount); err != nil {
 			return nil, err
 		}
 	}

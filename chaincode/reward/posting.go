@@ -7,6 +7,7 @@ import (
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
@@ -40,8 +41,12 @@ func shardPrefix(epoch uint64, payee ledger.ID, asset string) string {
 }
 
 // credit adds a credit to the posting that this transaction has begun for the
-// payee's shard and the asset, or begins one.
-func credit(tx *ledger.Tx, call ledger.Call, epoch uint64, payee ledger.ID, asset string, amount Amount) error {
+// payee's shard and the asset, or begins one. Whatever a DID earns comes this way, so
+// here the consortium's rule on who may earn is kept. Errors: fault.NotBound.
+func credit(tx *ledger.Tx, n *govern.Network, call ledger.Call, epoch uint64, payee ledger.ID, asset string, amount Amount) error {
+	if err := n.CheckPayee(tx, payee, asset); err != nil {
+		return err
+	}
 	note := string([]byte{payee[0] % shards}) + asset
 	key := tx.Note(note)
 	if key != "" {

@@ -151,7 +151,9 @@ type BalanceQuery struct {
 
 // BalanceView is an account: what it can spend, what was credited in epochs
 // that are not folded, what is due and not assigned, and all that was ever
-// assigned to its address in the vault that it wants to be paid from.
+// assigned to its address in the vault from which it is paid what the current epoch
+// brings. Vault, address and what is assigned tell which account is the DID's: they are
+// for members, and gateways keep them to themselves.
 type BalanceView struct {
 	DID      string `json:"did"`
 	Asset    string `json:"asset"`
@@ -173,8 +175,7 @@ func (q *BalanceQuery) Answer(tx *ledger.Tx, n *govern.Network) (*BalanceView, e
 	if err := n.CheckAsset(q.Asset); err != nil {
 		return nil, err
 	}
-	owner, _, err := did.Read(tx, id)
-	if err != nil {
+	if _, _, err := did.Read(tx, id); err != nil {
 		return nil, err
 	}
 	v := &BalanceView{DID: q.DID, Asset: q.Asset}
@@ -187,7 +188,15 @@ func (q *BalanceQuery) Answer(tx *ledger.Tx, n *govern.Network) (*BalanceView, e
 	if v.Pending, err = pending(tx, id, q.Asset); err != nil {
 		return nil, err
 	}
-	account, ok := owner.PayoutAccount()
+	current, err := Current(tx)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := did.ReadAccounts(tx, id)
+	if err != nil {
+		return nil, err
+	}
+	account, ok := accounts.Paid(current.Number)
 	if !ok {
 		return v, nil
 	}

@@ -62,13 +62,16 @@ func TestReads(t *testing.T) {
 			created, err := time.Parse("2006-01-02T15:04:05Z", m["created"].(string))
 			return err == nil && time.Since(created) < time.Hour && m["versionId"] == "1" && m["updated"] == "" && m["nextUpdate"] == ""
 		}},
+		{"/v1/dids/" + h.alice.DID + "/identity", func(v map[string]any) bool {
+			return v["did"] == h.alice.DID && len(v["version"].(string)) == 64 && v["root"] == "" && v["epoch"] == "1" && v["bound"] == false
+		}},
 		{"/v1/balances/" + h.alice.DID + "/usd", func(v map[string]any) bool { return v["balance"] == "1000" && v["pending"] == "0" }},
 		{"/v1/network", func(v map[string]any) bool {
 			return v["network"] == submittest.Network && len(v["operations"].([]any)) == len(ops.Names()) && len(v["members"].([]any)) == 1
 		}},
 		{"/healthz", func(v map[string]any) bool { return v["status"] == "ok" }},
 		{"/openapi.json", func(v map[string]any) bool {
-			return strings.HasPrefix(v["openapi"].(string), "3.") && len(v["paths"].(map[string]any)) == 13
+			return strings.HasPrefix(v["openapi"].(string), "3.") && len(v["paths"].(map[string]any)) == 14
 		}},
 	}
 	for _, tt := range tests {
@@ -104,6 +107,12 @@ func TestReads(t *testing.T) {
 		{"/v1/proofs?key=a&key=b", fault.DuplicateKey},
 		{"/v1/proofs?Key=a", fault.UnknownField},
 		{"/v1/proofs?key=a", fault.Unavailable}, // no anchor here
+		{"/v1/proofs?key=link/eip155:1:0x" + zeros[:40], fault.NotOwner},
+		{"/v1/proofs?key=account/" + h.alice.DID[len(h.alice.DID)-28:], fault.NotOwner},
+		{"/v1/proofs?key=person/x", fault.NotOwner},
+		{"/v1/proofs?key=tag/" + zeros, fault.NotOwner},
+		{"/v1/dids/" + submittest.NewPerson("nobody").DID + "/identity", fault.DIDUnknown},
+		{"/v1/dids/did:web:example.org/identity", fault.InvalidValue},
 		{"/v1/payouts/x", fault.InvalidValue},
 		{"/v1/network?x=1", fault.UnknownField},
 	}

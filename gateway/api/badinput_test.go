@@ -197,6 +197,18 @@ func (h *harness) badLives(t *testing.T, now int64) []badInput {
 		{"completion of an unknown DID", complete(next.DID), fault.NotFound},
 		{"completion of no DID", complete("did:web:example.org"), fault.InvalidValue},
 		{"completion on another network", complete(strings.Replace(h.bob.DID, submittest.Network, "main-ffffffffffffffff", 1)), fault.WrongNetwork},
+		{"link without prior", alice("did.link", `"body":{"commitment":"`+zeros+`"}`), fault.MissingPrior},
+		{"link with a stale prior", alice("did.link", stale+`"body":{"commitment":"`+zeros+`"}`), fault.StalePrior},
+		{"link of nothing", alice("did.link", current+`"body":{}`), fault.MissingField},
+		{"link of an identity in the clear", alice("did.link", current+`"body":{"identity":"https://social.example/@alice"}`), fault.UnknownField},
+		{"link of another's account", alice("did.link", current+`"body":{"account":"eip155:1:0x`+zeros[:40]+`","proof":"AA","salt":"`+strings.Repeat("A", 43)+`"}`), fault.BadProof},
+		{"link of an account in capitals", alice("did.link", current+`"body":{"account":"eip155:1:0x`+strings.Repeat("A", 40)+`","proof":"AA","salt":"`+strings.Repeat("A", 43)+`"}`), fault.InvalidValue},
+		{"unlink of what is not linked", alice("did.unlink", current+`"body":{"leaf":"`+zeros+`"}`), fault.NotFound},
+		{"unlink of an account", alice("did.unlink", current+`"body":{"leaf":"eip155:1"}`), fault.InvalidValue},
+		{"preference of a chain", alice("did.prefer", `"body":{"payout":"eip155:1"}`), fault.InvalidValue},
+		{"preference of what is not linked", alice("did.prefer", `"body":{"payout":"eip155:1:0x`+zeros[:40]+`"}`), fault.NotFound},
+		{"bind by no verifier", alice("did.bind", `"body":{"did":"`+h.bob.DID+`","tag":"`+zeros+`"}`), fault.NotAccredited},
+		{"bind with the evidence", alice("did.bind", `"body":{"did":"`+h.bob.DID+`","tag":"`+zeros+`","passport":"x"}`), fault.UnknownField},
 	}
 }
 

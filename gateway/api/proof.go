@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -23,14 +25,20 @@ const (
 	anchorLimit = 20 * time.Second
 )
 
+// personal are the state keys, by what they begin with, whose values gateways do not show.
+var personal = []string{"account", "link", "person", "tag"}
+
 // GetProof fetches a bundle from the organisation's anchor.
-// Errors: fault.MissingField, fault.InvalidValue, fault.NotFound,
+// Errors: fault.MissingField, fault.InvalidValue, fault.NotOwner, fault.NotFound,
 // fault.NotAnchored, fault.Unavailable.
 func (s *Server) GetProof(ctx context.Context, in *killickv1.GetProofRequest) (*httpbody.HttpBody, error) {
 	query := url.Values{}
 	given := 0
 	if in.GetKey() != "" {
 		given++
+		if prefix, _, _ := strings.Cut(in.GetKey(), "/"); slices.Contains(personal, prefix) {
+			return nil, fault.New(fault.NotOwner, "the key says which accounts or which person a DID has; gateways show it to nobody")
+		}
 		query.Set("key", in.GetKey())
 	}
 	if in.GetTransaction() != "" {

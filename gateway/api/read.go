@@ -72,11 +72,30 @@ func (s *Server) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest
 			Updated: instant(v.Metadata.Updated), NextUpdate: instant(v.Metadata.NextUpdate), NextVersionId: v.Metadata.NextVersionID,
 		},
 		Version: &killickv1.DidVersion{
-			Hash: v.Version.Hash, Created: v.Version.Created, Updated: v.Version.Updated, Payout: v.Version.Payout,
+			Hash: v.Version.Hash, Created: v.Version.Created, Updated: v.Version.Updated, Root: v.Version.Root,
 			Recovery: v.Version.Recovery, Deactivation: v.Version.Deactivation,
 		},
 	}
 	return out, out.DidDocument.UnmarshalJSON(document)
+}
+
+// GetIdentity reads what anyone may know of the identities that are linked to a DID.
+// Errors: fault.InvalidValue, fault.WrongNetwork, fault.DIDUnknown.
+func (s *Server) GetIdentity(ctx context.Context, in *killickv1.GetIdentityRequest) (*killickv1.Identity, error) {
+	var v did.IdentityView
+	if err := s.query(ctx, &v, "did:Identity", []byte(in.GetDid())); err != nil {
+		return nil, err
+	}
+	out := &killickv1.Identity{
+		Did: v.DID, Version: v.Version, Root: v.Root, Epoch: v.Epoch, Bound: v.Bound, Organisations: v.Organisations,
+	}
+	for _, l := range v.Leaves {
+		out.Leaves = append(out.Leaves, &killickv1.IdentityLeaf{Leaf: l.Leaf, From: l.From})
+	}
+	for _, p := range v.Payouts {
+		out.Payouts = append(out.Payouts, &killickv1.IdentityPayout{Epoch: p.Epoch, Leaf: p.Leaf})
+	}
+	return out, nil
 }
 
 // instant renders seconds as DID metadata has times, and 0 as none.
@@ -126,7 +145,6 @@ func (s *Server) GetBalance(ctx context.Context, in *killickv1.GetBalanceRequest
 	text := func(a reward.Amount) string { return strconv.FormatInt(int64(a), 10) }
 	return &killickv1.Balance{
 		Did: v.DID, Asset: v.Asset, Balance: text(v.Balance), Pending: v.Pending.String(), Due: v.Due.String(),
-		Vault: v.Vault, Address: v.Address, Assigned: text(v.Assigned),
 	}, nil
 }
 

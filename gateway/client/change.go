@@ -48,11 +48,11 @@ func (c *Client) Edit(ctx context.Context, name string) (*Edit, error) {
 		}
 		before = former.GetVersion().GetHash()
 	}
-	e, links, err := editOf(r)
+	e, err := editOf(r)
 	if err != nil {
 		return nil, err
 	}
-	hash, err := e.hash(r, uint32(version), before, links)
+	hash, err := e.hash(r, uint32(version), before)
 	if err == nil && (e.did != name || hash != e.prior) {
 		err = fmt.Errorf("the gateway says of %s what is not the version whose hash it states", name)
 	}
@@ -60,7 +60,7 @@ func (c *Client) Edit(ctx context.Context, name string) (*Edit, error) {
 }
 
 // hash computes the hash of the version that was resolved (docs/formats/did-method.md).
-func (e *Edit) hash(r *Resolution, version uint32, before string, links []string) (string, error) {
+func (e *Edit) hash(r *Resolution, version uint32, before string) (string, error) {
 	v, m := r.GetVersion(), r.GetDidDocumentMetadata()
 	created, err := time.Parse(time.RFC3339, m.GetCreated())
 	if err != nil {
@@ -78,7 +78,7 @@ func (e *Edit) hash(r *Resolution, version uint32, before string, links []string
 	}
 	state := did.State{
 		ID: e.did, Version: version, Prior: before, Created: v.GetCreated(), CreatedAt: uint64(created.Unix()), Updated: v.GetUpdated(),
-		UpdatedAt: uint64(updated.Unix()), Deactivation: v.GetDeactivation(), Links: append([]string{}, links...), Payout: v.GetPayout(),
+		UpdatedAt: uint64(updated.Unix()), Deactivation: v.GetDeactivation(), Root: v.GetRoot(),
 	}
 	if state.Document, err = canon.JCS(text); err != nil {
 		return "", err
@@ -91,15 +91,15 @@ func (e *Edit) hash(r *Resolution, version uint32, before string, links []string
 	return canon.Hex(sum[:]), nil
 }
 
-// editOf reads a resolved document, and the accounts that are linked.
-func editOf(r *Resolution) (e *Edit, links []string, err error) {
+// editOf reads a resolved document.
+func editOf(r *Resolution) (*Edit, error) {
 	text, err := r.GetDidDocument().MarshalJSON()
 	if err != nil {
-		return nil, nil, fmt.Errorf("resolved document: %w", err)
+		return nil, fmt.Errorf("resolved document: %w", err)
 	}
 	var resolved did.Resolved
 	if err := canon.Decode(text, &resolved); err != nil {
-		return nil, nil, fmt.Errorf("resolved document: %w", err)
+		return nil, fmt.Errorf("resolved document: %w", err)
 	}
 	local := func(id string) string { return strings.TrimPrefix(id, resolved.ID) }
 	all := func(ids []string) []string {
@@ -109,7 +109,7 @@ func editOf(r *Resolution) (e *Edit, links []string, err error) {
 		}
 		return out
 	}
-	e = &Edit{did: resolved.ID, prior: r.GetVersion().GetHash(), doc: did.Document{
+	e := &Edit{did: resolved.ID, prior: r.GetVersion().GetHash(), doc: did.Document{
 		Authentication: all(resolved.Authentication), AssertionMethod: all(resolved.AssertionMethod), KeyAgreement: all(resolved.KeyAgreement),
 		CapabilityInvocation: all(resolved.CapabilityInvocation), Recovery: r.GetVersion().GetRecovery(),
 	}}
@@ -119,7 +119,7 @@ func editOf(r *Resolution) (e *Edit, links []string, err error) {
 	for _, s := range resolved.Service {
 		e.doc.Service = append(e.doc.Service, did.Service{ID: local(s.ID), Type: s.Type, ServiceEndpoint: s.ServiceEndpoint})
 	}
-	return e, resolved.AlsoKnownAs, nil
+	return e, nil
 }
 
 // SetService adds a service, or replaces the one with its fragment. endpoint is an
@@ -149,7 +149,7 @@ func (e *Edit) Rotate(s Signer, alg string) (*Identity, error) {
 	if e.did != s.DID() || at < 0 {
 		return nil, fmt.Errorf("the key %s of the key file is not in the document of %s", old, e.did)
 	}
-	next := &Identity{id: i.id, chain: i.chain}
+	next := &Identity{id: i.id, chain: i.chain, salts: i.salts}
 	if err := next.draw(alg); err != nil {
 		return nil, err
 	}
@@ -232,7 +232,7 @@ func (r Recovering) Sign(message []byte) ([]byte, error) { return r.recovery.key
 // Successors draws new keys for the DID: one that signs operations with alg, and a
 // new recovery key. Save both before Recover is submitted: the old ones end with it.
 func (r *Recovery) Successors(alg string) (*Identity, *Recovery, error) {
-	next := &Identity{id: r.id}
+	next := &Identity{id: r.id, salts: r.salts}
 	if err := next.draw(alg); err != nil {
 		return nil, nil, err
 	}
@@ -240,15 +240,17 @@ func (r *Recovery) Successors(alg string) (*Identity, *Recovery, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	spare.id = r.id
+	spare.id, spare.salts = r.id, r.salts
 	return next, spare, next.replaceDocument(next.ownDocument(spare))
 }
 
 // Recover signs the operation that puts the identity's document, which Successors
 // made, in the place of all keys and of the recovery commitment, and cancels a
-// deactivation that is pending.
-func (r Recovering) Recover(next *Identity) (jws string, err error) {
-	return r.operation(&ops.DIDRecover{Key: r.recovery.key.public, Document: next.Document()})
+// deactivation that is pending and what else has not taken effect. payout is the linked
+// account (CAIP-10) to be paid; where it is empty, and did.create stated none that is
+// still in force, nobody is paid until one is preferred.
+func (r Recovering) Recover(next *Identity, payout string) (jws string, err error) {
+	return r.operation(&ops.DIDRecover{Key: r.recovery.key.public, Document: next.Document(), Payout: payout})
 }
 
 // Deactivate signs the operation that ends the DID at once and for good.

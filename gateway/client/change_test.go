@@ -117,7 +117,7 @@ func TestLifeOfADID(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner, spare = l.reload(owner, filepath.Join(dir, "owner.keys")), l.reloadRecovery(spare, filepath.Join(dir, "b.recovery"))
-	jws, err = recovery.On(l.network).Recover(owner)
+	jws, err = recovery.On(l.network).Recover(owner, "")
 	l.submit(jws, err, fault.OK)
 	l.acts(owner, fault.OK)
 	l.edit(signer.DID())

@@ -34,6 +34,7 @@ type (
 	Operation  = killickv1.Operation
 	Network    = killickv1.Network
 	Resolution = killickv1.DidResolution
+	Linked     = killickv1.Identity
 	Record     = killickv1.Record
 	Credential = killickv1.Credential
 	Balance    = killickv1.Balance
@@ -195,6 +196,12 @@ func (c *Client) ResolveVersion(ctx context.Context, did string, version uint32)
 // in whole seconds.
 func (c *Client) ResolveAt(ctx context.Context, did string, at time.Time) (*Resolution, error) {
 	v, err := c.api.ResolveDid(ctx, &killickv1.ResolveDidRequest{Did: did, VersionTime: uint64(max(1, at.Unix()))})
+	return v, refusal(err)
+}
+
+// Identity reads what anyone may know of the identities that are linked to a DID.
+func (c *Client) Identity(ctx context.Context, did string) (*Linked, error) {
+	v, err := c.api.GetIdentity(ctx, &killickv1.GetIdentityRequest{Did: did})
 	return v, refusal(err)
 }
 

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -27,13 +28,15 @@ type Identity struct {
 	fragment string
 	signing  signingKey
 	chain    *secp256k1.PrivateKey
+	salts    []byte // 32 bytes, of which the salts of linked identities are made
 }
 
 // Recovery is the key that may replace all others of a DID. It is kept apart
 // from them.
 type Recovery struct {
-	id  string
-	key signingKey // of Ed25519
+	id    string
+	key   signingKey // of Ed25519
+	salts []byte     // as the identity's, so that what is linked can still be shown
 }
 
 type identitySecret struct {
@@ -43,6 +46,7 @@ type identitySecret struct {
 	Fragment string         `json:"fragment"`
 	Signing  string         `json:"signing"`         // base64url of the 32 secret bytes of the document's key
 	Chain    string         `json:"chain,omitempty"` // hex of the secp256k1 scalar
+	Salts    string         `json:"salts,omitempty"` // base64url of the 32 bytes of which salts are made
 }
 
 // publicPart is what a key file shows without its passphrase.
@@ -65,7 +69,10 @@ func Generate(alg string, withChain bool) (*Identity, *Recovery, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	i := &Identity{fragment: signingFragment, signing: signing}
+	i := &Identity{fragment: signingFragment, signing: signing, salts: make([]byte, 32)}
+	if _, err := rand.Read(i.salts); err != nil {
+		return nil, nil, fmt.Errorf("draw salts: %w", err)
+	}
 	text, err := canon.Marshal(i.ownDocument(recovery))
 	if err != nil {
 		return nil, nil, err
@@ -78,7 +85,7 @@ func Generate(alg string, withChain bool) (*Identity, *Recovery, error) {
 			return nil, nil, fmt.Errorf("draw chain key: %w", err)
 		}
 	}
-	recovery.id = i.id
+	recovery.id, recovery.salts = i.id, i.salts
 	return i, recovery, nil
 }
 
@@ -148,7 +155,7 @@ func (i *Identity) ChainKey() ([]byte, error) {
 
 // Save writes the identity to a new file, sealed with the passphrase.
 func (i *Identity) Save(path string, passphrase []byte) error {
-	secret := identitySecret{Document: i.document, Fragment: i.fragment, Signing: canon.B64(i.signing.secret)}
+	secret := identitySecret{Document: i.document, Fragment: i.fragment, Signing: canon.B64(i.signing.secret), Salts: canon.B64(i.salts)}
 	if _, made, err := did.DecodeDocument(i.document); err != nil || made.String() != i.id {
 		secret.ID = i.id
 	}
@@ -163,12 +170,13 @@ func (i *Identity) Save(path string, passphrase []byte) error {
 
 // Save writes the recovery key to a new file, sealed with the passphrase.
 func (r *Recovery) Save(path string, passphrase []byte) error {
-	return save(path, kindRecovery, publicPart{ID: r.id}, recoverySecret{r.id, canon.B64(r.key.secret)}, passphrase)
+	return save(path, kindRecovery, publicPart{ID: r.id}, recoverySecret{r.id, canon.B64(r.key.secret), canon.B64(r.salts)}, passphrase)
 }
 
 type recoverySecret struct {
 	ID       string `json:"id"`       // last part of the DID
 	Recovery string `json:"recovery"` // base64url of the seed of Ed25519
+	Salts    string `json:"salts,omitempty"`
 }
 
 // LoadRecovery opens a recovery key's file. It returns ErrPassphrase when the
@@ -189,7 +197,20 @@ func LoadRecovery(path string, passphrase []byte) (*Recovery, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Recovery{secret.ID, key}, nil
+	salts, err := openSalts(secret.Salts)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Recovery{secret.ID, key, salts}, nil
+}
+
+// openSalts reads the secret of which salts are made; there may be none.
+func openSalts(text string) ([]byte, error) {
+	salts, err := canon.UnB64(text)
+	if err != nil || len(salts) != 0 && len(salts) != 32 {
+		return nil, errors.New("the secret for salts is malformed")
+	}
+	return salts, nil
 }
 
 // checkID checks the last part of a DID.
@@ -249,6 +270,9 @@ func Load(path string, passphrase []byte) (*Identity, error) {
 		i.id = secret.ID
 	}
 	if i.signing, err = secret.key(document); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if i.salts, err = openSalts(secret.Salts); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if secret.Chain != "" {

@@ -58,17 +58,19 @@ func signOperation(s ops.Signer, alg did.Algorithm, network string, body ops.Bod
 // key to an account on each of the chains (CAIP-2), with rewards paid out on the
 // chain payout, if that is not empty.
 func (s Signer) Create(chains []string, payout string) (jws string, err error) {
-	body := &ops.DIDCreate{Document: s.identity.Document(), Payout: payout}
+	body := &ops.DIDCreate{Document: s.identity.Document()}
 	if payout != "" && !slices.Contains(chains, payout) {
 		return "", fmt.Errorf("payout on %s needs a link to an account there", payout)
 	}
 	for _, chain := range chains {
-		account, err := s.identity.Account(chain)
+		link, err := s.ownLink(chain, newDID)
 		if err != nil {
 			return "", err
 		}
-		proof := canon.SignDigest(s.identity.chain, canon.LinkDigest(s.DID(), account))
-		body.Links = append(body.Links, did.Link{Account: account.String(), Proof: canon.B64(proof[:])})
+		body.Links = append(body.Links, link)
+		if chain == payout {
+			body.Payout = link.Account
+		}
 	}
 	jws, _, err = s.Operation(body, "")
 	return jws, err

@@ -108,7 +108,7 @@ func (n *network) foundingAgain(t *testing.T) []byte {
 	if err := json.Unmarshal(data, &view); err != nil {
 		t.Fatal(err)
 	}
-	for _, own := range []string{"setVersion", "stopped", "verifiers"} {
+	for _, own := range []string{"setVersion", "stopped", "bound", "verifiers"} {
 		delete(view, own) // the ledger's
 	}
 	view["program"] = zeros

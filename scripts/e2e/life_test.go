@@ -88,7 +88,7 @@ func (n *network) lifeOfADID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err = recovery.On(n.name).Recover(again)
+	jws, err = recovery.On(n.name).Recover(again, "")
 	submit(other, jws, err, fault.OK)
 	acts(other, thief, fault.KeyUnknown)
 	acts(other, again.On(n.name), fault.OK)

@@ -134,7 +134,11 @@ func (w *World) identities(ctx context.Context) error {
 	if got := resolved.GetDidDocument().GetFields()["id"].GetStringValue(); got != did {
 		return fmt.Errorf("%s resolves to %q", did, got)
 	}
-	w.say("%s resolves, rewards go to %s", did, resolved.GetVersion().GetPayout())
+	linked, err := w.Client.Identity(ctx, did)
+	if err != nil {
+		return err
+	}
+	w.say("%s resolves; %d accounts are linked under its identity root %s", did, len(linked.GetLeaves()), linked.GetRoot())
 	return nil
 }
 

@@ -118,13 +118,6 @@ func (u *User) Account(chain string) canon.Account {
 	return canon.Account{Chain: chain, Address: canon.KeyAddress(u.Chain.PubKey())}
 }
 
-// Link returns a proven link to the account on the chain.
-func (u *User) Link(chain string) did.Link {
-	account := u.Account(chain)
-	proof := canon.SignDigest(u.Chain, canon.LinkDigest(u.DID, account))
-	return did.Link{Account: account.String(), Proof: canon.B64(proof[:])}
-}
-
 // World is a ledger in memory with its members and a clock.
 type World struct {
 	t       testing.TB
@@ -256,7 +249,7 @@ func (w *World) Create(u *User, chains ...string) {
 		body.Links = append(body.Links, u.Link(c))
 	}
 	if len(chains) > 0 {
-		body.Payout = chains[0]
+		body.Payout = u.Account(chains[0]).String()
 	}
 	w.Do(u, body, "")
 }

@@ -685,13 +685,13 @@ type DidVersion struct {
 	// References of the operations that created the DID and that wrote this version.
 	Created string `protobuf:"bytes,2,opt,name=created,proto3" json:"created,omitempty"`
 	Updated string `protobuf:"bytes,3,opt,name=updated,proto3" json:"updated,omitempty"`
-	// Chain on which rewards are paid out (CAIP-2), or empty.
-	Payout string `protobuf:"bytes,4,opt,name=payout,proto3" json:"payout,omitempty"`
 	// Commitment to the recovery key, as it stands in the document.
 	Recovery string `protobuf:"bytes,5,opt,name=recovery,proto3" json:"recovery,omitempty"`
 	// Not 0: deactivation is pending, and may be completed once the checkpoints'
 	// clock has counted so many seconds.
-	Deactivation  uint64 `protobuf:"varint,6,opt,name=deactivation,proto3" json:"deactivation,omitempty"`
+	Deactivation uint64 `protobuf:"varint,6,opt,name=deactivation,proto3" json:"deactivation,omitempty"`
+	// Identity root over what is linked to the DID, or empty.
+	Root          string `protobuf:"bytes,7,opt,name=root,proto3" json:"root,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -747,13 +747,6 @@ func (x *DidVersion) GetUpdated() string {
 	return ""
 }
 
-func (x *DidVersion) GetPayout() string {
-	if x != nil {
-		return x.Payout
-	}
-	return ""
-}
-
 func (x *DidVersion) GetRecovery() string {
 	if x != nil {
 		return x.Recovery
@@ -768,6 +761,274 @@ func (x *DidVersion) GetDeactivation() uint64 {
 	return 0
 }
 
+func (x *DidVersion) GetRoot() string {
+	if x != nil {
+		return x.Root
+	}
+	return ""
+}
+
+type GetIdentityRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Did           string                 `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetIdentityRequest) Reset() {
+	*x = GetIdentityRequest{}
+	mi := &file_killick_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetIdentityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetIdentityRequest) ProtoMessage() {}
+
+func (x *GetIdentityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetIdentityRequest.ProtoReflect.Descriptor instead.
+func (*GetIdentityRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetIdentityRequest) GetDid() string {
+	if x != nil {
+		return x.Did
+	}
+	return ""
+}
+
+type Identity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Did   string                 `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
+	// Hash of the newest version: prior of did.link and did.unlink, and what the key of
+	// an account signs to be linked.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Identity root, empty when nothing is linked.
+	Root string `protobuf:"bytes,3,opt,name=root,proto3" json:"root,omitempty"`
+	// The leaves under the root, in their order.
+	Leaves []*IdentityLeaf `protobuf:"bytes,4,rep,name=leaves,proto3" json:"leaves,omitempty"`
+	// Payout preferences, the oldest first. Epochs ascend.
+	Payouts []*IdentityPayout `protobuf:"bytes,5,rep,name=payouts,proto3" json:"payouts,omitempty"`
+	// The current epoch.
+	Epoch uint64 `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// A person is bound to the DID.
+	Bound bool `protobuf:"varint,7,opt,name=bound,proto3" json:"bound,omitempty"`
+	// Organisations whose identity verifiers have vouched for the DID.
+	Organisations []string `protobuf:"bytes,8,rep,name=organisations,proto3" json:"organisations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Identity) Reset() {
+	*x = Identity{}
+	mi := &file_killick_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Identity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Identity) ProtoMessage() {}
+
+func (x *Identity) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Identity.ProtoReflect.Descriptor instead.
+func (*Identity) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Identity) GetDid() string {
+	if x != nil {
+		return x.Did
+	}
+	return ""
+}
+
+func (x *Identity) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Identity) GetRoot() string {
+	if x != nil {
+		return x.Root
+	}
+	return ""
+}
+
+func (x *Identity) GetLeaves() []*IdentityLeaf {
+	if x != nil {
+		return x.Leaves
+	}
+	return nil
+}
+
+func (x *Identity) GetPayouts() []*IdentityPayout {
+	if x != nil {
+		return x.Payouts
+	}
+	return nil
+}
+
+func (x *Identity) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Identity) GetBound() bool {
+	if x != nil {
+		return x.Bound
+	}
+	return false
+}
+
+func (x *Identity) GetOrganisations() []string {
+	if x != nil {
+		return x.Organisations
+	}
+	return nil
+}
+
+type IdentityLeaf struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Salted hash of an identity.
+	Leaf string `protobuf:"bytes,1,opt,name=leaf,proto3" json:"leaf,omitempty"`
+	// Epoch from which on it can be paid, if it is an account.
+	From          uint64 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentityLeaf) Reset() {
+	*x = IdentityLeaf{}
+	mi := &file_killick_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentityLeaf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentityLeaf) ProtoMessage() {}
+
+func (x *IdentityLeaf) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentityLeaf.ProtoReflect.Descriptor instead.
+func (*IdentityLeaf) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *IdentityLeaf) GetLeaf() string {
+	if x != nil {
+		return x.Leaf
+	}
+	return ""
+}
+
+func (x *IdentityLeaf) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+type IdentityPayout struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From this epoch on
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// the account of this leaf is paid; empty for nobody, "unlinked" for an account that
+	// is linked no more.
+	Leaf          string `protobuf:"bytes,2,opt,name=leaf,proto3" json:"leaf,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentityPayout) Reset() {
+	*x = IdentityPayout{}
+	mi := &file_killick_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentityPayout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentityPayout) ProtoMessage() {}
+
+func (x *IdentityPayout) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentityPayout.ProtoReflect.Descriptor instead.
+func (*IdentityPayout) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *IdentityPayout) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *IdentityPayout) GetLeaf() string {
+	if x != nil {
+		return x.Leaf
+	}
+	return ""
+}
+
 type GetRecordRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Reference of the record: that of the operation that created it.
@@ -778,7 +1039,7 @@ type GetRecordRequest struct {
 
 func (x *GetRecordRequest) Reset() {
 	*x = GetRecordRequest{}
-	mi := &file_killick_proto_msgTypes[11]
+	mi := &file_killick_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +1051,7 @@ func (x *GetRecordRequest) String() string {
 func (*GetRecordRequest) ProtoMessage() {}
 
 func (x *GetRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[11]
+	mi := &file_killick_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +1064,7 @@ func (x *GetRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecordRequest.ProtoReflect.Descriptor instead.
 func (*GetRecordRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{11}
+	return file_killick_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetRecordRequest) GetId() string {
@@ -834,7 +1095,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_killick_proto_msgTypes[12]
+	mi := &file_killick_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +1107,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[12]
+	mi := &file_killick_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +1120,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{12}
+	return file_killick_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Record) GetId() string {
@@ -942,7 +1203,7 @@ type GetCredentialRequest struct {
 
 func (x *GetCredentialRequest) Reset() {
 	*x = GetCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[13]
+	mi := &file_killick_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1215,7 @@ func (x *GetCredentialRequest) String() string {
 func (*GetCredentialRequest) ProtoMessage() {}
 
 func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[13]
+	mi := &file_killick_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1228,7 @@ func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{13}
+	return file_killick_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetCredentialRequest) GetId() string {
@@ -999,7 +1260,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[14]
+	mi := &file_killick_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1272,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[14]
+	mi := &file_killick_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1285,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{14}
+	return file_killick_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Credential) GetId() string {
@@ -1114,7 +1375,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[15]
+	mi := &file_killick_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1387,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[15]
+	mi := &file_killick_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1400,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{15}
+	return file_killick_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -1165,19 +1426,14 @@ type Balance struct {
 	// Credited in epochs that are not folded yet.
 	Pending string `protobuf:"bytes,4,opt,name=pending,proto3" json:"pending,omitempty"`
 	// Credited and not assigned to a vault: there is none, or its reserve is short.
-	Due string `protobuf:"bytes,5,opt,name=due,proto3" json:"due,omitempty"`
-	// Vault and address that the DID wants to be paid from and at (CAIP-10), or empty.
-	Vault   string `protobuf:"bytes,6,opt,name=vault,proto3" json:"vault,omitempty"`
-	Address string `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
-	// All that was ever assigned to that address in that vault.
-	Assigned      string `protobuf:"bytes,8,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	Due           string `protobuf:"bytes,5,opt,name=due,proto3" json:"due,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[16]
+	mi := &file_killick_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1445,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[16]
+	mi := &file_killick_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1458,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{16}
+	return file_killick_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Balance) GetDid() string {
@@ -1240,27 +1496,6 @@ func (x *Balance) GetDue() string {
 	return ""
 }
 
-func (x *Balance) GetVault() string {
-	if x != nil {
-		return x.Vault
-	}
-	return ""
-}
-
-func (x *Balance) GetAddress() string {
-	if x != nil {
-		return x.Address
-	}
-	return ""
-}
-
-func (x *Balance) GetAssigned() string {
-	if x != nil {
-		return x.Assigned
-	}
-	return ""
-}
-
 type GetProofRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Key on the ledger, for example record/<reference>.
@@ -1275,7 +1510,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1522,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1535,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{17}
+	return file_killick_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -1334,7 +1569,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1581,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +1594,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{18}
+	return file_killick_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -1379,7 +1614,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1626,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1639,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{19}
+	return file_killick_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -1437,7 +1672,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +1684,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +1697,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{20}
+	return file_killick_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Payout) GetVault() string {
@@ -1539,7 +1774,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1786,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1799,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{21}
+	return file_killick_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -1634,7 +1869,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1646,7 +1881,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1659,7 +1894,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{22}
+	return file_killick_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Event) GetCursor() string {
@@ -1751,7 +1986,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1763,7 +1998,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1776,7 +2011,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{23}
+	return file_killick_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Payment) GetAsset() string {
@@ -1812,7 +2047,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +2059,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +2072,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{24}
+	return file_killick_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -1866,7 +2101,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[25]
+	mi := &file_killick_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1878,7 +2113,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[25]
+	mi := &file_killick_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1891,7 +2126,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{25}
+	return file_killick_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -1916,7 +2151,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[26]
+	mi := &file_killick_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2163,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[26]
+	mi := &file_killick_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2176,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{26}
+	return file_killick_proto_rawDescGZIP(), []int{30}
 }
 
 type Network struct {
@@ -1979,7 +2214,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[27]
+	mi := &file_killick_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2226,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[27]
+	mi := &file_killick_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2239,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{27}
+	return file_killick_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Network) GetNetwork() string {
@@ -2125,7 +2360,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[28]
+	mi := &file_killick_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2372,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[28]
+	mi := &file_killick_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2385,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{28}
+	return file_killick_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Member) GetMsp() string {
@@ -2187,7 +2422,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[29]
+	mi := &file_killick_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2199,7 +2434,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[29]
+	mi := &file_killick_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2212,7 +2447,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{29}
+	return file_killick_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Vault) GetId() string {
@@ -2297,15 +2532,32 @@ const file_killick_proto_rawDesc = "" +
 	"\aupdated\x18\x04 \x01(\tR\aupdated\x12\x1f\n" +
 	"\vnext_update\x18\x05 \x01(\tR\n" +
 	"nextUpdate\x12&\n" +
-	"\x0fnext_version_id\x18\x06 \x01(\tR\rnextVersionId\"\xac\x01\n" +
+	"\x0fnext_version_id\x18\x06 \x01(\tR\rnextVersionId\"\xae\x01\n" +
 	"\n" +
 	"DidVersion\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\tR\acreated\x12\x18\n" +
-	"\aupdated\x18\x03 \x01(\tR\aupdated\x12\x16\n" +
-	"\x06payout\x18\x04 \x01(\tR\x06payout\x12\x1a\n" +
+	"\aupdated\x18\x03 \x01(\tR\aupdated\x12\x1a\n" +
 	"\brecovery\x18\x05 \x01(\tR\brecovery\x12\"\n" +
-	"\fdeactivation\x18\x06 \x01(\x04R\fdeactivation\"\"\n" +
+	"\fdeactivation\x18\x06 \x01(\x04R\fdeactivation\x12\x12\n" +
+	"\x04root\x18\a \x01(\tR\x04rootJ\x04\b\x04\x10\x05\"&\n" +
+	"\x12GetIdentityRequest\x12\x10\n" +
+	"\x03did\x18\x01 \x01(\tR\x03did\"\x84\x02\n" +
+	"\bIdentity\x12\x10\n" +
+	"\x03did\x18\x01 \x01(\tR\x03did\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
+	"\x04root\x18\x03 \x01(\tR\x04root\x120\n" +
+	"\x06leaves\x18\x04 \x03(\v2\x18.killick.v1.IdentityLeafR\x06leaves\x124\n" +
+	"\apayouts\x18\x05 \x03(\v2\x1a.killick.v1.IdentityPayoutR\apayouts\x12\x14\n" +
+	"\x05epoch\x18\x06 \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05bound\x18\a \x01(\bR\x05bound\x12$\n" +
+	"\rorganisations\x18\b \x03(\tR\rorganisations\"6\n" +
+	"\fIdentityLeaf\x12\x12\n" +
+	"\x04leaf\x18\x01 \x01(\tR\x04leaf\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x04R\x04from\":\n" +
+	"\x0eIdentityPayout\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04leaf\x18\x02 \x01(\tR\x04leaf\"\"\n" +
 	"\x10GetRecordRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\xfa\x01\n" +
 	"\x06Record\x12\x0e\n" +
@@ -2342,16 +2594,13 @@ const file_killick_proto_rawDesc = "" +
 	"\x04hash\x18\v \x01(\tR\x04hash\";\n" +
 	"\x11GetBalanceRequest\x12\x10\n" +
 	"\x03did\x18\x01 \x01(\tR\x03did\x12\x14\n" +
-	"\x05asset\x18\x02 \x01(\tR\x05asset\"\xc3\x01\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\"\x89\x01\n" +
 	"\aBalance\x12\x10\n" +
 	"\x03did\x18\x01 \x01(\tR\x03did\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x18\n" +
 	"\abalance\x18\x03 \x01(\tR\abalance\x12\x18\n" +
 	"\apending\x18\x04 \x01(\tR\apending\x12\x10\n" +
-	"\x03due\x18\x05 \x01(\tR\x03due\x12\x14\n" +
-	"\x05vault\x18\x06 \x01(\tR\x05vault\x12\x18\n" +
-	"\aaddress\x18\a \x01(\tR\aaddress\x12\x1a\n" +
-	"\bassigned\x18\b \x01(\tR\bassigned\"c\n" +
+	"\x03due\x18\x05 \x01(\tR\x03dueJ\x04\b\x06\x10\aJ\x04\b\a\x10\bJ\x04\b\b\x10\t\"c\n" +
 	"\x0fGetProofRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1c\n" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12 \n" +
@@ -2432,14 +2681,15 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\x85\t\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\xeb\t\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
 	"\fGetOperation\x12\x1f.killick.v1.GetOperationRequest\x1a\x15.killick.v1.Operation\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/operations/{id}\x12k\n" +
 	"\x0eGetTransaction\x12!.killick.v1.GetTransactionRequest\x1a\x17.killick.v1.Transaction\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/transactions/{id}\x12^\n" +
 	"\n" +
-	"ResolveDid\x12\x1d.killick.v1.ResolveDidRequest\x1a\x19.killick.v1.DidResolution\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/dids/{did}\x12W\n" +
+	"ResolveDid\x12\x1d.killick.v1.ResolveDidRequest\x1a\x19.killick.v1.DidResolution\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/dids/{did}\x12d\n" +
+	"\vGetIdentity\x12\x1e.killick.v1.GetIdentityRequest\x1a\x14.killick.v1.Identity\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/dids/{did}/identity\x12W\n" +
 	"\tGetRecord\x12\x1c.killick.v1.GetRecordRequest\x1a\x12.killick.v1.Record\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/records/{id}\x12g\n" +
 	"\rGetCredential\x12 .killick.v1.GetCredentialRequest\x1a\x16.killick.v1.Credential\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/credentials/{id}\x12d\n" +
 	"\n" +
@@ -2464,7 +2714,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),         // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),    // 1: killick.v1.SubmitBatchRequest
@@ -2477,68 +2727,76 @@ var file_killick_proto_goTypes = []any{
 	(*DidResolution)(nil),         // 8: killick.v1.DidResolution
 	(*DidDocumentMetadata)(nil),   // 9: killick.v1.DidDocumentMetadata
 	(*DidVersion)(nil),            // 10: killick.v1.DidVersion
-	(*GetRecordRequest)(nil),      // 11: killick.v1.GetRecordRequest
-	(*Record)(nil),                // 12: killick.v1.Record
-	(*GetCredentialRequest)(nil),  // 13: killick.v1.GetCredentialRequest
-	(*Credential)(nil),            // 14: killick.v1.Credential
-	(*GetBalanceRequest)(nil),     // 15: killick.v1.GetBalanceRequest
-	(*Balance)(nil),               // 16: killick.v1.Balance
-	(*GetProofRequest)(nil),       // 17: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),      // 18: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),            // 19: killick.v1.PayoutList
-	(*Payout)(nil),                // 20: killick.v1.Payout
-	(*EventsRequest)(nil),         // 21: killick.v1.EventsRequest
-	(*Event)(nil),                 // 22: killick.v1.Event
-	(*Payment)(nil),               // 23: killick.v1.Payment
-	(*PaymentLine)(nil),           // 24: killick.v1.PaymentLine
-	(*RecordVersion)(nil),         // 25: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),     // 26: killick.v1.GetNetworkRequest
-	(*Network)(nil),               // 27: killick.v1.Network
-	(*Member)(nil),                // 28: killick.v1.Member
-	(*Vault)(nil),                 // 29: killick.v1.Vault
-	(*structpb.Struct)(nil),       // 30: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),     // 31: google.api.HttpBody
+	(*GetIdentityRequest)(nil),    // 11: killick.v1.GetIdentityRequest
+	(*Identity)(nil),              // 12: killick.v1.Identity
+	(*IdentityLeaf)(nil),          // 13: killick.v1.IdentityLeaf
+	(*IdentityPayout)(nil),        // 14: killick.v1.IdentityPayout
+	(*GetRecordRequest)(nil),      // 15: killick.v1.GetRecordRequest
+	(*Record)(nil),                // 16: killick.v1.Record
+	(*GetCredentialRequest)(nil),  // 17: killick.v1.GetCredentialRequest
+	(*Credential)(nil),            // 18: killick.v1.Credential
+	(*GetBalanceRequest)(nil),     // 19: killick.v1.GetBalanceRequest
+	(*Balance)(nil),               // 20: killick.v1.Balance
+	(*GetProofRequest)(nil),       // 21: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),      // 22: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),            // 23: killick.v1.PayoutList
+	(*Payout)(nil),                // 24: killick.v1.Payout
+	(*EventsRequest)(nil),         // 25: killick.v1.EventsRequest
+	(*Event)(nil),                 // 26: killick.v1.Event
+	(*Payment)(nil),               // 27: killick.v1.Payment
+	(*PaymentLine)(nil),           // 28: killick.v1.PaymentLine
+	(*RecordVersion)(nil),         // 29: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),     // 30: killick.v1.GetNetworkRequest
+	(*Network)(nil),               // 31: killick.v1.Network
+	(*Member)(nil),                // 32: killick.v1.Member
+	(*Vault)(nil),                 // 33: killick.v1.Vault
+	(*structpb.Struct)(nil),       // 34: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),     // 35: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	30, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	34, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
-	20, // 4: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	23, // 5: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	25, // 6: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	24, // 7: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	28, // 8: killick.v1.Network.members:type_name -> killick.v1.Member
-	29, // 9: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 10: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 11: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 12: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 13: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
-	7,  // 14: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	11, // 15: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	13, // 16: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	15, // 17: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	17, // 18: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	18, // 19: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	21, // 20: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	26, // 21: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 22: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 23: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 24: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 25: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 26: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 27: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	14, // 28: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	16, // 29: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	31, // 30: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	19, // 31: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	22, // 32: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	27, // 33: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	22, // [22:34] is the sub-list for method output_type
-	10, // [10:22] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
+	14, // 5: killick.v1.Identity.payouts:type_name -> killick.v1.IdentityPayout
+	24, // 6: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	27, // 7: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	29, // 8: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	28, // 9: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	32, // 10: killick.v1.Network.members:type_name -> killick.v1.Member
+	33, // 11: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 12: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 13: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 14: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 15: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 16: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 17: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
+	15, // 18: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	17, // 19: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	19, // 20: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	21, // 21: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	22, // 22: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	25, // 23: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	30, // 24: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 25: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 26: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 27: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 28: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 29: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 30: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 31: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	18, // 32: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	20, // 33: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	35, // 34: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	23, // 35: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	26, // 36: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	31, // 37: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	25, // [25:38] is the sub-list for method output_type
+	12, // [12:25] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -2548,14 +2806,14 @@ func file_killick_proto_init() {
 	}
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[21].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

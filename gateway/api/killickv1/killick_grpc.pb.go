@@ -30,6 +30,7 @@ const (
 	Killick_GetOperation_FullMethodName   = "/killick.v1.Killick/GetOperation"
 	Killick_GetTransaction_FullMethodName = "/killick.v1.Killick/GetTransaction"
 	Killick_ResolveDid_FullMethodName     = "/killick.v1.Killick/ResolveDid"
+	Killick_GetIdentity_FullMethodName    = "/killick.v1.Killick/GetIdentity"
 	Killick_GetRecord_FullMethodName      = "/killick.v1.Killick/GetRecord"
 	Killick_GetCredential_FullMethodName  = "/killick.v1.Killick/GetCredential"
 	Killick_GetBalance_FullMethodName     = "/killick.v1.Killick/GetBalance"
@@ -68,6 +69,12 @@ type KillickClient interface {
 	GetTransaction(ctx context.Context, in *GetTransactionRequest, opts ...grpc.CallOption) (*Transaction, error)
 	// Resolve a DID to its document.
 	ResolveDid(ctx context.Context, in *ResolveDidRequest, opts ...grpc.CallOption) (*DidResolution, error)
+	// Read what anyone may know of the identities that are linked to a DID.
+	//
+	// That is the identity root with its leaves, which tell nobody what they are of,
+	// from which epoch on which of them is paid, and whether a person is bound to the
+	// DID. The accounts themselves are not shown to anyone.
+	GetIdentity(ctx context.Context, in *GetIdentityRequest, opts ...grpc.CallOption) (*Identity, error)
 	// Read a record's commitment and state.
 	GetRecord(ctx context.Context, in *GetRecordRequest, opts ...grpc.CallOption) (*Record, error)
 	// Read a credential's status.
@@ -146,6 +153,16 @@ func (c *killickClient) ResolveDid(ctx context.Context, in *ResolveDidRequest, o
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DidResolution)
 	err := c.cc.Invoke(ctx, Killick_ResolveDid_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) GetIdentity(ctx context.Context, in *GetIdentityRequest, opts ...grpc.CallOption) (*Identity, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Identity)
+	err := c.cc.Invoke(ctx, Killick_GetIdentity_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -260,6 +277,12 @@ type KillickServer interface {
 	GetTransaction(context.Context, *GetTransactionRequest) (*Transaction, error)
 	// Resolve a DID to its document.
 	ResolveDid(context.Context, *ResolveDidRequest) (*DidResolution, error)
+	// Read what anyone may know of the identities that are linked to a DID.
+	//
+	// That is the identity root with its leaves, which tell nobody what they are of,
+	// from which epoch on which of them is paid, and whether a person is bound to the
+	// DID. The accounts themselves are not shown to anyone.
+	GetIdentity(context.Context, *GetIdentityRequest) (*Identity, error)
 	// Read a record's commitment and state.
 	GetRecord(context.Context, *GetRecordRequest) (*Record, error)
 	// Read a credential's status.
@@ -308,6 +331,9 @@ func (UnimplementedKillickServer) GetTransaction(context.Context, *GetTransactio
 }
 func (UnimplementedKillickServer) ResolveDid(context.Context, *ResolveDidRequest) (*DidResolution, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResolveDid not implemented")
+}
+func (UnimplementedKillickServer) GetIdentity(context.Context, *GetIdentityRequest) (*Identity, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetIdentity not implemented")
 }
 func (UnimplementedKillickServer) GetRecord(context.Context, *GetRecordRequest) (*Record, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRecord not implemented")
@@ -437,6 +463,24 @@ func _Killick_ResolveDid_Handler(srv interface{}, ctx context.Context, dec func(
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(KillickServer).ResolveDid(ctx, req.(*ResolveDidRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_GetIdentity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetIdentityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetIdentity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetIdentity_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetIdentity(ctx, req.(*GetIdentityRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -586,6 +630,10 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResolveDid",
 			Handler:    _Killick_ResolveDid_Handler,
+		},
+		{
+			MethodName: "GetIdentity",
+			Handler:    _Killick_GetIdentity_Handler,
 		},
 		{
 			MethodName: "GetRecord",

@@ -117,7 +117,7 @@ func TestStory(t *testing.T) {
 	}
 	w.do("did", "create", "--keys", owner, "--link", "eip155:1337", "--link", "tron:0x2b6653dc", "--payout", "tron:0x2b6653dc")
 	resolved := w.do("did", "resolve", ownerDID)["didDocument"].(map[string]any)
-	if len(resolved["alsoKnownAs"].([]any)) != 2 {
+	if resolved["alsoKnownAs"] != nil || resolved["id"] != ownerDID {
 		t.Errorf("resolved %v", resolved)
 	}
 

@@ -38,7 +38,8 @@ linked to it; with --payout, rewards are paid out to the linked account there.`,
 	create.Flags().StringArrayVar(&links, "link", nil, "`chain` (CAIP-2 id) on which the chain key's account is linked; may be repeated")
 	create.Flags().StringVar(&payout, "payout", "", "`chain` of the links on which rewards are paid out")
 	return group("did", "Create, change, end and resolve DIDs",
-		create, a.didUpdate(), a.didRecover(), a.didDeactivate(), a.didComplete(), a.didResolve())
+		create, a.didUpdate(), a.didRecover(), a.didDeactivate(), a.didComplete(), a.didResolve(),
+		a.didLink(), a.didUnlink(), a.didPrefer(), a.didIdentity(), a.didDisclose(), a.didVerifyLink(), a.didBind())
 }
 
 func (a *app) didResolve() *cobra.Command {

@@ -130,13 +130,16 @@ func (a *app) recovering(c *cobra.Command, path string, f func(ctx context.Conte
 }
 
 func (a *app) didRecover() *cobra.Command {
-	var path, out, alg string
+	var path, out, alg, payout string
 	c := &cobra.Command{
 		Use: "recover", Short: "Replace all keys of a DID with its recovery key", Args: cobra.NoArgs,
 		Long: `Replace all keys of a DID, and the recovery key itself, which has been shown then. The
 new document has the new signing key and no services; a deactivation that is pending
-is cancelled. Accounts on public chains and the payout preference stay. The new keys
-are written to NAME.keys and NAME.recovery before anything is sent.`,
+is cancelled, and so is what was linked, unlinked or preferred in this epoch. Linked
+identities stay otherwise. The payout preference of "killick did create" stays while it is
+in force; another one may be a thief's, and nobody is paid until you prefer an account
+anew, or name it here with --payout. The new keys are written to NAME.keys and
+NAME.recovery before anything is sent.`,
 		Example: "  killick did recover --recovery alice.recovery --out alice2",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.recovering(c, path, func(ctx context.Context, gateway *client.Client, recovery *client.Recovery, network string) error {
@@ -145,7 +148,7 @@ are written to NAME.keys and NAME.recovery before anything is sent.`,
 					return err
 				}
 				signer := recovery.On(network)
-				jws, err := signer.Recover(identity)
+				jws, err := signer.Recover(identity, payout)
 				if err != nil {
 					return err
 				}
@@ -164,6 +167,7 @@ are written to NAME.keys and NAME.recovery before anything is sent.`,
 	c.Flags().StringVar(&path, "recovery", "", "`file` of the recovery key (required)")
 	c.Flags().StringVar(&out, "out", "", "`name` of the new files, for example alice2 (required)")
 	c.Flags().StringVar(&alg, "alg", "EdDSA", "`algorithm` of the new signing key: EdDSA, ES256 or ES256K")
+	c.Flags().StringVar(&payout, "payout", "", "linked `account` (CAIP-10 id) that is to be paid, from now on")
 	require(c, "recovery", "out")
 	return c
 }

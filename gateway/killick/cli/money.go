@@ -45,7 +45,7 @@ func (a *app) balanceCommand() *cobra.Command {
 	var asset string
 	c := &cobra.Command{
 		Use: "balance DID", Short: "Show what a DID owns of an asset", Args: cobra.ExactArgs(1),
-		Long: "Show what a DID owns of an asset, in micro-units: its balance, what was credited in epochs that\nare not closed, and what was assigned to its account on a public chain for it to claim.\nDID may be a key file.",
+		Long: "Show what a DID owns of an asset, in micro-units: its balance, what was credited in epochs that\nare not closed, and what is due and not assigned. What was assigned to an account on a public\nchain for it to claim, killick claim shows.\nDID may be a key file.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.connected(c, func(ctx context.Context, gateway *client.Client) error {
 				did, err := a.didOf(ctx, gateway, args[0])
@@ -58,13 +58,9 @@ func (a *app) balanceCommand() *cobra.Command {
 				}
 				return a.show(map[string]any{
 					"did": b.GetDid(), "asset": b.GetAsset(), "balance": b.GetBalance(), "pending": b.GetPending(), "due": b.GetDue(),
-					"vault": b.GetVault(), "address": b.GetAddress(), "assigned": b.GetAssigned(),
 				}, func(w io.Writer) {
 					fmt.Fprintf(w, "did          %s\nasset        %s\nbalance      %s\npending      %s (of epochs that are not closed)\ndue          %s (not assigned to a vault)\n",
 						b.GetDid(), b.GetAsset(), b.GetBalance(), b.GetPending(), b.GetDue())
-					if b.GetVault() != "" {
-						fmt.Fprintf(w, "assigned     %s (in total, to %s in vault %s)\n", b.GetAssigned(), b.GetAddress(), b.GetVault())
-					}
 				})
 			})
 		},

@@ -96,16 +96,7 @@ the salt; without it nobody can show what the record is about, so keep it.`,
 // goes again only when the ledger refused.
 func (a *app) sendRecord(ctx context.Context, gateway *client.Client, signer client.Signer, e *evidence, jws, ref, path string) error {
 	e.Operation, e.Owner, e.Network = ref, signer.DID(), signer.Network()
-	data, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("write receipt file: %w", err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := writeNew(path, e); err != nil {
 		return fmt.Errorf("write receipt file: %w", err)
 	}
 	o, err := gateway.Submit(ctx, jws)
@@ -120,6 +111,20 @@ func (a *app) sendRecord(ctx context.Context, gateway *client.Client, signer cli
 		fmt.Fprintf(w, "record       %s\nreceipt      %s (keep it)\n", e.Record, path)
 		receiptOf(o).print(w)
 	})
+}
+
+// writeNew writes v as JSON to a file that must not exist, and syncs it.
+func writeNew(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func (a *app) recordAmend() *cobra.Command {
