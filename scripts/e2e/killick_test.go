@@ -33,6 +33,7 @@ func TestKillick(t *testing.T) {
 	t.Run("LargeBody", n.largeBody)
 	t.Run("SameOperationTwice", n.sameOperationTwice)
 	t.Run("LifeOfADID", n.lifeOfADID)
+	t.Run("Privacy", n.privacy)
 	t.Run("ChaincodeDoor", n.chaincodeDoor)
 	t.Run("Strangers", n.strangers)
 	t.Run("OneMemberAlone", n.oneMemberAlone)
