@@ -33,6 +33,17 @@ type Config struct {
 	// for port 443, "example.com:8443" for another, "*" for any host on port 443.
 	// None: did:web is not resolved.
 	DIDWeb []string `yaml:"did_web"`
+	// URL is where clients and verifiers reach the REST service, as
+	// https://gateway.example, without a slash at its end. Credentials of issuers on the
+	// ledger name it for their status lists, for good. Needed for such issuers.
+	URL string `yaml:"url"`
+	// StatusHosts are the hosts that are asked for status lists of other issuers, named as
+	// in did_web. None: their credentials with a status are refused.
+	StatusHosts []string `yaml:"status_hosts"`
+	// Contexts are those that credentials may name, Issuers the DIDs for which
+	// credentials are issued here.
+	Contexts []Context `yaml:"contexts"`
+	Issuers  []Issuer  `yaml:"issuers"`
 	// Fabric is how the network is reached.
 	Fabric fabric.Config `yaml:"fabric"`
 
@@ -86,6 +97,20 @@ func (c Config) Check() error {
 	}
 	if _, err := c.web(); err != nil {
 		errs = append(errs, err)
+	}
+	if _, err := resolver.NewWeb(resolver.WebConfig{Hosts: c.StatusHosts}); err != nil {
+		errs = append(errs, fmt.Errorf("status_hosts: %w", err))
+	}
+	if u, err := url.Parse(c.URL); c.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "") {
+		errs = append(errs, fmt.Errorf("url: %q is no http or https URL of a host", c.URL))
+	}
+	for i, issuer := range c.Issuers {
+		if issuer.Method != "key" && c.URL == "" {
+			errs = append(errs, fmt.Errorf("issuers, number %d: an issuer on the ledger needs url, where its status lists are found", i+1))
+		}
+		if err := issuer.check(); err != nil {
+			errs = append(errs, fmt.Errorf("issuers, number %d: %w", i+1, err))
+		}
 	}
 	if c.Batch < 0 || c.Batch > 1000 {
 		errs = append(errs, fmt.Errorf("batch: %d is not between 0 and 1000", c.Batch))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/events"
+	"github.com/killick-ledger/killick/gateway/status"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/network/fabric"
 	"google.golang.org/grpc"
@@ -32,6 +33,7 @@ type service struct {
 	client     *fabric.Client
 	divergence *divergence
 	events     *events.Stream
+	statuses   *status.Index
 	submitter  *submit.Submitter
 	http       net.Listener
 	grpc       net.Listener
@@ -64,8 +66,12 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 	s.divergence = newDivergence(s.client, cfg.Fabric.Peers, log)
 	l := ledger{s.client, cfg.Fabric.Chaincode, s.divergence}
 	s.events = events.New(events.Config{Ledger: l, Network: cfg.Network, Log: log})
+	// Beside the journal, since it follows the same blocks; it may be lost.
+	if s.statuses, err = status.Open(cfg.Journal+".status", cfg.Network); err != nil {
+		return nil, err
+	}
 	s.submitter, err = submit.Open(submit.Config{
-		Journal: cfg.Journal, Network: cfg.Network, Ledger: s.events.Watch(l), Log: log, Batch: cfg.Batch, InFlight: cfg.InFlight, Queue: cfg.Queue,
+		Journal: cfg.Journal, Network: cfg.Network, Ledger: s.events.Watch(s.statuses.Watch(l)), Log: log, Batch: cfg.Batch, InFlight: cfg.InFlight, Queue: cfg.Queue,
 	})
 	if err != nil {
 		return nil, err
@@ -74,8 +80,14 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 	if err != nil {
 		return nil, err
 	}
+	credentials, err := cfg.credentials()
+	if err != nil {
+		return nil, err
+	}
+	credentials.Statuses = s.statuses
 	server := api.New(api.Config{
 		Submitter: s.submitter, Ledger: l, Events: s.events, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest, Web: web,
+		Credentials: credentials,
 	})
 	handler, err := server.REST()
 	if err != nil {
@@ -124,6 +136,9 @@ func (s *service) close() error {
 	var errs []error
 	if s.submitter != nil {
 		errs = append(errs, s.submitter.Close())
+	}
+	if s.statuses != nil { // nothing reads blocks any more
+		errs = append(errs, s.statuses.Close())
 	}
 	if s.divergence != nil {
 		s.divergence.close()

@@ -108,6 +108,7 @@ func (c *claims) write(w *WriteProof, payout *PayoutProof) error {
 var operations = map[uint8]string{
 	1: "did.create", 2: "did.update", 3: "did.recover", 4: "did.deactivate", 5: "did.complete",
 	6: "did.link", 7: "did.unlink", 8: "did.prefer", 9: "did.bind", 10: "credential.schema", 11: "credential.issue", 12: "credential.revoke",
+	13: "credential.suspend", 14: "credential.reinstate",
 	20: "record.submit", 21: "record.amend", 22: "record.delete", 30: "reward.pay",
 }
 

@@ -18,6 +18,9 @@ func (c *claims) credential(ref string, value []byte) error {
 		ValidFrom  uint64 `json:"validFrom"`
 		ValidUntil uint64 `json:"validUntil"`
 		Evidence   string `json:"evidence"`
+		Endorser   string `json:"endorser"`
+		List       uint64 `json:"list"`
+		Index      uint64 `json:"index"`
 		Status     string `json:"status"`
 		Version    uint64 `json:"version"`
 		By         string `json:"by"`
@@ -38,6 +41,8 @@ func (c *claims) credential(ref string, value []byte) error {
 	c.line("valid-from", instant(v.ValidFrom))
 	c.line("valid-until", instant(v.ValidUntil))
 	c.line("evidence", v.Evidence)
+	c.line("endorser", v.Endorser)
+	c.line("entry", strconv.FormatUint(v.Index, 10)+" of list "+strconv.FormatUint(v.List, 10))
 	c.line("by", v.By)
 	c.sentence = fmt.Sprintf("credential %s issued by %s is %s in version %d", ref, v.Issuer, v.Status, v.Version)
 	return nil

@@ -32,8 +32,9 @@ func lived(t *testing.T) *opstest.World {
 	}
 	digest := canon.Hex(make([]byte, 32))
 	schema := w.Do(issuer, &ops.CredentialSchema{Name: "kyc-v1", Digest: digest}, "").String()
-	issue := &ops.CredentialIssue{Schema: schema, Digest: digest, ValidFrom: w.Now, ValidUntil: w.Now + 1000, Evidence: "provider"}
+	issue := &ops.CredentialIssue{Schema: schema, Digest: digest, ValidFrom: w.Now, ValidUntil: w.Now + 1000, Evidence: "provider", Endorser: "did:web:example.org"}
 	w.Do(issuer, issue, "")
+	issue.Index = 7
 	revoked := w.Do(issuer, issue, "").String()
 	w.Do(issuer, &ops.CredentialRevoke{Credential: revoked}, prior("credential/"+revoked))
 	w.Do(alice, opstest.Submit("kept"), "")

@@ -116,7 +116,7 @@ func (l *fixture) writes() []block.Write {
 		{Key: []byte("op/00078f3a/" + opID), Value: canon.NewRecord(0x10).U8(0).U8(30).Fixed(owner).Fixed(pay).Bytes()},
 		{Key: []byte("op/00078f3b/" + opID), Value: canon.NewRecord(0x10).U8(41).U8(30).Fixed(owner).Bytes()},
 		{Key: []byte("credential/" + opRef), Value: []byte(`{"issuer":"` + did(owner) + `","schema":"` + opRef +
-			`","digest":"ab","validFrom":1790000000,"validUntil":1890000000,"evidence":"oracle","status":"revoked","version":2,"by":"` + opRef + `"}`)},
+			`","digest":"ab","validFrom":1790000000,"validUntil":1890000000,"evidence":"oracle","endorser":"did:example:oracle","list":2,"index":131071,"status":"revoked","version":2,"by":"` + opRef + `"}`)},
 		{Key: []byte("schema/" + opRef), Value: []byte(`{"issuer":"` + did(owner) + `","name":"kyc","digest":"cd"}`)},
 		{Key: []byte("did/" + base58.Encode(owner)), Value: []byte(`{"id":"` + did(owner) +
 			`","version":1,"prior":"","created":"` + opRef + `","createdAt":1790000000,"updated":"` + opRef +

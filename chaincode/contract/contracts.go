@@ -74,6 +74,7 @@ func (*records) History(ctx *Context) (string, error) { return run(ctx) }
 type credentials struct{ contractapi.Contract }
 
 func (*credentials) Read(ctx *Context) (string, error)   { return run(ctx) }
+func (*credentials) Entry(ctx *Context) (string, error)  { return run(ctx) }
 func (*credentials) Schema(ctx *Context) (string, error) { return run(ctx) }
 
 type rewards struct{ contractapi.Contract }

@@ -1,15 +1,17 @@
 // Package credential keeps what the ledger knows of credentials: schemas, who
-// issued what, under which digest and until when, and whether it is revoked.
-// Holders keep the credentials themselves. The package is pure.
+// issued what, under which digest and until when, on whose word, and whether it is
+// suspended or revoked. Holders keep the credentials themselves. The package is pure.
 //
 // State (docs/formats/operation.md): schema/<reference>,
-// credential/<reference>, and every superseded value under
-// credentialv/<reference>/<version>.
+// credential/<reference>, every superseded value under
+// credentialv/<reference>/<version>, and entry/<issuer>/<list>/<index>, which holds
+// the place of a credential in its issuer's status lists.
 package credential
 
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -19,11 +21,17 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
-// Status of a credential.
+// Status of a credential. A suspended one may be reinstated; a revoked one stays
+// revoked.
 const (
-	Active  = "active"
-	Revoked = "revoked"
+	Active    = "active"
+	Suspended = "suspended"
+	Revoked   = "revoked"
 )
+
+// ListEntries is how many entries each status list has: the least that Bitstring Status
+// List takes, so that an entry does not stand out.
+const ListEntries = 131072
 
 // evidences are the kinds of evidence on which an issuer may rely.
 var evidences = []string{"oracle", "provider", "third-party", "on-chain", "zero-knowledge"}
@@ -43,6 +51,9 @@ type Credential struct {
 	ValidFrom  uint64 `json:"validFrom"`
 	ValidUntil uint64 `json:"validUntil"`
 	Evidence   string `json:"evidence"`
+	Endorser   string `json:"endorser"` // DID of who vouches for what it says
+	List       uint32 `json:"list"`     // number of the issuer's status list
+	Index      uint32 `json:"index"`    // entry in it
 	Status     string `json:"status"`
 	Version    uint32 `json:"version"`
 	By         string `json:"by"`
@@ -57,6 +68,14 @@ func Key(ref string) string { return "credential/" + ref }
 // VersionKey returns the state key of a superseded version.
 func VersionKey(ref string, version uint32) string {
 	return string(ledger.AppendHex32([]byte("credentialv/"+ref+"/"), version))
+}
+
+// EntryKey returns the state key of an entry of an issuer's status lists. Its value is
+// the reference of the credential that has the entry, for good.
+func EntryKey(issuer ledger.ID, list, index uint32) string {
+	key := append(append(make([]byte, 0, 64), "entry/"...), issuer.String()...)
+	key = ledger.AppendHex32(append(key, '/'), list)
+	return string(ledger.AppendHex32(append(key, '/'), index))
 }
 
 // NewSchema is the body of credential.schema.
@@ -85,13 +104,17 @@ func (s *NewSchema) Apply(tx *ledger.Tx, call ledger.Call) error {
 	return put(tx, SchemaKey(call.Ref.String()), Schema{did.String(call.Network, call.Actor), s.Name, s.Digest})
 }
 
-// Issue is the body of credential.issue.
+// Issue is the body of credential.issue. The issuer chooses the entry at random, and
+// writes it into the credential before it signs; the ledger gives each entry once.
 type Issue struct {
 	Schema     string `json:"schema"`
 	Digest     string `json:"digest"`
 	ValidFrom  uint64 `json:"validFrom"`
 	ValidUntil uint64 `json:"validUntil"`
 	Evidence   string `json:"evidence"`
+	Endorser   string `json:"endorser"`
+	List       uint32 `json:"list"`
+	Index      uint32 `json:"index"`
 }
 
 // Check looks at what the body says by itself. Errors: fault.InvalidValue.
@@ -105,16 +128,37 @@ func (i *Issue) Check(ledger.Call) error {
 	if !slices.Contains(evidences, i.Evidence) {
 		return fault.New(fault.InvalidValue, "evidence must be one of %v", evidences)
 	}
+	if !isDID(i.Endorser) {
+		return fault.New(fault.InvalidValue, "endorser must be a DID of at most %d characters", maxDID)
+	}
+	if i.Index >= ListEntries {
+		return fault.New(fault.InvalidValue, "index must be below %d", ListEntries)
+	}
 	return checkDigest(i.Digest)
+}
+
+// maxDID is how long the DID of an endorser may be.
+const maxDID = 256
+
+// isDID says that a text is a DID of any method: its method-specific id is made of
+// the characters that DID Core section 3.1 allows. Whether it exists is not for the
+// ledger to know.
+func isDID(text string) bool {
+	rest, ok := strings.CutPrefix(text, "did:")
+	method, id, has := strings.Cut(rest, ":")
+	return ok && has && len(text) <= maxDID && method != "" && id != "" && id[len(id)-1] != ':' &&
+		strings.Trim(method, "abcdefghijklmnopqrstuvwxyz0123456789") == "" &&
+		strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%") == ""
 }
 
 // Keys returns the state keys that Apply reads.
 func (i *Issue) Keys(call ledger.Call) []string {
-	return []string{govern.IssuerKey(call.Actor), SchemaKey(i.Schema)}
+	return []string{govern.IssuerKey(call.Actor), SchemaKey(i.Schema), EntryKey(call.Actor, i.List, i.Index)}
 }
 
 // Apply stores the credential under the reference of the operation.
-// Errors: fault.NotAccredited, fault.NotFound for an unknown schema.
+// Errors: fault.NotAccredited, fault.NotFound for an unknown schema,
+// fault.EntryTaken.
 func (i *Issue) Apply(tx *ledger.Tx, call ledger.Call) error {
 	if err := govern.CheckSchema(tx, call.Network, call.Actor, i.Schema); err != nil {
 		return err
@@ -126,46 +170,21 @@ func (i *Issue) Apply(tx *ledger.Tx, call ledger.Call) error {
 	if !known {
 		return fault.New(fault.NotFound, "no schema %s", i.Schema)
 	}
-	ref := call.Ref.String()
-	return put(tx, Key(ref), Credential{
-		Issuer: did.String(call.Network, call.Actor), Schema: i.Schema, Digest: i.Digest, ValidFrom: i.ValidFrom,
-		ValidUntil: i.ValidUntil, Evidence: i.Evidence, Status: Active, Version: 1, By: ref,
-	})
-}
-
-// Revoke is the body of credential.revoke.
-type Revoke struct {
-	Credential string `json:"credential"`
-}
-
-// Check looks at what the body says by itself. Errors: fault.InvalidValue.
-func (r *Revoke) Check(ledger.Call) error { return checkReference("credential", r.Credential) }
-
-// Keys returns the state keys that Apply reads.
-func (r *Revoke) Keys(ledger.Call) []string { return []string{Key(r.Credential)} }
-
-// Apply revokes the credential for good. An issuer that lost its accreditation
-// can still revoke what it issued. Errors: fault.NotFound, fault.NotOwner,
-// fault.Revoked, fault.StalePrior.
-func (r *Revoke) Apply(tx *ledger.Tx, call ledger.Call) error {
-	c, stored, err := read(tx, r.Credential)
+	entry := EntryKey(call.Actor, i.List, i.Index)
+	taken, err := tx.Has(entry)
 	if err != nil {
 		return err
 	}
-	if c.Issuer != did.String(call.Network, call.Actor) {
-		return fault.New(fault.NotOwner, "the credential was issued by another DID")
+	if taken {
+		return fault.New(fault.EntryTaken, "list %d, entry %d", i.List, i.Index)
 	}
-	if c.Status == Revoked {
-		return fault.New(fault.Revoked, "%s", r.Credential)
-	}
-	if err := call.Replaces(stored); err != nil {
-		return err
-	}
-	tx.Put(VersionKey(r.Credential, c.Version), stored)
-	c.Status = Revoked
-	c.Version++
-	c.By = call.Ref.String()
-	return put(tx, Key(r.Credential), c)
+	ref := call.Ref.String()
+	tx.Put(entry, []byte(ref))
+	return put(tx, Key(ref), Credential{
+		Issuer: did.String(call.Network, call.Actor), Schema: i.Schema, Digest: i.Digest, ValidFrom: i.ValidFrom,
+		ValidUntil: i.ValidUntil, Evidence: i.Evidence, Endorser: i.Endorser, List: i.List, Index: i.Index,
+		Status: Active, Version: 1, By: ref,
+	})
 }
 
 // View is a credential as queries answer it. Hash is what a change states as
@@ -186,6 +205,30 @@ func Lookup(tx *ledger.Tx, ref string) (*View, error) {
 		return nil, err
 	}
 	return &View{ref, *c, ledger.Version(stored)}, nil
+}
+
+// EntryQuery asks for the credential that has an entry.
+type EntryQuery struct {
+	Issuer string `json:"issuer"` // DID
+	List   uint32 `json:"list"`
+	Index  uint32 `json:"index"`
+}
+
+// Answer returns the credential. Errors: fault.InvalidValue, fault.WrongNetwork,
+// fault.NotFound.
+func (q *EntryQuery) Answer(tx *ledger.Tx, n *govern.Network) (*View, error) {
+	issuer, err := did.ParseOn(n.Name, q.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := tx.Get(EntryKey(issuer, q.List, q.Index))
+	if err != nil {
+		return nil, err
+	}
+	if ref == nil {
+		return nil, fault.New(fault.NotFound, "the issuer has no credential at entry %d of list %d", q.Index, q.List)
+	}
+	return Lookup(tx, string(ref))
 }
 
 // SchemaView is a schema as queries answer it.

@@ -1,6 +1,8 @@
 package credential_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -24,11 +26,11 @@ func TestLifeOfACredential(t *testing.T) {
 	if want := (credential.SchemaView{Reference: schema.String(), Schema: credential.Schema{Issuer: issuer.DID, Name: "kyc", Digest: digest}}); s != want {
 		t.Errorf("%+v, want %+v", s, want)
 	}
-	issue := &ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidFrom: 5, ValidUntil: 10, Evidence: "oracle"}
+	issue := &ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidFrom: 5, ValidUntil: 10, Evidence: "oracle", Endorser: "did:web:oracle.example", List: 3, Index: 131071}
 	ref := w.Do(issuer, issue, "")
 	var v credential.View
 	w.Read("credential:Read", ref.String(), &v)
-	if v.Issuer != issuer.DID || v.Status != credential.Active || v.Version != 1 || v.By != ref.String() || v.ValidUntil != 10 {
+	if v.Issuer != issuer.DID || v.Status != credential.Active || v.Version != 1 || v.By != ref.String() || v.ValidUntil != 10 || v.Endorser != "did:web:oracle.example" || v.List != 3 || v.Index != 131071 {
 		t.Errorf("%+v", v)
 	}
 	refuse := func(u *opstest.User, body ops.Body, prior string, code fault.Code) {
@@ -49,6 +51,14 @@ func TestLifeOfACredential(t *testing.T) {
 		func(i *ops.CredentialIssue) { i.Evidence = "hearsay" },
 		func(i *ops.CredentialIssue) { i.Digest = "00" },
 		func(i *ops.CredentialIssue) { i.Schema = "kyc" },
+		func(i *ops.CredentialIssue) { i.Index = credential.ListEntries },
+		func(i *ops.CredentialIssue) { i.Endorser = "" },
+		func(i *ops.CredentialIssue) { i.Endorser = "Oracle Ltd" },
+		func(i *ops.CredentialIssue) { i.Endorser = "did:web:" },
+		func(i *ops.CredentialIssue) { i.Endorser = "did:WEB:a" },
+		func(i *ops.CredentialIssue) { i.Endorser = "did:web:a b" },
+		func(i *ops.CredentialIssue) { i.Endorser = "did:web:a#key" },
+		func(i *ops.CredentialIssue) { i.Endorser = "did:web:" + strings.Repeat("a", 249) },
 	} {
 		bad := *issue
 		change(&bad)
@@ -83,8 +93,10 @@ func TestWithdrawnAccreditation(t *testing.T) {
 	w.Create(issuer)
 	w.Create(other)
 	digest := canon.Hex(opstest.Seed("digest"))
+	entry := uint32(0)
 	issue := func(schema ledger.Reference) *ops.CredentialIssue {
-		return &ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidFrom: 5, ValidUntil: 10, Evidence: "oracle"}
+		entry++
+		return &ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidFrom: 5, ValidUntil: 10, Evidence: "oracle", Endorser: issuer.DID, Index: entry}
 	}
 	expect := func(u *opstest.User, body ops.Body, code fault.Code) {
 		t.Helper()
@@ -126,4 +138,141 @@ func TestWithdrawnAccreditation(t *testing.T) {
 	}
 	w.Decide(subject, `{"schemas":["*"]}`)
 	w.Do(issuer, issue(schema), "")
+}
+
+// CR-1: each entry of an issuer's status lists is given once, in one batch as well, and
+// is found again; another issuer's lists are others.
+func TestEntries(t *testing.T) {
+	issuer, other := opstest.NewUser("issuer"), opstest.NewUser("other")
+	w := opstest.New(t, issuer, other)
+	w.Create(issuer)
+	w.Create(other)
+	digest := canon.Hex(opstest.Seed("digest"))
+	schema := w.Do(issuer, &ops.CredentialSchema{Name: "kyc", Digest: digest}, "")
+	sign := func(u *opstest.User, list, index uint32, until uint64) (ops.Item, ledger.Reference) {
+		return w.Sign(u, &ops.CredentialIssue{
+			Schema: schema.String(), Digest: digest, ValidFrom: 5, ValidUntil: until, Evidence: "third-party", Endorser: other.DID, List: list, Index: index,
+		}, "")
+	}
+	first, ref := sign(issuer, 1, 7, 10)
+	second, _ := sign(issuer, 1, 7, 11)
+	foreign, _ := sign(other, 1, 7, 10)
+	elsewhere, _ := sign(issuer, 2, 7, 10)
+	if got := w.Batch(first, second, foreign, elsewhere, first); fmt.Sprint(got) != fmt.Sprint([]byte{0, byte(fault.EntryTaken), 0, 0, 0x80}) {
+		t.Errorf("got %v", got)
+	}
+	third, _ := sign(issuer, 1, 7, 12)
+	if got := w.Batch(third); fault.Code(got[0]) != fault.EntryTaken {
+		t.Errorf("in another batch: %v", got)
+	}
+	var v, byRef credential.View
+	w.Read("credential:Entry", `{"issuer":"`+issuer.DID+`","list":1,"index":7}`, &v)
+	w.Read("credential:Read", ref.String(), &byRef)
+	if v != byRef || v.Endorser != other.DID {
+		t.Errorf("%+v, want %+v", v, byRef)
+	}
+	for question, code := range map[string]fault.Code{
+		`{"issuer":"` + issuer.DID + `","list":1,"index":8}`:          fault.NotFound,
+		`{"issuer":"did:killick:main-00:x","list":1,"index":7}`:       fault.InvalidValue,
+		`{"issuer":"` + issuer.DID + `","list":1,"index":7,"x":1}`:    fault.UnknownField,
+		`{"issuer":"` + issuer.DID + `","list":-1,"index":7}`:         fault.WrongType,
+		`{"issuer":"` + issuer.DID + `","list":4294967296,"index":7}`: fault.WrongType,
+	} {
+		if _, err := w.Invoke(ledger.Caller{}, "credential:Entry", question); fault.Of(err) != code {
+			t.Errorf("%s: %v, want %v", question, err, code)
+		}
+	}
+}
+
+// CR-2: every change of status by everybody, from each status: only the issuer changes
+// it, revoked is final, and what was refused changed nothing.
+func TestStatusMachine(t *testing.T) {
+	issuer, other := opstest.NewUser("issuer"), opstest.NewUser("other")
+	w := opstest.New(t, issuer, other)
+	w.Create(issuer)
+	w.Create(other)
+	digest := canon.Hex(opstest.Seed("digest"))
+	schema := w.Do(issuer, &ops.CredentialSchema{Name: "kyc", Digest: digest}, "")
+	changes := map[string]func(string) ops.Body{
+		"suspend":   func(ref string) ops.Body { return &ops.CredentialSuspend{Credential: ref} },
+		"reinstate": func(ref string) ops.Body { return &ops.CredentialReinstate{Credential: ref} },
+		"revoke":    func(ref string) ops.Body { return &ops.CredentialRevoke{Credential: ref} },
+	}
+	entry := uint32(0)
+	for _, tt := range []struct {
+		path   []string // from active on
+		change string
+		status string
+		code   fault.Code
+	}{
+		{nil, "suspend", credential.Suspended, fault.OK},
+		{nil, "reinstate", credential.Active, fault.AlreadyDone},
+		{nil, "revoke", credential.Revoked, fault.OK},
+		{[]string{"suspend"}, "suspend", credential.Suspended, fault.AlreadyDone},
+		{[]string{"suspend"}, "reinstate", credential.Active, fault.OK},
+		{[]string{"suspend"}, "revoke", credential.Revoked, fault.OK},
+		{[]string{"suspend", "reinstate"}, "suspend", credential.Suspended, fault.OK},
+		{[]string{"revoke"}, "suspend", credential.Revoked, fault.Revoked},
+		{[]string{"revoke"}, "reinstate", credential.Revoked, fault.Revoked},
+		{[]string{"revoke"}, "revoke", credential.Revoked, fault.Revoked},
+		{[]string{"suspend", "revoke"}, "reinstate", credential.Revoked, fault.Revoked},
+	} {
+		entry++
+		ref := w.Do(issuer, &ops.CredentialIssue{
+			Schema: schema.String(), Digest: digest, ValidFrom: 5, ValidUntil: 10, Evidence: "on-chain", Endorser: issuer.DID, Index: entry,
+		}, "").String()
+		read := func() (v credential.View) {
+			w.Read("credential:Read", ref, &v)
+			return v
+		}
+		for _, step := range tt.path {
+			w.Do(issuer, changes[step](ref), read().Hash)
+		}
+		before := read()
+		foreign, _ := w.Sign(other, changes[tt.change](ref), before.Hash)
+		stale, _ := w.Sign(issuer, changes[tt.change](ref), digest)
+		if got := w.Batch(foreign, stale); fault.Code(got[0]) != fault.NotOwner || got[1] == 0 || read() != before {
+			t.Errorf("%v, %s: others got %v, and left %+v", tt.path, tt.change, got, read())
+		}
+		own, by := w.Sign(issuer, changes[tt.change](ref), before.Hash)
+		got := w.Batch(own)
+		after := read()
+		if fault.Code(got[0]) != tt.code || after.Status != tt.status {
+			t.Errorf("%v, %s: %v and %s, want %v and %s", tt.path, tt.change, fault.Code(got[0]), after.Status, tt.code, tt.status)
+		}
+		want := before
+		if tt.code == fault.OK {
+			want.Status, want.Version, want.By, want.Hash = tt.status, before.Version+1, by.String(), after.Hash
+		}
+		if after != want {
+			t.Errorf("%v, %s: %+v, want %+v", tt.path, tt.change, after, want)
+		}
+	}
+}
+
+// CR-3: an issuer without its accreditation takes trust back, and gives none.
+func TestStatusWithoutAccreditation(t *testing.T) {
+	issuer := opstest.NewUser("issuer")
+	w := opstest.New(t, issuer)
+	w.Create(issuer)
+	digest := canon.Hex(opstest.Seed("digest"))
+	schema := w.Do(issuer, &ops.CredentialSchema{Name: "kyc", Digest: digest}, "")
+	ref := w.Do(issuer, &ops.CredentialIssue{
+		Schema: schema.String(), Digest: digest, ValidFrom: 5, ValidUntil: 10, Evidence: "provider", Endorser: issuer.DID,
+	}, "").String()
+	read := func() (v credential.View) {
+		w.Read("credential:Read", ref, &v)
+		return v
+	}
+	w.Decide("issuer/"+issuer.ID.String(), `{}`)
+	w.Do(issuer, &ops.CredentialSuspend{Credential: ref}, read().Hash)
+	before := read()
+	item, _ := w.Sign(issuer, &ops.CredentialReinstate{Credential: ref}, before.Hash)
+	if got := w.Batch(item); fault.Code(got[0]) != fault.NotAccredited || read() != before {
+		t.Errorf("reinstated: %v, %+v", got, read())
+	}
+	w.Decide("issuer/"+issuer.ID.String(), `{"schemas":["*"]}`)
+	w.Do(issuer, &ops.CredentialReinstate{Credential: ref}, before.Hash)
+	w.Decide("issuer/"+issuer.ID.String(), `{}`)
+	w.Do(issuer, &ops.CredentialRevoke{Credential: ref}, read().Hash)
 }

@@ -52,6 +52,7 @@ const (
 	NoQuorum           Code = 48
 	AlreadyDone        Code = 49
 	Batched            Code = 50
+	EntryTaken         Code = 53
 	LimitReached       Code = 54
 	FragmentTaken      Code = 55
 	TagTaken           Code = 56
@@ -71,6 +72,7 @@ const (
 	NotAnchored        Code = 105
 	NotAcceptable      Code = 106
 	MethodUnsupported  Code = 107
+	Suspended          Code = 116
 )
 
 type entry struct {
@@ -125,6 +127,7 @@ var table = map[Code]entry{
 	AlreadyDone:        {"already_done", 409, "AlreadyExists", "It is done already; nothing changed."},
 	Batched:            {"batched", 400, "InvalidArgument", "Send this as a single transaction of an organisation; batches refuse it."},
 	FragmentTaken:      {"fragment_taken", 409, "FailedPrecondition", "Give each new key a fragment that named no other key before."},
+	EntryTaken:         {"entry_taken", 409, "AlreadyExists", "Draw another entry of the status list at random, and sign again."},
 	LimitReached:       {"limit_reached", 409, "FailedPrecondition", "Remove one that is not needed any more first."},
 	TagTaken:           {"tag_taken", 409, "AlreadyExists", "The person is bound to another DID, or the DID to another person; K of N members can release it with seven days' notice."},
 	NotBound:           {"not_bound", 403, "FailedPrecondition", "In this asset only DIDs to which a person is bound are paid; have two identity verifiers bind the payee's."},
@@ -142,6 +145,7 @@ var table = map[Code]entry{
 	Invalidated:        {"invalidated", 409, "Aborted", "Fabric voided the transaction; send the operation again."},
 	NotAnchored:        {"not_anchored", 404, "NotFound", "Wait until the next anchor is final, then ask again."},
 	NotAcceptable:      {"not_acceptable", 406, "InvalidArgument", "Ask for a media type that is served."},
+	Suspended:          {"suspended", 409, "FailedPrecondition", "The credential is suspended; its issuer may reinstate it."},
 	MethodUnsupported:  {"method_not_supported", 501, "Unimplemented", "Ask for a DID of the method killick and of this network."},
 }
 

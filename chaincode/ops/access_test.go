@@ -104,9 +104,15 @@ func TestAccesses(t *testing.T) {
 	run(bob, &ops.DIDCreate{Document: bob.Doc}, "", fault.DIDExists)
 	digest := canon.Hex(make([]byte, 32))
 	schema := run(alice, &ops.CredentialSchema{Name: "a", Digest: digest}, "", fault.OK)
-	issue := ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidUntil: 9, Evidence: "oracle"}
+	issue := ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidUntil: 9, Evidence: "oracle", Endorser: "did:example:oracle"}
 	issued := "credential/" + run(alice, &issue, "", fault.OK).String()
 	run(bob, &issue, "", fault.NotAccredited)
+	again := issue
+	again.ValidUntil = 10
+	run(alice, &again, "", fault.EntryTaken)
+	run(bob, &ops.CredentialSuspend{Credential: issued[11:]}, prior(issued), fault.NotOwner)
+	run(alice, &ops.CredentialSuspend{Credential: issued[11:]}, prior(issued), fault.OK)
+	run(alice, &ops.CredentialReinstate{Credential: issued[11:]}, prior(issued), fault.OK)
 	run(bob, &ops.CredentialRevoke{Credential: issued[11:]}, prior(issued), fault.NotOwner)
 	run(alice, &ops.CredentialRevoke{Credential: issued[11:]}, prior(issued), fault.OK)
 	r := "record/" + run(alice, opstest.Submit("r"), "", fault.OK).String()

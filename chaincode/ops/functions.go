@@ -125,6 +125,7 @@ var functions = []Function{
 	{Name: "credential:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, ref []byte) (any, error) {
 		return credential.Lookup(tx, string(ref))
 	})},
+	{Name: "credential:Entry", Args: 1, run: query([]string{"issuer", "list", "index"}, (*credential.EntryQuery).Answer)},
 	{Name: "credential:Schema", Args: 1, run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, ref []byte) (any, error) {
 		return credential.LookupSchema(tx, string(ref))
 	})},

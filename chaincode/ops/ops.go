@@ -24,22 +24,24 @@ import (
 
 // The bodies of the operations.
 type (
-	DIDCreate        = did.Create
-	DIDUpdate        = did.Update
-	DIDRecover       = did.Recover
-	DIDDeactivate    = did.Deactivate
-	DIDComplete      = did.Complete
-	DIDLink          = did.Add
-	DIDUnlink        = did.Unlink
-	DIDPrefer        = did.Prefer
-	DIDBind          = govern.Bind
-	CredentialSchema = credential.NewSchema
-	CredentialIssue  = credential.Issue
-	CredentialRevoke = credential.Revoke
-	RecordSubmit     = record.Submit
-	RecordAmend      = record.Amend
-	RecordDelete     = record.Delete
-	RewardPay        = reward.Pay
+	DIDCreate           = did.Create
+	DIDUpdate           = did.Update
+	DIDRecover          = did.Recover
+	DIDDeactivate       = did.Deactivate
+	DIDComplete         = did.Complete
+	DIDLink             = did.Add
+	DIDUnlink           = did.Unlink
+	DIDPrefer           = did.Prefer
+	DIDBind             = govern.Bind
+	CredentialSchema    = credential.NewSchema
+	CredentialIssue     = credential.Issue
+	CredentialRevoke    = credential.Revoke
+	CredentialSuspend   = credential.Suspend
+	CredentialReinstate = credential.Reinstate
+	RecordSubmit        = record.Submit
+	RecordAmend         = record.Amend
+	RecordDelete        = record.Delete
+	RewardPay           = reward.Pay
 )
 
 // Reference names an operation and what it created.
@@ -149,7 +151,7 @@ var kinds = []*kind{
 			return nil, b.(*CredentialSchema).Apply(tx, c)
 		}},
 	{number: 11, name: "credential.issue", creates: "credential/",
-		fields: []string{"schema", "digest", "validFrom", "validUntil", "evidence"},
+		fields: []string{"schema", "digest", "validFrom", "validUntil", "evidence", "endorser", "list", "index"},
 		body:   func() Body { return new(CredentialIssue) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
 			return nil, b.(*CredentialIssue).Apply(tx, c)
@@ -158,6 +160,16 @@ var kinds = []*kind{
 		body: func() Body { return new(CredentialRevoke) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
 			return nil, b.(*CredentialRevoke).Apply(tx, c)
+		}},
+	{number: 13, name: "credential.suspend", prior: true, fields: []string{"credential"},
+		body: func() Body { return new(CredentialSuspend) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*CredentialSuspend).Apply(tx, c)
+		}},
+	{number: 14, name: "credential.reinstate", prior: true, fields: []string{"credential"},
+		body: func() Body { return new(CredentialReinstate) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*CredentialReinstate).Apply(tx, c)
 		}},
 	{number: 20, name: "record.submit", creates: "record/", always: true,
 		fields: []string{"schema", "commitment", "size", "location"},

@@ -68,7 +68,7 @@ func stop(t *testing.T, stopped string) {
 		items[o.Name] = item
 	}
 	sign(bob, &ops.DIDCreate{Document: bob.Doc}, "")
-	sign(issuer, &ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidUntil: 1, Evidence: "oracle"}, "")
+	sign(issuer, &ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidUntil: 1, Evidence: "oracle", Endorser: issuer.DID}, "")
 	sign(alice, opstest.Submit("new"), "")
 	sign(alice, &ops.RecordDelete{Record: record.String()}, ledger.Version(value))
 	sign(alice, opstest.Pay("usd", issuer, 2), "")

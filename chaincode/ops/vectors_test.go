@@ -123,10 +123,17 @@ func makeVectors(t *testing.T) *vectors {
 		Document: bob.Doc, Links: []did.Link{bob.Link("eip155:1337"), bob.Link("tron:0x2b6653dc")}, Payout: bob.Account("tron:0x2b6653dc").String(),
 	}, ""))
 	schema := m.step("schema", m.sign(issuer, &ops.CredentialSchema{Name: "membership", Digest: canon.Hex(opstest.Seed("schema"))}, ""))
-	issue := &ops.CredentialIssue{Schema: schema.String(), Digest: canon.Hex(opstest.Seed("credential")), ValidFrom: 1_700_000_000, ValidUntil: 1_800_000_000, Evidence: "provider"}
+	issue := &ops.CredentialIssue{Schema: schema.String(), Digest: canon.Hex(opstest.Seed("credential")), ValidFrom: 1_700_000_000, ValidUntil: 1_800_000_000, Evidence: "provider", Endorser: "did:web:registry.example", List: 1, Index: 94567}
 	credential := m.step("issue", m.sign(issuer, issue, ""))
 	m.step("issue, not accredited", m.sign(alice, issue, ""))
-	m.step("revoke", m.sign(issuer, &ops.CredentialRevoke{Credential: credential.String()}, m.version("credential/"+credential.String())))
+	current := func() string { return m.version("credential/" + credential.String()) }
+	issue.ValidUntil++
+	m.step("issue, entry taken", m.sign(issuer, issue, ""))
+	m.step("suspend", m.sign(issuer, &ops.CredentialSuspend{Credential: credential.String()}, current()))
+	m.step("suspend again", m.sign(issuer, &ops.CredentialSuspend{Credential: credential.String()}, current()))
+	m.step("reinstate", m.sign(issuer, &ops.CredentialReinstate{Credential: credential.String()}, current()))
+	m.step("revoke", m.sign(issuer, &ops.CredentialRevoke{Credential: credential.String()}, current()))
+	m.step("reinstate what is revoked", m.sign(issuer, &ops.CredentialReinstate{Credential: credential.String()}, current()))
 	record := m.step("submit", m.sign(alice, opstest.Submit("the content"), ""))
 	amend := &ops.RecordAmend{Record: record.String(), Schema: "plain", Commitment: canon.Hex(opstest.Seed("amended")), Size: 7, Location: ""}
 	first := m.version("record/" + record.String())

@@ -56,6 +56,7 @@ func TestReads(t *testing.T) {
 		{"/v1/records/" + ref, func(v map[string]any) bool {
 			return v["owner"] == h.alice.DID && v["status"] == "live" && v["hash"] != ""
 		}},
+		{"/contexts/v1", func(v map[string]any) bool { return v["@context"] != nil }},
 		{"/v1/dids/" + h.alice.DID, func(v map[string]any) bool { return v["didDocument"].(map[string]any)["id"] == h.alice.DID }},
 		{"/v1/dids/" + h.alice.DID + "?versionId=1", func(v map[string]any) bool {
 			m := v["didDocumentMetadata"].(map[string]any)
@@ -71,7 +72,7 @@ func TestReads(t *testing.T) {
 		}},
 		{"/healthz", func(v map[string]any) bool { return v["status"] == "ok" }},
 		{"/openapi.json", func(v map[string]any) bool {
-			return strings.HasPrefix(v["openapi"].(string), "3.") && len(v["paths"].(map[string]any)) == 14
+			return strings.HasPrefix(v["openapi"].(string), "3.") && len(v["paths"].(map[string]any)) == 20
 		}},
 	}
 	for _, tt := range tests {

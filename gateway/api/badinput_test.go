@@ -94,7 +94,7 @@ func badInputs(t *testing.T, h *harness) []badInput {
 	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
 	cut := valid[:len(valid)-22] // 48 bytes are left of 64
 
-	return append(h.badLives(t, now), []badInput{
+	return append(append(h.badLives(t, now), h.badCredentials(t, now)...), []badInput{
 		{"not a JWS", "hello", fault.Malformed},
 		{"two parts", "a.b", fault.Malformed},
 		{"header is not JSON", sign(t, h.alice, "hello", good(`"body":`+recordBody)), fault.Malformed},

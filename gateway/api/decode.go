@@ -151,6 +151,8 @@ func bodyLimit(r *http.Request) int64 {
 		return 0
 	case strings.HasSuffix(r.URL.Path, ":batch"):
 		return maxMany
+	case isCredentials(r):
+		return maxCredential
 	}
 	return maxSingle
 }

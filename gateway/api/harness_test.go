@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/killick/cli"
+	"github.com/killick-ledger/killick/gateway/status"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
@@ -30,6 +32,7 @@ type harness struct {
 	ledger *submittest.Ledger
 	s      *submit.Submitter
 	events *events.Stream
+	status *status.Index
 	url    string
 	grpc   string
 	client *client.Client
@@ -44,15 +47,25 @@ func start(t *testing.T, configs ...func(*api.Config)) *harness {
 
 func startWith(t *testing.T, configure func(*submit.Config), configs ...func(*api.Config)) *harness {
 	t.Helper()
-	h := &harness{t: t, ledger: submittest.New(), alice: submittest.NewPerson("alice"), bob: submittest.NewPerson("bob")}
+	return startFor(t, submittest.NewPerson("alice"), configure, configs...)
+}
+
+// startFor starts with another alice.
+func startFor(t *testing.T, alice *submittest.Person, configure func(*submit.Config), configs ...func(*api.Config)) *harness {
+	t.Helper()
+	h := &harness{t: t, ledger: submittest.New(), alice: alice, bob: submittest.NewPerson("bob")}
 	if err := h.ledger.Found(h.alice); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	var err error
 	h.events = events.New(events.Config{Ledger: h.ledger, Network: submittest.Network, Log: log})
+	dir := t.TempDir()
+	if h.status, err = status.Open(filepath.Join(dir, "status.db"), submittest.Network); err != nil {
+		t.Fatal(err)
+	}
 	submitting := submit.Config{
-		Journal: filepath.Join(t.TempDir(), "journal.db"), Network: submittest.Network, Ledger: h.events.Watch(h.ledger), Log: log, Hold: 4 * time.Millisecond,
+		Journal: filepath.Join(dir, "journal.db"), Network: submittest.Network, Ledger: h.events.Watch(h.status.Watch(h.ledger)), Log: log, Hold: 4 * time.Millisecond,
 	}
 	configure(&submitting)
 	h.s, err = submit.Open(submitting)
@@ -60,6 +73,7 @@ func startWith(t *testing.T, configure func(*submit.Config), configs ...func(*ap
 		t.Fatal(err)
 	}
 	cfg := api.Config{Submitter: h.s, Ledger: h.ledger, Events: h.events, Network: submittest.Network, Log: log}
+	cfg.Credentials.Statuses = h.status
 	for _, f := range configs {
 		f(&cfg)
 	}
@@ -84,7 +98,7 @@ func startWith(t *testing.T, configure func(*submit.Config), configs ...func(*ap
 		_ = h.client.Close()
 		rpc.Stop()
 		web.Close()
-		if err := h.s.Close(); err != nil {
+		if err := errors.Join(h.s.Close(), h.status.Close()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -125,10 +125,29 @@ func (s *Server) GetCredential(ctx context.Context, in *killickv1.GetCredentialR
 	if err := s.query(ctx, &v, "credential:Read", []byte(in.GetId())); err != nil {
 		return nil, err
 	}
+	return renderCredential(&v), nil
+}
+
+// FindCredential reads the credential that has an entry of a status list. Errors:
+// fault.InvalidValue, fault.WrongNetwork, fault.NotFound.
+func (s *Server) FindCredential(ctx context.Context, in *killickv1.FindCredentialRequest) (*killickv1.Credential, error) {
+	question, err := canon.Marshal(credential.EntryQuery{Issuer: in.GetIssuer(), List: in.GetList(), Index: in.GetIndex()})
+	if err != nil {
+		return nil, err
+	}
+	var v credential.View
+	if err := s.query(ctx, &v, "credential:Entry", question); err != nil {
+		return nil, err
+	}
+	return renderCredential(&v), nil
+}
+
+func renderCredential(v *credential.View) *killickv1.Credential {
 	return &killickv1.Credential{
 		Id: v.Reference, Issuer: v.Issuer, Schema: v.Schema, Digest: v.Digest, ValidFrom: v.ValidFrom, ValidUntil: v.ValidUntil,
 		Evidence: v.Evidence, Status: v.Status, Version: v.Version, Operation: v.By, Hash: v.Hash,
-	}, nil
+		Endorser: v.Endorser, List: v.List, Index: v.Index,
+	}
 }
 
 // GetBalance reads an account. Errors: fault.InvalidValue, fault.WrongNetwork,
@@ -157,7 +176,7 @@ func (s *Server) GetNetwork(ctx context.Context, _ *killickv1.GetNetworkRequest)
 	out := &killickv1.Network{
 		Network: v.Name, Time: uint64(time.Now().Unix()), Rules: v.Rules, Log: v.Log, Assets: v.Assets, Operations: ops.Names(),
 		K: uint32(v.K), Treasuries: v.Treasuries, Issuers: v.Issuers, EpochSeconds: v.EpochSeconds, HeartbeatSeconds: v.HeartbeatSeconds,
-		SetVersion: v.SetVersion, Height: s.cfg.Submitter.Status().Next,
+		SetVersion: v.SetVersion, Height: s.cfg.Submitter.Status().Next, Url: s.cfg.Credentials.URL,
 	}
 	for _, m := range v.Members {
 		out.Members = append(out.Members, &killickv1.Member{Msp: m.MSP, Cosign: m.Cosign, Address: m.Address})

@@ -12,6 +12,7 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/certificate"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"google.golang.org/protobuf/proto"
 )
@@ -40,6 +41,12 @@ func (s *Server) REST() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/", s.guard(proxy))
 	mux.Handle("/v1/events", s.guard(http.HandlerFunc(s.serveEvents))) // the proxy cannot stream in-process
+	mux.Handle("POST "+issuePath, s.guard(http.HandlerFunc(s.serveIssue)))
+	mux.Handle("POST "+verifyPath, s.guard(http.HandlerFunc(s.serveVerify)))
+	mux.Handle("POST "+verifyPresentationPath, s.guard(http.HandlerFunc(s.serveVerifyPresentation)))
+	mux.Handle("POST /v1/records/{reference}/certificate", s.guard(http.HandlerFunc(s.serveRecordCertificate)))
+	mux.Handle("GET "+certificate.ListPath, s.guard(http.HandlerFunc(s.serveStatusList)))
+	mux.HandleFunc("GET "+contextPath, serveContext)
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(openAPI) // the client is gone if this fails

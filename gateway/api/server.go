@@ -8,12 +8,14 @@ package api
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/certificate"
 	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/resolver"
 	"github.com/killick-ledger/killick/gateway/submit"
@@ -49,14 +51,18 @@ type Config struct {
 	// differ; nil: nobody looks.
 	Divergences func() []Divergence
 	Web         *resolver.Web // resolves did:web; nil: nobody does
+	// Credentials is what the VC-API works with; what it needs of the ledger is the
+	// server's own. Without contexts only the base context is allowed.
+	Credentials certificate.Config
 }
 
 // Server implements the service. Make it with New.
 type Server struct {
 	killickv1.UnimplementedKillickServer
-	cfg      Config
-	resolver resolver.Resolver
-	budget   budget
+	cfg          Config
+	resolver     resolver.Resolver
+	certificates *certificate.Service
+	budget       budget
 }
 
 // New returns a server.
@@ -69,6 +75,9 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg}
 	s.resolver = s.resolvers(cfg.Web)
+	cfg.Credentials.Resolver, cfg.Credentials.Network, cfg.Credentials.Ledger = s.resolver, cfg.Network, cfg.Ledger
+	cfg.Credentials.Submit, cfg.Credentials.Place = s.bring, s.place
+	s.certificates = certificate.New(cfg.Credentials)
 	return s
 }
 
@@ -136,6 +145,28 @@ func (s *Server) SubmitBatch(ctx context.Context, in *killickv1.SubmitBatchReque
 		out.Operations[i] = o
 	}
 	return out, nil
+}
+
+// bring brings an operation of the gateway's own onto the ledger.
+func (s *Server) bring(ctx context.Context, jws string) error {
+	_, err := s.Submit(ctx, &killickv1.SubmitRequest{Operation: jws})
+	var refused *refusal
+	if errors.As(err, &refused) {
+		err = fault.New(refused.code, "operation %s: %s", refused.receipt.GetReference(), refused.text)
+	}
+	return err
+}
+
+// place finds where an operation stands.
+func (s *Server) place(reference string) (certificate.Place, error) {
+	receipt, err := s.lookup(reference)
+	if err == nil && receipt.State == submit.Done && receipt.Transaction != "" {
+		return certificate.Place{Transaction: receipt.Transaction, Block: receipt.Block}, nil
+	}
+	if err != nil && fault.Of(err) != fault.NotFound {
+		return certificate.Place{}, err
+	}
+	return certificate.Place{}, fault.New(fault.Unavailable, "this gateway has not seen the block of the operation %s yet", reference)
 }
 
 func wants(wait *bool) bool { return wait == nil || *wait }

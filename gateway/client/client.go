@@ -211,6 +211,12 @@ func (c *Client) Record(ctx context.Context, id string) (*Record, error) {
 	return v, refusal(err)
 }
 
+// FindCredential reads the credential that has an entry of its issuer's status lists.
+func (c *Client) FindCredential(ctx context.Context, issuer string, list, index uint32) (*Credential, error) {
+	v, err := c.api.FindCredential(ctx, &killickv1.FindCredentialRequest{Issuer: issuer, List: list, Index: index})
+	return v, refusal(err)
+}
+
 // Credential reads a credential's status by its reference.
 func (c *Client) Credential(ctx context.Context, id string) (*Credential, error) {
 	v, err := c.api.GetCredential(ctx, &killickv1.GetCredentialRequest{Id: id})

@@ -132,6 +132,9 @@ func (i *Identity) setDocument(text []byte) (*did.Document, error) {
 // DID returns the identity's DID on a network.
 func (i *Identity) DID(network string) string { return "did:killick:" + network + ":" + i.id }
 
+// PublicKey returns the public key of the signing key as Multikey.
+func (i *Identity) PublicKey() string { return i.signing.public }
+
 // Document returns the document of the version that has the identity's signing key,
 // in canonical form: the inception document until the key is replaced.
 func (i *Identity) Document() []byte { return append([]byte(nil), i.document...) }

@@ -146,24 +146,17 @@ func (w *Web) Resolve(ctx context.Context, u URL, at Version) (*Resolution, erro
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(w.hosts, host) && (!slices.Contains(w.hosts, "*") || !strings.HasSuffix(host, ":443")) {
+	if !w.allows(host) {
 		return nil, &Error{Reason: MethodNotSupported, Detail: "this resolver does not ask that host for a did:web"}
 	}
 	if at != (Version{}) {
 		return nil, &Error{Reason: FeatureNotSupported, Detail: "did:web has no versions"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, webTime)
-	defer cancel()
-	select {
-	case w.turns <- struct{}{}:
-		defer func() { <-w.turns }()
-	case <-ctx.Done():
-		return nil, &Error{Reason: InternalError, Detail: "too many did:web are being resolved", Cause: ctx.Err()}
-	}
-	document, err := w.fetch(ctx, where)
+	fetched, err := w.take(ctx, where, "application/did, application/did+json, application/did+ld+json, application/json;q=0.9", webSize)
 	if err != nil {
 		return nil, err
 	}
+	document := jsontext.Value(fetched)
 	if !document.IsValid() { // names occur once
 		return nil, &Error{Reason: InvalidDIDDocument, Detail: "what the host serves is not JSON"}
 	}
@@ -177,12 +170,50 @@ func (w *Web) Resolve(ctx context.Context, u URL, at Version) (*Resolution, erro
 	return &Resolution{Document: document}, nil
 }
 
-func (w *Web) fetch(ctx context.Context, where *url.URL) (jsontext.Value, error) {
+// allows says that a host (with its port) may be asked.
+func (w *Web) allows(host string) bool {
+	return slices.Contains(w.hosts, host) || slices.Contains(w.hosts, "*") && strings.HasSuffix(host, ":443")
+}
+
+// Fetch gets what an https URL of one of the hosts leads to, under the rules that hold
+// for documents of did:web, at most limit bytes of it. Errors: InvalidDIDURL for a URL that
+// is not taken, MethodNotSupported for a host that is not allowed, NotFound,
+// InvalidDIDDocument for more than limit bytes, InternalError.
+func (w *Web) Fetch(ctx context.Context, text, accept string, limit int64) ([]byte, error) {
+	where, err := url.Parse(text)
+	if err != nil || where.Scheme != "https" || where.User != nil {
+		return nil, &Error{Reason: InvalidDIDURL, Detail: "only https URLs without a user are fetched"}
+	}
+	host, ok := hostPort(strings.ToLower(where.Host))
+	if !ok {
+		return nil, &Error{Reason: InvalidDIDURL, Detail: "the URL has no host name"}
+	}
+	if !w.allows(host) {
+		return nil, &Error{Reason: MethodNotSupported, Detail: "this gateway does not ask that host"}
+	}
+	where.Host, where.Fragment = strings.TrimSuffix(host, ":443"), ""
+	return w.take(ctx, where, accept, limit)
+}
+
+// take waits for its turn and fetches.
+func (w *Web) take(ctx context.Context, where *url.URL, accept string, limit int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, webTime)
+	defer cancel()
+	select {
+	case w.turns <- struct{}{}:
+		defer func() { <-w.turns }()
+	case <-ctx.Done():
+		return nil, &Error{Reason: InternalError, Detail: "too much is being fetched", Cause: ctx.Err()}
+	}
+	return w.fetch(ctx, where, accept, limit)
+}
+
+func (w *Web) fetch(ctx context.Context, where *url.URL, accept string, limit int64) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", where.Host, err)
 	}
-	r.Header.Set("Accept", "application/did, application/did+json, application/did+ld+json, application/json;q=0.9")
+	r.Header.Set("Accept", accept)
 	response, err := w.client.Do(r)
 	if failed := new(url.Error); errors.As(err, &failed) {
 		err = failed.Err // the cause is for the log, which names no DID
@@ -192,22 +223,22 @@ func (w *Web) fetch(ctx context.Context, where *url.URL) (jsontext.Value, error)
 	case errors.As(err, &nowhere) && nowhere.IsNotFound:
 		return nil, &Error{Reason: NotFound, Detail: "there is no such host", Cause: err}
 	case err != nil:
-		return nil, &Error{Reason: InternalError, Detail: "the host of the did:web cannot be asked", Cause: err}
+		return nil, &Error{Reason: InternalError, Detail: "the host cannot be asked", Cause: err}
 	}
 	defer response.Body.Close()
 	switch response.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusGone:
-		return nil, &Error{Reason: NotFound, Detail: "the host has no document for the did:web"}
+		return nil, &Error{Reason: NotFound, Detail: "the host has no such document"}
 	default:
-		return nil, &Error{Reason: InternalError, Detail: fmt.Sprintf("the host of the did:web answers %d", response.StatusCode)}
+		return nil, &Error{Reason: InternalError, Detail: fmt.Sprintf("the host answers %d", response.StatusCode)}
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, webSize+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, &Error{Reason: InternalError, Detail: "the host of the did:web does not answer to the end", Cause: err}
-	case len(body) > webSize:
-		return nil, &Error{Reason: InvalidDIDDocument, Detail: fmt.Sprintf("the document has more than %d bytes", webSize)}
+		return nil, &Error{Reason: InternalError, Detail: "the host does not answer to the end", Cause: err}
+	case int64(len(body)) > limit:
+		return nil, &Error{Reason: InvalidDIDDocument, Detail: fmt.Sprintf("the document has more than %d bytes", limit)}
 	}
 	return body, nil
 }

@@ -260,7 +260,7 @@ func TestDependentActors(t *testing.T) {
 		p := submittest.NewPerson(fmt.Sprint("new", i))
 		schema, ref := h.alice.Operation(&ops.CredentialSchema{Name: fmt.Sprint("s", i), Digest: strings.Repeat("0", 64)}, "")
 		credential, _ := h.alice.Operation(&ops.CredentialIssue{
-			Schema: ref, Digest: strings.Repeat("0", 64), ValidUntil: 1 << 40, Evidence: "oracle"}, "")
+			Schema: ref, Digest: strings.Repeat("0", 64), ValidUntil: 1 << 40, Evidence: "oracle", Endorser: "did:example:oracle", Index: uint32(i)}, "")
 		jws = append(jws, schema, p.Create(), h.bob.Pay(1, p), credential)
 		for range random.IntN(8) {
 			text, _ := p.Record(fmt.Sprint(len(jws)))

@@ -24,7 +24,8 @@
 //	did/<id>               did.create of that DID                its operations; payments to it
 //	link/<account>         did.create that claims it             -
 //	schema/<reference>     its credential.schema                 credential.issue
-//	credential/<reference> its credential.issue, its revocation  -
+//	credential/<reference> its credential.issue, its changes     -
+//	entry/<id>/<list>/...  its credential.issue                  -
 //	record/<reference>     its record.submit, changes of it      -
 //	balance/<id>/<asset>   payments of that DID                  -
 //	issuer/<id>            organisations                         credential.schema, credential.issue

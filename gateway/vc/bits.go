@@ -43,6 +43,18 @@ func (b *Bits) Set(i int) error {
 	return nil
 }
 
+// Put sets an entry, or clears it. Errors: fault.InvalidValue for one beyond the list.
+func (b *Bits) Put(i int, set bool) error {
+	if err := b.Set(i); err != nil || set {
+		return err
+	}
+	b.bytes[i/8] &^= 0x80 >> (i % 8)
+	return nil
+}
+
+// Clone returns a copy.
+func (b *Bits) Clone() *Bits { return &Bits{bytes.Clone(b.bytes)} }
+
 // Has says whether an entry is set. Errors: fault.InvalidValue for one beyond the
 // list.
 func (b *Bits) Has(i int) (bool, error) {

@@ -22,6 +22,9 @@ type Context struct {
 	// Types are the values of type that the context gives a meaning to. An entry "*"
 	// stands for all: it is for contexts with @vocab, in tests.
 	Types []string
+	// Text is the file; of the base context nil unless somebody gave it. Only proofs
+	// over RDF need it.
+	Text []byte
 }
 
 // Base returns the context that every list contains.
@@ -52,7 +55,7 @@ func mustHex(text string, n int) []byte {
 // digest, and define each of the types as a term of its own.
 // Errors: fault.InvalidValue, and those of canon.ParseObject.
 func PinContext(url string, file []byte, digest [32]byte, types ...string) (Context, error) {
-	c := Context{URL: url, SHA256: sha256.Sum256(file), SHA384: sha512.Sum384(file), Types: slices.Clone(types)}
+	c := Context{URL: url, SHA256: sha256.Sum256(file), SHA384: sha512.Sum384(file), Types: slices.Clone(types), Text: slices.Clone(file)}
 	if c.SHA256 != digest {
 		return Context{}, fault.New(fault.InvalidValue, "the file of the context %.200s has the digest %x, %x is pinned", url, c.SHA256, digest)
 	}
@@ -93,11 +96,16 @@ type Contexts struct {
 	types map[string]map[string]bool // by URL
 }
 
-// NewContexts returns the list of the base context and the given ones. Errors:
-// fault.InvalidValue for a URL that occurs twice.
+// NewContexts returns the list of the base context, LedgerContext and the given ones. Errors:
+// fault.InvalidValue for a URL that occurs twice; the base context may be given once, with
+// its text.
 func NewContexts(more ...Context) (*Contexts, error) {
 	c := &Contexts{map[string]*Context{}, map[string]map[string]bool{}}
-	for _, context := range append([]Context{base}, more...) {
+	for _, context := range append([]Context{base, ledgerPinned}, more...) {
+		if context.URL == BaseContext && context.SHA256 == base.SHA256 && c.byURL[BaseContext] != nil && c.byURL[BaseContext].Text == nil && context.Text != nil {
+			c.byURL[BaseContext].Text = context.Text
+			continue
+		}
 		if c.byURL[context.URL] != nil {
 			return nil, fault.New(fault.InvalidValue, "the context %.200s is listed twice", context.URL)
 		}
@@ -108,6 +116,17 @@ func NewContexts(more ...Context) (*Contexts, error) {
 		c.byURL[context.URL], c.types[context.URL] = &context, types
 	}
 	return c, nil
+}
+
+// Texts returns the texts of the contexts that have one, by their URLs.
+func (c *Contexts) Texts() map[string][]byte {
+	out := map[string][]byte{}
+	for url, context := range c.byURL {
+		if context.Text != nil {
+			out[url] = context.Text
+		}
+	}
+	return out
 }
 
 // check looks at the contexts that a document names, and that each type anywhere
@@ -236,4 +255,25 @@ func (c *Context) isMultibase(value any) bool {
 	text, _ := value.(string)
 	raw, err := unMultibase(text, 50)
 	return err == nil && (string(raw) == "\x12\x20"+string(c.SHA256[:]) || string(raw) == "\x20\x30"+string(c.SHA384[:]))
+}
+
+// OwnContext returns the context that a file defines which its reader chose himself: it
+// is pinned to what the file is now, and each of its terms may be a type.
+// Errors: those of PinContext.
+func OwnContext(url string, file []byte) (Context, error) {
+	doc, err := canon.ParseObject([]byte(strings.TrimSpace(string(file))))
+	if err != nil {
+		return Context{}, err
+	}
+	var terms []string
+	definition, _ := doc.Find("@context")
+	for _, part := range asList(definition) {
+		o, _ := part.(canon.Object)
+		for _, m := range o {
+			if !strings.HasPrefix(m.Name, "@") && !slices.Contains(terms, m.Name) {
+				terms = append(terms, m.Name)
+			}
+		}
+	}
+	return PinContext(url, file, sha256.Sum256(file), terms...)
 }

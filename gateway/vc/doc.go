@@ -5,7 +5,8 @@
 //
 // It never fetches anything, and never processes JSON-LD: contexts are those of
 // an allow-list, each pinned to the digest of its file, and what is signed is the
-// canonical JSON (RFC 8785), so that no term can change its meaning unseen. Keys
+// canonical JSON (RFC 8785), so that no term can change its meaning unseen. Proofs of
+// eddsa-rdfc-2022 are verified where its caller canonicalises RDF. Keys
 // come from a Resolver, those of did:key from the identifier itself. It holds no
 // private key: a Signer signs.
 //

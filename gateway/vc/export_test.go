@@ -17,13 +17,13 @@ func Open(payload []byte, disclosures ...string) (canon.Object, error) {
 	return (&selective{disclosures: disclosures}).open(o)
 }
 
-// ParseJWK reads a public key.
-func ParseJWK(text []byte) (*did.PublicKey, error) {
+// ReadJWK reads a public key.
+func ReadJWK(text []byte) (*did.PublicKey, error) {
 	o, err := canon.ParseObject(text)
 	if err != nil {
 		return nil, err
 	}
-	return parseJWK(o)
+	return ParseJWK(o)
 }
 
 // FormatJWK writes a public key.

@@ -131,7 +131,7 @@ func TestPublishedSelective(t *testing.T) {
 	}
 	jwk := settings.Keys.Issuer[0]
 	delete(jwk, "d")
-	key := must[*did.PublicKey](t)(vc.ParseJWK(must[[]byte](t)(json.Marshal(jwk))))
+	key := must[*did.PublicKey](t)(vc.ReadJWK(must[[]byte](t)(json.Marshal(jwk))))
 	files := must[[]string](t)(filepath.Glob(filepath.Join(os.Getenv("KILLICK_PUBLISHED"), "sd-jwt/*/sd_jwt_presentation.txt")))
 	if len(files) < 10 {
 		t.Fatalf("%d presentations", len(files))

@@ -18,6 +18,9 @@ var suites = map[string]did.Algorithm{
 	"ecdsa-jcs-2019": did.ES256,
 }
 
+// rdfSuite is verified and never made: it signs the RDF that a document stands for.
+const rdfSuite = "eddsa-rdfc-2022"
+
 const (
 	proofType = "DataIntegrityProof"
 	maxProofs = 4
@@ -130,11 +133,14 @@ func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, pur
 	if err != nil {
 		return nil, err
 	}
+	if p.Suite == rdfSuite && v.RDF == nil {
+		return nil, fault.New(fault.MethodUnsupported, "%s is not verified here", rdfSuite)
+	}
 	m, err := v.method(ctx, p.Method, purpose)
 	if err != nil {
 		return nil, err
 	}
-	if suites[p.Suite] != m.Key.Algorithm() {
+	if suites[p.Suite] != m.Key.Algorithm() && (p.Suite != rdfSuite || m.Key.Algorithm() != did.EdDSA) {
 		return nil, fault.New(fault.AlgMismatch, "%s has no keys of %s", p.Suite, m.Key.Algorithm())
 	}
 	p.Controller = m.Controller
@@ -146,10 +152,34 @@ func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, pur
 	if err != nil || value[0] != 'z' {
 		return nil, fault.New(fault.BadSignature, "proofValue is not z and base58btc of 64 bytes")
 	}
-	if !m.Key.Verify(proofInput(unsecured, proof.Without("proofValue")), signature) {
+	input, err := v.input(p.Suite, unsecured, proof.Without("proofValue"))
+	if err != nil {
+		return nil, err
+	}
+	if !m.Key.Verify(input, signature) {
 		return nil, fault.New(fault.BadSignature, "the proof of %.200s is not its signature over this document", p.Method)
 	}
 	return p, nil
+}
+
+// input is what a proof of the suite signs.
+func (v *Verifier) input(suite string, unsecured, options canon.Object) ([]byte, error) {
+	if suite != rdfSuite {
+		return proofInput(unsecured, options), nil
+	}
+	if contexts, ok := unsecured.Find("@context"); ok {
+		options = options.With("@context", contexts)
+	}
+	of, err := v.RDF(options)
+	if err != nil {
+		return nil, err
+	}
+	about, err := v.RDF(unsecured)
+	if err != nil {
+		return nil, err
+	}
+	first, second := sha256.Sum256(of), sha256.Sum256(about)
+	return append(first[:], second[:]...), nil
 }
 
 // sameContexts says that the document names the contexts of the proof. The
@@ -166,8 +196,8 @@ func sameContexts(doc canon.Object, contexts any) bool {
 func checkOptions(proof canon.Object, purpose Purpose, expect *Expectation, now time.Time) (*Proof, error) {
 	kind, _ := text(proof, "type")
 	suite, _ := text(proof, "cryptosuite")
-	if kind != proofType || suites[suite] == "" {
-		return nil, fault.New(fault.InvalidValue, "proof of type %.64q and cryptosuite %.64q; %s with eddsa-jcs-2022 or ecdsa-jcs-2019 is taken", kind, suite, proofType)
+	if kind != proofType || suites[suite] == "" && suite != rdfSuite {
+		return nil, fault.New(fault.InvalidValue, "proof of type %.64q and cryptosuite %.64q; %s with eddsa-jcs-2022, ecdsa-jcs-2019 or %s is taken", kind, suite, proofType, rdfSuite)
 	}
 	if _, chained := proof.Find("previousProof"); chained {
 		return nil, fault.New(fault.UnknownField, "previousProof: chains of proofs are not taken")

@@ -97,6 +97,12 @@ func (c *Contexts) presentable(unsecured []byte, signer *Signer, options ProofOp
 	return doc, checkUnsecured(doc, signer, holder)
 }
 
+// EnvelopeCredential returns a vc+jwt in the form in which JSON carries it.
+func EnvelopeCredential(compact string) canon.Object {
+	return canon.Object{}.With("@context", BaseContext).With("type", "EnvelopedVerifiableCredential").
+		With("id", "data:application/"+credentialJWT+","+compact)
+}
+
 func secured(doc canon.Object, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err

@@ -11,10 +11,10 @@ import (
 	"github.com/mr-tron/base58"
 )
 
-// parseJWK reads a public key of Ed25519, P-256 or secp256k1 as JWK (RFC 7517, 8037,
+// ParseJWK reads a public key of Ed25519, P-256 or secp256k1 as JWK (RFC 7517, 8037,
 // 8812). A private key is refused: whoever sent it has given it away.
 // Errors: fault.InvalidValue.
-func parseJWK(o canon.Object) (*did.PublicKey, error) {
+func ParseJWK(o canon.Object) (*did.PublicKey, error) {
 	if _, ok := o.Find("d"); ok {
 		return nil, fault.New(fault.InvalidValue, "the JWK holds a private key")
 	}

@@ -182,7 +182,7 @@ func proofVectors(t testing.TB) []vector {
 		{"context added behind the signed ones", "@context", `["https://www.w3.org/ns/credentials/v2","` + alumniContext + `","` + otherContext + `"]`, "bad_signature"},
 		{"proof for something else", "proof/proofPurpose", `"authentication"`, "key_purpose"},
 		{"another suite", "proof/cryptosuite", `"ecdsa-jcs-2019"`, "alg_mismatch"},
-		{"suite with JSON-LD", "proof/cryptosuite", `"eddsa-rdfc-2022"`, "invalid_value"},
+		{"suite with JSON-LD", "proof/cryptosuite", `"eddsa-rdfc-2022"`, "method_not_supported"},
 		{"another type of proof", "proof/type", `"Ed25519Signature2020"`, "invalid_value"},
 		{"no method", "proof/verificationMethod", ``, "missing_field"},
 		{"method without a fragment", "proof/verificationMethod", `"` + controller(s) + `"`, "kid_mismatch"},

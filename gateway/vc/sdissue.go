@@ -17,40 +17,61 @@ const (
 	bindingJWT   = "kb+jwt"
 )
 
-// IssueSelective returns claims as dc+sd-jwt of their issuer: the claims that the
+// IssueSelective returns claims as dc+sd-jwt of their issuer, hidden as by Hide.
+// Errors: those of Hide and of Hidden.Sign.
+func IssueSelective(claims []byte, paths [][]string, holder *did.PublicKey, signer *Signer) (string, error) {
+	hidden, err := Hide(claims, paths, holder)
+	if err != nil {
+		return "", err
+	}
+	return hidden.Sign(signer)
+}
+
+// Hidden are claims of which some can be disclosed one by one.
+type Hidden struct {
+	Payload     canon.Object // what the issuer signs
+	disclosures []string
+}
+
+// Hide hides claims for selective disclosure: those that the
 // paths name (names of members and indices of elements, from the top) can be
 // disclosed one by one, the others are always seen. A path may lead into another.
 // holder is the key that has to sign presentations, nil for none. Salts are of 128
 // random bits.
 // Errors: those of canon.ParseObject, fault.MissingField without vct,
-// fault.KidMismatch when iss is not the signer's DID, fault.InvalidValue for a path
-// that leads nowhere or to a claim that must be seen, and those of the Signer.
-func IssueSelective(claims []byte, paths [][]string, holder *did.PublicKey, signer *Signer) (string, error) {
+// fault.InvalidValue for a path that leads nowhere or to a claim that must be seen.
+func Hide(claims []byte, paths [][]string, holder *did.PublicKey) (*Hidden, error) {
 	payload, err := parse(claims)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if vct, _ := text(payload, "vct"); vct == "" {
-		return "", fault.New(fault.MissingField, "vct is missing")
-	}
-	if iss, _ := text(payload, "iss"); iss != signer.controller() {
-		return "", fault.New(fault.KidMismatch, "%.200s cannot sign for %.200s", signer.Method, iss)
+		return nil, fault.New(fault.MissingField, "vct is missing")
 	}
 	if holder != nil {
 		if _, ok := payload.Find("cnf"); ok {
-			return "", fault.New(fault.UnknownField, "cnf is set from the holder's key")
+			return nil, fault.New(fault.UnknownField, "cnf is set from the holder's key")
 		}
 		payload = payload.With("cnf", canon.Object{}.With("jwk", formatJWK(holder)))
 	}
 	if slices.ContainsFunc(paths, func(path []string) bool { return len(path) == 0 }) {
-		return "", fault.New(fault.InvalidValue, "a path of no names leads nowhere")
+		return nil, fault.New(fault.InvalidValue, "a path of no names leads nowhere")
 	}
 	h := &hider{}
 	hidden, err := h.object(payload, sprout(paths), true)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	jwt, err := signJWS(signer, selectiveJWT, hidden.With(sdAlgorithm, sdHash))
+	return &Hidden{hidden.With(sdAlgorithm, sdHash), h.disclosures}, nil
+}
+
+// Sign returns the claims as dc+sd-jwt with all disclosures.
+// Errors: fault.KidMismatch when iss is not the signer's DID, those of the Signer.
+func (h *Hidden) Sign(signer *Signer) (string, error) {
+	if iss, _ := text(h.Payload, "iss"); iss != signer.controller() {
+		return "", fault.New(fault.KidMismatch, "%.200s cannot sign for %.200s", signer.Method, iss)
+	}
+	jwt, err := signJWS(signer, selectiveJWT, h.Payload)
 	if err != nil {
 		return "", err
 	}

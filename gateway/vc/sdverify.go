@@ -16,6 +16,8 @@ type Selective struct {
 	// Claims are those that are always seen and those that were disclosed, without
 	// digests.
 	Claims canon.Object
+	// Payload is what the issuer signed: the claims that are always seen, and digests.
+	Payload canon.Object
 	// Holder is the key that presentations are signed with, nil for none.
 	Holder *did.PublicKey
 	Proof  Proof
@@ -42,7 +44,7 @@ func (v *Verifier) Selective(ctx context.Context, compact []byte, expect *Expect
 	if err := proof.checkTimes(payload, now); err != nil {
 		return nil, err
 	}
-	out := &Selective{Proof: *proof, Issuer: proof.Controller}
+	out := &Selective{Proof: *proof, Issuer: proof.Controller, Payload: payload}
 	if iss, _ := text(payload, "iss"); iss != out.Issuer {
 		return nil, fault.New(fault.KidMismatch, "iss is %.200q, the key is of %.200s", iss, out.Issuer)
 	}
@@ -83,7 +85,7 @@ func holderKey(payload canon.Object) (*did.PublicKey, error) {
 	if !ok || len(cnf) != 1 {
 		return nil, fault.New(fault.InvalidValue, "cnf must be a jwk and nothing else")
 	}
-	return parseJWK(jwk)
+	return ParseJWK(jwk)
 }
 
 // checkBinding verifies the key binding JWT, if one is asked for.

@@ -40,13 +40,19 @@ type ListEntry struct {
 // ListEntry reads an entry of a credential. Statuses of several bits, and other
 // purposes than suspension and revocation, are refused.
 // Errors: fault.InvalidValue, fault.MissingField.
-func (s Status) ListEntry() (*ListEntry, error) {
-	if !slices.Contains(s.Types, listEntry) {
-		return nil, fault.New(fault.InvalidValue, "credentialStatus of the type %.200q; %s is taken", s.Types, listEntry)
+func (s Status) ListEntry() (*ListEntry, error) { return ParseListEntry(s.Entry) }
+
+// ParseListEntry reads an entry as Status.ListEntry does, from what a credential holds.
+// Errors: fault.InvalidValue, fault.MissingField.
+func ParseListEntry(entry canon.Object) (*ListEntry, error) {
+	kind, _ := entry.Find("type")
+	if types, _ := texts(kind); !slices.Contains(types, listEntry) {
+		return nil, fault.New(fault.InvalidValue, "credentialStatus of the type %.200q; %s is taken", types, listEntry)
 	}
-	purpose, _ := text(s.Entry, "statusPurpose")
-	list, _ := text(s.Entry, "statusListCredential")
-	index, ok := text(s.Entry, "statusListIndex")
+	name, _ := text(entry, "id")
+	purpose, _ := text(entry, "statusPurpose")
+	list, _ := text(entry, "statusListCredential")
+	index, ok := text(entry, "statusListIndex")
 	if purpose == "" || list == "" || !ok {
 		return nil, fault.New(fault.MissingField, "credentialStatus: statusPurpose, statusListCredential or statusListIndex is missing")
 	}
@@ -54,10 +60,10 @@ func (s Status) ListEntry() (*ListEntry, error) {
 	if !e.Purpose.known() {
 		return nil, fault.New(fault.InvalidValue, "credentialStatus: statusPurpose %.64q; %s and %s are taken", purpose, Revocation, Suspension)
 	}
-	if !isURL(list) || s.ID == list {
+	if !isURL(list) || name == list {
 		return nil, fault.New(fault.InvalidValue, "credentialStatus: statusListCredential must be a URL, and not the entry's id")
 	}
-	if size, ok := s.Entry.Find("statusSize"); ok && size != float64(1) {
+	if size, ok := entry.Find("statusSize"); ok && size != float64(1) {
 		return nil, fault.New(fault.InvalidValue, "credentialStatus: statusSize must be 1")
 	}
 	var err error
@@ -69,9 +75,12 @@ func (s Status) ListEntry() (*ListEntry, error) {
 }
 
 // JSON returns the entry as a credential carries it.
-func (e *ListEntry) JSON() []byte {
+func (e *ListEntry) JSON() []byte { return e.Object().JCS() }
+
+// Object returns the entry as a credential carries it.
+func (e *ListEntry) Object() canon.Object {
 	return canon.Object{}.With("type", listEntry).With("statusPurpose", string(e.Purpose)).
-		With("statusListCredential", e.List).With("statusListIndex", strconv.Itoa(e.Index)).JCS()
+		With("statusListCredential", e.List).With("statusListIndex", strconv.Itoa(e.Index))
 }
 
 // StatusList is a status list that is to be published as a credential.
@@ -81,13 +90,19 @@ type StatusList struct {
 	Purpose    StatusPurpose
 	ValidFrom  time.Time
 	ValidUntil time.Time // zero: no end
-	Bits       *Bits
+	// TTL is for how long a verifier may keep the list; zero says nothing, which stands
+	// for five minutes.
+	TTL  time.Duration
+	Bits *Bits
 }
 
 // JSON returns the credential of the list, for Issue or IssueJWT to secure.
 func (l *StatusList) JSON() []byte {
 	subject := canon.Object{}.With("id", l.URL+"#list").With("type", listType).
 		With("statusPurpose", string(l.Purpose)).With("encodedList", l.Bits.Encode())
+	if l.TTL > 0 {
+		subject = subject.With("ttl", float64(l.TTL.Milliseconds()))
+	}
 	doc := canon.Object{}.With("@context", []any{BaseContext}).With("id", l.URL).
 		With("type", []any{"VerifiableCredential", listCredential}).With("issuer", l.Issuer).With("credentialSubject", subject)
 	if !l.ValidFrom.IsZero() {
@@ -122,7 +137,7 @@ func ParseStatusList(c *Credential, purpose StatusPurpose) (*StatusList, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &StatusList{c.ID, c.Issuer, purpose, c.ValidFrom, c.ValidUntil, bits}, nil
+	return &StatusList{URL: c.ID, Issuer: c.Issuer, Purpose: purpose, ValidFrom: c.ValidFrom, ValidUntil: c.ValidUntil, Bits: bits}, nil
 }
 
 // Status looks an entry up in the status list credential that its URL gave, which

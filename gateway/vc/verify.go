@@ -21,6 +21,9 @@ type Verifier struct {
 	// Resolver finds keys of other DIDs than did:key. Without one only did:key is
 	// taken.
 	Resolver Resolver
+	// RDF canonicalises documents as RDF, for proofs of eddsa-rdfc-2022. Without it they
+	// are refused.
+	RDF func(doc canon.Object) ([]byte, error)
 }
 
 // Presentation is a presentation that follows the data model.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/credential"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
@@ -106,7 +107,8 @@ func (b *bank) item(s spec, d draw, turn int) (ops.Item, error) {
 	case credentials:
 		now := uint64(time.Now().Unix())
 		actor = b.issuers[int(serial)%len(b.issuers)]
-		body = &ops.CredentialIssue{Schema: b.schema, Digest: digest(serial), ValidFrom: now, ValidUntil: now + 1<<25, Evidence: "provider"}
+		body = &ops.CredentialIssue{Schema: b.schema, Digest: digest(serial), ValidFrom: now, ValidUntil: now + 1<<25, Evidence: "provider", Endorser: actor.did,
+			List: rand.Uint32(), Index: rand.Uint32N(credential.ListEntries)}
 	case dids:
 		a, err := newAccount(b.network, s.algorithm)
 		if err != nil {

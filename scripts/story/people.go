@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/credential"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/client"
 )
@@ -152,7 +154,8 @@ func (w *World) certificates(ctx context.Context) error {
 		digest := canon.Sum([]byte("a credential about " + about))
 		now := uint64(time.Now().Unix())
 		return w.submit(ctx, w.issuer, &ops.CredentialIssue{
-			Schema: schemaRef, Digest: canon.Hex(digest[:]), ValidFrom: now, ValidUntil: now + 365*86400, Evidence: "provider",
+			Schema: schemaRef, Digest: canon.Hex(digest[:]), ValidFrom: now, ValidUntil: now + 365*86400, Evidence: "provider", Endorser: w.on(w.issuer).DID(),
+			Index: rand.Uint32N(credential.ListEntries),
 		}, "")
 	}
 	if w.facts.credential, err = issue(w.on(w.alice).DID()); err != nil {

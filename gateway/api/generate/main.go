@@ -204,8 +204,51 @@ func complete(document []byte) ([]byte, error) {
 	}
 	delete(schemas, "google.api.HttpBody")
 	paths["/1.0/identifiers/{did}"] = map[string]any{"get": resolve()}
+	credentials(paths)
 	out, err := json.MarshalIndent(doc, "", "  ")
 	return append(out, '\n'), err
+}
+
+// credentials describes what is not of the proto either: the VC-API, certificates about
+// records, and status lists.
+func credentials(paths map[string]any) {
+	object := map[string]any{"type": "object"}
+	content := func(media ...string) map[string]any {
+		out := map[string]any{}
+		for _, m := range media {
+			out[m] = map[string]any{"schema": object}
+		}
+		return out
+	}
+	post := func(id, summary, status string, parameters ...any) map[string]any {
+		return map[string]any{"post": map[string]any{
+			"operationId": id, "summary": summary, "description": "W3C VC-API; docs/partners.md and docs/formats/credentials.md say more.", "tags": []any{"Credentials"},
+			"parameters": append([]any{}, parameters...), "requestBody": map[string]any{"content": content("application/json")},
+			"responses": map[string]any{
+				status:    map[string]any{"description": "Done.", "content": content("application/json")},
+				"default": map[string]any{"description": "Refused, or not verified.", "content": content("application/problem+json", "application/json")},
+			},
+		}}
+	}
+	named := func(names ...string) []any {
+		var out []any
+		for _, name := range names {
+			out = append(out, map[string]any{"name": name, "in": "path", "required": true, "schema": map[string]any{"type": "string"}})
+		}
+		return out
+	}
+	paths["/credentials/issue"] = post("IssueCredential", "Issue a credential.", "201")
+	paths["/credentials/verify"] = post("VerifyCredential", "Verify a credential.", "200")
+	paths["/presentations/verify"] = post("VerifyPresentation", "Verify a presentation.", "200")
+	paths["/v1/records/{id}/certificate"] = post("CertifyRecord", "Issue a certificate about a record or its deletion.", "201", named("id")...)
+	paths["/v1/status-lists/{issuer}/{number}/{purpose}"] = map[string]any{"get": map[string]any{
+		"operationId": "GetStatusList", "summary": "Read a status list as of the last block.", "tags": []any{"Credentials"},
+		"parameters": named("issuer", "number", "purpose"),
+		"responses": map[string]any{
+			"200":     map[string]any{"description": "A BitstringStatusListCredential.", "content": content("application/vc", "application/vc+jwt")},
+			"default": map[string]any{"description": "Refused.", "content": content("application/problem+json")},
+		},
+	}}
 }
 
 // resolve describes the DID resolver, which is not of the proto: W3C DID Resolution

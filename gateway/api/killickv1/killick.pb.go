@@ -1238,6 +1238,68 @@ func (x *GetCredentialRequest) GetId() string {
 	return ""
 }
 
+type FindCredentialRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DID of the issuer.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Number of the list, and the entry in it.
+	List          uint32 `protobuf:"varint,2,opt,name=list,proto3" json:"list,omitempty"`
+	Index         uint32 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindCredentialRequest) Reset() {
+	*x = FindCredentialRequest{}
+	mi := &file_killick_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindCredentialRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindCredentialRequest) ProtoMessage() {}
+
+func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindCredentialRequest.ProtoReflect.Descriptor instead.
+func (*FindCredentialRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *FindCredentialRequest) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *FindCredentialRequest) GetList() uint32 {
+	if x != nil {
+		return x.List
+	}
+	return 0
+}
+
+func (x *FindCredentialRequest) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 type Credential struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Id         string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1247,20 +1309,25 @@ type Credential struct {
 	ValidFrom  uint64                 `protobuf:"varint,5,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
 	ValidUntil uint64                 `protobuf:"varint,6,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	Evidence   string                 `protobuf:"bytes,7,opt,name=evidence,proto3" json:"evidence,omitempty"`
-	// active or revoked.
+	// active, suspended or revoked.
 	Status  string `protobuf:"bytes,8,opt,name=status,proto3" json:"status,omitempty"`
 	Version uint32 `protobuf:"varint,9,opt,name=version,proto3" json:"version,omitempty"`
 	// Reference of the operation that wrote this version.
 	Operation string `protobuf:"bytes,10,opt,name=operation,proto3" json:"operation,omitempty"`
 	// Hash of this version: prior of the operation that changes it.
-	Hash          string `protobuf:"bytes,11,opt,name=hash,proto3" json:"hash,omitempty"`
+	Hash string `protobuf:"bytes,11,opt,name=hash,proto3" json:"hash,omitempty"`
+	// DID of who vouches for what the credential says.
+	Endorser string `protobuf:"bytes,12,opt,name=endorser,proto3" json:"endorser,omitempty"`
+	// Entry in the issuer's status lists.
+	List          uint32 `protobuf:"varint,13,opt,name=list,proto3" json:"list,omitempty"`
+	Index         uint32 `protobuf:"varint,14,opt,name=index,proto3" json:"index,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1339,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1352,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{18}
+	return file_killick_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Credential) GetId() string {
@@ -1365,6 +1432,27 @@ func (x *Credential) GetHash() string {
 	return ""
 }
 
+func (x *Credential) GetEndorser() string {
+	if x != nil {
+		return x.Endorser
+	}
+	return ""
+}
+
+func (x *Credential) GetList() uint32 {
+	if x != nil {
+		return x.List
+	}
+	return 0
+}
+
+func (x *Credential) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 type GetBalanceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Did           string                 `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
@@ -1375,7 +1463,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1475,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1488,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{19}
+	return file_killick_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -1433,7 +1521,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1533,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1546,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{20}
+	return file_killick_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Balance) GetDid() string {
@@ -1510,7 +1598,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1610,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1623,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{21}
+	return file_killick_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -1569,7 +1657,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1669,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1682,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{22}
+	return file_killick_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -1614,7 +1702,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1714,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1727,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{23}
+	return file_killick_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -1672,7 +1760,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1772,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +1785,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{24}
+	return file_killick_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Payout) GetVault() string {
@@ -1774,7 +1862,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[25]
+	mi := &file_killick_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +1874,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[25]
+	mi := &file_killick_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1799,7 +1887,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{25}
+	return file_killick_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -1869,7 +1957,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[26]
+	mi := &file_killick_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1881,7 +1969,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[26]
+	mi := &file_killick_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1894,7 +1982,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{26}
+	return file_killick_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Event) GetCursor() string {
@@ -1986,7 +2074,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[27]
+	mi := &file_killick_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +2086,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[27]
+	mi := &file_killick_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +2099,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{27}
+	return file_killick_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Payment) GetAsset() string {
@@ -2047,7 +2135,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[28]
+	mi := &file_killick_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2059,7 +2147,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[28]
+	mi := &file_killick_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,7 +2160,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{28}
+	return file_killick_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -2101,7 +2189,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[29]
+	mi := &file_killick_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2201,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[29]
+	mi := &file_killick_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2214,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{29}
+	return file_killick_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -2151,7 +2239,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[30]
+	mi := &file_killick_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2251,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[30]
+	mi := &file_killick_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2264,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{30}
+	return file_killick_proto_rawDescGZIP(), []int{31}
 }
 
 type Network struct {
@@ -2207,14 +2295,16 @@ type Network struct {
 	SetVersion uint64 `protobuf:"varint,13,opt,name=set_version,json=setVersion,proto3" json:"set_version,omitempty"`
 	// Number of the next block that this gateway will take in: the height of the
 	// ledger as it sees it.
-	Height        uint64 `protobuf:"varint,14,opt,name=height,proto3" json:"height,omitempty"`
+	Height uint64 `protobuf:"varint,14,opt,name=height,proto3" json:"height,omitempty"`
+	// Where this gateway serves status lists: URLs of lists begin with it. Empty: nowhere.
+	Url           string `protobuf:"bytes,16,opt,name=url,proto3" json:"url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[31]
+	mi := &file_killick_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2226,7 +2316,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[31]
+	mi := &file_killick_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2239,7 +2329,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{31}
+	return file_killick_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Network) GetNetwork() string {
@@ -2347,6 +2437,13 @@ func (x *Network) GetHeight() uint64 {
 	return 0
 }
 
+func (x *Network) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
 type Member struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Msp   string                 `protobuf:"bytes,1,opt,name=msp,proto3" json:"msp,omitempty"`
@@ -2360,7 +2457,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[32]
+	mi := &file_killick_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2372,7 +2469,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[32]
+	mi := &file_killick_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2385,7 +2482,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{32}
+	return file_killick_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Member) GetMsp() string {
@@ -2422,7 +2519,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[33]
+	mi := &file_killick_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2531,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[33]
+	mi := &file_killick_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2544,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{33}
+	return file_killick_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Vault) GetId() string {
@@ -2575,7 +2672,11 @@ const file_killick_proto_rawDesc = "" +
 	"\x04hash\x18\n" +
 	" \x01(\tR\x04hash\"&\n" +
 	"\x14GetCredentialRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xa4\x02\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"Y\n" +
+	"\x15FindCredentialRequest\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x12\n" +
+	"\x04list\x18\x02 \x01(\rR\x04list\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\rR\x05index\"\xea\x02\n" +
 	"\n" +
 	"Credential\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -2591,7 +2692,10 @@ const file_killick_proto_rawDesc = "" +
 	"\aversion\x18\t \x01(\rR\aversion\x12\x1c\n" +
 	"\toperation\x18\n" +
 	" \x01(\tR\toperation\x12\x12\n" +
-	"\x04hash\x18\v \x01(\tR\x04hash\";\n" +
+	"\x04hash\x18\v \x01(\tR\x04hash\x12\x1a\n" +
+	"\bendorser\x18\f \x01(\tR\bendorser\x12\x12\n" +
+	"\x04list\x18\r \x01(\rR\x04list\x12\x14\n" +
+	"\x05index\x18\x0e \x01(\rR\x05index\";\n" +
 	"\x11GetBalanceRequest\x12\x10\n" +
 	"\x03did\x18\x01 \x01(\tR\x03did\x12\x14\n" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\"\x89\x01\n" +
@@ -2651,7 +2755,7 @@ const file_killick_proto_rawDesc = "" +
 	"\rRecordVersion\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\"\x13\n" +
-	"\x11GetNetworkRequest\"\xc3\x03\n" +
+	"\x11GetNetworkRequest\"\xd5\x03\n" +
 	"\aNetwork\x12\x18\n" +
 	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x04R\x04time\x12\x14\n" +
@@ -2673,7 +2777,8 @@ const file_killick_proto_rawDesc = "" +
 	"\aissuers\x18\x0f \x03(\tR\aissuers\x12\x1f\n" +
 	"\vset_version\x18\r \x01(\x04R\n" +
 	"setVersion\x12\x16\n" +
-	"\x06height\x18\x0e \x01(\x04R\x06height\"L\n" +
+	"\x06height\x18\x0e \x01(\x04R\x06height\x12\x10\n" +
+	"\x03url\x18\x10 \x01(\tR\x03url\"L\n" +
 	"\x06Member\x12\x10\n" +
 	"\x03msp\x18\x01 \x01(\tR\x03msp\x12\x16\n" +
 	"\x06cosign\x18\x02 \x01(\tR\x06cosign\x12\x18\n" +
@@ -2681,7 +2786,8 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\xeb\t\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\xec\n" +
+	"\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
@@ -2691,7 +2797,8 @@ const file_killick_proto_rawDesc = "" +
 	"ResolveDid\x12\x1d.killick.v1.ResolveDidRequest\x1a\x19.killick.v1.DidResolution\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/dids/{did}\x12d\n" +
 	"\vGetIdentity\x12\x1e.killick.v1.GetIdentityRequest\x1a\x14.killick.v1.Identity\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/dids/{did}/identity\x12W\n" +
 	"\tGetRecord\x12\x1c.killick.v1.GetRecordRequest\x1a\x12.killick.v1.Record\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/records/{id}\x12g\n" +
-	"\rGetCredential\x12 .killick.v1.GetCredentialRequest\x1a\x16.killick.v1.Credential\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/credentials/{id}\x12d\n" +
+	"\rGetCredential\x12 .killick.v1.GetCredentialRequest\x1a\x16.killick.v1.Credential\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/credentials/{id}\x12\x7f\n" +
+	"\x0eFindCredential\x12!.killick.v1.FindCredentialRequest\x1a\x16.killick.v1.Credential\"2\x82\xd3\xe4\x93\x02,\x12*/v1/status-entries/{issuer}/{list}/{index}\x12d\n" +
 	"\n" +
 	"GetBalance\x12\x1d.killick.v1.GetBalanceRequest\x1a\x13.killick.v1.Balance\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/balances/{did}/{asset}\x12Q\n" +
 	"\bGetProof\x12\x1b.killick.v1.GetProofRequest\x1a\x14.google.api.HttpBody\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
@@ -2714,7 +2821,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),         // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),    // 1: killick.v1.SubmitBatchRequest
@@ -2734,38 +2841,39 @@ var file_killick_proto_goTypes = []any{
 	(*GetRecordRequest)(nil),      // 15: killick.v1.GetRecordRequest
 	(*Record)(nil),                // 16: killick.v1.Record
 	(*GetCredentialRequest)(nil),  // 17: killick.v1.GetCredentialRequest
-	(*Credential)(nil),            // 18: killick.v1.Credential
-	(*GetBalanceRequest)(nil),     // 19: killick.v1.GetBalanceRequest
-	(*Balance)(nil),               // 20: killick.v1.Balance
-	(*GetProofRequest)(nil),       // 21: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),      // 22: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),            // 23: killick.v1.PayoutList
-	(*Payout)(nil),                // 24: killick.v1.Payout
-	(*EventsRequest)(nil),         // 25: killick.v1.EventsRequest
-	(*Event)(nil),                 // 26: killick.v1.Event
-	(*Payment)(nil),               // 27: killick.v1.Payment
-	(*PaymentLine)(nil),           // 28: killick.v1.PaymentLine
-	(*RecordVersion)(nil),         // 29: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),     // 30: killick.v1.GetNetworkRequest
-	(*Network)(nil),               // 31: killick.v1.Network
-	(*Member)(nil),                // 32: killick.v1.Member
-	(*Vault)(nil),                 // 33: killick.v1.Vault
-	(*structpb.Struct)(nil),       // 34: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),     // 35: google.api.HttpBody
+	(*FindCredentialRequest)(nil), // 18: killick.v1.FindCredentialRequest
+	(*Credential)(nil),            // 19: killick.v1.Credential
+	(*GetBalanceRequest)(nil),     // 20: killick.v1.GetBalanceRequest
+	(*Balance)(nil),               // 21: killick.v1.Balance
+	(*GetProofRequest)(nil),       // 22: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),      // 23: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),            // 24: killick.v1.PayoutList
+	(*Payout)(nil),                // 25: killick.v1.Payout
+	(*EventsRequest)(nil),         // 26: killick.v1.EventsRequest
+	(*Event)(nil),                 // 27: killick.v1.Event
+	(*Payment)(nil),               // 28: killick.v1.Payment
+	(*PaymentLine)(nil),           // 29: killick.v1.PaymentLine
+	(*RecordVersion)(nil),         // 30: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),     // 31: killick.v1.GetNetworkRequest
+	(*Network)(nil),               // 32: killick.v1.Network
+	(*Member)(nil),                // 33: killick.v1.Member
+	(*Vault)(nil),                 // 34: killick.v1.Vault
+	(*structpb.Struct)(nil),       // 35: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),     // 36: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	34, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	35, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
 	14, // 5: killick.v1.Identity.payouts:type_name -> killick.v1.IdentityPayout
-	24, // 6: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	27, // 7: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	29, // 8: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	28, // 9: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	32, // 10: killick.v1.Network.members:type_name -> killick.v1.Member
-	33, // 11: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	25, // 6: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	28, // 7: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	30, // 8: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	29, // 9: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	33, // 10: killick.v1.Network.members:type_name -> killick.v1.Member
+	34, // 11: killick.v1.Network.vaults:type_name -> killick.v1.Vault
 	0,  // 12: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
 	1,  // 13: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
 	4,  // 14: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
@@ -2774,26 +2882,28 @@ var file_killick_proto_depIdxs = []int32{
 	11, // 17: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
 	15, // 18: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
 	17, // 19: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	19, // 20: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	21, // 21: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	22, // 22: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	25, // 23: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	30, // 24: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 25: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 26: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 27: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 28: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 29: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 30: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
-	16, // 31: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	18, // 32: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	20, // 33: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	35, // 34: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	23, // 35: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	26, // 36: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	31, // 37: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	25, // [25:38] is the sub-list for method output_type
-	12, // [12:25] is the sub-list for method input_type
+	18, // 20: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
+	20, // 21: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	22, // 22: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	23, // 23: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	26, // 24: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	31, // 25: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 26: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 27: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 28: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 29: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 30: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 31: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 32: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	19, // 33: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	19, // 34: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
+	21, // 35: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	36, // 36: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	24, // 37: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	27, // 38: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	32, // 39: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	26, // [26:40] is the sub-list for method output_type
+	12, // [12:26] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name
 	12, // [12:12] is the sub-list for extension extendee
 	0,  // [0:12] is the sub-list for field type_name
@@ -2806,14 +2916,14 @@ func file_killick_proto_init() {
 	}
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[25].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,6 +33,7 @@ const (
 	Killick_GetIdentity_FullMethodName    = "/killick.v1.Killick/GetIdentity"
 	Killick_GetRecord_FullMethodName      = "/killick.v1.Killick/GetRecord"
 	Killick_GetCredential_FullMethodName  = "/killick.v1.Killick/GetCredential"
+	Killick_FindCredential_FullMethodName = "/killick.v1.Killick/FindCredential"
 	Killick_GetBalance_FullMethodName     = "/killick.v1.Killick/GetBalance"
 	Killick_GetProof_FullMethodName       = "/killick.v1.Killick/GetProof"
 	Killick_GetPayout_FullMethodName      = "/killick.v1.Killick/GetPayout"
@@ -79,6 +80,8 @@ type KillickClient interface {
 	GetRecord(ctx context.Context, in *GetRecordRequest, opts ...grpc.CallOption) (*Record, error)
 	// Read a credential's status.
 	GetCredential(ctx context.Context, in *GetCredentialRequest, opts ...grpc.CallOption) (*Credential, error)
+	// Read the credential that has an entry of its issuer's status lists.
+	FindCredential(ctx context.Context, in *FindCredentialRequest, opts ...grpc.CallOption) (*Credential, error)
 	// Read what a DID owns of an asset.
 	GetBalance(ctx context.Context, in *GetBalanceRequest, opts ...grpc.CallOption) (*Balance, error)
 	// Fetch the proof bundle of a key, an operation or a transaction.
@@ -189,6 +192,16 @@ func (c *killickClient) GetCredential(ctx context.Context, in *GetCredentialRequ
 	return out, nil
 }
 
+func (c *killickClient) FindCredential(ctx context.Context, in *FindCredentialRequest, opts ...grpc.CallOption) (*Credential, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Credential)
+	err := c.cc.Invoke(ctx, Killick_FindCredential_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *killickClient) GetBalance(ctx context.Context, in *GetBalanceRequest, opts ...grpc.CallOption) (*Balance, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Balance)
@@ -287,6 +300,8 @@ type KillickServer interface {
 	GetRecord(context.Context, *GetRecordRequest) (*Record, error)
 	// Read a credential's status.
 	GetCredential(context.Context, *GetCredentialRequest) (*Credential, error)
+	// Read the credential that has an entry of its issuer's status lists.
+	FindCredential(context.Context, *FindCredentialRequest) (*Credential, error)
 	// Read what a DID owns of an asset.
 	GetBalance(context.Context, *GetBalanceRequest) (*Balance, error)
 	// Fetch the proof bundle of a key, an operation or a transaction.
@@ -340,6 +355,9 @@ func (UnimplementedKillickServer) GetRecord(context.Context, *GetRecordRequest) 
 }
 func (UnimplementedKillickServer) GetCredential(context.Context, *GetCredentialRequest) (*Credential, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetCredential not implemented")
+}
+func (UnimplementedKillickServer) FindCredential(context.Context, *FindCredentialRequest) (*Credential, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindCredential not implemented")
 }
 func (UnimplementedKillickServer) GetBalance(context.Context, *GetBalanceRequest) (*Balance, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetBalance not implemented")
@@ -521,6 +539,24 @@ func _Killick_GetCredential_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Killick_FindCredential_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindCredentialRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).FindCredential(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_FindCredential_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).FindCredential(ctx, req.(*FindCredentialRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Killick_GetBalance_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetBalanceRequest)
 	if err := dec(in); err != nil {
@@ -642,6 +678,10 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetCredential",
 			Handler:    _Killick_GetCredential_Handler,
+		},
+		{
+			MethodName: "FindCredential",
+			Handler:    _Killick_FindCredential_Handler,
 		},
 		{
 			MethodName: "GetBalance",

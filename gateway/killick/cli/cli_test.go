@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/gateway/api"
+	"github.com/killick-ledger/killick/gateway/certificate"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/killick/cli"
@@ -47,7 +48,7 @@ func begin(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Network: submittest.Network, Log: log}).GRPC()
+	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Network: submittest.Network, Log: log, Credentials: certificate.Config{URL: "https://gateway.example"}}).GRPC()
 	go func() { _ = server.Serve(listener) }() // ends with Stop
 	t.Cleanup(func() {
 		server.Stop()
@@ -144,13 +145,7 @@ func TestStory(t *testing.T) {
 	}
 
 	schema := w.do("credential", "schema", "--keys", issuer, "--name", "member", w.write("schema.json", "{}"))["schema"].(string)
-	w.refused("not_accredited", "credential", "issue", "--keys", owner, "--schema", schema, file)
-	credential := w.do("credential", "issue", "--keys", issuer, "--schema", schema, file)["credential"].(string)
-	w.do("credential", "revoke", "--keys", issuer, credential)
-	w.refused("revoked", "credential", "revoke", "--keys", issuer, credential)
-	if got := w.do("credential", "show", credential)["status"]; got != "revoked" {
-		t.Errorf("status %v", got)
-	}
+	w.credentials(issuer, owner, issuerDID, ownerDID, schema)
 
 	if err := w.ledger.Fund("issuer", &submittest.Person{DID: issuerDID}, 5_000_000); err != nil {
 		t.Fatal(err)

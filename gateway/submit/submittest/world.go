@@ -33,7 +33,13 @@ type Person struct {
 }
 
 // NewPerson returns the person that a name always makes.
-func NewPerson(name string) *Person {
+func NewPerson(name string) *Person { return newPerson(name, nil) }
+
+// NewIssuer returns the person that a name always makes, whose key may also sign
+// credentials: a DID of its own.
+func NewIssuer(name string) *Person { return newPerson(name, []string{"#key-1"}) }
+
+func newPerson(name string, assertion []string) *Person {
 	seed := canon.Sum([]byte("submittest"), []byte(name))
 	key := ed25519.NewKeyFromSeed(seed[:])
 	spare := canon.Sum([]byte("recovery"), []byte(name))
@@ -42,6 +48,7 @@ func NewPerson(name string) *Person {
 	document, err := canon.Marshal(did.Document{
 		VerificationMethod:   []did.Method{{ID: "#key-1", Type: "Multikey", PublicKeyMultibase: did.FormatKey([32]byte(key.Public().(ed25519.PublicKey)))}},
 		Authentication:       []string{"#key-1"},
+		AssertionMethod:      assertion,
 		CapabilityInvocation: []string{"#key-1"},
 		Recovery:             canon.B64(commitment[:]),
 	})

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/killick-ledger/killick/gateway/certificate"
+	"github.com/killick-ledger/killick/gateway/vc"
+)
+
+// The media types of credentials.
+var (
+	mediaCredential    = media{name: "application/vc"}
+	mediaCredentialJWT = media{name: "application/vc+jwt"}
+)
+
+// serveStatusList serves a status list as of the last block:
+// GET /v1/status-lists/{issuer}/{number}/{purpose}. Whoever keeps it asks us before each
+// use whether it is still the ledger's.
+func (s *Server) serveStatusList(w http.ResponseWriter, r *http.Request) {
+	list, purpose, err := s.certificates.ParseListPath(strings.TrimPrefix(r.URL.Path, certificate.ListPath))
+	if err != nil {
+		s.writeProblem(r.Context(), w, err)
+		return
+	}
+	signed, err := s.certificates.List(list, purpose)
+	if err != nil {
+		s.writeProblem(r.Context(), w, err)
+		return
+	}
+	as := mediaCredential
+	if signed.JWT {
+		as = mediaCredentialJWT
+	}
+	h := w.Header()
+	h.Set("ETag", signed.Tag)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if matches(r.Header.Values("If-None-Match"), signed.Tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", as.String())
+	h.Set("Content-Length", strconv.Itoa(len(signed.Body)))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(signed.Body) // the client is gone if this fails
+	}
+}
+
+// contextPath is where the text of vc.LedgerContext is served.
+const contextPath = "/contexts/v1"
+
+func serveContext(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", mediaLD.String())
+	h.Set("Cache-Control", "public, max-age=86400, immutable")
+	h.Set("Access-Control-Allow-Origin", "*")
+	_, _ = w.Write(vc.LedgerContextFile()) // the client is gone if this fails
+}

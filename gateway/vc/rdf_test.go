@@ -1,0 +1,96 @@
+package vc_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"testing"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/rdf"
+	"github.com/killick-ledger/killick/gateway/vc"
+	"github.com/mr-tron/base58"
+)
+
+const rdfContext = "https://contexts.example/rdf/v1"
+
+var rdfFile = []byte(`{"@context":{"id":"@id","type":"@type","name":"https://rdf.example/name","DataIntegrityProof":"https://rdf.example/DataIntegrityProof",
+	"cryptosuite":"https://rdf.example/cryptosuite","verificationMethod":{"@id":"https://rdf.example/method","@type":"@id"},
+	"proofPurpose":"https://rdf.example/purpose","created":"https://rdf.example/created"}}`)
+
+// signedRDF is a document with a proof of eddsa-rdfc-2022.
+func signedRDF(t testing.TB, c *rdf.Canonicalizer, alg did.Algorithm) canon.Object {
+	t.Helper()
+	signer := keySigner("rdf", alg)
+	doc := canon.Object{}.With("@context", []any{rdfContext}).With("id", "urn:a").With("name", "a name")
+	proof := canon.Object{}.With("type", "DataIntegrityProof").With("cryptosuite", "eddsa-rdfc-2022").With("verificationMethod", signer.Method).
+		With("proofPurpose", "assertionMethod").With("created", "2026-01-01T00:00:00Z")
+	of := sha256.Sum256(must[[]byte](t)(c.Canonical(proof.With("@context", []any{rdfContext}))))
+	about := sha256.Sum256(must[[]byte](t)(c.Canonical(doc)))
+	signature := must[[]byte](t)(signer.Sign(append(of[:], about[:]...)))
+	return doc.With("proof", proof.With("proofValue", "z"+base58.Encode(signature)))
+}
+
+// CE-5: eddsa-rdfc-2022 is verified where the texts of the contexts are known, and what
+// they do not define is not signed and so refused.
+func TestRDF(t *testing.T) {
+	c, err := rdf.New(map[string][]byte{rdfContext: rdfFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := signedRDF(t, c, did.EdDSA)
+	with := &vc.Verifier{RDF: c.Canonical}
+	for name, tt := range map[string]struct {
+		v    *vc.Verifier
+		doc  canon.Object
+		code fault.Code
+	}{
+		"good":             {with, good, fault.OK},
+		"another name":     {with, good.With("name", "another"), fault.BadSignature},
+		"an unknown term":  {with, good.With("age", "7"), fault.InvalidValue},
+		"another context":  {with, good.With("@context", []any{"https://contexts.example/other"}), fault.InvalidValue},
+		"a key of P-256":   {with, signedRDF(t, c, did.ES256), fault.AlgMismatch},
+		"without contexts": {&vc.Verifier{}, good, fault.MethodUnsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := tt.v.Proofs(context.Background(), tt.doc, vc.AssertionMethod, nil, now); fault.Of(err) != tt.code {
+				t.Errorf("%v, want %v", err, tt.code)
+			}
+		})
+	}
+}
+
+// TestPublishedRDF verifies the vectors of eddsa-rdfc-2022, with the contexts as they are
+// published.
+func TestPublishedRDF(t *testing.T) {
+	c, err := rdf.New(map[string][]byte{
+		vc.BaseContext: published(t, "vc-data-model/contexts/credentials/v2"),
+		"https://www.w3.org/ns/credentials/examples/v2": published(t, "vc-data-model/contexts/credentials/examples/v2"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &vc.Verifier{RDF: c.Canonical}
+	doc := must[canon.Object](t)(canon.ParseObject(published(t, "vc-di-eddsa/TestVectors/eddsa-rdfc-2022/signedDataInt.json")))
+	if _, err := v.Proofs(context.Background(), doc, vc.AssertionMethod, nil, now); err != nil {
+		t.Error(err)
+	}
+	if _, err := v.Proofs(context.Background(), doc.With("name", "Another"), vc.AssertionMethod, nil, now); err == nil {
+		t.Error("a changed document passed")
+	}
+}
+
+// BenchmarkRDF verifies a small document by eddsa-rdfc-2022.
+func BenchmarkRDF(b *testing.B) {
+	c, err := rdf.New(map[string][]byte{rdfContext: rdfFile})
+	if err != nil {
+		b.Fatal(err)
+	}
+	doc, v := signedRDF(b, c, did.EdDSA), &vc.Verifier{RDF: c.Canonical}
+	for b.Loop() {
+		if _, err := v.Proofs(b.Context(), doc, vc.AssertionMethod, nil, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
