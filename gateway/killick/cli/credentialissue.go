@@ -40,6 +40,9 @@ It gets issuer and times where it lacks them, schema, evidence, and an entry of 
 issuer's status lists drawn at random; it is signed and put on the ledger, which holds
 its digest. OUT is for its holder.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := os.Stat(i.out); err == nil {
+				return fmt.Errorf("%s exists; nothing is overwritten", i.out)
+			}
 			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
 				return a.issue(ctx, gateway, signer, args[0], &i)
 			})
@@ -104,9 +107,6 @@ const (
 )
 
 func (a *app) issue(ctx context.Context, gateway *client.Client, signer client.Signer, path string, i *issuing) error {
-	if _, err := os.Stat(i.out); err == nil {
-		return fmt.Errorf("%s exists; nothing is overwritten", i.out)
-	}
 	contexts, err := openContexts(i.contexts)
 	if err != nil {
 		return err
