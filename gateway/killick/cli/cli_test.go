@@ -237,7 +237,8 @@ func TestHelp(t *testing.T) {
 	var all strings.Builder
 	for _, args := range [][]string{
 		{}, {"keys", "new"}, {"did", "create"}, {"did", "update"}, {"did", "recover"}, {"did", "deactivate"}, {"did", "complete"}, {"did", "resolve"}, {"record", "submit"}, {"record", "amend"}, {"record", "delete"}, {"record", "show"}, {"record", "check"},
-		{"credential", "schema"}, {"credential", "issue"}, {"credential", "revoke"}, {"credential", "show"}, {"pay"}, {"balance"}, {"claim"}, {"proof"}, {"operation"}, {"operation", "submit"}, {"network"},
+		{"credential", "schema"}, {"credential", "issue"}, {"credential", "suspend"}, {"credential", "reinstate"}, {"credential", "revoke"}, {"credential", "show"},
+		{"credential", "status"}, {"credential", "verify"}, {"credential", "present"}, {"credential", "certify"}, {"pay"}, {"balance"}, {"claim"}, {"proof"}, {"operation"}, {"operation", "submit"}, {"network"},
 	} {
 		var o, e bytes.Buffer
 		if exit := cli.Run(context.Background(), append(args, "--help"), strings.NewReader(""), &o, &e); exit != 0 || e.Len() > 0 {
