@@ -10,7 +10,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/certificate"
-	"github.com/killick-ledger/killick/gateway/vc"
+	"github.com/killick-ledger/killick/gateway/jose"
 )
 
 // serveIssue secures a credential: POST /credentials/issue of the VC-API.
@@ -149,7 +149,7 @@ func issueOptions(body canon.Object) (out certificate.Request, err error) {
 			}
 		case canon.Object:
 			if m.Name == "holder" {
-				if out.Holder, err = vc.ParseJWK(v); err != nil {
+				if out.Holder, err = jose.ParseKey(v); err != nil {
 					return out, err
 				}
 				continue

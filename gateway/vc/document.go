@@ -6,6 +6,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/jose"
 )
 
 // maxDocument is how large a DID document may be, in bytes.
@@ -97,7 +98,7 @@ func methodKey(o canon.Object) (*did.PublicKey, error) {
 		if !ok {
 			return nil, fault.New(fault.InvalidValue, "publicKeyJwk is not an object")
 		}
-		return ParseJWK(jwk)
+		return jose.ParseKey(jwk)
 	}
 	return nil, fault.New(fault.InvalidValue, "a verification method of the type %.64q; Multikey, JsonWebKey and Ed25519VerificationKey2020 are taken", kind)
 }

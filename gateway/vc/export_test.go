@@ -5,7 +5,7 @@ import (
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
-	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/jose"
 )
 
 // Open opens disclosures of a payload, which must all be of it.
@@ -17,18 +17,6 @@ func Open(payload []byte, disclosures ...string) (canon.Object, error) {
 	return (&selective{disclosures: disclosures}).open(o)
 }
 
-// ReadJWK reads a public key.
-func ReadJWK(text []byte) (*did.PublicKey, error) {
-	o, err := canon.ParseObject(text)
-	if err != nil {
-		return nil, err
-	}
-	return ParseJWK(o)
-}
-
-// FormatJWK writes a public key.
-func FormatJWK(key *did.PublicKey) []byte { return formatJWK(key).JCS() }
-
 // OpenWith verifies an SD-JWT with a key that is known from elsewhere, as examples
 // without a kid need it, and opens it.
 func OpenWith(compact string, issuer *did.PublicKey, expect *Expectation, at time.Time) (canon.Object, error) {
@@ -36,14 +24,14 @@ func OpenWith(compact string, issuer *did.PublicKey, expect *Expectation, at tim
 	if err != nil {
 		return nil, err
 	}
-	j, err := parseJWS(s.jwt)
+	j, err := jose.Parse(s.jwt)
 	if err != nil {
 		return nil, err
 	}
-	if !issuer.Verify(j.input, j.signature) {
-		return nil, fault.New(fault.BadSignature, "not the issuer's")
+	if err := j.Verify(issuer); err != nil {
+		return nil, err
 	}
-	payload, err := canon.ParseObject(j.payload)
+	payload, err := canon.ParseObject(j.Payload)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/gateway/jose"
 	"github.com/killick-ledger/killick/gateway/vc"
 	"gopkg.in/yaml.v3"
 )
@@ -131,7 +132,7 @@ func TestPublishedSelective(t *testing.T) {
 	}
 	jwk := settings.Keys.Issuer[0]
 	delete(jwk, "d")
-	key := must[*did.PublicKey](t)(vc.ReadJWK(must[[]byte](t)(json.Marshal(jwk))))
+	key := must[*did.PublicKey](t)(jose.ParseKey(must[canon.Object](t)(canon.ParseObject(must[[]byte](t)(json.Marshal(jwk))))))
 	files := must[[]string](t)(filepath.Glob(filepath.Join(os.Getenv("KILLICK_PUBLISHED"), "sd-jwt/*/sd_jwt_presentation.txt")))
 	if len(files) < 10 {
 		t.Fatalf("%d presentations", len(files))

@@ -136,7 +136,7 @@ func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, pur
 	if p.Suite == rdfSuite && v.RDF == nil {
 		return nil, fault.New(fault.MethodUnsupported, "%s is not verified here", rdfSuite)
 	}
-	m, err := v.method(ctx, p.Method, purpose)
+	m, err := v.Method(ctx, p.Method, purpose)
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/jose"
 )
 
 // Types of JWS, as VC-JOSE-COSE names them.
@@ -16,83 +16,34 @@ const (
 	presentationJWT = "vp+jwt"
 )
 
-// jws is a compact JWS whose signature is not checked yet.
-type jws struct {
-	header    canon.Object
-	payload   []byte
-	input     []byte // what is signed
-	signature []byte
-}
-
-// parseJWS reads the compact serialization. Errors: fault.Malformed, and those of
-// canon.ParseObject for the header.
-func parseJWS(compact string) (*jws, error) {
-	header, rest, _ := strings.Cut(compact, ".")
-	payload, signature, ok := strings.Cut(rest, ".")
-	if !ok {
-		return nil, fault.New(fault.Malformed, "not a compact JWS of three parts")
-	}
-	var raw [3][]byte
-	for i, part := range []string{header, payload, signature} {
-		var err error
-		if raw[i], err = canon.UnB64(part); err != nil {
-			return nil, fault.New(fault.Malformed, "part %d of the JWS: %s", i+1, fault.Text(err))
-		}
-	}
-	h, err := canon.ParseObject(raw[0])
-	if err != nil {
-		return nil, err
-	}
-	return &jws{h, raw[1], []byte(compact[:len(header)+1+len(payload)]), raw[2]}, nil
-}
-
 // signJWS makes a JWS of the type. The header carries what a verifier needs and
 // nothing else.
 func signJWS(signer *Signer, typ string, payload canon.Object) (string, error) {
 	header := canon.Object{}.With("alg", string(signer.Algorithm)).With("kid", signer.Method).With("typ", typ)
-	input := canon.B64(header.JCS()) + "." + canon.B64(payload.JCS())
-	signature, err := signer.Sign([]byte(input))
-	if err != nil {
-		return "", err
-	}
-	return input + "." + canon.B64(signature), nil
+	return jose.Sign(header, payload, signer.Sign)
 }
 
 // verifyJWS checks the header and the signature, and returns the payload's claims.
 func (v *Verifier) verifyJWS(ctx context.Context, compact, typ string, purpose Purpose) (canon.Object, *Proof, error) {
-	j, err := parseJWS(compact)
+	j, err := jose.Parse(compact)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, name := range []string{"crit", "b64"} {
-		if _, ok := j.header.Find(name); ok {
-			return nil, nil, fault.New(fault.UnknownField, "header: no extension named by %s is taken", name)
-		}
+	if err := j.Check(typ); err != nil {
+		return nil, nil, err
 	}
-	alg, _ := text(j.header, "alg")
-	kid, _ := text(j.header, "kid")
-	if got, _ := text(j.header, "typ"); got != typ {
-		return nil, nil, fault.New(fault.InvalidValue, "header: typ is %.64q, want %s", got, typ)
-	}
-	if cty, ok := j.header.Find("cty"); ok && cty != strings.TrimSuffix(typ, "+jwt") {
+	if cty, ok := j.Header.Find("cty"); ok && cty != strings.TrimSuffix(typ, "+jwt") {
 		return nil, nil, fault.New(fault.InvalidValue, "header: cty is %.64v", cty)
 	}
-	// Before any key is looked up: "none" and the HMAC algorithms have no key of a
-	// document.
-	if !did.Algorithm(alg).Known() {
-		return nil, nil, fault.New(fault.AlgMismatch, "header: alg is %.64q, want one of %s", alg, did.Algorithms)
-	}
-	m, err := v.method(ctx, kid, purpose)
+	alg, kid := j.Text("alg"), j.Text("kid")
+	m, err := v.Method(ctx, kid, purpose)
 	if err != nil {
 		return nil, nil, err
 	}
-	if string(m.Key.Algorithm()) != alg {
-		return nil, nil, fault.New(fault.AlgMismatch, "header: alg is %s, the key %.200s is for %s", alg, kid, m.Key.Algorithm())
+	if err := j.Verify(m.Key); err != nil {
+		return nil, nil, fault.New(fault.Of(err), "%.200s: %s", kid, fault.Text(err))
 	}
-	if !m.Key.Verify(j.input, j.signature) {
-		return nil, nil, fault.New(fault.BadSignature, "not the signature of %.200s", kid)
-	}
-	claims, err := canon.ParseObject(j.payload)
+	claims, err := canon.ParseObject(j.Payload)
 	return claims, &Proof{Suite: alg, Method: kid, Controller: m.Controller}, err
 }
 

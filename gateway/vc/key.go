@@ -81,9 +81,10 @@ func KeyMethod(id string) (*Method, error) {
 	return &Method{id, controller, key, []Purpose{AssertionMethod, Authentication}}, nil
 }
 
-// method finds the key that a signature names, and checks that it may serve the
-// purpose. Errors: those of the Resolver, fault.KidMismatch, fault.KeyPurpose.
-func (v *Verifier) method(ctx context.Context, id string, purpose Purpose) (*Method, error) {
+// Method finds the key that a signature names, and checks that its DID controls it and
+// that it may serve the purpose now.
+// Errors: those of the Resolver, fault.KidMismatch, fault.KeyPurpose.
+func (v *Verifier) Method(ctx context.Context, id string, purpose Purpose) (*Method, error) {
 	controller, fragment, _ := strings.Cut(id, "#")
 	if !strings.HasPrefix(id, "did:") || fragment == "" || !isURL(id) {
 		return nil, fault.New(fault.KidMismatch, "%.200q is not a DID URL with a fragment", id)

@@ -9,6 +9,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/jose"
 )
 
 // Types of JWS of SD-JWT VC and of key bindings.
@@ -52,7 +53,7 @@ func Hide(claims []byte, paths [][]string, holder *did.PublicKey) (*Hidden, erro
 		if _, ok := payload.Find("cnf"); ok {
 			return nil, fault.New(fault.UnknownField, "cnf is set from the holder's key")
 		}
-		payload = payload.With("cnf", canon.Object{}.With("jwk", formatJWK(holder)))
+		payload = payload.With("cnf", canon.Object{}.With("jwk", jose.FormatKey(holder)))
 	}
 	if slices.ContainsFunc(paths, func(path []string) bool { return len(path) == 0 }) {
 		return nil, fault.New(fault.InvalidValue, "a path of no names leads nowhere")
@@ -217,11 +218,11 @@ func PresentSelective(issued string, keep func(path []string) bool, holder *Sign
 
 // choose returns the disclosures to keep.
 func (s *selective) choose(keep func(path []string) bool) ([]string, error) {
-	j, err := parseJWS(s.jwt)
+	j, err := jose.Parse(s.jwt)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := canon.ParseObject(j.payload)
+	payload, err := canon.ParseObject(j.Payload)
 	if err != nil {
 		return nil, err
 	}
@@ -250,10 +251,9 @@ func (s *selective) bind(holder *Signer, options ProofOptions) (string, error) {
 	if !options.Expires.IsZero() {
 		payload = payload.With("exp", seconds(options.Expires))
 	}
-	input := canon.B64(header.JCS()) + "." + canon.B64(payload.JCS())
-	signature, err := holder.Sign([]byte(input))
+	binding, err := jose.Sign(header, payload, holder.Sign)
 	if err != nil {
 		return "", err
 	}
-	return s.String() + input + "." + canon.B64(signature), nil
+	return s.String() + binding, nil
 }

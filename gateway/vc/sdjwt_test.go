@@ -151,16 +151,6 @@ func TestNestingThroughDisclosures(t *testing.T) {
 	}
 }
 
-func TestJWK(t *testing.T) {
-	for _, alg := range did.Algorithms {
-		key := publicKey(t, "holder", alg)
-		again, err := vc.ReadJWK(vc.FormatJWK(key))
-		if err != nil || !again.Equal(key) {
-			t.Errorf("%s: %s is read as %v, %v", alg, vc.FormatJWK(key), again, err)
-		}
-	}
-}
-
 // FuzzSelective: no bytes bring the verifier down, and what it takes has no digest
 // left in it.
 func FuzzSelective(f *testing.F) {

@@ -1,8 +1,9 @@
-package vc
+package jose
 
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/sha256"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -11,15 +12,14 @@ import (
 	"github.com/mr-tron/base58"
 )
 
-// ParseJWK reads a public key of Ed25519, P-256 or secp256k1 as JWK (RFC 7517, 8037,
+// ParseKey reads a public key of Ed25519, P-256 or secp256k1 as JWK (RFC 7517, 8037,
 // 8812). A private key is refused: whoever sent it has given it away.
 // Errors: fault.InvalidValue.
-func ParseJWK(o canon.Object) (*did.PublicKey, error) {
+func ParseKey(o canon.Object) (*did.PublicKey, error) {
 	if _, ok := o.Find("d"); ok {
 		return nil, fault.New(fault.InvalidValue, "the JWK holds a private key")
 	}
-	kty, _ := text(o, "kty")
-	curve, _ := text(o, "crv")
+	kty, curve := text(o, "kty"), text(o, "crv")
 	x, err := coordinate(o, "x")
 	if err != nil {
 		return nil, err
@@ -51,16 +51,16 @@ func ParseJWK(o canon.Object) (*did.PublicKey, error) {
 }
 
 func coordinate(o canon.Object, name string) ([]byte, error) {
-	value, _ := text(o, name)
-	b, err := canon.UnB64(value)
+	b, err := canon.UnB64(text(o, name))
 	if err != nil || len(b) != 32 {
 		return nil, fault.New(fault.InvalidValue, "%s of the JWK is not base64url of 32 bytes", name)
 	}
 	return b, nil
 }
 
-// formatJWK writes a public key as JWK.
-func formatJWK(key *did.PublicKey) canon.Object {
+// FormatKey writes a public key as JWK, with the members that its thumbprint has and
+// no others.
+func FormatKey(key *did.PublicKey) canon.Object {
 	if key.Algorithm() == did.EdDSA {
 		return canon.Object{}.With("kty", "OKP").With("crv", "Ed25519").With("x", canon.B64(key.Ed25519()))
 	}
@@ -75,4 +75,17 @@ func formatJWK(key *did.PublicKey) canon.Object {
 		x, y = px.FillBytes(make([]byte, 32)), py.FillBytes(make([]byte, 32))
 	}
 	return canon.Object{}.With("kty", "EC").With("crv", curve).With("x", canon.B64(x)).With("y", canon.B64(y))
+}
+
+// Thumbprint is the JWK thumbprint of a public key with SHA-256, in base64url: what
+// the member jkt of a confirmation holds.
+func Thumbprint(key *did.PublicKey) string {
+	sum := sha256.Sum256(FormatKey(key).JCS()) // sorted and without spaces, as RFC 7638 wants it
+	return canon.B64(sum[:])
+}
+
+func text(o canon.Object, name string) string {
+	value, _ := o.Find(name)
+	s, _ := value.(string)
+	return s
 }
