@@ -35,7 +35,8 @@ type Config struct {
 	DIDWeb []string `yaml:"did_web"`
 	// URL is where clients and verifiers reach the REST service, as
 	// https://gateway.example, without a slash at its end. Credentials of issuers on the
-	// ledger name it for their status lists, for good. Needed for such issuers.
+	// ledger name it for their status lists, for good. Needed for such issuers, for
+	// logins and for openid. Who logs in signs it, so it must be what clients use.
 	URL string `yaml:"url"`
 	// StatusHosts are the hosts that are asked for status lists of other issuers, named as
 	// in did_web. None: their credentials with a status are refused.
@@ -44,6 +45,8 @@ type Config struct {
 	// credentials are issued here.
 	Contexts []Context `yaml:"contexts"`
 	Issuers  []Issuer  `yaml:"issuers"`
+	// OpenID is what wallets are offered and asked for.
+	OpenID OpenID `yaml:"openid"`
 	// Fabric is how the network is reached.
 	Fabric fabric.Config `yaml:"fabric"`
 
@@ -111,6 +114,9 @@ func (c Config) Check() error {
 		if err := issuer.check(); err != nil {
 			errs = append(errs, fmt.Errorf("issuers, number %d: %w", i+1, err))
 		}
+	}
+	if err := c.OpenID.check(c.URL); err != nil {
+		errs = append(errs, fmt.Errorf("openid: %w", err))
 	}
 	if c.Batch < 0 || c.Batch > 1000 {
 		errs = append(errs, fmt.Errorf("batch: %d is not between 0 and 1000", c.Batch))

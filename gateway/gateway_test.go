@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -120,11 +121,16 @@ network: main-0011223344556677
 anchor: http://127.0.0.1:1
 fabric: {channel: main, chaincode: killick, msp_id: Org1MSP}
 `
+	const offer = "openid: {verifiers: [did:example:a], credentials: [{id: a, issuer: did:example:b, format: dc+sd-jwt, type: t, name: n, days: 1, claims: [c]}]}\n"
 	tests := []struct{ name, text, want string }{
 		{"good", good, ""},
 		{"unknown field", good + "jornal: x\n", "field jornal not found"},
 		{"hosts of did:web", good + "did_web: [example.com, \"a.example:8443\", \"*\"]\n", ""},
 		{"no host of did:web", good + "did_web: [example.com, 127.0.0.1, https://example.com]\n", `did_web: "127.0.0.1" is no host name`},
+		{"wallets", good + "url: https://gateway.example\n" + offer, ""},
+		{"wallets without a URL", good + offer, "url is needed"},
+		{"wallets for no time", good + "url: https://gateway.example\n" + strings.Replace(offer, "days: 1", "days: 0", 1), "days must be"},
+		{"a certificate without a key", good + "url: https://gateway.example\nopenid: {certificate: x.pem}\n", "belong together"},
 		{"two documents", good + "---\nx: 1\n", "more than one document"},
 		{"all mistakes at once", "listen_http: x\nanchor: ftp://x\nbatch: 5000\nin_flight: -1\n", "listen_http"},
 		{"all mistakes at once", "listen_http: x\nanchor: ftp://x\nbatch: 5000\nin_flight: -1\n", "batch: 5000"},
@@ -164,5 +170,22 @@ func TestOversize(t *testing.T) {
 				t.Errorf("%v", got)
 			}
 		})
+	}
+}
+
+// What is offered must be an issuer's of this gateway; who vouches is the issuer unless
+// it says otherwise.
+func TestWallets(t *testing.T) {
+	o := OpenID{Credentials: []Offer{{ID: "a", Issuer: "did:example:b", Schema: "s", Days: 2}, {ID: "c", Issuer: "did:example:b", Days: 1}}}
+	if _, err := o.wallets("https://gateway.example", []string{"did:example:other"}); err == nil {
+		t.Error("an offer of another issuer was taken")
+	}
+	out, err := o.wallets("https://gateway.example", []string{"did:example:other", "did:example:b"})
+	if err != nil || out.Configurations[0].Endorser != "did:example:b" || out.Configurations[1].Endorser != "" || out.Configurations[0].Life != 48*time.Hour {
+		t.Errorf("%+v %v", out, err)
+	}
+	o.Certificate, o.Key = "none.pem", "none.key"
+	if _, err := o.wallets("https://gateway.example", []string{"did:example:b"}); err == nil {
+		t.Error("a certificate that is not there was taken")
 	}
 }

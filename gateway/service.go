@@ -85,9 +85,17 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 		return nil, err
 	}
 	credentials.Statuses = s.statuses
+	var issuers []string
+	for _, issuer := range credentials.Issuers {
+		issuers = append(issuers, issuer.DID)
+	}
+	wallets, err := cfg.OpenID.wallets(cfg.URL, issuers)
+	if err != nil {
+		return nil, err
+	}
 	server := api.New(api.Config{
 		Submitter: s.submitter, Ledger: l, Events: s.events, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest, Web: web,
-		Credentials: credentials,
+		Credentials: credentials, OpenID: wallets,
 	})
 	handler, err := server.REST()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/openid"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -153,6 +154,8 @@ func bodyLimit(r *http.Request) int64 {
 		return maxMany
 	case isCredentials(r):
 		return maxCredential
+	case r.URL.Path == openid.ResponsePath:
+		return openid.MaxResponse
 	}
 	return maxSingle
 }
@@ -160,9 +163,10 @@ func bodyLimit(r *http.Request) int64 {
 // parameters are the query parameters of each path, and whether they may occur
 // more than once. A path that ends with a slash stands for all below it.
 var parameters = map[string]map[string]bool{
-	"/v1/dids/":  {"versionId": false, "versionTime": false},
-	"/v1/proofs": {"key": false, "operation": false, "transaction": false},
-	"/v1/events": {"cursor": false, "block": false, "now": false, "actor": true, "operation": true},
+	"/v1/dids/":            {"versionId": false, "versionTime": false},
+	"/v1/openid/requests/": {"response_code": false},
+	"/v1/proofs":           {"key": false, "operation": false, "transaction": false},
+	"/v1/events":           {"cursor": false, "block": false, "now": false, "actor": true, "operation": true},
 }
 
 func parametersOf(path string) map[string]bool {

@@ -53,10 +53,18 @@ func (s *Server) REST() (http.Handler, error) {
 	})
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /metrics", s.metrics)
+	if err := s.mount(mux); err != nil {
+		return nil, err
+	}
+	wallets := shared(mux)
 	dids := resolving(s.guard(http.HandlerFunc(s.serveIdentifier)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isIdentifier(r) { // the mux would clean a DID URL's path and redirect
 			dids.ServeHTTP(w, r)
+			return
+		}
+		if isOpenID(r) {
+			wallets.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

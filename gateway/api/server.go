@@ -17,6 +17,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/certificate"
 	"github.com/killick-ledger/killick/gateway/events"
+	"github.com/killick-ledger/killick/gateway/login"
 	"github.com/killick-ledger/killick/gateway/resolver"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"google.golang.org/grpc"
@@ -54,6 +55,9 @@ type Config struct {
 	// Credentials is what the VC-API works with; what it needs of the ledger is the
 	// server's own. Without contexts only the base context is allowed.
 	Credentials certificate.Config
+	// OpenID is what wallets are offered and asked for. Its service and the login of DIDs
+	// need Credentials.URL; without that nobody logs in here.
+	OpenID OpenID
 }
 
 // Server implements the service. Make it with New.
@@ -62,6 +66,7 @@ type Server struct {
 	cfg          Config
 	resolver     resolver.Resolver
 	certificates *certificate.Service
+	login        *login.Service // nil: nobody logs in here
 	budget       budget
 }
 
@@ -78,6 +83,9 @@ func New(cfg Config) *Server {
 	cfg.Credentials.Resolver, cfg.Credentials.Network, cfg.Credentials.Ledger = s.resolver, cfg.Network, cfg.Ledger
 	cfg.Credentials.Submit, cfg.Credentials.Place = s.bring, s.place
 	s.certificates = certificate.New(cfg.Credentials)
+	if url := cfg.Credentials.URL; url != "" {
+		s.login = login.New(login.Config{URL: url, Method: s.certificates.Method, Log: cfg.Log})
+	}
 	return s
 }
 

@@ -44,6 +44,17 @@ func (s *Submitter) track(it *item) {
 // share is what one actor has of the places.
 type share struct{ items, bytes int }
 
+// Share is what waits of one actor's operations, and how much may at most.
+type Share struct{ Operations, Bytes, MostOperations, MostBytes int }
+
+// Share returns what of an actor's operations is not final.
+func (s *Submitter) Share(actor [20]byte) Share {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.shares[actor]
+	return Share{own.items, own.bytes, max(1, s.cfg.Queue/2), s.cfg.Bytes / 2}
+}
+
 // room says why there is no place for an item. The caller holds mu. One actor has
 // at most half of the places, so that it cannot shut all others out.
 func (s *Submitter) room(it *item) error {

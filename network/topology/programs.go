@@ -29,6 +29,7 @@ type GatewayFile struct {
 	Journal    string     `yaml:"journal"`
 	Network    string     `yaml:"network"`
 	Anchor     string     `yaml:"anchor"`
+	URL        string     `yaml:"url"`
 	Fabric     Connection `yaml:"fabric"`
 }
 
@@ -137,7 +138,7 @@ func (o Org) Gateway() (File, error) {
 	return marshal(o.GatewayFile(), GatewayFile{
 		ListenHTTP: o.GatewayHTTP(), ListenGRPC: o.GatewayGRPC(),
 		Journal: o.layout.path("data", o.GatewayName(), "journal.db"),
-		Network: o.layout.Network, Anchor: "http://" + o.AnchorAddress(),
+		Network: o.layout.Network, Anchor: "http://" + o.AnchorAddress(), URL: "http://" + o.GatewayHTTP(),
 		Fabric: o.Connection(GatewayUser),
 	})
 }

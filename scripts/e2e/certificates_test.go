@@ -96,6 +96,7 @@ func (n *network) certificates(t *testing.T) {
 	}
 	g.post(t, "/v1/operations", 200, map[string]any{"operation": alice.sign(t, &ops.RecordDelete{Record: record.String()}, v.GetHash()).Compact()})
 	certificate("deleted")
+	n.wallets(t, g, signer)
 }
 
 // accredited makes the issuer's keys and DID, which three members accredit.
@@ -162,7 +163,7 @@ func (n *network) lateGateway(t *testing.T, dir, schema string) *issuingGateway 
 		return path
 	}
 	config["listen_http"], config["listen_grpc"], config["journal"] = "127.0.0.1:0", "127.0.0.1:0", filepath.Join(dir, "late.db")
-	config["url"] = "https://late.gateway.example"
+	config["url"], config["openid"] = lateName, n.offered(t, filepath.Join(dir, "issuer.keys"), schema)
 	config["issuers"] = []map[string]string{{
 		"keys": filepath.Join(dir, "issuer.keys"), "passphrase_file": write("passphrase", "a passphrase"), "token_file": write("token", g.token), "records": schema,
 	}}
@@ -274,7 +275,7 @@ func (g *issuingGateway) readBit(secured map[string]any, purpose string) (bool, 
 		if entry.Purpose != vc.StatusPurpose(purpose) {
 			continue
 		}
-		response, err := http.Get(g.url + strings.TrimPrefix(entry.List, "https://late.gateway.example"))
+		response, err := http.Get(g.url + strings.TrimPrefix(entry.List, lateName))
 		if err != nil {
 			return false, err
 		}

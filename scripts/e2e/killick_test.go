@@ -34,6 +34,7 @@ func TestKillick(t *testing.T) {
 	t.Run("SameOperationTwice", n.sameOperationTwice)
 	t.Run("LifeOfADID", n.lifeOfADID)
 	t.Run("Privacy", n.privacy)
+	t.Run("Login", n.login)
 	t.Run("ChaincodeDoor", n.chaincodeDoor)
 	t.Run("Strangers", n.strangers)
 	t.Run("OneMemberAlone", n.oneMemberAlone)

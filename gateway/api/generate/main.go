@@ -205,6 +205,7 @@ func complete(document []byte) ([]byte, error) {
 	delete(schemas, "google.api.HttpBody")
 	paths["/1.0/identifiers/{did}"] = map[string]any{"get": resolve()}
 	credentials(paths)
+	maps.Copy(paths, wallets())
 	out, err := json.MarshalIndent(doc, "", "  ")
 	return append(out, '\n'), err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,7 @@ type world struct {
 	ledger  *submittest.Ledger
 	dir     string
 	gateway string
+	url     string // of the REST service
 }
 
 func begin(t *testing.T) *world {
@@ -48,10 +50,18 @@ func begin(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Network: submittest.Network, Log: log, Credentials: certificate.Config{URL: "https://gateway.example"}}).GRPC()
+	web := httptest.NewUnstartedServer(nil)
+	w.url = "http://" + web.Listener.Addr().String()
+	service := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Network: submittest.Network, Log: log, Credentials: certificate.Config{URL: w.url}})
+	if web.Config.Handler, err = service.REST(); err != nil {
+		t.Fatal(err)
+	}
+	web.Start()
+	server := service.GRPC()
 	go func() { _ = server.Serve(listener) }() // ends with Stop
 	t.Cleanup(func() {
 		server.Stop()
+		web.Close()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
@@ -238,7 +248,7 @@ func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"keys", "new"}, {"did", "create"}, {"did", "update"}, {"did", "recover"}, {"did", "deactivate"}, {"did", "complete"}, {"did", "resolve"}, {"record", "submit"}, {"record", "amend"}, {"record", "delete"}, {"record", "show"}, {"record", "check"},
 		{"credential", "schema"}, {"credential", "issue"}, {"credential", "suspend"}, {"credential", "reinstate"}, {"credential", "revoke"}, {"credential", "show"},
-		{"credential", "status"}, {"credential", "verify"}, {"credential", "present"}, {"credential", "certify"}, {"pay"}, {"balance"}, {"claim"}, {"proof"}, {"operation"}, {"operation", "submit"}, {"network"},
+		{"credential", "status"}, {"credential", "verify"}, {"credential", "present"}, {"credential", "certify"}, {"pay"}, {"balance"}, {"claim"}, {"proof"}, {"operation"}, {"operation", "submit"}, {"network"}, {"login"}, {"call"},
 	} {
 		var o, e bytes.Buffer
 		if exit := cli.Run(context.Background(), append(args, "--help"), strings.NewReader(""), &o, &e); exit != 0 || e.Len() > 0 {

@@ -1,0 +1,134 @@
+package login_test
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/killick-ledger/killick/gateway/login"
+	"github.com/killick-ledger/killick/gateway/login/logintest"
+)
+
+func TestTickets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, other := login.NewTickets(), login.NewTickets()
+		text := one.New("a", time.Minute, []byte("content"))
+		ticket, err := one.Read("a", text)
+		if err != nil || string(ticket.Content) != "content" {
+			t.Fatalf("%v, %v", ticket, err)
+		}
+		if text == one.New("a", time.Minute, []byte("content")) {
+			t.Error("two tickets are alike")
+		}
+		for name, read := range map[string]func() error{
+			"of another kind":  func() error { _, err := one.Read("b", text); return err },
+			"of another maker": func() error { _, err := other.Read("a", text); return err },
+			"changed":          func() error { _, err := one.Read("a", "A"+text[1:]); return err },
+			"cut short":        func() error { _, err := one.Read("a", text[:len(text)-4]); return err },
+			"empty":            func() error { _, err := one.Read("a", ""); return err },
+			"too long":         func() error { _, err := one.Read("a", strings.Repeat("A", 5000)); return err },
+		} {
+			if err := read(); !errors.Is(err, login.ErrTicket) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := one.Spend(ticket); err != nil {
+			t.Error(err)
+		}
+		for range 59 {
+			if err := one.Spend(ticket); !errors.Is(err, login.ErrSpent) {
+				t.Fatalf("spent again: %v", err)
+			}
+			time.Sleep(10 * time.Second) // also when what was spent is turned over
+		}
+		if _, err := one.Read("a", text); !errors.Is(err, login.ErrLate) {
+			t.Errorf("late: %v", err)
+		}
+	})
+}
+
+// TestSpentIsBounded: when there is no room more are refused; none is forgotten.
+func TestSpentIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tickets := login.NewTickets()
+		for i := range login.MaxSpent {
+			if err := tickets.SpendText(strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tickets.SpendText("one more"); !errors.Is(err, login.ErrFull) {
+			t.Errorf("full: %v", err)
+		}
+		time.Sleep(login.MaxLife)
+		if err := tickets.SpendText("one more"); err != nil {
+			t.Error(err)
+		}
+		if err := tickets.SpendText("0"); !errors.Is(err, login.ErrSpent) {
+			t.Errorf("the first: %v", err)
+		}
+		time.Sleep(2 * login.MaxLife)
+		if err := tickets.SpendText("0"); err != nil {
+			t.Errorf("the first, much later: %v", err)
+		}
+	})
+}
+
+func TestSpendTextKeepsPartsApart(t *testing.T) {
+	tickets := login.NewTickets()
+	if err := errors.Join(tickets.SpendText("a", "bc"), tickets.SpendText("ab", "c"), tickets.SpendText("abc")); err != nil {
+		t.Error(err)
+	}
+}
+
+// FuzzRead: no text brings the reader down, and none is taken that was not handed out.
+func FuzzRead(f *testing.F) {
+	tickets := login.NewTickets()
+	f.Add(tickets.New("other", time.Hour, []byte("x")))
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := tickets.Read("kind", text); err == nil {
+			t.Fatalf("%q was taken", text)
+		}
+	})
+}
+
+// FuzzAssertion: no text brings the decoder down.
+func FuzzAssertion(f *testing.F) {
+	key := logintest.NewKey("EdDSA")
+	f.Add(key.JWS(logintest.Claims{"typ": "killick-login", "kid": key.KeyID()}, logintest.Claims{
+		"iss": key.DID(), "sub": key.DID(), "aud": origin, "nonce": "n", "iat": 1, "exp": 2, "cnf": logintest.Claims{"jkt": "x"},
+	}))
+	f.Fuzz(func(t *testing.T, compact string) { _ = login.DecodeAssertion(compact) })
+}
+
+// FuzzURL: the form that is compared is its own form.
+func FuzzURL(f *testing.F) {
+	for _, text := range []string{origin + "/page", "HTTPS://Gateway.example:443/%7ea/../b%2F?x#y", "http://[::1]:80", "https://a//b/./c/..", "https://a/%zz", "https:opaque"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		one, ok := login.NormalURL(text)
+		if !ok {
+			return
+		}
+		if two, ok := login.NormalURL(one); !ok || two != one || !login.SameURL(text, one) {
+			t.Fatalf("%q, %q, %q, %v", text, one, two, ok)
+		}
+	})
+}
+
+// FuzzProof: no DPoP header brings the service down, and none is taken.
+func FuzzProof(f *testing.F) {
+	key := logintest.NewKey("ES256")
+	f.Add(key.JWS(logintest.Claims{"typ": "dpop+jwt", "jwk": key.JWK()}, logintest.Claims{"jti": "a", "htm": "POST", "htu": origin + "/v1/token", "iat": 1, "nonce": "x"}))
+	w := begin(&testing.T{})
+	c := w.client()
+	f.Fuzz(func(t *testing.T, proof string) {
+		a := c.Send("POST", "/v1/token", "application/x-www-form-urlencoded", "grant_type="+logintest.BearerGrant+"&assertion=x", "DPoP", proof)
+		if a.Status == 200 || a.Status >= 500 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	})
+}

@@ -1,0 +1,219 @@
+package openid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/jose"
+	"github.com/killick-ledger/killick/gateway/login"
+	"github.com/killick-ledger/killick/gateway/vc"
+)
+
+// maxShown bounds the presentations of one query.
+const maxShown = 8
+
+// response is where wallets send their answers (direct_post).
+func (s *Service) response(w http.ResponseWriter, r *http.Request) {
+	redirect, err := s.take(r)
+	if err != nil {
+		s.write(w, r, err)
+		return
+	}
+	answer := map[string]string{}
+	if redirect != "" {
+		answer["redirect_uri"] = redirect
+	}
+	login.Answer(w, http.StatusOK, answer)
+}
+
+// take takes an answer, and returns where the wallet shall send its user. An answer that
+// is refused leaves the request open: nobody can shut a user out by answering first.
+func (s *Service) take(r *http.Request) (redirect string, err error) {
+	form, err := login.Form(r, MaxResponse)
+	if err != nil {
+		return "", err
+	}
+	var q request
+	id, found := s.byReference(form.Get("state"), func(open *request) { q = *open })
+	if !found || q.state != Waiting {
+		return "", login.Refuse(invalidRequest, "no open request has this state")
+	}
+	if code := form.Get("error"); code != "" {
+		return s.finish(id, nil, func(open *request) { open.state, open.declined = Declined, printable(code, 64) })
+	}
+	presented, err := s.verify(r.Context(), &q, form.Get("vp_token"))
+	if err != nil {
+		err = refusal(err, invalidRequest)
+		var known *login.Error
+		if errors.As(err, &known) {
+			s.requests.with(id, func(open *request) { open.refused = known.Text })
+		}
+		return "", err
+	}
+	nonce, err := s.cfg.Login.Tickets.Read(presentKind, q.nonce)
+	if err != nil {
+		return "", login.Refuse(invalidRequest, "the request is too old")
+	}
+	return s.finish(id, nonce, func(open *request) { open.state, open.shown, open.refused = Answered, presented, "" })
+}
+
+// finish uses the request up. Of several answers at the same time one is taken.
+func (s *Service) finish(id string, nonce *login.Ticket, f func(*request)) (redirect string, err error) {
+	if nonce != nil {
+		switch err := s.cfg.Login.Tickets.Spend(nonce); err {
+		case nil:
+		case login.ErrSpent:
+			return "", login.Refuse(invalidRequest, "the request was answered")
+		default:
+			return "", login.Later("%s", err)
+		}
+	}
+	err = login.Refuse(invalidRequest, "the request was answered")
+	size := 0
+	s.requests.with(id, func(open *request) {
+		if open.state != Waiting {
+			return
+		}
+		f(open)
+		err = nil
+		for _, list := range open.shown {
+			for _, p := range list {
+				size += len(p.Claims)
+			}
+		}
+		if open.redirect != "" {
+			open.code = newName()
+			redirect = withCode(open.redirect, open.code)
+		}
+	})
+	if err == nil {
+		s.requests.keep(id, time.Now().Add(answerLife), size)
+	}
+	return redirect, err
+}
+
+// withCode adds the code to an address of the app.
+func withCode(address, code string) string {
+	u, err := url.Parse(address)
+	if err != nil { // it was read when the request was made
+		return ""
+	}
+	values := u.Query()
+	values.Set("response_code", code)
+	u.RawQuery = values.Encode()
+	return u.String()
+}
+
+// verify checks a VP Token against the request (OpenID4VP section 8.6): its form, each
+// presentation, and that together they are what was asked for.
+func (s *Service) verify(ctx context.Context, q *request, token string) (map[string][]shown, error) {
+	if token == "" {
+		return nil, fault.New(fault.MissingField, "vp_token is missing")
+	}
+	entries, err := canon.ParseObject([]byte(token))
+	if err != nil {
+		return nil, fault.New(fault.Of(err), "vp_token: %s", fault.Text(err))
+	}
+	expect := vc.Expectation{Challenge: q.nonce, Domain: q.client}
+	out, has := map[string][]shown{}, map[string]bool{}
+	for _, entry := range entries {
+		c := q.query.find(entry.Name)
+		list, _ := entry.Value.([]any)
+		switch {
+		case c == nil:
+			return nil, fault.New(fault.InvalidValue, "vp_token: %.64q was not asked for", entry.Name)
+		case len(list) == 0 || len(list) > maxShown || len(list) > 1 && !c.multiple:
+			return nil, fault.New(fault.InvalidValue, "%s: %d presentations", c.id, len(list))
+		}
+		for _, presentation := range list {
+			p, err := s.verifyOne(ctx, c, presentation, expect)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.id, err)
+			}
+			if trusted := q.issuers[c.id]; !slices.Contains(trusted, p.Issuer) && !slices.Contains(trusted, anyIssuer) {
+				return nil, fault.New(fault.NotAccredited, "%s: %.200s is no issuer that was asked for", c.id, p.Issuer)
+			}
+			out[c.id] = append(out[c.id], *p)
+		}
+		has[c.id] = true
+	}
+	return out, q.query.complete(has)
+}
+
+// verifyOne checks one presentation of the query's format.
+func (s *Service) verifyOne(ctx context.Context, c *credentialQuery, presentation any, expect vc.Expectation) (*shown, error) {
+	compact, isText := presentation.(string)
+	document, isObject := presentation.(canon.Object)
+	switch {
+	case c.format == FormatSelective && isText:
+		return s.verifySelective(ctx, c, compact, expect)
+	case c.format == FormatJWT && isText && isJWS(compact):
+		return s.verifyPresentation(ctx, c, []byte(compact), expect)
+	case c.format == FormatIntegrity && isObject && proves(document):
+		return s.verifyPresentation(ctx, c, document.JCS(), expect)
+	}
+	return nil, fault.New(fault.WrongType, "the presentation has not the form of %s", c.format)
+}
+
+// proves says that an object is secured by proofs of its own, and is no envelope.
+func proves(document canon.Object) bool {
+	_, ok := document.Find("proof")
+	return ok
+}
+
+// isJWS tells a compact JWS from JSON in a string.
+func isJWS(s string) bool { return s != "" && s[0] != '{' && s[0] > ' ' }
+
+func (s *Service) verifySelective(ctx context.Context, c *credentialQuery, compact string, expect vc.Expectation) (*shown, error) {
+	v, err := s.cfg.Verifier.Selective(ctx, []byte(compact), expect)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.satisfied([]string{v.Type}, v.Claims); err != nil {
+		return nil, err
+	}
+	return &shown{Format: c.format, Issuer: v.Issuer, Types: []string{v.Type}, Key: jose.Thumbprint(v.Holder), Claims: raw(v.Claims)}, nil
+}
+
+func (s *Service) verifyPresentation(ctx context.Context, c *credentialQuery, secured []byte, expect vc.Expectation) (*shown, error) {
+	p, err := s.cfg.Verifier.Presentation(ctx, secured, expect)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Credentials) != 1 {
+		return nil, fault.New(fault.InvalidValue, "a presentation of %d credentials; one is needed", len(p.Credentials))
+	}
+	credential := p.Credentials[0]
+	if jwt := did.Algorithm(credential.Proofs[0].Suite).Known(); jwt != (c.format == FormatJWT) {
+		return nil, fault.New(fault.WrongType, "the credential has not the form of %s", c.format)
+	}
+	// Whoever presents must be whom it is about: the data model leaves that to us.
+	for _, subject := range credential.Subjects {
+		if text(subject, "id") != p.Holder {
+			return nil, fault.New(fault.NotOwner, "the credential is not about its holder %.200s", p.Holder)
+		}
+	}
+	if err := c.satisfied(credential.Types, credential.Document); err != nil {
+		return nil, err
+	}
+	return &shown{Format: c.format, Issuer: credential.Issuer, Types: credential.Types, Holder: p.Holder, Claims: raw(credential.Document)}, nil
+}
+
+// printable cuts a text of the wallet's down to what may be shown.
+func printable(s string, most int) string {
+	out := make([]byte, 0, most)
+	for i := 0; i < len(s) && len(out) < most; i++ {
+		if s[i] > ' ' && s[i] <= '~' {
+			out = append(out, s[i])
+		}
+	}
+	return string(out)
+}
