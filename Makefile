@@ -16,7 +16,7 @@ OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gat
 BUILD   := go build -trimpath -buildvcs=false -ldflags=-buildid=
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build chaincode-program fabric demo test agreement soak up status down check bench generate contracts fuzz clean
+.PHONY: help build chaincode-program fabric demo test agreement conformance soak up status down check bench generate contracts fuzz clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ test: build ## all tests, the end-to-end one on the real network included
 
 agreement: ## credentials in both directions against other implementations (needs npm)
 	cd scripts/agreement && npm ci --silent && go test -tags agreement -count=1 .
+
+conformance: build ## the W3C's suites against a gateway (needs npm and clones of the suites: docs/conformance.md); SUITES=folder
+	go run ./scripts/conformance -bin $(BIN) -suites "$(SUITES)"
 
 soak: build ## kill processes at random under load for 10 minutes (SOAK="--for 30m"), then receipts = journals = ledger
 	$(BIN)/killick-soak --bin $(BIN) $(SOAK)

@@ -258,7 +258,6 @@ func TestLedgerIssueRefusals(t *testing.T) {
 		"unknown schema":      {func(_, _, o dict) { o["schema"] = "00000001-" + strings.Repeat("0", 64) }, 400, "not_found"},
 		"unknown evidence":    {func(_, _, o dict) { o["evidence"] = "hearsay" }, 400, "invalid_value"},
 		"no endorser":         {func(_, _, o dict) { delete(o, "endorser") }, 400, "invalid_value"},
-		"no end":              {func(_, c, _ dict) { delete(c, "validUntil") }, 400, "missing_field"},
 		"parts of a second":   {func(_, c, _ dict) { c["validFrom"] = "2026-01-01T00:00:00.5Z" }, 400, "invalid_value"},
 		"an end before":       {func(_, c, _ dict) { c["validUntil"] = "2001-01-01T00:00:00Z" }, 400, "invalid_value"},
 		"a status":            {func(_, c, _ dict) { c["credentialStatus"] = dict{"type": "BitstringStatusListEntry"} }, 400, "unknown_field"},
@@ -277,6 +276,33 @@ func TestLedgerIssueRefusals(t *testing.T) {
 	h.ledger.SetDown(true)
 	if status, answer := h.call("/credentials/issue", "wrong token, no ledger", h.dated(schema)); status != 401 {
 		t.Errorf("%d %v", status, answer)
+	}
+}
+
+// A credential without times is valid for a year from now, in its own words and the
+// ledger's.
+func TestLedgerIssueWithoutTimes(t *testing.T) {
+	h, schema := startLedgerIssuer(t)
+	body := h.dated(schema)
+	credential := body["credential"].(dict)
+	delete(credential, "validFrom")
+	delete(credential, "validUntil")
+	status, answer := h.call("/credentials/issue", issuerToken, body)
+	if status != 201 {
+		t.Fatalf("%d %v", status, answer)
+	}
+	stated := answer["verifiableCredential"].(dict)
+	kept, err := h.client.Credential(t.Context(), answer["reference"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, seconds := range map[string]uint64{"validFrom": kept.GetValidFrom(), "validUntil": kept.GetValidUntil()} {
+		if at, err := time.Parse(time.RFC3339, stated[name].(string)); err != nil || uint64(at.Unix()) != seconds {
+			t.Errorf("%s is %v, %d on the ledger", name, stated[name], seconds)
+		}
+	}
+	if kept.GetValidUntil()-kept.GetValidFrom() != 365*24*3600 {
+		t.Errorf("valid from %d to %d", kept.GetValidFrom(), kept.GetValidUntil())
 	}
 }
 

@@ -29,13 +29,19 @@ func (s *Server) serveStatusList(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(r.Context(), w, err)
 		return
 	}
-	as := mediaCredential
+	// Programs of before VC Data Model 2.0 ask for JSON, and take no other.
+	offered := []media{mediaCredential, mediaLD, mediaJSON}
 	if signed.JWT {
-		as = mediaCredentialJWT
+		offered = []media{mediaCredentialJWT}
+	}
+	as, err := choose(r.Header.Values("Accept"), offered)
+	if err != nil {
+		as = offered[0] // RFC 9110, section 12.5.1: a representation that was not asked for is better than none
 	}
 	h := w.Header()
 	h.Set("ETag", signed.Tag)
 	h.Set("Cache-Control", "no-cache")
+	h.Set("Vary", "Accept")
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if matches(r.Header.Values("If-None-Match"), signed.Tag) {

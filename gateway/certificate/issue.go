@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/credential"
@@ -45,6 +46,8 @@ const (
 	draws = 16
 	// lifetime is how long an operation of the gateway may be executed, in seconds.
 	lifetime = 600
+	// termDefault is how long a credential of the ledger is valid that does not say it.
+	termDefault = 365 * 24 * time.Hour
 )
 
 // Issue secures a credential for the issuer. One of an issuer on the ledger is on the
@@ -86,6 +89,18 @@ func (s *Service) Issue(ctx context.Context, issuer *Issuer, r Request) (*Issued
 	}
 }
 
+// dated is the credential with the times that the ledger keeps: from now on, and for a
+// year, where it says nothing.
+func (s *Service) dated(credential canon.Object) canon.Object {
+	now := s.now().UTC()
+	for name, value := range map[string]time.Time{"validFrom": now, "validUntil": now.Add(termDefault)} {
+		if _, ok := credential.Find(name); !ok {
+			credential = credential.With(name, value.Format(time.RFC3339))
+		}
+	}
+	return credential
+}
+
 // submit signs an operation of the issuer and brings it onto the ledger.
 func (s *Service) submit(ctx context.Context, issuer *Issuer, body ops.Body) (reference string, err error) {
 	now := uint64(s.now().Unix())
@@ -109,7 +124,7 @@ func (s *Service) secureOn(issuer *Issuer, r Request, terms Terms) (any, *ops.Cr
 		compact, err := hidden.Sign(issuer.signer())
 		return compact, body, err
 	}
-	document, body, err := Draft(r.Credential, terms)
+	document, body, err := Draft(s.dated(r.Credential), terms)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ const (
 	// maxOrders bounds in how many orders nodes without an id may be looked at: the
 	// product, over all lists, of the factorial of such nodes in each.
 	maxOrders = 1000
+	// leastNumber is below what json-gold v0.7.0 and jsonld.js write numbers alike.
+	leastNumber = 1e-6
 )
 
 // Canonicalizer canonicalises documents. It is safe for concurrent use.
@@ -80,7 +83,8 @@ func (l loader) LoadDocument(url string) (*ld.RemoteDocument, error) {
 
 // Canonical returns the canonical N-Quads of a document.
 // Errors: fault.InvalidValue for a document that is not JSON-LD by the known contexts, or
-// says what they do not define; fault.TooLarge for one that is costly to canonicalise.
+// says what they do not define; fault.TooLarge for one that is costly to canonicalise;
+// fault.MethodUnsupported for one that the library is known to canonicalise wrongly.
 func (c *Canonicalizer) Canonical(doc canon.Object) (quads []byte, err error) {
 	if err := check(doc); err != nil {
 		return nil, err
@@ -184,6 +188,10 @@ func (b *bounds) name(m canon.Member) error {
 		return fault.New(fault.InvalidValue, "%.64q: null is not taken, since RDF leaves it out", m.Name)
 	}
 	for _, text := range texts(m.Value) {
+		// json-gold v0.7.0 writes them as they are, where RDFC-1.0 (section 5) escapes them.
+		if strings.ContainsFunc(text, func(r rune) bool { return (r < ' ' || r == 0x7f) && r != '\n' && r != '\r' }) {
+			return fault.New(fault.MethodUnsupported, "%.64q: control characters are not canonicalised here", m.Name)
+		}
 		if strings.HasPrefix(text, "_:") {
 			return fault.New(fault.InvalidValue, "%.64q: nodes without a name cannot be referred to", m.Name)
 		}
@@ -201,6 +209,10 @@ func (b *bounds) list(value any) error {
 	alike := 0
 	for _, e := range list {
 		switch v := e.(type) {
+		case float64:
+			if v != 0 && math.Abs(v) < leastNumber {
+				return fault.New(fault.MethodUnsupported, "a number below %g is not canonicalised here", leastNumber)
+			}
 		case []any:
 			if err := b.list(v); err != nil {
 				return err

@@ -86,6 +86,8 @@ func TestRefused(t *testing.T) {
 		"a relative id":           {`"id":"other","name":"x"`, contextURL, fault.InvalidValue},
 		"an undefined type":       {`"type":"Animal","name":"x"`, contextURL, fault.InvalidValue},
 		"null":                    {`"name":null,"knows":"urn:b"`, contextURL, fault.InvalidValue},
+		"a control character":     {`"id":"urn:a","name":"a\u000fb"`, contextURL, fault.MethodUnsupported},
+		"a small number":          {`"id":"urn:a","name":["x",1e-7]`, contextURL, fault.MethodUnsupported},
 		"nothing":                 {`"id":"urn:a"`, contextURL, fault.InvalidValue},
 		"a keyword":               {`"name":"x","@graph":[{"name":"y"}]`, contextURL, fault.InvalidValue},
 		"a nameless node by name": {`"knows":"_:b0"`, contextURL, fault.InvalidValue},

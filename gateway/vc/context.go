@@ -25,6 +25,8 @@ type Context struct {
 	// Text is the file; of the base context nil unless somebody gave it. Only proofs
 	// over RDF need it.
 	Text []byte
+
+	terms map[string]bool // that it defines at its top
 }
 
 // Base returns the context that every list contains.
@@ -41,6 +43,20 @@ var base = Context{
 		"JsonSchema", "JsonSchemaCredential", "BitstringStatusListCredential", "BitstringStatusList", "BitstringStatusListEntry",
 		"DataIntegrityProof",
 	},
+	terms: setOf(
+		"BitstringStatusList", "BitstringStatusListCredential", "BitstringStatusListEntry", "DataIntegrityProof",
+		"EnvelopedVerifiableCredential", "EnvelopedVerifiablePresentation", "JsonSchema", "JsonSchemaCredential",
+		"VerifiableCredential", "VerifiablePresentation", "...", "_sd", "_sd_alg", "aud", "cnf", "description", "digestMultibase",
+		"digestSRI", "exp", "iat", "id", "iss", "jku", "kid", "mediaType", "name", "nbf", "sub", "type", "x5u",
+	),
+}
+
+func setOf(names ...string) map[string]bool {
+	set := map[string]bool{}
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
 }
 
 func mustHex(text string, n int) []byte {
@@ -66,41 +82,41 @@ func PinContext(url string, file []byte, digest [32]byte, types ...string) (Cont
 	if err != nil {
 		return Context{}, err
 	}
+	c.terms = defined(doc)
 	for _, name := range types {
-		if !defines(doc, name) {
+		if name == "*" {
+			name = "@vocab"
+		}
+		if !c.terms[name] {
 			return Context{}, fault.New(fault.InvalidValue, "the context %.200s does not define the type %.100q", url, name)
 		}
 	}
 	return c, nil
 }
 
-// defines says that a context file has the term, or with "*" that it has @vocab.
-func defines(doc canon.Object, term string) bool {
-	if term == "*" {
-		term = "@vocab"
-	}
+// defined returns the names that a context file gives a meaning to.
+func defined(doc canon.Object) map[string]bool {
+	names := map[string]bool{}
 	definition, _ := doc.Find("@context")
 	for _, part := range asList(definition) {
-		if o, ok := part.(canon.Object); ok {
-			if _, ok := o.Find(term); ok {
-				return true
-			}
+		terms, _ := part.(canon.Object)
+		for _, m := range terms {
+			names[m.Name] = true
 		}
 	}
-	return false
+	return names
 }
 
 // Contexts is the allow-list.
 type Contexts struct {
 	byURL map[string]*Context
-	types map[string]map[string]bool // by URL
 }
 
 // NewContexts returns the list of the base context, LedgerContext and the given ones. Errors:
 // fault.InvalidValue for a URL that occurs twice; the base context may be given once, with
 // its text.
 func NewContexts(more ...Context) (*Contexts, error) {
-	c := &Contexts{map[string]*Context{}, map[string]map[string]bool{}}
+	c := &Contexts{map[string]*Context{}}
 	for _, context := range append([]Context{base, ledgerPinned}, more...) {
 		if context.URL == BaseContext && context.SHA256 == base.SHA256 && c.byURL[BaseContext] != nil && c.byURL[BaseContext].Text == nil && context.Text != nil {
 			c.byURL[BaseContext].Text = context.Text
@@ -109,11 +125,7 @@ func NewContexts(more ...Context) (*Contexts, error) {
 		if c.byURL[context.URL] != nil {
 			return nil, fault.New(fault.InvalidValue, "the context %.200s is listed twice", context.URL)
 		}
-		types := map[string]bool{}
-		for _, name := range context.Types {
-			types[name] = true
-		}
-		c.byURL[context.URL], c.types[context.URL] = &context, types
+		c.byURL[context.URL] = &context
 	}
 	return c, nil
 }
@@ -136,26 +148,15 @@ func (c *Contexts) check(doc canon.Object, except ...string) error {
 	if !ok {
 		return fault.New(fault.MissingField, "@context is missing")
 	}
-	list, ok := value.([]any)
-	if !ok || len(list) == 0 || list[0] != BaseContext {
-		return fault.New(fault.InvalidValue, "@context must be a list that begins with %s", BaseContext)
-	}
-	var named []string
-	for _, entry := range list {
-		url, ok := entry.(string)
-		if !ok || c.byURL[url] == nil {
-			return fault.New(fault.InvalidValue, "@context: %.200v is not an allowed context", entry)
-		}
-		if slices.Contains(named, url) {
-			return fault.New(fault.InvalidValue, "@context: %s is listed twice", url)
-		}
-		named = append(named, url)
+	v, err := c.vocabulary(value)
+	if err != nil {
+		return err
 	}
 	for _, m := range doc {
 		if m.Name == "@context" || slices.Contains(except, m.Name) {
 			continue
 		}
-		if err := c.checkMember(named, m); err != nil {
+		if err := v.checkMember(m); err != nil {
 			return err
 		}
 	}
@@ -164,34 +165,34 @@ func (c *Contexts) check(doc canon.Object, except ...string) error {
 
 // checkMember looks at the types within a member. A JSON schema is not JSON-LD: its
 // type is another word.
-func (c *Contexts) checkMember(named []string, m canon.Member) error {
+func (v *vocabulary) checkMember(m canon.Member) error {
 	switch m.Name {
 	case "jsonSchema":
 		return nil
 	case "@context":
 		return fault.New(fault.InvalidValue, "@context may stand at the top of a document only")
 	case "type", "@type":
-		return c.checkTypes(named, m.Value)
+		return v.checkTypes(m.Value)
 	}
 	for _, value := range asList(m.Value) {
-		if err := c.checkValue(named, value); err != nil {
+		if err := v.checkValue(value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Contexts) checkValue(named []string, value any) error {
-	switch v := value.(type) {
+func (v *vocabulary) checkValue(value any) error {
+	switch value := value.(type) {
 	case canon.Object:
-		for _, m := range v {
-			if err := c.checkMember(named, m); err != nil {
+		for _, m := range value {
+			if err := v.checkMember(m); err != nil {
 				return err
 			}
 		}
 	case []any:
-		for _, e := range v {
-			if err := c.checkValue(named, e); err != nil {
+		for _, e := range value {
+			if err := v.checkValue(e); err != nil {
 				return err
 			}
 		}
@@ -199,14 +200,13 @@ func (c *Contexts) checkValue(named []string, value any) error {
 	return nil
 }
 
-func (c *Contexts) checkTypes(named []string, value any) error {
+func (v *vocabulary) checkTypes(value any) error {
 	types, ok := texts(value)
 	if !ok {
 		return fault.New(fault.WrongType, "type must be a string or a list of strings")
 	}
 	for _, name := range types {
-		known := func(url string) bool { return c.types[url][name] || c.types[url]["*"] && !strings.HasPrefix(name, "@") }
-		if !slices.ContainsFunc(named, known) {
+		if !v.knows(name) {
 			return fault.New(fault.InvalidValue, "no context of the document defines the type %.100q", name)
 		}
 	}

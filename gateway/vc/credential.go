@@ -67,6 +67,9 @@ func (c *Contexts) credential(doc canon.Object) (*Credential, error) {
 	if err := c.check(doc, "proof"); err != nil {
 		return nil, err
 	}
+	if err := checkEntries(doc.Without("proof")); err != nil {
+		return nil, err
+	}
 	out := &Credential{Document: doc}
 	var err error
 	if out.ID, out.Types, err = identity(doc, "VerifiableCredential"); err != nil {

@@ -186,10 +186,9 @@ func (v *Verifier) input(suite string, unsecured, options canon.Object) ([]byte,
 // specification lets a document name more behind them, which nobody has signed; we
 // do not.
 func sameContexts(doc canon.Object, contexts any) bool {
-	value, _ := doc.Find("@context")
-	have, ok := texts(value)
-	want, same := texts(contexts)
-	return ok && same && slices.Equal(have, want)
+	value, ok := doc.Find("@context")
+	canonical := func(v any) string { return string(canon.Object{}.With("@context", v).JCS()) }
+	return ok && canonical(value) == canonical(contexts)
 }
 
 // checkOptions looks at what a proof says of itself.

@@ -94,6 +94,9 @@ func modelVectors(t testing.TB) []vector {
 	related := func(member, value string) string {
 		return `[{"id":"` + alumniContext + `","` + member + `":"` + value + `"}]`
 	}
+	own := func(contexts string) string { // behind the two that the credential needs
+		return `["https://www.w3.org/ns/credentials/v2","` + alumniContext + `",` + contexts + `]`
+	}
 	multihash := func(d [32]byte) string { return "u" + canon.B64(append([]byte{0x12, 0x20}, d[:]...)) }
 	var all []vector
 	for _, tt := range []struct{ name, path, value, code string }{
@@ -102,7 +105,21 @@ func modelVectors(t testing.TB) []vector {
 		{"base context is not first", "@context", `["` + alumniContext + `","https://www.w3.org/ns/credentials/v2"]`, "invalid_value"},
 		{"base context of version 1", "@context", `["https://www.w3.org/2018/credentials/v1"]`, "invalid_value"},
 		{"unknown context", "@context", `["https://www.w3.org/ns/credentials/v2","https://contexts.example/other"]`, "invalid_value"},
-		{"context written out", "@context", `["https://www.w3.org/ns/credentials/v2",{"@vocab":"https://evil.example/"}]`, "invalid_value"},
+		{"vocabulary written out", "@context", `["https://www.w3.org/ns/credentials/v2",{"@vocab":"https://evil.example/"}]`, "invalid_value"},
+		{"term written out", "@context", own(`{"Seal":"https://seals.example/#Seal"}`), "ok"},
+		{"term written out with its parts", "@context", own(`{"@protected":true,"seal":{"@id":"https://seals.example/#seal","@type":"@id"}}`), "ok"},
+		{"term of the base context", "@context", own(`{"VerifiableCredential":"https://evil.example/"}`), "invalid_value"},
+		{"term of a context of the list", "@context", own(`{"alumniOf":"https://evil.example/"}`), "invalid_value"},
+		{"term within a credential", "@context", own(`{"issuer":"https://evil.example/"}`), "invalid_value"},
+		{"term twice", "@context", own(`{"a":"https://a.example/"},{"a":"https://b.example/"}`), "invalid_value"},
+		{"term that is a keyword", "@context", own(`{"kind":"@type"}`), "invalid_value"},
+		{"term that renames a keyword", "@context", own(`{"kind":{"@id":"@type"}}`), "invalid_value"},
+		{"term with a context of its own", "@context", own(`{"a":{"@id":"https://a.example/","@context":{}}}`), "invalid_value"},
+		{"term that stands for nothing", "@context", own(`{"a":null}`), "invalid_value"},
+		{"term that is a prefix", "@context", own(`{"a:b":"https://a.example/"}`), "invalid_value"},
+		{"context that imports", "@context", own(`{"@import":"https://evil.example/"}`), "invalid_value"},
+		{"context of the list behind terms", "@context", `["https://www.w3.org/ns/credentials/v2",{"a":"https://a.example/"},"` + alumniContext + `"]`, "invalid_value"},
+		{"a broken entry of a status list", "credentialSubject/status", `{"type":"BitstringStatusListEntry","statusListIndex":true,"statusListCredential":"https://x.example"}`, "invalid_value"},
 		{"context twice", "@context", `["https://www.w3.org/ns/credentials/v2","` + alumniContext + `","` + alumniContext + `"]`, "invalid_value"},
 		{"context within", "credentialSubject", `{"@context":"` + alumniContext + `"}`, "invalid_value"},
 		{"digest of a context", "relatedResource", related("digestSRI", "sha256-"+base64Digest(digest[:])), "ok"},
@@ -116,6 +133,9 @@ func modelVectors(t testing.TB) []vector {
 		{"type of something else", "type", `["AlumniCredential"]`, "invalid_value"},
 		{"unknown type", "type", `["VerifiableCredential","DegreeCredential"]`, "invalid_value"},
 		{"type of a context that is not named", "@context", `["https://www.w3.org/ns/credentials/v2"]`, "invalid_value"},
+		{"type that is a URL", "type", `["VerifiableCredential","https://types.example/#Seal"]`, "ok"},
+		{"type that is no URL", "type", `["VerifiableCredential","https ://types.example/#Seal"]`, "invalid_value"},
+		{"type with a prefix", "type", `["VerifiableCredential","seals:Seal"]`, "invalid_value"},
 		{"unknown type within", "credentialSubject/type", `"Person"`, "invalid_value"},
 		{"unknown type in a proof within", "credentialSubject/proof", `{"type":"Seal"}`, "invalid_value"},
 		{"a JSON schema's own type", "credentialSubject/jsonSchema", `{"type":"object"}`, "ok"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -72,6 +73,40 @@ func ParseListEntry(entry canon.Object) (*ListEntry, error) {
 		return nil, fault.New(fault.InvalidValue, "credentialStatus: statusListIndex %.32q is not a number below %d", index, MaxEntries)
 	}
 	return e, nil
+}
+
+// checkEntries looks at each object of the type BitstringStatusListEntry, wherever it
+// stands, for what the specification's data model demands of it (section 2.1). Purposes
+// and sizes that ListEntry refuses may pass: they are for others.
+// Errors: fault.InvalidValue.
+func checkEntries(value any) error {
+	switch v := value.(type) {
+	case []any:
+		for _, e := range v {
+			if err := checkEntries(e); err != nil {
+				return err
+			}
+		}
+	case canon.Object:
+		kind, _ := v.Find("type")
+		if types, _ := texts(kind); slices.Contains(types, listEntry) && !isEntry(v) {
+			return fault.New(fault.InvalidValue, "%s: statusPurpose, statusListCredential (a URL) or statusListIndex (a number as text) is not as it must be", listEntry)
+		}
+		for _, m := range v {
+			if err := checkEntries(m.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func isEntry(v canon.Object) bool {
+	purpose, _ := text(v, "statusPurpose")
+	list, _ := text(v, "statusListCredential")
+	index, _ := text(v, "statusListIndex")
+	digits := strings.Trim(index, "0123456789") == "" && index != ""
+	return purpose != "" && isURL(list) && digits
 }
 
 // JSON returns the entry as a credential carries it.
