@@ -33,6 +33,7 @@ func decode(block *common.Block, chaincode string) (submit.Block, error) {
 		code := peer.TxValidationCode(flags[i])
 		tx := submit.Committed{ID: header.GetTxId(), Index: uint32(i), Valid: code == peer.TxValidationCode_VALID, Reason: code.String()}
 		if tx.Valid {
+			tx.Time = uint64(max(0, header.GetTimestamp().GetSeconds()))
 			if err = action(&tx, body, chaincode); err != nil {
 				return b, fmt.Errorf("block %d, transaction %s: %w", b.Number, tx.ID, err)
 			}

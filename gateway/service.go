@@ -13,6 +13,7 @@ import (
 
 	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/events"
+	"github.com/killick-ledger/killick/gateway/index"
 	"github.com/killick-ledger/killick/gateway/status"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/network/fabric"
@@ -35,6 +36,7 @@ type service struct {
 	events     *events.Stream
 	statuses   *status.Index
 	submitter  *submit.Submitter
+	index      *index.Index
 	http       net.Listener
 	grpc       net.Listener
 	rest       *http.Server
@@ -76,6 +78,10 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// After the journal, whose lock keeps a second process away from both files.
+	if s.index, err = index.Open(index.Config{File: cfg.Journal + ".index", Network: cfg.Network, Ledger: l, Log: log}); err != nil {
+		return nil, err
+	}
 	web, err := cfg.web()
 	if err != nil {
 		return nil, err
@@ -94,7 +100,7 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 		return nil, err
 	}
 	server := api.New(api.Config{
-		Submitter: s.submitter, Ledger: l, Events: s.events, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest, Web: web,
+		Submitter: s.submitter, Ledger: l, Events: s.events, Index: s.index, Network: cfg.Network, Anchor: cfg.Anchor, Wait: waitLimit, Log: log, Divergences: s.divergence.newest, Web: web,
 		Credentials: credentials, OpenID: wallets,
 	})
 	handler, err := server.REST()
@@ -142,6 +148,9 @@ func (s *service) serve(ctx context.Context) error {
 
 func (s *service) close() error {
 	var errs []error
+	if s.index != nil {
+		errs = append(errs, s.index.Close())
+	}
 	if s.submitter != nil {
 		errs = append(errs, s.submitter.Close())
 	}

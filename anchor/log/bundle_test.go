@@ -28,6 +28,8 @@ func TestBundles(t *testing.T) {
 		{log.KindDID, 6, []string{"did " + did(owner), "status active", "identity-root " + strings.Repeat("5a", 32)}},
 		{log.KindPayout, 7, []string{"epoch 3", "attempt 1", "total 12.5", "cumulative 12.5", "payee " + canon.Account{Chain: tron, Address: [20]byte(owner)}.String()}},
 		{log.KindTransaction, log.NoWrite, []string{"block 2"}},
+		{log.KindGrant, 9, []string{"status withdrawn", "client " + did(payee), "owner " + did(owner), "path /lab/2026", "path /note", "price 0.25 usd", "uses 3", "by 00078f3b-0707"}},
+		{log.KindUse, 10, []string{"client " + did(payee), "owner " + did(owner), "version 2", "path /lab/2026/blood", "paid 0.25 usd", "left any"}},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.kind, tt.write), func(t *testing.T) {

@@ -26,6 +26,8 @@ const (
 	KindRecord      = "record"
 	KindCredential  = "credential"
 	KindSchema      = "schema"
+	KindGrant       = "grant"
+	KindUse         = "use"
 	KindDID         = "did"
 	KindPayout      = "payout"
 )
@@ -92,6 +94,10 @@ func (c *claims) write(w *WriteProof, payout *PayoutProof) error {
 		return c.operation(rest, w.Value)
 	case "record":
 		return c.record(rest, w.Value)
+	case "grant":
+		return c.grant(rest, w.Value)
+	case "use":
+		return c.use(rest, w.Value)
 	case "credential":
 		return c.credential(rest, w.Value)
 	case "schema":
@@ -109,7 +115,7 @@ var operations = map[uint8]string{
 	1: "did.create", 2: "did.update", 3: "did.recover", 4: "did.deactivate", 5: "did.complete",
 	6: "did.link", 7: "did.unlink", 8: "did.prefer", 9: "did.bind", 10: "credential.schema", 11: "credential.issue", 12: "credential.revoke",
 	13: "credential.suspend", 14: "credential.reinstate",
-	20: "record.submit", 21: "record.amend", 22: "record.delete", 30: "reward.pay",
+	20: "record.submit", 21: "record.amend", 22: "record.delete", 23: "record.allow", 24: "record.withdraw", 30: "reward.pay", 40: "attest.use",
 }
 
 const opPay = 30

@@ -37,7 +37,7 @@ func lived(t *testing.T) *opstest.World {
 	issue.Index = 7
 	revoked := w.Do(issuer, issue, "").String()
 	w.Do(issuer, &ops.CredentialRevoke{Credential: revoked}, prior("credential/"+revoked))
-	w.Do(alice, opstest.Submit("kept"), "")
+	kept := w.Do(alice, opstest.Submit("kept"), "").String()
 	amended, deleted := w.Do(alice, opstest.Submit("amended"), "").String(), w.Do(alice, opstest.Submit("deleted"), "").String()
 	w.Do(alice, &ops.RecordAmend{Record: amended, Schema: "plain", Commitment: digest, Size: 1}, prior("record/"+amended))
 	w.Do(alice, &ops.RecordDelete{Record: deleted}, prior("record/"+deleted))
@@ -47,6 +47,18 @@ func lived(t *testing.T) *opstest.World {
 	if got := w.Batch(refused); got[0] == 0 {
 		t.Fatal("bob paid without money")
 	}
+	limit := uint64(1)
+	allow := &ops.RecordAllow{
+		Record: kept, Client: issuer.DID, Operation: "read", Scope: []string{"/lab"}, Asset: "usd", Price: 3, Expires: w.Now + 86400, Uses: &limit,
+	}
+	w.Do(alice, allow, "")
+	allow.Client, allow.Uses, allow.Price = "anyone", nil, 2
+	offer := w.Do(alice, allow, "").String()
+	w.Fund(issuer, 10)
+	w.Do(issuer, &ops.AttestUse{
+		Grant: offer, Record: kept, Version: 1, Owner: alice.DID, Operation: "read", Path: "/lab/1", Asset: "usd", Price: 2,
+	}, "")
+	w.Do(alice, &ops.RecordWithdraw{Grant: offer}, "")
 	w.Checkpoint(5, w.Now)
 	w.Now += 120
 	w.Checkpoint(9, w.Now)
@@ -120,7 +132,7 @@ func TestClaimsOfTheLedger(t *testing.T) {
 		key := string(write.Key)
 		e := log.Evidence{SetVersion: 1, Note: note}
 		switch prefix, _, _ := strings.Cut(key, "/"); prefix {
-		case "op", "record", "credential", "schema", "did":
+		case "op", "record", "credential", "schema", "did", "grant", "use":
 		case "epoch":
 			if strings.HasPrefix(key, "epoch/current") {
 				continue
@@ -148,7 +160,8 @@ func TestClaimsOfTheLedger(t *testing.T) {
 	}
 	want := map[string]int{
 		log.KindDID: 3, log.KindSchema: 1, log.KindCredential: 2, log.KindRecord: 3, log.KindPayment: 1, log.KindPayout: 1,
-		log.KindOperation: 7, // three did.create, revoke, amend, delete, the refused payment
+		log.KindGrant: 2, log.KindUse: 1,
+		log.KindOperation: 8, // three did.create, revoke, amend, delete, withdraw, the refused payment
 	}
 	for kind, n := range want {
 		if seen[kind] != n {

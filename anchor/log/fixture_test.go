@@ -124,6 +124,10 @@ func (l *fixture) writes() []block.Write {
 		{Key: []byte("epoch/" + l.payout.vault.String() + "/0000000000000003/00000001"),
 			Value: canon.NewRecord(0x40).U64(3).U32(1).Fixed(root[:]).Fixed(total).U32(1).Bytes()},
 		{Key: []byte("balance/usd/x"), Value: []byte("no claim is made of this")},
+		{Key: []byte("grant/" + opRef), Value: canon.NewRecord(0x22).U8(2).U8(1).Fixed(payee).U32(0x78f3a).Fixed(commitment).Fixed(owner).U32(1_890_000_000).U32(3).
+			U64(250_000).Var8([]byte("usd")).Var8([]byte("read")).U8(2).Var8([]byte("/lab/2026")).Var8([]byte("/note")).U32(0x78f3b).Fixed(commitment).Bytes()},
+		{Key: []byte("use/" + opRef), Value: canon.NewRecord(0x50).U32(0x78f3a).Fixed(commitment).U32(0x78f3b).Fixed(commitment).U32(2).Fixed(commitment).
+			Fixed(payee).Fixed(owner).U64(250_000).U32(3).U32(1<<32 - 1).Var8([]byte("read")).Var8([]byte("/lab/2026/blood")).Var8([]byte("usd")).Bytes()},
 	}
 }
 

@@ -248,6 +248,8 @@ func TestVectorsBundle(t *testing.T) {
 		add(name, "verified", "", marshal(t, l.bundle(t, 2, 1, i)))
 	}
 	add("transaction", "verified", "", marshal(t, l.bundle(t, 2, 1, log.NoWrite)))
+	add("withdrawn grant", "verified", "", marshal(t, l.bundle(t, 2, 1, 9)))
+	add("use of a grant", "verified", "", marshal(t, l.bundle(t, 2, 1, 10)))
 	add("invalid transaction", "invalid", "validation", marshal(t, l.bundle(t, 3, 3, log.NoWrite)))
 	record := marshal(t, l.bundle(t, 2, 1, 0))
 	add("changed claim", "invalid", "form", bytes.Replace(record, []byte("version 2"), []byte("version 3"), 1))

@@ -35,6 +35,7 @@ func contracts() []contractapi.ContractInterface {
 		&records{named("record", "Records of users' data")},
 		&credentials{named("credential", "Schemas and credentials")},
 		&rewards{named("reward", "Money, epochs and payouts")},
+		&attestations{named("attest", "What is done with records under grants")},
 		&checkpoints{named("checkpoint", "Checkpoints of the log and their anchors")},
 	}
 }
@@ -70,6 +71,11 @@ type records struct{ contractapi.Contract }
 
 func (*records) Read(ctx *Context) (string, error)    { return run(ctx) }
 func (*records) History(ctx *Context) (string, error) { return run(ctx) }
+func (*records) Grant(ctx *Context) (string, error)   { return run(ctx) }
+
+type attestations struct{ contractapi.Contract }
+
+func (*attestations) Use(ctx *Context) (string, error) { return run(ctx) }
 
 type credentials struct{ contractapi.Contract }
 

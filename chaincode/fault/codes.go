@@ -6,8 +6,8 @@ type Code uint8
 
 // The codes. 1 to 21, MissingPrior and UnexpectedPrior are found before an
 // operation's signature is known to be good and leave no result behind; the
-// others of 30 to 59 are refusals of a valid operation, of which Stopped leaves
-// none either; 60 to 69 concern the transaction; 100 and above come from services.
+// others of 30 to 59 and of 70 to 99 are refusals of a valid operation, of which
+// Stopped leaves none either; 60 to 69 concern the transaction; 100 and above come from services.
 const (
 	OK                 Code = 0
 	Malformed          Code = 1
@@ -64,6 +64,14 @@ const (
 	ClockSkew          Code = 62
 	UnknownFunction    Code = 63
 	WrongArguments     Code = 64
+	GrantExpired       Code = 70
+	GrantUsedUp        Code = 71
+	GrantWithdrawn     Code = 72
+	NotGrantee         Code = 73
+	NotGranted         Code = 74
+	OutOfScope         Code = 75
+	VersionChanged     Code = 76
+	GrantDiffers       Code = 77
 	Internal           Code = 100
 	Unavailable        Code = 101
 	Overloaded         Code = 102
@@ -138,6 +146,14 @@ var table = map[Code]entry{
 	ClockSkew:          {"clock_skew", 400, "FailedPrecondition", "Set the clock of the submitting gateway; it differs from the endorser's by more than five minutes."},
 	UnknownFunction:    {"unknown_function", 404, "Unimplemented", "Call a function or path that exists, in its exact spelling."},
 	WrongArguments:     {"wrong_arguments", 400, "InvalidArgument", "Pass as many arguments as the function takes."},
+	GrantExpired:       {"grant_expired", 409, "FailedPrecondition", "Sign the use with an exp that is not after the grant's expires; when that is past, ask the owner for another grant."},
+	GrantUsedUp:        {"grant_used_up", 409, "FailedPrecondition", "Ask the owner for another grant; all uses of this one are taken."},
+	GrantWithdrawn:     {"grant_withdrawn", 410, "FailedPrecondition", "Ask the owner for another grant; this one has ended."},
+	NotGrantee:         {"not_grantee", 403, "PermissionDenied", "Act as the DID that the grant names, or ask the owner for a grant of your own."},
+	NotGranted:         {"not_granted", 403, "PermissionDenied", "Name the operation that the grant names, or ask the owner for a grant of the other one."},
+	OutOfScope:         {"out_of_scope", 403, "PermissionDenied", "Name a path within the grant's scope, or ask the owner for a wider grant."},
+	VersionChanged:     {"version_changed", 409, "Aborted", "Read the record, and sign again for its current version if you want that one."},
+	GrantDiffers:       {"grant_differs", 400, "InvalidArgument", "Read the grant, and repeat its record, owner, asset and price."},
 	Internal:           {"internal", 500, "Internal", "Report the id of this answer to the operator."},
 	Unavailable:        {"unavailable", 503, "Unavailable", "Try again in a moment; nothing was changed."},
 	Overloaded:         {"overloaded", 429, "ResourceExhausted", "Wait as long as Retry-After says, then send it again."},

@@ -8,7 +8,7 @@ import (
 
 // Domains are what the emergency stop can stop, each by itself. Package ops says
 // which operations and functions belong to a domain and which go on regardless.
-var Domains = []string{"did", "credential", "record", "reward"}
+var Domains = []string{"did", "credential", "record", "reward", "attest"}
 
 // CheckRunning refuses what belongs to a domain that is stopped.
 // Errors: fault.Stopped.

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
@@ -48,7 +49,7 @@ func (o *Operation) Accesses() []Access {
 	list = append(list, Access{self, self == signer})
 	for _, key := range o.Body.Keys(o.Call) {
 		if key != self {
-			list = append(list, Access{key, key == signer || changes(key)})
+			list = append(list, Access{key, key == signer || o.kind.changes(key)})
 		}
 	}
 	if o.ReadsClock() {
@@ -77,9 +78,9 @@ func (o *Operation) changedSigner() string {
 
 // changes says whether an operation that names the key in Body.Keys may write it,
 // signers apart. Schemas never change, and accreditations are for organisations to change.
-func changes(key string) bool {
+func (k *kind) changes(key string) bool {
 	prefix, _, _ := strings.Cut(key, "/")
-	return prefix != did.SignerPrefix && prefix != "schema" && prefix != "role"
+	return prefix != did.SignerPrefix && prefix != "schema" && prefix != "role" && !slices.Contains(k.reads, prefix)
 }
 
 // IsActorKey says that a state key holds what verifies the operations of a DID.

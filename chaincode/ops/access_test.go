@@ -118,10 +118,22 @@ func TestAccesses(t *testing.T) {
 	r := "record/" + run(alice, opstest.Submit("r"), "", fault.OK).String()
 	run(alice, &ops.RecordAmend{Record: r[7:], Schema: "note", Commitment: digest}, prior(r), fault.OK)
 	run(bob, &ops.RecordDelete{Record: r[7:]}, prior(r), fault.NotOwner)
-	run(alice, &ops.RecordDelete{Record: r[7:]}, prior(r), fault.OK)
+	limit := uint64(2)
+	allow := &ops.RecordAllow{
+		Record: r[7:], Client: "anyone", Operation: "read", Scope: []string{"/"}, Asset: "usd", Price: 5, Expires: w.Now + 86400, Uses: &limit,
+	}
+	run(bob, allow, "", fault.NotOwner)
+	offer := run(alice, allow, "", fault.OK).String()
+	use := &ops.AttestUse{Grant: offer, Record: r[7:], Version: 2, Owner: alice.DID, Operation: "read", Path: "/", Asset: "usd", Price: 5}
+	run(bob, use, "", fault.InsufficientFunds)
 	run(bob, opstest.Pay("usd", alice, 5), "", fault.InsufficientFunds)
-	w.Fund(bob, 10)
+	w.Fund(bob, 20)
 	run(bob, opstest.Pay("usd", alice, 5), "", fault.OK)
+	run(bob, use, "", fault.OK)
+	run(bob, &ops.RecordWithdraw{Grant: offer}, "", fault.NotOwner)
+	run(alice, &ops.RecordWithdraw{Grant: offer}, "", fault.OK)
+	run(bob, use, "", fault.GrantWithdrawn)
+	run(alice, &ops.RecordDelete{Record: r[7:]}, prior(r), fault.OK)
 	carol, dave := opstest.NewUser("carol"), opstest.NewUser("dave")
 	next := opstest.NewKey("carol 2", did.ES256)
 	run(carol, &ops.DIDCreate{Document: carol.Doc, Links: []did.Link{carol.Link("eip155:1337")}}, "", fault.OK)

@@ -188,8 +188,10 @@ func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Ou
 		return Outcome{Code: first, Replay: found}, err
 	}
 	// A stop leaves no result: once it is lifted the same operation can be done.
-	if err := network.CheckRunning(op.kind.stoppedBy); err != nil {
-		return refused(err)
+	for _, domain := range op.kind.stoppedBy {
+		if err := network.CheckRunning(domain); err != nil {
+			return refused(err)
+		}
 	}
 	mark := tx.Mark()
 	detail, err := op.apply(tx, network)

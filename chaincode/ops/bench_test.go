@@ -14,6 +14,8 @@ import (
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
 
+var benchKinds = []string{"record.submit", "reward.pay", "record.allow", "record.withdraw", "attest.use"}
+
 const (
 	benchBatch    = 500
 	benchAccounts = 2000
@@ -26,7 +28,7 @@ const (
 func BenchmarkBatch(b *testing.B) {
 	for _, alg := range did.Algorithms {
 		w, users := benchWorld(b, alg)
-		for _, kind := range []string{"record.submit", "reward.pay"} {
+		for _, kind := range benchKinds {
 			b.Run(string(alg)+"/"+kind, func(b *testing.B) {
 				frames := benchFrames(w, users, kind)
 				apply := func(i int) {
@@ -147,18 +149,61 @@ func benchWorld(b *testing.B, alg did.Algorithm) (*opstest.World, []*opstest.Use
 }
 
 func benchFrames(w *opstest.World, users []*opstest.User, kind string) [][]byte {
+	var granted []benchGrant
+	if kind != "record.submit" && kind != "reward.pay" {
+		granted = benchGrants(w, users)
+	}
 	frames := make([][]byte, 8)
 	for f := range frames {
 		items := make([]ops.Item, benchBatch)
 		for i := range items {
 			n := f*benchBatch + i
 			body := ops.Body(opstest.Submit(fmt.Sprint("bench ", n)))
-			if kind == "reward.pay" {
+			g := benchGrant{}
+			if granted != nil {
+				g = granted[n%benchAccounts]
+			}
+			switch kind {
+			case "reward.pay":
 				body = opstest.Pay("usd", users[(n*7+1)%benchAccounts], 5)
+			case "record.allow":
+				body = g.allow
+			case "record.withdraw":
+				body = &ops.RecordWithdraw{Grant: g.use.Grant}
+			case "attest.use": // of another's record
+				body = granted[(n+1)%benchAccounts].use
 			}
 			items[i], _ = w.Sign(users[n%benchAccounts], body, "")
 		}
 		frames[f], _ = ops.EncodeFrame(items)
 	}
 	return frames
+}
+
+// benchGrant is a user's offer on the user's record, and a use of it.
+type benchGrant struct {
+	allow *ops.RecordAllow
+	use   *ops.AttestUse
+}
+
+func benchGrants(w *opstest.World, users []*opstest.User) []benchGrant {
+	granted := make([]benchGrant, len(users))
+	uses := uint64(1_000_000)
+	for at := 0; at < len(users); at += benchBatch {
+		var records, offers []ops.Item
+		for i, u := range users[at : at+benchBatch] {
+			item, record := w.Sign(u, opstest.Submit(fmt.Sprint("granted ", at+i)), "")
+			allow := &ops.RecordAllow{
+				Record: record.String(), Client: "anyone", Operation: "read", Scope: []string{"/lab"}, Asset: "usd", Price: 5, Expires: w.Now + 1<<20, Uses: &uses,
+			}
+			offer, grant := w.Sign(u, allow, "")
+			granted[at+i] = benchGrant{allow, &ops.AttestUse{
+				Grant: grant.String(), Record: record.String(), Version: 1, Owner: u.DID, Operation: "read", Path: "/lab/1", Asset: "usd", Price: 5,
+			}}
+			records, offers = append(records, item), append(offers, offer)
+		}
+		w.Batch(records...)
+		w.Batch(offers...)
+	}
+	return granted
 }

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/credential"
@@ -119,8 +120,9 @@ var functions = []Function{
 	{Name: "record:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
 		return record.Lookup(tx, n.Name, string(ref))
 	})},
-	{Name: "record:History", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
-		return record.History(tx, n.Name, string(ref))
+	{Name: "record:History", Args: 1, run: query([]string{"record"}, (*record.HistoryQuery).Answer)},
+	{Name: "record:Grant", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
+		return record.LookupGrant(tx, n.Name, string(ref))
 	})},
 	{Name: "credential:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, ref []byte) (any, error) {
 		return credential.Lookup(tx, string(ref))
@@ -155,6 +157,10 @@ var functions = []Function{
 	{Name: "reward:Root", Args: 1, run: query([]string{"vault"}, (*reward.RootQuery).Answer)},
 	{Name: "reward:Leaves", Args: 1, run: query([]string{"vault"}, (*reward.LeavesQuery).Answer)},
 	{Name: "reward:Signatures", Args: 1, run: query([]string{"vault", "epoch", "attempt"}, (*reward.SignaturesQuery).Answer)},
+
+	{Name: "attest:Use", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
+		return attest.Lookup(tx, n.Name, string(ref))
+	})},
 
 	{Name: "checkpoint:Cosign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"size", "root", "time", "ed25519", "secp256k1"}, (*checkpoint.Cosign).Apply)},

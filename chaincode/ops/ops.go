@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/credential"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/govern"
@@ -41,7 +42,10 @@ type (
 	RecordSubmit        = record.Submit
 	RecordAmend         = record.Amend
 	RecordDelete        = record.Delete
+	RecordAllow         = record.Allow
+	RecordWithdraw      = record.Withdraw
 	RewardPay           = reward.Pay
+	AttestUse           = attest.Use
 )
 
 // Reference names an operation and what it created.
@@ -71,12 +75,15 @@ type kind struct {
 	clock func(Body) bool
 	// epoch says whether an operation with this body reads the current epoch; nil is
 	// never.
-	epoch  func(Body) bool
+	epoch func(Body) bool
+	// reads are the prefixes of keys that the body names and the operation never writes,
+	// besides those that no operation does.
+	reads  []string
 	fields []string
 	body   func() Body
 	apply  func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
 
-	stoppedBy string // domain whose stop refuses it, filled in from the name
+	stoppedBy []string // domains whose stop refuses it, filled in from the name
 }
 
 // kinds is the table of docs/formats/operation.md section 4.
@@ -188,10 +195,27 @@ var kinds = []*kind{
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
 			return b.(*RecordDelete).Apply(tx, c)
 		}},
+	{number: 23, name: "record.allow", creates: "grant/", reads: []string{"record"},
+		fields: []string{"record", "client", "operation", "scope", "asset", "price", "expires"},
+		body:   func() Body { return new(RecordAllow) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
+			return nil, b.(*RecordAllow).Apply(tx, c, n)
+		}},
+	{number: 24, name: "record.withdraw", fields: []string{"grant"},
+		body: func() Body { return new(RecordWithdraw) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, _ *govern.Network) ([]byte, error) {
+			return nil, b.(*RecordWithdraw).Apply(tx, c)
+		}},
 	{number: 30, name: "reward.pay", epoch: always, fields: []string{"asset", "lines"},
 		body: func() Body { return new(RewardPay) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
 			return b.(*RewardPay).Apply(tx, c, n)
+		}},
+	{number: 40, name: "attest.use", creates: "use/", epoch: always, reads: []string{"record", "grant"},
+		fields: []string{"grant", "record", "version", "owner", "operation", "path", "asset", "price"},
+		body:   func() Body { return new(AttestUse) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
+			return nil, b.(*AttestUse).Apply(tx, c, n)
 		}},
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/credential"
 	"github.com/killick-ledger/killick/chaincode/did"
@@ -58,7 +59,7 @@ func DecodeResult(key string, value []byte) (r *Result, ok bool, err error) {
 		}
 		r, err = decodeResult(ref, value)
 		return r, err == nil, err
-	case "record/", "schema/", "credential/":
+	case "record/", "schema/", "credential/", "grant/", "use/":
 		ref, err := ParseReference(rest)
 		if err != nil {
 			return nil, false, fault.New(fault.Malformed, "key %.100q: %v", key, err)
@@ -114,6 +115,20 @@ func (r *Result) created(prefix string, value []byte) (first bool, err error) {
 		}
 		r.Op, r.Actor = "record.submit", v.Owner
 		return v.Version == 1, nil
+	case "grant":
+		g, err := record.DecodeGrant(value)
+		if err != nil {
+			return false, err
+		}
+		r.Op, r.Actor = "record.allow", g.Owner
+		return g.Status == record.Live, nil
+	case "use":
+		u, err := attest.DecodeReceipt(value)
+		if err != nil {
+			return false, err
+		}
+		r.Op, r.Actor = "attest.use", u.Client
+		return true, nil
 	case "schema":
 		var s credential.Schema
 		if err := json.Unmarshal(value, &s); err != nil {
@@ -184,7 +199,7 @@ func lookup(tx *ledger.Tx, n *govern.Network, text string) (*ResultView, error) 
 	if err != nil {
 		return nil, fault.New(fault.InvalidValue, "%v", err)
 	}
-	keys := []string{ResultKey(ref), "record/" + text, "schema/" + text, "credential/" + text}
+	keys := []string{ResultKey(ref), "record/" + text, "schema/" + text, "credential/" + text, record.GrantKey(text), attest.Key(text)}
 	if err := tx.Prefetch(keys); err != nil {
 		return nil, err
 	}

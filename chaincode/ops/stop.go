@@ -11,14 +11,17 @@ import (
 // recovery is what no stop refuses: owners who lost a key to a thief cannot wait.
 var recovery = []string{"did.recover"}
 
-// stoppedBy returns the domain whose emergency stop refuses an operation, empty where
-// none does.
-func stoppedBy(operation string) string {
+// stoppedBy returns the domains whose emergency stop refuses an operation: its own,
+// and for what is done with records under grants and paid for, those two as well.
+func stoppedBy(operation string) []string {
 	if slices.Contains(recovery, operation) {
-		return ""
+		return nil
 	}
 	domain, _, _ := strings.Cut(operation, ".")
-	return domain
+	if domain == "attest" {
+		return []string{"attest", "record", "reward"}
+	}
+	return []string{domain}
 }
 
 // checkRunning refuses a function that changes the state of a domain that is stopped.

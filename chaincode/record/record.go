@@ -1,9 +1,9 @@
 // Package record keeps commitments to users' data: who owns which record,
-// under which schema, where the content is kept. Content itself never reaches
-// the ledger. The package is pure.
+// under which schema, where the content is kept; and the grants by which owners let
+// others use it. Content itself never reaches the ledger. The package is pure.
 //
-// State (docs/formats/operation.md): record/<reference>, and every superseded
-// value under recordv/<reference>/<version>.
+// State (docs/formats/operation.md): record/<reference>, every superseded value under
+// recordv/<reference>/<version>, grant/<reference>, used/<grant>.
 package record
 
 import (

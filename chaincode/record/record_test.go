@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,9 +42,9 @@ func TestLifeOfARecord(t *testing.T) {
 	if v.Version != 3 || v.Status != "deleted" || v.By != third.String() || v.Commitment != amend.Commitment || v.Schema+v.Location != "" || v.Size != 0 {
 		t.Errorf("%+v", v)
 	}
-	var history []record.View
-	w.Read("record:History", ref.String(), &history)
-	if len(history) != 3 || history[0] != want || history[1].By != second.String() || history[2] != v {
+	var history record.HistoryView
+	w.Read("record:History", record.HistoryQuery{Record: ref.String()}, &history)
+	if h := history.Versions; len(h) != 3 || *h[0] != want || h[1].By != second.String() || *h[2] != v || history.More {
 		t.Errorf("%+v", history)
 	}
 	var result ops.ResultView
@@ -60,13 +61,83 @@ func TestLifeOfARecord(t *testing.T) {
 func TestQueriesRefuse(t *testing.T) {
 	w := opstest.New(t)
 	unknown := ledger.Reference{Expiry: 1}.String()
-	for _, function := range []string{"record:Read", "record:History", "credential:Read", "credential:Schema", "ops:Operation"} {
+	for _, function := range []string{"record:Read", "credential:Read", "credential:Schema", "ops:Operation"} {
 		for ref, code := range map[string]fault.Code{unknown: fault.NotFound, "": fault.InvalidValue, strings.ToUpper(unknown) + "A": fault.InvalidValue} {
 			if _, err := w.Invoke(ledger.Caller{}, function, ref); fault.Of(err) != code {
 				t.Errorf("%s(%q): %v, want %v", function, ref, err, code)
 			}
 		}
 	}
+}
+
+// A history is given in pages, each after the version before it, and stays as it is
+// while the record goes on.
+func TestHistoryInPages(t *testing.T) {
+	w := opstest.New(t)
+	alice := opstest.NewUser("alice")
+	w.Create(alice)
+	ref := w.Do(alice, opstest.Submit("1"), "")
+	amend := func(n int) {
+		stored, err := w.Store.Get(record.Key(ref.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := opstest.Submit(fmt.Sprint(n))
+		w.Do(alice, &ops.RecordAmend{Record: ref.String(), Schema: c.Schema, Commitment: c.Commitment, Size: c.Size}, ledger.Version(stored))
+	}
+	const versions = 205
+	page := func(after uint32) (h record.HistoryView) {
+		w.Read("record:History", record.HistoryQuery{Record: ref.String(), After: after}, &h)
+		return h
+	}
+	for n := 2; n <= versions; n++ {
+		amend(n)
+	}
+	var all []*record.View
+	for more := true; more; {
+		h := page(uint32(len(all)))
+		all, more = append(all, h.Versions...), h.More
+		if more && len(h.Versions) != 100 {
+			t.Fatalf("a page of %d", len(h.Versions))
+		}
+		if len(all) == 100 { // it goes on meanwhile
+			amend(versions + 1)
+		}
+	}
+	if len(all) != versions+1 {
+		t.Fatalf("%d versions", len(all))
+	}
+	for i, v := range all {
+		if v.Version != uint32(i+1) || v.Commitment != opstest.Submit(fmt.Sprint(i+1)).Commitment {
+			t.Errorf("version %d is %+v", i+1, v)
+		}
+	}
+	for _, after := range []uint32{versions + 1, versions + 2, 1<<32 - 1} {
+		if h := page(after); len(h.Versions) != 0 || h.More {
+			t.Errorf("after %d: %+v", after, h)
+		}
+	}
+	if h := page(versions - 99); len(h.Versions) != 100 || h.More {
+		t.Errorf("the last hundred: %d, more %t", len(h.Versions), h.More)
+	}
+	for name, code := range map[string]fault.Code{"": fault.InvalidValue, (ledger.Reference{Expiry: 1}).String(): fault.NotFound} {
+		if _, err := w.Invoke(ledger.Caller{}, "record:History", record.HistoryQuery{Record: name}); fault.Of(err) != code {
+			t.Errorf("history of %q: %v, want %v", name, err, code)
+		}
+	}
+}
+
+func FuzzDecodeGrant(f *testing.F) {
+	g := record.Grant{Status: record.Live, Offer: true, Operation: "read", Scope: []string{"/"}, Asset: "usd", Price: 1, Expires: 1}
+	f.Add(g.Encode())
+	g = record.Grant{Status: record.Withdrawn, Operation: "job.mean", Scope: []string{"/a", "/b/c"}, Asset: "usd", Uses: 2}
+	f.Add(g.Encode())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g, err := record.DecodeGrant(data)
+		if err == nil && !bytes.Equal(g.Encode(), data) {
+			t.Errorf("%x encodes as %x", data, g.Encode())
+		}
+	})
 }
 
 func FuzzDecode(f *testing.F) {

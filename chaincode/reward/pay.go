@@ -40,8 +40,8 @@ func (p *Pay) Check(call ledger.Call) error {
 	if len(p.Lines) < 1 || len(p.Lines) > maxLines {
 		return fault.New(fault.InvalidValue, "%d lines, 1 to %d are allowed", len(p.Lines), maxLines)
 	}
-	if len(p.For) > maxFor || strings.ContainsFunc(p.For, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return fault.New(fault.InvalidValue, "for must be at most %d printable ASCII characters", maxFor)
+	if err := CheckFor(p.For); err != nil {
+		return err
 	}
 	payees, err := checkLines(call.Network, p.Lines)
 	if err != nil {
@@ -51,6 +51,14 @@ func (p *Pay) Check(call ledger.Call) error {
 		return fault.New(fault.InvalidValue, "a line pays the actor itself")
 	}
 	p.payees = payees
+	return nil
+}
+
+// CheckFor takes what a payment is for. Errors: fault.InvalidValue.
+func CheckFor(text string) error {
+	if len(text) > maxFor || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return fault.New(fault.InvalidValue, "for must be at most %d printable ASCII characters", maxFor)
+	}
 	return nil
 }
 
@@ -112,21 +120,47 @@ func (p *Pay) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) (detail 
 			return nil, fault.New(fault.NotFound, "no DID %s", line.To)
 		}
 	}
-	key := BalanceKey(call.Actor, p.Asset)
-	balance, err := readAmount(tx, key, balanceType)
-	if err != nil {
+	if err := debit(tx, call.Actor, p.Asset, total); err != nil {
 		return nil, err
 	}
-	if balance, err = balance.Sub(total); err != nil {
-		return nil, err
-	}
-	tx.Put(key, encodeAmount(balanceType, balance))
 	for i, line := range p.Lines {
 		if err := credit(tx, n, call, epoch.Number, p.payees[i], p.Asset, line.Amount); err != nil {
 			return nil, err
 		}
 	}
 	return p.postings(epoch.Number), nil
+}
+
+// debit takes an amount from a balance. Errors: fault.InsufficientFunds.
+func debit(tx *ledger.Tx, id ledger.ID, asset string, amount Amount) error {
+	key := BalanceKey(id, asset)
+	balance, err := readAmount(tx, key, balanceType)
+	if err != nil {
+		return err
+	}
+	if balance, err = balance.Sub(amount); err != nil {
+		return err
+	}
+	tx.Put(key, encodeAmount(balanceType, balance))
+	return nil
+}
+
+// Charge moves an amount of at least 1 from the actor's balance to the credits of a DID
+// that exists, as a payment does, for another operation that leaves its own receipt. It
+// returns the epoch in which it is credited. Errors: fault.AssetUnknown,
+// fault.InsufficientFunds, fault.NotBound.
+func Charge(tx *ledger.Tx, call ledger.Call, n *govern.Network, asset string, payee ledger.ID, amount Amount) (epoch uint64, err error) {
+	if err := n.CheckAsset(asset); err != nil {
+		return 0, err
+	}
+	current, err := Current(tx)
+	if err != nil {
+		return 0, err
+	}
+	if err := debit(tx, call.Actor, asset, amount); err != nil {
+		return 0, err
+	}
+	return current.Number, credit(tx, n, call, current.Number, payee, asset, amount)
 }
 
 // postings is the result's detail (docs/formats/operation.md section 3).

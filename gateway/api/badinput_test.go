@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -94,7 +95,7 @@ func badInputs(t *testing.T, h *harness) []badInput {
 	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
 	cut := valid[:len(valid)-22] // 48 bytes are left of 64
 
-	return append(append(h.badLives(t, now), h.badCredentials(t, now)...), []badInput{
+	return slices.Concat(h.badLives(t, now), h.badCredentials(t, now), h.badGrants(t, now), []badInput{
 		{"not a JWS", "hello", fault.Malformed},
 		{"two parts", "a.b", fault.Malformed},
 		{"header is not JSON", sign(t, h.alice, "hello", good(`"body":`+recordBody)), fault.Malformed},
@@ -135,7 +136,7 @@ func badInputs(t *testing.T, h *harness) []badInput {
 		{"too little money", h.alice.Pay(5000, h.bob), fault.InsufficientFunds},
 		{"issuer without accreditation", sign(t, h.bob, header(h.bob.KeyID()), payload("credential.schema", now, now+600, `"body":{"name":"a","digest":"`+zeros+`"}`)), fault.NotAccredited},
 		{"operation of more than 64 KiB", record(strings.Replace(recordBody, `"location":""`, `"location":"`+strings.Repeat("x", 70000)+`"`, 1)), fault.TooLarge},
-	}...)
+	})
 }
 
 // badLives are changes of DIDs that must be refused.

@@ -163,6 +163,12 @@ func bodyLimit(r *http.Request) int64 {
 // parameters are the query parameters of each path, and whether they may occur
 // more than once. A path that ends with a slash stands for all below it.
 var parameters = map[string]map[string]bool{
+	"/v1/records": {
+		"owner": false, "schema": false, "status": false, "since": false, "until": false, "pageSize": false, "pageToken": false, "minBlock": false,
+	},
+	"/v1/offers":           {"schema": false, "asset": false, "pageSize": false, "pageToken": false, "minBlock": false},
+	"/v1/grants":           {"owner": false, "client": false, "record": false, "status": false, "pageSize": false, "pageToken": false, "minBlock": false},
+	"/v1/uses":             {"owner": false, "client": false, "grant": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/dids/":            {"versionId": false, "versionTime": false},
 	"/v1/openid/requests/": {"response_code": false},
 	"/v1/proofs":           {"key": false, "operation": false, "transaction": false},
@@ -170,6 +176,9 @@ var parameters = map[string]map[string]bool{
 }
 
 func parametersOf(path string) map[string]bool {
+	if strings.HasPrefix(path, "/v1/records/") && strings.HasSuffix(path, "/history") {
+		return map[string]bool{"pageToken": false}
+	}
 	if p, ok := parameters[path]; ok {
 		return p
 	}

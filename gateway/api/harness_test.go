@@ -20,6 +20,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/events"
+	"github.com/killick-ledger/killick/gateway/index"
 	"github.com/killick-ledger/killick/gateway/killick/cli"
 	"github.com/killick-ledger/killick/gateway/status"
 	"github.com/killick-ledger/killick/gateway/submit"
@@ -72,7 +73,11 @@ func startFor(t *testing.T, alice *submittest.Person, configure func(*submit.Con
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := api.Config{Submitter: h.s, Ledger: h.ledger, Events: h.events, Network: submittest.Network, Log: log}
+	x, err := index.Open(index.Config{File: filepath.Join(t.TempDir(), "index"), Network: submittest.Network, Ledger: h.ledger, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := api.Config{Submitter: h.s, Ledger: h.ledger, Events: h.events, Index: x, Network: submittest.Network, Log: log}
 	cfg.Credentials.Statuses = h.status
 	for _, f := range configs {
 		f(&cfg)
@@ -98,7 +103,7 @@ func startFor(t *testing.T, alice *submittest.Person, configure func(*submit.Con
 		_ = h.client.Close()
 		rpc.Stop()
 		web.Close()
-		if err := errors.Join(h.s.Close(), h.status.Close()); err != nil {
+		if err := errors.Join(x.Close(), h.s.Close(), h.status.Close()); err != nil {
 			t.Error(err)
 		}
 	})

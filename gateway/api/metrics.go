@@ -36,6 +36,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 		{"batch_limit", "gauge", "Operations in a batch at most, now: fewer after conflicts.", uint64(status.Limit)},
 		{"event_streams", "gauge", "Clients that follow events.", uint64(s.cfg.Events.Followers())},
 		{"next_block", "gauge", "Number of the block to be taken in next.", status.Next},
+		{"index_next_block", "gauge", "Number of the block that the index takes in next.", s.indexed()},
 	} {
 		fmt.Fprintf(w, "# HELP killick_%s %s\n# TYPE killick_%s %s\nkillick_%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
 	}
@@ -57,4 +58,12 @@ func writeHistogram(w io.Writer, name, help string, h submit.Histogram) {
 		fmt.Fprintf(w, "killick_%s_bucket{le=%q} %d\n", name, bound, total)
 	}
 	fmt.Fprintf(w, "killick_%s_sum %g\nkillick_%s_count %d\n", name, h.Sum, name, total)
+}
+
+// indexed is how far the index is, 0 without one.
+func (s *Server) indexed() uint64 {
+	if s.cfg.Index == nil {
+		return 0
+	}
+	return s.cfg.Index.Next()
 }

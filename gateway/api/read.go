@@ -112,10 +112,7 @@ func (s *Server) GetRecord(ctx context.Context, in *killickv1.GetRecordRequest) 
 	if err := s.query(ctx, &v, "record:Read", []byte(in.GetId())); err != nil {
 		return nil, err
 	}
-	return &killickv1.Record{
-		Id: v.Reference, Owner: v.Owner, Status: v.Status, Version: v.Version, Schema: v.Schema, Commitment: v.Commitment,
-		Size: v.Size, Location: v.Location, Operation: v.By, Hash: v.Hash,
-	}, nil
+	return renderRecord(&v), nil
 }
 
 // GetCredential reads a credential's status. Errors: fault.InvalidValue,

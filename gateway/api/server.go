@@ -17,6 +17,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/certificate"
 	"github.com/killick-ledger/killick/gateway/events"
+	"github.com/killick-ledger/killick/gateway/index"
 	"github.com/killick-ledger/killick/gateway/login"
 	"github.com/killick-ledger/killick/gateway/resolver"
 	"github.com/killick-ledger/killick/gateway/submit"
@@ -44,6 +45,7 @@ type Config struct {
 	Submitter *submit.Submitter
 	Ledger    Ledger
 	Events    *events.Stream
+	Index     *index.Index  // nil: no lists here
 	Network   string        // name of the ledger
 	Anchor    string        // base URL of the own organisation's anchor; empty: no proofs here
 	Wait      time.Duration // how long Submit waits for a result (30 s)

@@ -45,9 +45,12 @@ func (s Signer) Operation(body ops.Body, prior string) (jws, reference string, e
 
 func signOperation(s ops.Signer, alg did.Algorithm, network string, body ops.Body, prior string) (jws, reference string, err error) {
 	now := time.Now()
-	item, ref, err := ops.SignRequest(ops.Request{
-		Alg: alg, Network: network, IssuedAt: uint64(now.Unix()), Expires: uint64(now.Add(Lifetime).Unix()), Prior: prior, Body: body,
-	}, s)
+	return signUntil(s, alg, network, body, prior, uint64(now.Unix()), uint64(now.Add(Lifetime).Unix()))
+}
+
+// signUntil signs an operation that is issued and expires at these times.
+func signUntil(s ops.Signer, alg did.Algorithm, network string, body ops.Body, prior string, issued, expires uint64) (jws, reference string, err error) {
+	item, ref, err := ops.SignRequest(ops.Request{Alg: alg, Network: network, IssuedAt: issued, Expires: expires, Prior: prior, Body: body}, s)
 	if err != nil {
 		return "", "", fmt.Errorf("sign operation: %w", err)
 	}

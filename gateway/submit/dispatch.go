@@ -1,8 +1,10 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -100,6 +102,7 @@ func (s *Submitter) nextBatch(now time.Time) (*flight, time.Duration) {
 		s.signal()
 		return nil, idle
 	}
+	f.order()
 	s.holding.observe(now.Sub(since).Seconds())
 	s.inFlight++
 	if f.apart {
@@ -107,6 +110,15 @@ func (s *Submitter) nextBatch(now time.Time) (*flight, time.Duration) {
 	}
 	s.flying[f] = true
 	return f, 0
+}
+
+// order puts the items in the order of their turns, whosever they are: of two who take
+// the last use of a grant, the first one gets it.
+func (f *flight) order() {
+	slices.SortFunc(f.items, func(a, b *item) int { return cmp.Compare(a.turn(), b.turn()) })
+	for i, it := range f.items {
+		f.seqs[i] = it.seq
+	}
 }
 
 // due says how long waiting lanes have to wait yet.

@@ -60,6 +60,7 @@ type Block struct {
 type Committed struct {
 	ID       string
 	Index    uint32 // place in the block, from 0
+	Time     uint64 // seconds since 1970 that it claims and its endorsers took, within five minutes of their clocks; of valid transactions
 	Valid    bool
 	Reason   string   // Fabric's name of the validation code, for example MVCC_READ_CONFLICT
 	Args     [][]byte // what the chaincode was called with, its function first; of valid transactions

@@ -48,7 +48,7 @@ func resultsOf(tx Committed) []opResult {
 				continue
 			}
 			separator, r.code = '/', fault.Code(w.Value[2])
-		case "record", "schema", "credential":
+		case "record", "schema", "credential", "grant", "use":
 		default:
 			continue
 		}

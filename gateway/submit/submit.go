@@ -21,21 +21,23 @@
 // what a flight reads. What ops.Operation.Accesses names decides:
 //
 //	key                    changed by                            read by
-//	did/<id>               did.create of that DID                its operations; payments to it
+//	did/<id>               did.create of that DID                its operations; payments to it; uses of its grants
 //	link/<account>         did.create that claims it             -
 //	schema/<reference>     its credential.schema                 credential.issue
 //	credential/<reference> its credential.issue, its changes     -
 //	entry/<id>/<list>/...  its credential.issue                  -
-//	record/<reference>     its record.submit, changes of it      -
-//	balance/<id>/<asset>   payments of that DID                  -
+//	record/<reference>     its record.submit, changes of it      record.allow, attest.use
+//	grant/<reference>      its record.allow, record.withdraw     attest.use
+//	used/<grant>           attest.use                            -
+//	balance/<id>/<asset>   payments and uses of that DID         -
 //	issuer/<id>            organisations                         credential.schema, credential.issue
 //	op/<reference>         the operation itself                  the operation, in its own lane
 //
 // A change that waits goes before what reads the key and came later: a DID can be
 // paid, and a schema used, in the next call after the one that made it. In a batch
-// the items stand in that order. What a recovery key signs has a lane of that key, and
-// goes before all that waits for the same keys, whenever it came. What whole batches
-// read (ops.Common) is changed by organisations, seldom.
+// the items stand in the order in which they came. What a recovery key signs has a lane
+// of that key, and goes before all that waits for the same keys, whenever it came. What
+// whole batches read (ops.Common) is changed by organisations, seldom.
 //
 // Conflicts that lanes cannot prevent come from other gateways. A void batch is
 // compared with what blocks changed while it was under way: the actors whose items

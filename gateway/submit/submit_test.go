@@ -109,7 +109,7 @@ func (h *harness) check(receipts []submit.Receipt) {
 		for _, tx := range b.Transactions {
 			for _, w := range tx.Writes {
 				kind, rest, _ := strings.Cut(w.Key, "/")
-				if len(rest) == 73 && (kind == "op" || kind == "record") {
+				if len(rest) == 73 && (kind == "op" || kind == "record" || kind == "use") {
 					id := rest[9:]
 					where[id] = append(where[id], fmt.Sprintf("%s in block %d", tx.ID, b.Number))
 				}

@@ -168,7 +168,7 @@ func TestForbiddenLinks(t *testing.T) {
 // Domain packages are pure: no clock, environment, log, file, network or
 // randomness can be reached from them.
 func TestDomainPackagesArePure(t *testing.T) {
-	domain := []string{"did", "govern", "credential", "record", "checkpoint", "reward", "ledger"}
+	domain := []string{"did", "govern", "credential", "record", "checkpoint", "reward", "attest", "ledger"}
 	forbidden := []string{"time", "os", "log", "log/slog", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand", "sync", "io/fs"}
 	for _, d := range domain {
 		for _, p := range goList(t, "./chaincode/"+d) {

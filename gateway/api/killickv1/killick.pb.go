@@ -1193,6 +1193,1247 @@ func (x *Record) GetHash() string {
 	return ""
 }
 
+type ListRecordsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DID of the owner.
+	Owner string `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Of the newest version; a deleted record has none.
+	Schema string `protobuf:"bytes,2,opt,name=schema,proto3" json:"schema,omitempty"`
+	// live or deleted.
+	Status string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	// Records that were created from this time on, and before that one, in seconds since
+	// 1970: the time that transactions claim, which never falls.
+	Since uint64 `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"`
+	Until uint64 `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"`
+	// 1 to 1,000 (default 100). A page may hold fewer, or none, before the last one.
+	PageSize uint32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before, of the same question.
+	PageToken string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// The answer is to include this block: unavailable when it is not there within ten
+	// seconds.
+	MinBlock      uint64 `protobuf:"varint,8,opt,name=min_block,json=minBlock,proto3" json:"min_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRecordsRequest) Reset() {
+	*x = ListRecordsRequest{}
+	mi := &file_killick_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRecordsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRecordsRequest) ProtoMessage() {}
+
+func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRecordsRequest.ProtoReflect.Descriptor instead.
+func (*ListRecordsRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListRecordsRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ListRecordsRequest) GetSchema() string {
+	if x != nil {
+		return x.Schema
+	}
+	return ""
+}
+
+func (x *ListRecordsRequest) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *ListRecordsRequest) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *ListRecordsRequest) GetUntil() uint64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *ListRecordsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRecordsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListRecordsRequest) GetMinBlock() uint64 {
+	if x != nil {
+		return x.MinBlock
+	}
+	return 0
+}
+
+type RecordPage struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Records []*ListedRecord        `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Number of the newest block that the answer includes.
+	Block         uint64 `protobuf:"varint,3,opt,name=block,proto3" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordPage) Reset() {
+	*x = RecordPage{}
+	mi := &file_killick_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordPage) ProtoMessage() {}
+
+func (x *RecordPage) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordPage.ProtoReflect.Descriptor instead.
+func (*RecordPage) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RecordPage) GetRecords() []*ListedRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *RecordPage) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *RecordPage) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+// ListedRecord is a record as of the page's block.
+type ListedRecord struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Record *Record                `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	// When its first version came, in seconds since 1970.
+	Time          uint64 `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListedRecord) Reset() {
+	*x = ListedRecord{}
+	mi := &file_killick_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListedRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListedRecord) ProtoMessage() {}
+
+func (x *ListedRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListedRecord.ProtoReflect.Descriptor instead.
+func (*ListedRecord) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListedRecord) GetRecord() *Record {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+func (x *ListedRecord) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+type GetRecordHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the record.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// next_page_token of the page before.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRecordHistoryRequest) Reset() {
+	*x = GetRecordHistoryRequest{}
+	mi := &file_killick_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRecordHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRecordHistoryRequest) ProtoMessage() {}
+
+func (x *GetRecordHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRecordHistoryRequest.ProtoReflect.Descriptor instead.
+func (*GetRecordHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GetRecordHistoryRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetRecordHistoryRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type RecordHistory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 100, in their order; each is as it was.
+	Versions []*Record `protobuf:"bytes,1,rep,name=versions,proto3" json:"versions,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordHistory) Reset() {
+	*x = RecordHistory{}
+	mi := &file_killick_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordHistory) ProtoMessage() {}
+
+func (x *RecordHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordHistory.ProtoReflect.Descriptor instead.
+func (*RecordHistory) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RecordHistory) GetVersions() []*Record {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *RecordHistory) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+type ListOffersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Schema        string                 `protobuf:"bytes,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Asset         string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	PageSize      uint32                 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	MinBlock      uint64                 `protobuf:"varint,5,opt,name=min_block,json=minBlock,proto3" json:"min_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOffersRequest) Reset() {
+	*x = ListOffersRequest{}
+	mi := &file_killick_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOffersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOffersRequest) ProtoMessage() {}
+
+func (x *ListOffersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOffersRequest.ProtoReflect.Descriptor instead.
+func (*ListOffersRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListOffersRequest) GetSchema() string {
+	if x != nil {
+		return x.Schema
+	}
+	return ""
+}
+
+func (x *ListOffersRequest) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *ListOffersRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListOffersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListOffersRequest) GetMinBlock() uint64 {
+	if x != nil {
+		return x.MinBlock
+	}
+	return 0
+}
+
+type OfferPage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offers        []*Offer               `protobuf:"bytes,1,rep,name=offers,proto3" json:"offers,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	Block         uint64                 `protobuf:"varint,3,opt,name=block,proto3" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OfferPage) Reset() {
+	*x = OfferPage{}
+	mi := &file_killick_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OfferPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OfferPage) ProtoMessage() {}
+
+func (x *OfferPage) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OfferPage.ProtoReflect.Descriptor instead.
+func (*OfferPage) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *OfferPage) GetOffers() []*Offer {
+	if x != nil {
+		return x.Offers
+	}
+	return nil
+}
+
+func (x *OfferPage) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *OfferPage) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+// Offer is what the catalogue shows.
+type Offer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the grant.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Schema of the record's newest version.
+	Schema string `protobuf:"bytes,2,opt,name=schema,proto3" json:"schema,omitempty"`
+	Asset  string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Micro-units for each use.
+	Price         string `protobuf:"bytes,4,opt,name=price,proto3" json:"price,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Offer) Reset() {
+	*x = Offer{}
+	mi := &file_killick_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Offer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Offer) ProtoMessage() {}
+
+func (x *Offer) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Offer.ProtoReflect.Descriptor instead.
+func (*Offer) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Offer) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Offer) GetSchema() string {
+	if x != nil {
+		return x.Schema
+	}
+	return ""
+}
+
+func (x *Offer) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Offer) GetPrice() string {
+	if x != nil {
+		return x.Price
+	}
+	return ""
+}
+
+type GetGrantRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the grant: that of the operation that gave it.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetGrantRequest) Reset() {
+	*x = GetGrantRequest{}
+	mi := &file_killick_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetGrantRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetGrantRequest) ProtoMessage() {}
+
+func (x *GetGrantRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetGrantRequest.ProtoReflect.Descriptor instead.
+func (*GetGrantRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetGrantRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// Grant is a permission of a record's owner.
+type Grant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// live or withdrawn.
+	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
+	Record string `protobuf:"bytes,3,opt,name=record,proto3" json:"record,omitempty"`
+	Owner  string `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
+	// DID, or "anyone" for an offer.
+	Client    string `protobuf:"bytes,5,opt,name=client,proto3" json:"client,omitempty"`
+	Operation string `protobuf:"bytes,6,opt,name=operation,proto3" json:"operation,omitempty"`
+	// Paths of the record's content; "/" is all of it.
+	Scope []string `protobuf:"bytes,7,rep,name=scope,proto3" json:"scope,omitempty"`
+	Asset string   `protobuf:"bytes,8,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Micro-units for each use.
+	Price string `protobuf:"bytes,9,opt,name=price,proto3" json:"price,omitempty"`
+	// Seconds since 1970: a use expires no later.
+	Expires uint64 `protobuf:"varint,10,opt,name=expires,proto3" json:"expires,omitempty"`
+	// How many uses there may be, 0 for any number, and how many were taken; they are
+	// counted where their number is limited.
+	Uses uint32 `protobuf:"varint,11,opt,name=uses,proto3" json:"uses,omitempty"`
+	Used uint32 `protobuf:"varint,12,opt,name=used,proto3" json:"used,omitempty"`
+	// Reference of the operation that withdrew it, or empty.
+	Withdrawn string `protobuf:"bytes,13,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	// When it was given, in seconds since 1970; only in lists.
+	Time          uint64 `protobuf:"varint,14,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Grant) Reset() {
+	*x = Grant{}
+	mi := &file_killick_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Grant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Grant) ProtoMessage() {}
+
+func (x *Grant) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Grant.ProtoReflect.Descriptor instead.
+func (*Grant) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Grant) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Grant) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *Grant) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *Grant) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Grant) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *Grant) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *Grant) GetScope() []string {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *Grant) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Grant) GetPrice() string {
+	if x != nil {
+		return x.Price
+	}
+	return ""
+}
+
+func (x *Grant) GetExpires() uint64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *Grant) GetUses() uint32 {
+	if x != nil {
+		return x.Uses
+	}
+	return 0
+}
+
+func (x *Grant) GetUsed() uint32 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *Grant) GetWithdrawn() string {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return ""
+}
+
+func (x *Grant) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+type ListGrantsRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Owner  string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Client string                 `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
+	Record string                 `protobuf:"bytes,3,opt,name=record,proto3" json:"record,omitempty"`
+	// live or withdrawn.
+	Status        string `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	PageSize      uint32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	MinBlock      uint64 `protobuf:"varint,7,opt,name=min_block,json=minBlock,proto3" json:"min_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGrantsRequest) Reset() {
+	*x = ListGrantsRequest{}
+	mi := &file_killick_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGrantsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGrantsRequest) ProtoMessage() {}
+
+func (x *ListGrantsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGrantsRequest.ProtoReflect.Descriptor instead.
+func (*ListGrantsRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListGrantsRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGrantsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetMinBlock() uint64 {
+	if x != nil {
+		return x.MinBlock
+	}
+	return 0
+}
+
+type GrantPage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Grants        []*Grant               `protobuf:"bytes,1,rep,name=grants,proto3" json:"grants,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	Block         uint64                 `protobuf:"varint,3,opt,name=block,proto3" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantPage) Reset() {
+	*x = GrantPage{}
+	mi := &file_killick_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantPage) ProtoMessage() {}
+
+func (x *GrantPage) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantPage.ProtoReflect.Descriptor instead.
+func (*GrantPage) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *GrantPage) GetGrants() []*Grant {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
+func (x *GrantPage) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *GrantPage) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+type GetUseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the use: that of the operation that took it.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUseRequest) Reset() {
+	*x = GetUseRequest{}
+	mi := &file_killick_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUseRequest) ProtoMessage() {}
+
+func (x *GetUseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUseRequest.ProtoReflect.Descriptor instead.
+func (*GetUseRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *GetUseRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// Use is the receipt of one use of a grant.
+type Use struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Grant  string                 `protobuf:"bytes,2,opt,name=grant,proto3" json:"grant,omitempty"`
+	Record string                 `protobuf:"bytes,3,opt,name=record,proto3" json:"record,omitempty"`
+	// Version of the record that was granted access to, and its commitment.
+	Version    uint32 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	Commitment string `protobuf:"bytes,5,opt,name=commitment,proto3" json:"commitment,omitempty"`
+	// DIDs of who used it and who was paid.
+	Client    string `protobuf:"bytes,6,opt,name=client,proto3" json:"client,omitempty"`
+	Owner     string `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`
+	Operation string `protobuf:"bytes,8,opt,name=operation,proto3" json:"operation,omitempty"`
+	Path      string `protobuf:"bytes,9,opt,name=path,proto3" json:"path,omitempty"`
+	Asset     string `protobuf:"bytes,10,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Micro-units that were charged.
+	Price string `protobuf:"bytes,11,opt,name=price,proto3" json:"price,omitempty"`
+	// Epoch in which the owner is credited; 0 when nothing was charged.
+	Epoch uint64 `protobuf:"varint,12,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Uses of the grant that were left after it; absent when any number is allowed.
+	Left *uint32 `protobuf:"varint,13,opt,name=left,proto3,oneof" json:"left,omitempty"`
+	// When, in seconds since 1970; only in lists.
+	Time          uint64 `protobuf:"varint,14,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Use) Reset() {
+	*x = Use{}
+	mi := &file_killick_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Use) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Use) ProtoMessage() {}
+
+func (x *Use) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Use.ProtoReflect.Descriptor instead.
+func (*Use) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Use) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Use) GetGrant() string {
+	if x != nil {
+		return x.Grant
+	}
+	return ""
+}
+
+func (x *Use) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *Use) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Use) GetCommitment() string {
+	if x != nil {
+		return x.Commitment
+	}
+	return ""
+}
+
+func (x *Use) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *Use) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Use) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *Use) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Use) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Use) GetPrice() string {
+	if x != nil {
+		return x.Price
+	}
+	return ""
+}
+
+func (x *Use) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Use) GetLeft() uint32 {
+	if x != nil && x.Left != nil {
+		return *x.Left
+	}
+	return 0
+}
+
+func (x *Use) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+type ListUsesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Client        string                 `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
+	Grant         string                 `protobuf:"bytes,3,opt,name=grant,proto3" json:"grant,omitempty"`
+	PageSize      uint32                 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	MinBlock      uint64                 `protobuf:"varint,6,opt,name=min_block,json=minBlock,proto3" json:"min_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListUsesRequest) Reset() {
+	*x = ListUsesRequest{}
+	mi := &file_killick_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListUsesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListUsesRequest) ProtoMessage() {}
+
+func (x *ListUsesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListUsesRequest.ProtoReflect.Descriptor instead.
+func (*ListUsesRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListUsesRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ListUsesRequest) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *ListUsesRequest) GetGrant() string {
+	if x != nil {
+		return x.Grant
+	}
+	return ""
+}
+
+func (x *ListUsesRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListUsesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListUsesRequest) GetMinBlock() uint64 {
+	if x != nil {
+		return x.MinBlock
+	}
+	return 0
+}
+
+type UsePage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uses          []*Use                 `protobuf:"bytes,1,rep,name=uses,proto3" json:"uses,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	Block         uint64                 `protobuf:"varint,3,opt,name=block,proto3" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsePage) Reset() {
+	*x = UsePage{}
+	mi := &file_killick_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsePage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsePage) ProtoMessage() {}
+
+func (x *UsePage) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsePage.ProtoReflect.Descriptor instead.
+func (*UsePage) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *UsePage) GetUses() []*Use {
+	if x != nil {
+		return x.Uses
+	}
+	return nil
+}
+
+func (x *UsePage) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *UsePage) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
 type GetCredentialRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Reference of the credential: that of the operation that issued it.
@@ -1203,7 +2444,7 @@ type GetCredentialRequest struct {
 
 func (x *GetCredentialRequest) Reset() {
 	*x = GetCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +2456,7 @@ func (x *GetCredentialRequest) String() string {
 func (*GetCredentialRequest) ProtoMessage() {}
 
 func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +2469,7 @@ func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{17}
+	return file_killick_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetCredentialRequest) GetId() string {
@@ -1251,7 +2492,7 @@ type FindCredentialRequest struct {
 
 func (x *FindCredentialRequest) Reset() {
 	*x = FindCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +2504,7 @@ func (x *FindCredentialRequest) String() string {
 func (*FindCredentialRequest) ProtoMessage() {}
 
 func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +2517,7 @@ func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCredentialRequest.ProtoReflect.Descriptor instead.
 func (*FindCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{18}
+	return file_killick_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FindCredentialRequest) GetIssuer() string {
@@ -1327,7 +2568,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +2580,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +2593,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{19}
+	return file_killick_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Credential) GetId() string {
@@ -1463,7 +2704,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +2716,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +2729,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{20}
+	return file_killick_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -1521,7 +2762,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +2774,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +2787,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{21}
+	return file_killick_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Balance) GetDid() string {
@@ -1598,7 +2839,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1610,7 +2851,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1623,7 +2864,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{22}
+	return file_killick_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -1657,7 +2898,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +2910,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +2923,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{23}
+	return file_killick_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -1702,7 +2943,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1714,7 +2955,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1727,7 +2968,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{24}
+	return file_killick_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -1760,7 +3001,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[25]
+	mi := &file_killick_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +3013,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[25]
+	mi := &file_killick_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +3026,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{25}
+	return file_killick_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Payout) GetVault() string {
@@ -1862,7 +3103,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[26]
+	mi := &file_killick_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1874,7 +3115,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[26]
+	mi := &file_killick_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1887,7 +3128,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{26}
+	return file_killick_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -1957,7 +3198,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[27]
+	mi := &file_killick_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +3210,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[27]
+	mi := &file_killick_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +3223,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{27}
+	return file_killick_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Event) GetCursor() string {
@@ -2074,7 +3315,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[28]
+	mi := &file_killick_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2086,7 +3327,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[28]
+	mi := &file_killick_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2099,7 +3340,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{28}
+	return file_killick_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Payment) GetAsset() string {
@@ -2135,7 +3376,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[29]
+	mi := &file_killick_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +3388,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[29]
+	mi := &file_killick_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +3401,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{29}
+	return file_killick_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -2189,7 +3430,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[30]
+	mi := &file_killick_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2201,7 +3442,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[30]
+	mi := &file_killick_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2214,7 +3455,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{30}
+	return file_killick_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -2239,7 +3480,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[31]
+	mi := &file_killick_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2251,7 +3492,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[31]
+	mi := &file_killick_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,7 +3505,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{31}
+	return file_killick_proto_rawDescGZIP(), []int{47}
 }
 
 type Network struct {
@@ -2304,7 +3545,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[32]
+	mi := &file_killick_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +3557,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[32]
+	mi := &file_killick_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +3570,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{32}
+	return file_killick_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Network) GetNetwork() string {
@@ -2457,7 +3698,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[33]
+	mi := &file_killick_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +3710,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[33]
+	mi := &file_killick_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +3723,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{33}
+	return file_killick_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Member) GetMsp() string {
@@ -2519,7 +3760,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[34]
+	mi := &file_killick_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +3772,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[34]
+	mi := &file_killick_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,7 +3785,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{34}
+	return file_killick_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Vault) GetId() string {
@@ -2670,7 +3911,112 @@ const file_killick_proto_rawDesc = "" +
 	"\blocation\x18\b \x01(\tR\blocation\x12\x1c\n" +
 	"\toperation\x18\t \x01(\tR\toperation\x12\x12\n" +
 	"\x04hash\x18\n" +
-	" \x01(\tR\x04hash\"&\n" +
+	" \x01(\tR\x04hash\"\xdf\x01\n" +
+	"\x12ListRecordsRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\x04R\x05since\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\x04R\x05until\x12\x1b\n" +
+	"\tpage_size\x18\x06 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\a \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tmin_block\x18\b \x01(\x04R\bminBlock\"~\n" +
+	"\n" +
+	"RecordPage\x122\n" +
+	"\arecords\x18\x01 \x03(\v2\x18.killick.v1.ListedRecordR\arecords\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"N\n" +
+	"\fListedRecord\x12*\n" +
+	"\x06record\x18\x01 \x01(\v2\x12.killick.v1.RecordR\x06record\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x04R\x04time\"H\n" +
+	"\x17GetRecordHistoryRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"g\n" +
+	"\rRecordHistory\x12.\n" +
+	"\bversions\x18\x01 \x03(\v2\x12.killick.v1.RecordR\bversions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9a\x01\n" +
+	"\x11ListOffersRequest\x12\x16\n" +
+	"\x06schema\x18\x01 \x01(\tR\x06schema\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tmin_block\x18\x05 \x01(\x04R\bminBlock\"t\n" +
+	"\tOfferPage\x12)\n" +
+	"\x06offers\x18\x01 \x03(\v2\x11.killick.v1.OfferR\x06offers\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"[\n" +
+	"\x05Offer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x14\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset\x12\x14\n" +
+	"\x05price\x18\x04 \x01(\tR\x05price\"!\n" +
+	"\x0fGetGrantRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xc9\x02\n" +
+	"\x05Grant\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06status\x18\x02 \x01(\tR\x06status\x12\x16\n" +
+	"\x06record\x18\x03 \x01(\tR\x06record\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06client\x18\x05 \x01(\tR\x06client\x12\x1c\n" +
+	"\toperation\x18\x06 \x01(\tR\toperation\x12\x14\n" +
+	"\x05scope\x18\a \x03(\tR\x05scope\x12\x14\n" +
+	"\x05asset\x18\b \x01(\tR\x05asset\x12\x14\n" +
+	"\x05price\x18\t \x01(\tR\x05price\x12\x18\n" +
+	"\aexpires\x18\n" +
+	" \x01(\x04R\aexpires\x12\x12\n" +
+	"\x04uses\x18\v \x01(\rR\x04uses\x12\x12\n" +
+	"\x04used\x18\f \x01(\rR\x04used\x12\x1c\n" +
+	"\twithdrawn\x18\r \x01(\tR\twithdrawn\x12\x12\n" +
+	"\x04time\x18\x0e \x01(\x04R\x04time\"\xca\x01\n" +
+	"\x11ListGrantsRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06client\x18\x02 \x01(\tR\x06client\x12\x16\n" +
+	"\x06record\x18\x03 \x01(\tR\x06record\x12\x16\n" +
+	"\x06status\x18\x04 \x01(\tR\x06status\x12\x1b\n" +
+	"\tpage_size\x18\x05 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tmin_block\x18\a \x01(\x04R\bminBlock\"t\n" +
+	"\tGrantPage\x12)\n" +
+	"\x06grants\x18\x01 \x03(\v2\x11.killick.v1.GrantR\x06grants\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"\x1f\n" +
+	"\rGetUseRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xd5\x02\n" +
+	"\x03Use\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05grant\x18\x02 \x01(\tR\x05grant\x12\x16\n" +
+	"\x06record\x18\x03 \x01(\tR\x06record\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\rR\aversion\x12\x1e\n" +
+	"\n" +
+	"commitment\x18\x05 \x01(\tR\n" +
+	"commitment\x12\x16\n" +
+	"\x06client\x18\x06 \x01(\tR\x06client\x12\x14\n" +
+	"\x05owner\x18\a \x01(\tR\x05owner\x12\x1c\n" +
+	"\toperation\x18\b \x01(\tR\toperation\x12\x12\n" +
+	"\x04path\x18\t \x01(\tR\x04path\x12\x14\n" +
+	"\x05asset\x18\n" +
+	" \x01(\tR\x05asset\x12\x14\n" +
+	"\x05price\x18\v \x01(\tR\x05price\x12\x14\n" +
+	"\x05epoch\x18\f \x01(\x04R\x05epoch\x12\x17\n" +
+	"\x04left\x18\r \x01(\rH\x00R\x04left\x88\x01\x01\x12\x12\n" +
+	"\x04time\x18\x0e \x01(\x04R\x04timeB\a\n" +
+	"\x05_left\"\xae\x01\n" +
+	"\x0fListUsesRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06client\x18\x02 \x01(\tR\x06client\x12\x14\n" +
+	"\x05grant\x18\x03 \x01(\tR\x05grant\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tmin_block\x18\x06 \x01(\x04R\bminBlock\"l\n" +
+	"\aUsePage\x12#\n" +
+	"\x04uses\x18\x01 \x03(\v2\x0f.killick.v1.UseR\x04uses\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"&\n" +
 	"\x14GetCredentialRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"Y\n" +
 	"\x15FindCredentialRequest\x12\x16\n" +
@@ -2786,8 +4132,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\xec\n" +
-	"\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\xe0\x0f\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
@@ -2796,7 +4141,19 @@ const file_killick_proto_rawDesc = "" +
 	"\n" +
 	"ResolveDid\x12\x1d.killick.v1.ResolveDidRequest\x1a\x19.killick.v1.DidResolution\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/dids/{did}\x12d\n" +
 	"\vGetIdentity\x12\x1e.killick.v1.GetIdentityRequest\x1a\x14.killick.v1.Identity\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/dids/{did}/identity\x12W\n" +
-	"\tGetRecord\x12\x1c.killick.v1.GetRecordRequest\x1a\x12.killick.v1.Record\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/records/{id}\x12g\n" +
+	"\tGetRecord\x12\x1c.killick.v1.GetRecordRequest\x1a\x12.killick.v1.Record\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/records/{id}\x12Z\n" +
+	"\vListRecords\x12\x1e.killick.v1.ListRecordsRequest\x1a\x16.killick.v1.RecordPage\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/records\x12t\n" +
+	"\x10GetRecordHistory\x12#.killick.v1.GetRecordHistoryRequest\x1a\x19.killick.v1.RecordHistory\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/records/{id}/history\x12V\n" +
+	"\n" +
+	"ListOffers\x12\x1d.killick.v1.ListOffersRequest\x1a\x15.killick.v1.OfferPage\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"/v1/offers\x12S\n" +
+	"\bGetGrant\x12\x1b.killick.v1.GetGrantRequest\x1a\x11.killick.v1.Grant\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/grants/{id}\x12V\n" +
+	"\n" +
+	"ListGrants\x12\x1d.killick.v1.ListGrantsRequest\x1a\x15.killick.v1.GrantPage\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"/v1/grants\x12K\n" +
+	"\x06GetUse\x12\x19.killick.v1.GetUseRequest\x1a\x0f.killick.v1.Use\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/uses/{id}\x12N\n" +
+	"\bListUses\x12\x1b.killick.v1.ListUsesRequest\x1a\x13.killick.v1.UsePage\"\x10\x82\xd3\xe4\x93\x02\n" +
+	"\x12\b/v1/uses\x12g\n" +
 	"\rGetCredential\x12 .killick.v1.GetCredentialRequest\x1a\x16.killick.v1.Credential\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/credentials/{id}\x12\x7f\n" +
 	"\x0eFindCredential\x12!.killick.v1.FindCredentialRequest\x1a\x16.killick.v1.Credential\"2\x82\xd3\xe4\x93\x02,\x12*/v1/status-entries/{issuer}/{list}/{index}\x12d\n" +
 	"\n" +
@@ -2821,92 +4178,128 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_killick_proto_goTypes = []any{
-	(*SubmitRequest)(nil),         // 0: killick.v1.SubmitRequest
-	(*SubmitBatchRequest)(nil),    // 1: killick.v1.SubmitBatchRequest
-	(*SubmitBatchResponse)(nil),   // 2: killick.v1.SubmitBatchResponse
-	(*Operation)(nil),             // 3: killick.v1.Operation
-	(*GetOperationRequest)(nil),   // 4: killick.v1.GetOperationRequest
-	(*GetTransactionRequest)(nil), // 5: killick.v1.GetTransactionRequest
-	(*Transaction)(nil),           // 6: killick.v1.Transaction
-	(*ResolveDidRequest)(nil),     // 7: killick.v1.ResolveDidRequest
-	(*DidResolution)(nil),         // 8: killick.v1.DidResolution
-	(*DidDocumentMetadata)(nil),   // 9: killick.v1.DidDocumentMetadata
-	(*DidVersion)(nil),            // 10: killick.v1.DidVersion
-	(*GetIdentityRequest)(nil),    // 11: killick.v1.GetIdentityRequest
-	(*Identity)(nil),              // 12: killick.v1.Identity
-	(*IdentityLeaf)(nil),          // 13: killick.v1.IdentityLeaf
-	(*IdentityPayout)(nil),        // 14: killick.v1.IdentityPayout
-	(*GetRecordRequest)(nil),      // 15: killick.v1.GetRecordRequest
-	(*Record)(nil),                // 16: killick.v1.Record
-	(*GetCredentialRequest)(nil),  // 17: killick.v1.GetCredentialRequest
-	(*FindCredentialRequest)(nil), // 18: killick.v1.FindCredentialRequest
-	(*Credential)(nil),            // 19: killick.v1.Credential
-	(*GetBalanceRequest)(nil),     // 20: killick.v1.GetBalanceRequest
-	(*Balance)(nil),               // 21: killick.v1.Balance
-	(*GetProofRequest)(nil),       // 22: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),      // 23: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),            // 24: killick.v1.PayoutList
-	(*Payout)(nil),                // 25: killick.v1.Payout
-	(*EventsRequest)(nil),         // 26: killick.v1.EventsRequest
-	(*Event)(nil),                 // 27: killick.v1.Event
-	(*Payment)(nil),               // 28: killick.v1.Payment
-	(*PaymentLine)(nil),           // 29: killick.v1.PaymentLine
-	(*RecordVersion)(nil),         // 30: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),     // 31: killick.v1.GetNetworkRequest
-	(*Network)(nil),               // 32: killick.v1.Network
-	(*Member)(nil),                // 33: killick.v1.Member
-	(*Vault)(nil),                 // 34: killick.v1.Vault
-	(*structpb.Struct)(nil),       // 35: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),     // 36: google.api.HttpBody
+	(*SubmitRequest)(nil),           // 0: killick.v1.SubmitRequest
+	(*SubmitBatchRequest)(nil),      // 1: killick.v1.SubmitBatchRequest
+	(*SubmitBatchResponse)(nil),     // 2: killick.v1.SubmitBatchResponse
+	(*Operation)(nil),               // 3: killick.v1.Operation
+	(*GetOperationRequest)(nil),     // 4: killick.v1.GetOperationRequest
+	(*GetTransactionRequest)(nil),   // 5: killick.v1.GetTransactionRequest
+	(*Transaction)(nil),             // 6: killick.v1.Transaction
+	(*ResolveDidRequest)(nil),       // 7: killick.v1.ResolveDidRequest
+	(*DidResolution)(nil),           // 8: killick.v1.DidResolution
+	(*DidDocumentMetadata)(nil),     // 9: killick.v1.DidDocumentMetadata
+	(*DidVersion)(nil),              // 10: killick.v1.DidVersion
+	(*GetIdentityRequest)(nil),      // 11: killick.v1.GetIdentityRequest
+	(*Identity)(nil),                // 12: killick.v1.Identity
+	(*IdentityLeaf)(nil),            // 13: killick.v1.IdentityLeaf
+	(*IdentityPayout)(nil),          // 14: killick.v1.IdentityPayout
+	(*GetRecordRequest)(nil),        // 15: killick.v1.GetRecordRequest
+	(*Record)(nil),                  // 16: killick.v1.Record
+	(*ListRecordsRequest)(nil),      // 17: killick.v1.ListRecordsRequest
+	(*RecordPage)(nil),              // 18: killick.v1.RecordPage
+	(*ListedRecord)(nil),            // 19: killick.v1.ListedRecord
+	(*GetRecordHistoryRequest)(nil), // 20: killick.v1.GetRecordHistoryRequest
+	(*RecordHistory)(nil),           // 21: killick.v1.RecordHistory
+	(*ListOffersRequest)(nil),       // 22: killick.v1.ListOffersRequest
+	(*OfferPage)(nil),               // 23: killick.v1.OfferPage
+	(*Offer)(nil),                   // 24: killick.v1.Offer
+	(*GetGrantRequest)(nil),         // 25: killick.v1.GetGrantRequest
+	(*Grant)(nil),                   // 26: killick.v1.Grant
+	(*ListGrantsRequest)(nil),       // 27: killick.v1.ListGrantsRequest
+	(*GrantPage)(nil),               // 28: killick.v1.GrantPage
+	(*GetUseRequest)(nil),           // 29: killick.v1.GetUseRequest
+	(*Use)(nil),                     // 30: killick.v1.Use
+	(*ListUsesRequest)(nil),         // 31: killick.v1.ListUsesRequest
+	(*UsePage)(nil),                 // 32: killick.v1.UsePage
+	(*GetCredentialRequest)(nil),    // 33: killick.v1.GetCredentialRequest
+	(*FindCredentialRequest)(nil),   // 34: killick.v1.FindCredentialRequest
+	(*Credential)(nil),              // 35: killick.v1.Credential
+	(*GetBalanceRequest)(nil),       // 36: killick.v1.GetBalanceRequest
+	(*Balance)(nil),                 // 37: killick.v1.Balance
+	(*GetProofRequest)(nil),         // 38: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),        // 39: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),              // 40: killick.v1.PayoutList
+	(*Payout)(nil),                  // 41: killick.v1.Payout
+	(*EventsRequest)(nil),           // 42: killick.v1.EventsRequest
+	(*Event)(nil),                   // 43: killick.v1.Event
+	(*Payment)(nil),                 // 44: killick.v1.Payment
+	(*PaymentLine)(nil),             // 45: killick.v1.PaymentLine
+	(*RecordVersion)(nil),           // 46: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),       // 47: killick.v1.GetNetworkRequest
+	(*Network)(nil),                 // 48: killick.v1.Network
+	(*Member)(nil),                  // 49: killick.v1.Member
+	(*Vault)(nil),                   // 50: killick.v1.Vault
+	(*structpb.Struct)(nil),         // 51: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),       // 52: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	35, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	51, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
 	14, // 5: killick.v1.Identity.payouts:type_name -> killick.v1.IdentityPayout
-	25, // 6: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	28, // 7: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	30, // 8: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	29, // 9: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	33, // 10: killick.v1.Network.members:type_name -> killick.v1.Member
-	34, // 11: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 12: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 13: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 14: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 15: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
-	7,  // 16: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	11, // 17: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
-	15, // 18: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	17, // 19: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	18, // 20: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
-	20, // 21: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	22, // 22: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	23, // 23: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	26, // 24: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	31, // 25: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 26: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 27: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 28: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 29: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 30: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 31: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
-	16, // 32: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	19, // 33: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	19, // 34: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
-	21, // 35: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	36, // 36: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	24, // 37: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	27, // 38: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	32, // 39: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	26, // [26:40] is the sub-list for method output_type
-	12, // [12:26] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	19, // 6: killick.v1.RecordPage.records:type_name -> killick.v1.ListedRecord
+	16, // 7: killick.v1.ListedRecord.record:type_name -> killick.v1.Record
+	16, // 8: killick.v1.RecordHistory.versions:type_name -> killick.v1.Record
+	24, // 9: killick.v1.OfferPage.offers:type_name -> killick.v1.Offer
+	26, // 10: killick.v1.GrantPage.grants:type_name -> killick.v1.Grant
+	30, // 11: killick.v1.UsePage.uses:type_name -> killick.v1.Use
+	41, // 12: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	44, // 13: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	46, // 14: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	45, // 15: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	49, // 16: killick.v1.Network.members:type_name -> killick.v1.Member
+	50, // 17: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 18: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 19: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 20: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 21: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 22: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 23: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
+	15, // 24: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	17, // 25: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
+	20, // 26: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
+	22, // 27: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
+	25, // 28: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
+	27, // 29: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
+	29, // 30: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
+	31, // 31: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
+	33, // 32: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	34, // 33: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
+	36, // 34: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	38, // 35: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	39, // 36: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	42, // 37: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	47, // 38: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 39: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 40: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 41: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 42: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 43: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 44: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 45: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	18, // 46: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
+	21, // 47: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
+	23, // 48: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
+	26, // 49: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
+	28, // 50: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
+	30, // 51: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
+	32, // 52: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
+	35, // 53: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	35, // 54: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
+	37, // 55: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	52, // 56: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	40, // 57: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	43, // 58: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	48, // 59: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	39, // [39:60] is the sub-list for method output_type
+	18, // [18:39] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -2916,14 +4309,15 @@ func file_killick_proto_init() {
 	}
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[26].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[30].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[42].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

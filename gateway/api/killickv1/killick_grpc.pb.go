@@ -25,20 +25,27 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Killick_Submit_FullMethodName         = "/killick.v1.Killick/Submit"
-	Killick_SubmitBatch_FullMethodName    = "/killick.v1.Killick/SubmitBatch"
-	Killick_GetOperation_FullMethodName   = "/killick.v1.Killick/GetOperation"
-	Killick_GetTransaction_FullMethodName = "/killick.v1.Killick/GetTransaction"
-	Killick_ResolveDid_FullMethodName     = "/killick.v1.Killick/ResolveDid"
-	Killick_GetIdentity_FullMethodName    = "/killick.v1.Killick/GetIdentity"
-	Killick_GetRecord_FullMethodName      = "/killick.v1.Killick/GetRecord"
-	Killick_GetCredential_FullMethodName  = "/killick.v1.Killick/GetCredential"
-	Killick_FindCredential_FullMethodName = "/killick.v1.Killick/FindCredential"
-	Killick_GetBalance_FullMethodName     = "/killick.v1.Killick/GetBalance"
-	Killick_GetProof_FullMethodName       = "/killick.v1.Killick/GetProof"
-	Killick_GetPayout_FullMethodName      = "/killick.v1.Killick/GetPayout"
-	Killick_Events_FullMethodName         = "/killick.v1.Killick/Events"
-	Killick_GetNetwork_FullMethodName     = "/killick.v1.Killick/GetNetwork"
+	Killick_Submit_FullMethodName           = "/killick.v1.Killick/Submit"
+	Killick_SubmitBatch_FullMethodName      = "/killick.v1.Killick/SubmitBatch"
+	Killick_GetOperation_FullMethodName     = "/killick.v1.Killick/GetOperation"
+	Killick_GetTransaction_FullMethodName   = "/killick.v1.Killick/GetTransaction"
+	Killick_ResolveDid_FullMethodName       = "/killick.v1.Killick/ResolveDid"
+	Killick_GetIdentity_FullMethodName      = "/killick.v1.Killick/GetIdentity"
+	Killick_GetRecord_FullMethodName        = "/killick.v1.Killick/GetRecord"
+	Killick_ListRecords_FullMethodName      = "/killick.v1.Killick/ListRecords"
+	Killick_GetRecordHistory_FullMethodName = "/killick.v1.Killick/GetRecordHistory"
+	Killick_ListOffers_FullMethodName       = "/killick.v1.Killick/ListOffers"
+	Killick_GetGrant_FullMethodName         = "/killick.v1.Killick/GetGrant"
+	Killick_ListGrants_FullMethodName       = "/killick.v1.Killick/ListGrants"
+	Killick_GetUse_FullMethodName           = "/killick.v1.Killick/GetUse"
+	Killick_ListUses_FullMethodName         = "/killick.v1.Killick/ListUses"
+	Killick_GetCredential_FullMethodName    = "/killick.v1.Killick/GetCredential"
+	Killick_FindCredential_FullMethodName   = "/killick.v1.Killick/FindCredential"
+	Killick_GetBalance_FullMethodName       = "/killick.v1.Killick/GetBalance"
+	Killick_GetProof_FullMethodName         = "/killick.v1.Killick/GetProof"
+	Killick_GetPayout_FullMethodName        = "/killick.v1.Killick/GetPayout"
+	Killick_Events_FullMethodName           = "/killick.v1.Killick/Events"
+	Killick_GetNetwork_FullMethodName       = "/killick.v1.Killick/GetNetwork"
 )
 
 // KillickClient is the client API for Killick service.
@@ -78,6 +85,29 @@ type KillickClient interface {
 	GetIdentity(ctx context.Context, in *GetIdentityRequest, opts ...grpc.CallOption) (*Identity, error)
 	// Read a record's commitment and state.
 	GetRecord(ctx context.Context, in *GetRecordRequest, opts ...grpc.CallOption) (*Record, error)
+	// List records by owner, schema, status and time.
+	//
+	// Records come in the order in which the ledger created them, page by page: what is
+	// created or changed meanwhile neither repeats nor hides any. An answer is as of a
+	// block, which it names; it includes what this gateway had seen when it was asked,
+	// unless the index has much to catch up with.
+	ListRecords(ctx context.Context, in *ListRecordsRequest, opts ...grpc.CallOption) (*RecordPage, error)
+	// Read the versions of a record, oldest first, page by page.
+	GetRecordHistory(ctx context.Context, in *GetRecordHistoryRequest, opts ...grpc.CallOption) (*RecordHistory, error)
+	// Browse the catalogue: what owners chose to offer to anyone.
+	//
+	// It shows price and schema, and the reference to ask for it with. Who reads the
+	// grant of that reference learns its record and owner, as everybody can who reads
+	// the ledger.
+	ListOffers(ctx context.Context, in *ListOffersRequest, opts ...grpc.CallOption) (*OfferPage, error)
+	// Read a grant: who may do what with which record, for how much and how long.
+	GetGrant(ctx context.Context, in *GetGrantRequest, opts ...grpc.CallOption) (*Grant, error)
+	// List grants by owner, client or record; at least one of them is given.
+	ListGrants(ctx context.Context, in *ListGrantsRequest, opts ...grpc.CallOption) (*GrantPage, error)
+	// Read the receipt of a use of a grant.
+	GetUse(ctx context.Context, in *GetUseRequest, opts ...grpc.CallOption) (*Use, error)
+	// List uses of grants by owner, client or grant; at least one of them is given.
+	ListUses(ctx context.Context, in *ListUsesRequest, opts ...grpc.CallOption) (*UsePage, error)
 	// Read a credential's status.
 	GetCredential(ctx context.Context, in *GetCredentialRequest, opts ...grpc.CallOption) (*Credential, error)
 	// Read the credential that has an entry of its issuer's status lists.
@@ -176,6 +206,76 @@ func (c *killickClient) GetRecord(ctx context.Context, in *GetRecordRequest, opt
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Record)
 	err := c.cc.Invoke(ctx, Killick_GetRecord_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) ListRecords(ctx context.Context, in *ListRecordsRequest, opts ...grpc.CallOption) (*RecordPage, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecordPage)
+	err := c.cc.Invoke(ctx, Killick_ListRecords_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) GetRecordHistory(ctx context.Context, in *GetRecordHistoryRequest, opts ...grpc.CallOption) (*RecordHistory, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecordHistory)
+	err := c.cc.Invoke(ctx, Killick_GetRecordHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) ListOffers(ctx context.Context, in *ListOffersRequest, opts ...grpc.CallOption) (*OfferPage, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(OfferPage)
+	err := c.cc.Invoke(ctx, Killick_ListOffers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) GetGrant(ctx context.Context, in *GetGrantRequest, opts ...grpc.CallOption) (*Grant, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Grant)
+	err := c.cc.Invoke(ctx, Killick_GetGrant_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) ListGrants(ctx context.Context, in *ListGrantsRequest, opts ...grpc.CallOption) (*GrantPage, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GrantPage)
+	err := c.cc.Invoke(ctx, Killick_ListGrants_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) GetUse(ctx context.Context, in *GetUseRequest, opts ...grpc.CallOption) (*Use, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Use)
+	err := c.cc.Invoke(ctx, Killick_GetUse_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) ListUses(ctx context.Context, in *ListUsesRequest, opts ...grpc.CallOption) (*UsePage, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UsePage)
+	err := c.cc.Invoke(ctx, Killick_ListUses_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -298,6 +398,29 @@ type KillickServer interface {
 	GetIdentity(context.Context, *GetIdentityRequest) (*Identity, error)
 	// Read a record's commitment and state.
 	GetRecord(context.Context, *GetRecordRequest) (*Record, error)
+	// List records by owner, schema, status and time.
+	//
+	// Records come in the order in which the ledger created them, page by page: what is
+	// created or changed meanwhile neither repeats nor hides any. An answer is as of a
+	// block, which it names; it includes what this gateway had seen when it was asked,
+	// unless the index has much to catch up with.
+	ListRecords(context.Context, *ListRecordsRequest) (*RecordPage, error)
+	// Read the versions of a record, oldest first, page by page.
+	GetRecordHistory(context.Context, *GetRecordHistoryRequest) (*RecordHistory, error)
+	// Browse the catalogue: what owners chose to offer to anyone.
+	//
+	// It shows price and schema, and the reference to ask for it with. Who reads the
+	// grant of that reference learns its record and owner, as everybody can who reads
+	// the ledger.
+	ListOffers(context.Context, *ListOffersRequest) (*OfferPage, error)
+	// Read a grant: who may do what with which record, for how much and how long.
+	GetGrant(context.Context, *GetGrantRequest) (*Grant, error)
+	// List grants by owner, client or record; at least one of them is given.
+	ListGrants(context.Context, *ListGrantsRequest) (*GrantPage, error)
+	// Read the receipt of a use of a grant.
+	GetUse(context.Context, *GetUseRequest) (*Use, error)
+	// List uses of grants by owner, client or grant; at least one of them is given.
+	ListUses(context.Context, *ListUsesRequest) (*UsePage, error)
 	// Read a credential's status.
 	GetCredential(context.Context, *GetCredentialRequest) (*Credential, error)
 	// Read the credential that has an entry of its issuer's status lists.
@@ -352,6 +475,27 @@ func (UnimplementedKillickServer) GetIdentity(context.Context, *GetIdentityReque
 }
 func (UnimplementedKillickServer) GetRecord(context.Context, *GetRecordRequest) (*Record, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRecord not implemented")
+}
+func (UnimplementedKillickServer) ListRecords(context.Context, *ListRecordsRequest) (*RecordPage, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRecords not implemented")
+}
+func (UnimplementedKillickServer) GetRecordHistory(context.Context, *GetRecordHistoryRequest) (*RecordHistory, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRecordHistory not implemented")
+}
+func (UnimplementedKillickServer) ListOffers(context.Context, *ListOffersRequest) (*OfferPage, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListOffers not implemented")
+}
+func (UnimplementedKillickServer) GetGrant(context.Context, *GetGrantRequest) (*Grant, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetGrant not implemented")
+}
+func (UnimplementedKillickServer) ListGrants(context.Context, *ListGrantsRequest) (*GrantPage, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListGrants not implemented")
+}
+func (UnimplementedKillickServer) GetUse(context.Context, *GetUseRequest) (*Use, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetUse not implemented")
+}
+func (UnimplementedKillickServer) ListUses(context.Context, *ListUsesRequest) (*UsePage, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListUses not implemented")
 }
 func (UnimplementedKillickServer) GetCredential(context.Context, *GetCredentialRequest) (*Credential, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetCredential not implemented")
@@ -521,6 +665,132 @@ func _Killick_GetRecord_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Killick_ListRecords_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRecordsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).ListRecords(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_ListRecords_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).ListRecords(ctx, req.(*ListRecordsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_GetRecordHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRecordHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetRecordHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetRecordHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetRecordHistory(ctx, req.(*GetRecordHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_ListOffers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOffersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).ListOffers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_ListOffers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).ListOffers(ctx, req.(*ListOffersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_GetGrant_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetGrantRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetGrant(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetGrant_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetGrant(ctx, req.(*GetGrantRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_ListGrants_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListGrantsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).ListGrants(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_ListGrants_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).ListGrants(ctx, req.(*ListGrantsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_GetUse_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetUseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetUse(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetUse_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetUse(ctx, req.(*GetUseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_ListUses_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListUsesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).ListUses(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_ListUses_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).ListUses(ctx, req.(*ListUsesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Killick_GetCredential_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetCredentialRequest)
 	if err := dec(in); err != nil {
@@ -674,6 +944,34 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetRecord",
 			Handler:    _Killick_GetRecord_Handler,
+		},
+		{
+			MethodName: "ListRecords",
+			Handler:    _Killick_ListRecords_Handler,
+		},
+		{
+			MethodName: "GetRecordHistory",
+			Handler:    _Killick_GetRecordHistory_Handler,
+		},
+		{
+			MethodName: "ListOffers",
+			Handler:    _Killick_ListOffers_Handler,
+		},
+		{
+			MethodName: "GetGrant",
+			Handler:    _Killick_GetGrant_Handler,
+		},
+		{
+			MethodName: "ListGrants",
+			Handler:    _Killick_ListGrants_Handler,
+		},
+		{
+			MethodName: "GetUse",
+			Handler:    _Killick_GetUse_Handler,
+		},
+		{
+			MethodName: "ListUses",
+			Handler:    _Killick_ListUses_Handler,
 		},
 		{
 			MethodName: "GetCredential",

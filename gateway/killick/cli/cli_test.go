@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/certificate"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/events"
+	"github.com/killick-ledger/killick/gateway/index"
 	"github.com/killick-ledger/killick/gateway/killick/cli"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
@@ -50,9 +52,13 @@ func begin(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	x, err := index.Open(index.Config{File: w.path("index"), Network: submittest.Network, Ledger: w.ledger, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
 	web := httptest.NewUnstartedServer(nil)
 	w.url = "http://" + web.Listener.Addr().String()
-	service := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Network: submittest.Network, Log: log, Credentials: certificate.Config{URL: w.url}})
+	service := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Index: x, Network: submittest.Network, Log: log, Credentials: certificate.Config{URL: w.url}})
 	if web.Config.Handler, err = service.REST(); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +68,7 @@ func begin(t *testing.T) *world {
 	t.Cleanup(func() {
 		server.Stop()
 		web.Close()
-		if err := s.Close(); err != nil {
+		if err := errors.Join(x.Close(), s.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -247,6 +253,8 @@ func TestHelp(t *testing.T) {
 	var all strings.Builder
 	for _, args := range [][]string{
 		{}, {"keys", "new"}, {"did", "create"}, {"did", "update"}, {"did", "recover"}, {"did", "deactivate"}, {"did", "complete"}, {"did", "resolve"}, {"record", "submit"}, {"record", "amend"}, {"record", "delete"}, {"record", "show"}, {"record", "check"},
+		{"record", "list"}, {"record", "history"}, {"record", "allow"}, {"record", "offer"}, {"record", "withdraw"}, {"record", "grant"}, {"record", "grants"},
+		{"record", "catalogue"}, {"record", "use"}, {"record", "uses"},
 		{"credential", "schema"}, {"credential", "issue"}, {"credential", "suspend"}, {"credential", "reinstate"}, {"credential", "revoke"}, {"credential", "show"},
 		{"credential", "status"}, {"credential", "verify"}, {"credential", "present"}, {"credential", "certify"}, {"pay"}, {"balance"}, {"claim"}, {"proof"}, {"operation"}, {"operation", "submit"}, {"network"}, {"login"}, {"call"},
 	} {

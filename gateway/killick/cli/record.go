@@ -33,7 +33,9 @@ type evidence struct {
 const evidenceFormat = "killick-record-1"
 
 func (a *app) recordCommand() *cobra.Command {
-	return group("record", "Submit, amend, delete and check records", a.recordSubmit(), a.recordAmend(), a.recordDelete(), a.recordShow(), a.recordCheck())
+	return group("record", "Submit, change, find, check and share records", a.recordSubmit(), a.recordAmend(), a.recordDelete(), a.recordShow(), a.recordCheck(),
+		a.recordList(), a.recordHistory(), a.recordAllow(), a.recordOffer(), a.recordWithdraw(), a.recordGrant(), a.recordGrants(), a.recordCatalogue(),
+		a.recordUse(), a.recordUses())
 }
 
 // content holds the flags that describe a record's content.
@@ -202,15 +204,20 @@ func (a *app) recordShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.show(map[string]any{
-					"record": r.GetId(), "owner": r.GetOwner(), "status": r.GetStatus(), "version": r.GetVersion(), "schema": r.GetSchema(),
-					"commitment": r.GetCommitment(), "size": r.GetSize(), "location": r.GetLocation(), "operation": r.GetOperation(), "hash": r.GetHash(),
-				}, func(w io.Writer) {
+				return a.show(recordView(r), func(w io.Writer) {
 					fmt.Fprintf(w, "record       %s\nowner        %s\nstatus       %s, version %d\nschema       %s\ncommitment   %s\nsize         %d\nlocation     %s\noperation    %s\n",
 						r.GetId(), r.GetOwner(), r.GetStatus(), r.GetVersion(), r.GetSchema(), r.GetCommitment(), r.GetSize(), r.GetLocation(), r.GetOperation())
 				})
 			})
 		},
+	}
+}
+
+// recordView is a version of a record as it is printed.
+func recordView(r *client.Record) map[string]any {
+	return map[string]any{
+		"record": r.GetId(), "owner": r.GetOwner(), "status": r.GetStatus(), "version": r.GetVersion(), "schema": r.GetSchema(),
+		"commitment": r.GetCommitment(), "size": r.GetSize(), "location": r.GetLocation(), "operation": r.GetOperation(), "hash": r.GetHash(),
 	}
 }
 

@@ -287,7 +287,7 @@ func (l *Ledger) append(txs ...submit.Committed) {
 }
 
 func committed(id string, args [][]byte, response []byte, writes []ledger.Entry) submit.Committed {
-	c := submit.Committed{ID: id, Valid: true, Reason: "VALID", Args: args, Response: response}
+	c := submit.Committed{ID: id, Time: now(), Valid: true, Reason: "VALID", Args: args, Response: response}
 	for _, w := range writes {
 		c.Writes = append(c.Writes, submit.Write{Key: w.Key, Value: w.Value, Delete: w.Value == nil})
 	}
