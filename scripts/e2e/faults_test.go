@@ -193,10 +193,14 @@ func (n *network) exactlyOnce(t *testing.T, all []*sent, from uint64) {
 // the auditor's program.
 func (n *network) stillProven(t *testing.T, all []*sent) {
 	t.Helper()
-	last := all[len(all)-1]
-	var bundle []byte
-	until(t, 3*time.Minute, "a proof of the last operation", func() (err error) {
-		bundle, err = n.Client.Proof(t.Context(), client.Subject{Operation: last.ref})
+	n.proven(t, all[len(all)-1].ref)
+}
+
+// proven waits for the bundle of an operation and has the auditor's program check it.
+func (n *network) proven(t *testing.T, operation string) (bundle []byte) {
+	t.Helper()
+	until(t, 3*time.Minute, "a proof of "+operation, func() (err error) {
+		bundle, err = n.Client.Proof(t.Context(), client.Subject{Operation: operation})
 		return err
 	})
 	path := filepath.Join(t.TempDir(), "last.anchorproof")
@@ -208,6 +212,7 @@ func (n *network) stillProven(t *testing.T, all []*sent) {
 	if err != nil {
 		t.Errorf("killick-verify: %v\n%s", err, out)
 	}
+	return bundle
 }
 
 // samePeers compares the peers' chains: the newest block that all have, by its

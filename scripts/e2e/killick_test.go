@@ -35,6 +35,7 @@ func TestKillick(t *testing.T) {
 	t.Run("LifeOfADID", n.lifeOfADID)
 	t.Run("Privacy", n.privacy)
 	t.Run("Login", n.login)
+	t.Run("Grants", n.grants)
 	t.Run("ChaincodeDoor", n.chaincodeDoor)
 	t.Run("Strangers", n.strangers)
 	t.Run("OneMemberAlone", n.oneMemberAlone)
