@@ -97,7 +97,7 @@ var table = map[Code]entry{
 	TrailingData:       {"trailing_data", 400, "InvalidArgument", "Send nothing after the end of the value."},
 	UnknownField:       {"unknown_field", 400, "InvalidArgument", "Remove the member; names are compared byte for byte, so check its spelling and case."},
 	WrongType:          {"wrong_type", 400, "InvalidArgument", "Give the member the JSON type that the operation's table states; amounts are strings."},
-	NumberRange:        {"number_range", 400, "InvalidArgument", "Write numbers as integers between -(2^53-1) and 2^53-1, and amounts as strings."},
+	NumberRange:        {"number_range", 400, "InvalidArgument", "Give an integer within the range that the text states, between -(2^53-1) and 2^53-1 in any case; in credentials a number that a double keeps; write amounts as strings."},
 	MissingField:       {"missing_field", 400, "InvalidArgument", "Add the member that is named."},
 	InvalidValue:       {"invalid_value", 400, "InvalidArgument", "Give the member a value that the operation's table allows."},
 	TooLarge:           {"too_large", 413, "InvalidArgument", "Make the request smaller, or split the batch."},
@@ -109,7 +109,7 @@ var table = map[Code]entry{
 	AlgMismatch:        {"alg_mismatch", 400, "InvalidArgument", "Name the algorithm of the key that kid points to."},
 	KidMismatch:        {"kid_mismatch", 400, "InvalidArgument", "Use the kid of your own DID, with a fragment of its document."},
 	KeyUnknown:         {"key_unknown", 400, "FailedPrecondition", "Use a key that the actor's current document lists."},
-	KeyPurpose:         {"key_purpose", 403, "PermissionDenied", "Use a key listed under capabilityInvocation."},
+	KeyPurpose:         {"key_purpose", 403, "PermissionDenied", "Use a key that the document of its DID lists for the purpose: capabilityInvocation for operations, assertionMethod for credentials, authentication for presentations and logins."},
 	DIDUnknown:         {"did_unknown", 404, "NotFound", "Create the DID first with did.create."},
 	DIDDeactivated:     {"did_deactivated", 410, "FailedPrecondition", "Act with a DID that is not deactivated."},
 	BadSignature:       {"bad_signature", 401, "Unauthenticated", "Sign exactly the bytes before the second dot with the key that kid names."},
@@ -162,7 +162,7 @@ var table = map[Code]entry{
 	NotAnchored:        {"not_anchored", 404, "NotFound", "Wait until the next anchor is final, then ask again."},
 	NotAcceptable:      {"not_acceptable", 406, "InvalidArgument", "Ask for a media type that is served."},
 	Suspended:          {"suspended", 409, "FailedPrecondition", "The credential is suspended; its issuer may reinstate it."},
-	MethodUnsupported:  {"method_not_supported", 501, "Unimplemented", "Ask for a DID of the method killick and of this network."},
+	MethodUnsupported:  {"method_not_supported", 501, "Unimplemented", "Use a DID of a method that is resolved here: did:killick of this network, did:key, or did:web of a host that the operator has named."},
 }
 
 var byName = func() map[string]Code {
