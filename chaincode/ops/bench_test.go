@@ -73,52 +73,6 @@ func BenchmarkAdmit(b *testing.B) {
 	}
 }
 
-// BenchmarkApply applies one operation of those that link, prefer and bind, over and
-// over on the same state, in memory.
-func BenchmarkApply(b *testing.B) {
-	alice, ann, ben := opstest.NewUser("alice"), opstest.NewUser("ann"), opstest.NewUser("ben")
-	w := opstest.New(b)
-	w.Create(alice, "eip155:1337", "tron:0x2b6653dc")
-	for i, u := range []*opstest.User{ann, ben} {
-		w.Create(u)
-		w.Decide("verifier/"+u.ID.String(), fmt.Sprintf(`{"organisation":"Org%dMSP"}`, i+1))
-	}
-	tag := canon.Hex(opstest.Seed("tag"))
-	w.Do(ann, &ops.DIDBind{DID: alice.DID, Tag: tag}, "")
-	leaf := alice.Hidden(did.KindAccount, alice.Account("tron:0x2b6653dc").String())
-	recovery := opstest.NewKey("spare", did.EdDSA)
-	for name, op := range map[string]struct {
-		by    opstest.Signer
-		body  ops.Body
-		prior bool
-	}{
-		"did.create":          {opstest.NewUser("new"), &ops.DIDCreate{Document: opstest.NewUser("new").Doc}, false},
-		"did.recover":         {alice.With(alice.Recovery, "recovery"), &ops.DIDRecover{Key: alice.Recovery.Multikey, Document: opstest.Recoverable(recovery, "k2", recovery)}, false},
-		"did.link account":    {alice, w.LinkNow(alice, "eip155:1"), true},
-		"did.link commitment": {alice, opstest.LinkWeb(alice, "https://social.example/@alice"), true},
-		"did.unlink":          {alice, &ops.DIDUnlink{Leaf: leaf.Leaf(opstest.Network, alice.ID).String()}, true},
-		"did.prefer":          {alice, &ops.DIDPrefer{Payout: leaf.Text}, false},
-		"did.bind":            {ben, &ops.DIDBind{DID: alice.DID, Tag: tag}, false},
-	} {
-		prior := ""
-		if op.prior {
-			prior = w.Prior(alice)
-		}
-		item, _ := w.Sign(op.by, op.body, prior)
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			begin := cpu()
-			for range b.N {
-				tx := ledger.Begin(w.Store, w.Now, ledger.Caller{})
-				if outcomes, err := w.Engine.ApplyBatch(tx, []ops.Item{item}); err != nil || outcomes[0].Code != 0 {
-					b.Fatal(err, outcomes)
-				}
-			}
-			b.ReportMetric(float64((cpu()-begin).Nanoseconds())/1000/float64(b.N), "cpu-us/operation")
-		})
-	}
-}
-
 // cpu is the CPU time that the process has used.
 func cpu() time.Duration {
 	var u syscall.Rusage

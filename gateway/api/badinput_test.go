@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
@@ -21,7 +20,6 @@ import (
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
 
-const recordBody = `{"schema":"note","commitment":"` + zeros + `","size":1,"location":""}`
 const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
 
 // sign signs header and payload as they are.
@@ -49,93 +47,21 @@ type badInput struct {
 	code fault.Code
 }
 
-// badInputs is the list of what must be refused, each with its code.
+// badInputs are refused for what is on the ledger, each with its code. What is wrong
+// about an operation by itself is in the matrix.
 func badInputs(t *testing.T, h *harness) []badInput {
 	now := time.Now().Unix()
-	good := func(rest string) string { return payload("record.submit", now, now+600, rest) }
-	alice := func(payload string) string { return sign(t, h.alice, header(h.alice.KeyID()), payload) }
-	record := func(body string) string { return alice(good(`"body":` + body)) }
-	other := strings.Replace(h.alice.KeyID(), submittest.Network, "main-ffffffffffffffff", 1)
-	valid := record(recordBody)
-	stranger := submittest.NewPerson("stranger")
-
-	// A DID with a key that may not act.
-	weak := submittest.NewPerson("weak")
-	document := strings.Replace(string(weak.Document), `"capabilityInvocation":["#key-1"]`, `"capabilityInvocation":["#key-2"]`, 1)
-	key := strings.Split(strings.Split(document, `"publicKeyMultibase":"`)[1], `"`)[0]
-	document = strings.Replace(document, `"verificationMethod":[`, `"verificationMethod":[{"id":"#key-2","type":"Multikey","publicKeyMultibase":"`+key+`"},`, 1)
-	weakDID, _, err := ops.NewDID(submittest.Network, []byte(document))
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := canon.Marshal(did.Create{Document: jsontext.Value(document)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.client.Submit(t.Context(), sign(t, weak, header(weakDID+"#key-2"), payload("did.create", now, now+600, `"body":`+string(body)))); err != nil {
-		t.Fatal(err)
-	}
-
-	gone := submittest.NewPerson("gone")
-	if _, err := h.client.Submit(t.Context(), gone.Create()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := h.client.Submit(t.Context(), gone.Deactivate()); err != nil {
-		t.Fatal(err)
-	}
-
 	recordJWS, ref := h.alice.Record("first")
-	amendBody := strings.Replace(recordBody, `{`, `{"record":"`+ref+`",`, 1)
 	if _, err := h.client.Submit(t.Context(), recordJWS); err != nil {
 		t.Fatal(err)
 	}
-	amend := func(extra string) string {
-		return alice(payload("record.amend", now, now+600, extra+`"body":`+amendBody))
+	bob := func(op, rest string) string {
+		return sign(t, h.bob, header(h.bob.KeyID()), payload(op, now, now+600, rest))
 	}
-	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
-	cut := valid[:len(valid)-22] // 48 bytes are left of 64
-
 	return slices.Concat(h.badLives(t, now), h.badCredentials(t, now), h.badGrants(t, now), []badInput{
-		{"not a JWS", "hello", fault.Malformed},
-		{"two parts", "a.b", fault.Malformed},
-		{"header is not JSON", sign(t, h.alice, "hello", good(`"body":`+recordBody)), fault.Malformed},
-		{"nested too deep", record(deep), fault.Malformed},
-		{"unknown operation", alice(payload("record.destroy", now, now+600, `"body":{}`)), fault.UnknownOperation},
-		{"operation in other case", alice(payload("Record.Submit", now, now+600, `"body":`+recordBody)), fault.UnknownOperation},
-		{"an organisation's function", alice(payload("reward.fund", now, now+600, `"body":{}`)), fault.Batched},
-		{"unknown member of the payload", alice(good(`"extra":1,"body":` + recordBody)), fault.UnknownField},
-		{"unknown member of the body", record(strings.Replace(recordBody, "{", `{"extra":1,`, 1)), fault.UnknownField},
-		{"member in other case", record(strings.Replace(recordBody, "schema", "Schema", 1)), fault.UnknownField},
-		{"missing member", record(strings.Replace(recordBody, `,"location":""`, "", 1)), fault.MissingField},
-		{"wrong type", record(strings.Replace(recordBody, `"size":1`, `"size":"1"`, 1)), fault.WrongType},
-		{"null", record(strings.Replace(recordBody, `"location":""`, `"location":null`, 1)), fault.WrongType},
-		{"trailing data", alice(good(`"body":`+recordBody) + " x"), fault.TrailingData},
-		{"duplicate member of the body", record(strings.Replace(recordBody, "{", `{"size":1,`, 1)), fault.DuplicateKey},
-		{"duplicate member of the header", sign(t, h.alice, strings.Replace(header(h.alice.KeyID()), "{", `{"alg":"EdDSA",`, 1), good(`"body":`+recordBody)), fault.DuplicateKey},
-		{"number beyond 2^53", record(strings.Replace(recordBody, `"size":1`, `"size":9007199254740993`, 1)), fault.NumberRange},
-		{"number with a fraction", record(strings.Replace(recordBody, `"size":1`, `"size":1.0`, 1)), fault.NumberRange},
-		{"amount as a number", alice(payload("reward.pay", now, now+600, `"body":{"asset":"usd","lines":[{"to":"`+h.bob.DID+`","amount":5}]}`)), fault.WrongType},
-		{"value that is not allowed", record(strings.Replace(recordBody, zeros, "00", 1)), fault.InvalidValue},
-		{"wrong network", alice(strings.Replace(good(`"body":`+recordBody), submittest.Network, "main-ffffffffffffffff", 1)), fault.WrongNetwork},
-		{"kid of another network", sign(t, h.alice, header(other), good(`"body":`+recordBody)), fault.WrongNetwork},
-		{"expired", alice(payload("record.submit", now-7200, now-3600, `"body":`+recordBody)), fault.Expired},
-		{"from the far future", alice(payload("record.submit", now+3600, now+7200, `"body":`+recordBody)), fault.NotYetValid},
-		{"lives too long", alice(payload("record.submit", now, now+90000, `"body":`+recordBody)), fault.LifetimeTooLong},
-		{"alg that is not the key's", sign(t, h.alice, strings.Replace(header(h.alice.KeyID()), "EdDSA", "ES256", 1), good(`"body":`+recordBody)), fault.AlgMismatch},
-		{"kid without a fragment", sign(t, h.alice, header(h.alice.DID), good(`"body":`+recordBody)), fault.KidMismatch},
-		{"another DID's kid", sign(t, h.alice, header(h.bob.KeyID()), good(`"body":`+recordBody)), fault.BadSignature},
-		{"key that is not in the document", sign(t, h.alice, header(h.alice.DID+"#key-9"), good(`"body":`+recordBody)), fault.KeyUnknown},
-		{"key without the purpose", sign(t, weak, header(weakDID+"#key-1"), good(`"body":`+recordBody)), fault.KeyPurpose},
-		{"DID that does not exist", sign(t, stranger, header(stranger.KeyID()), good(`"body":`+recordBody)), fault.DIDUnknown},
-		{"DID that is deactivated", sign(t, gone, header(gone.KeyID()), good(`"body":`+recordBody)), fault.DIDDeactivated},
-		{"signature that is cut", cut, fault.BadSignature},
-		{"no prior", amend(""), fault.MissingPrior},
-		{"prior where none belongs", alice(good(`"prior":"` + zeros + `","body":` + recordBody)), fault.UnexpectedPrior},
-		{"stale prior", amend(`"prior":"` + zeros + `",`), fault.StalePrior},
-		{"record of another", sign(t, h.bob, header(h.bob.KeyID()), payload("record.delete", now, now+600, `"prior":"`+zeros+`","body":{"record":"`+ref+`"}`)), fault.NotOwner},
+		{"record of another", bob("record.delete", `"prior":"`+zeros+`","body":{"record":"`+ref+`"}`), fault.NotOwner},
 		{"too little money", h.alice.Pay(5000, h.bob), fault.InsufficientFunds},
-		{"issuer without accreditation", sign(t, h.bob, header(h.bob.KeyID()), payload("credential.schema", now, now+600, `"body":{"name":"a","digest":"`+zeros+`"}`)), fault.NotAccredited},
-		{"operation of more than 64 KiB", record(strings.Replace(recordBody, `"location":""`, `"location":"`+strings.Repeat("x", 70000)+`"`, 1)), fault.TooLarge},
+		{"issuer without accreditation", bob("credential.schema", `"body":{"name":"a","digest":"`+zeros+`"}`), fault.NotAccredited},
 	})
 }
 

@@ -102,18 +102,21 @@ func Malleate(alg did.Algorithm, signature []byte) []byte {
 
 // NewUserOf returns a user whose key #k is of the algorithm.
 func NewUserOf(name string, alg did.Algorithm) *User {
-	u := &User{key: NewKey(name, alg), Chain: secp256k1.PrivKeyFromBytes(Seed(name + " chain")), Recovery: NewKey(name+" recovery", alg)}
+	u := &User{key: NewKey(name, alg), Auth: NewKey(name+" auth", did.EdDSA), Chain: secp256k1.PrivKeyFromBytes(Seed(name + " chain")), Recovery: NewKey(name+" recovery", alg)}
 	if alg == did.EdDSA {
 		u.Key = ed25519.NewKeyFromSeed(Seed(name))
 	}
 	u.Doc = fmt.Appendf(nil, `{"verificationMethod":[{"id":"#k","type":"Multikey","publicKeyMultibase":%q},{"id":"#auth","type":"Multikey","publicKeyMultibase":%q}],`+
-		`"authentication":["#auth"],"capabilityInvocation":["#k"],"recovery":%q}`, u.key.Multikey, NewKey(name+" auth", did.EdDSA).Multikey, u.Recovery.Commitment())
+		`"authentication":["#auth"],"capabilityInvocation":["#k"],"recovery":%q}`, u.key.Multikey, u.Auth.Multikey, u.Recovery.Commitment())
 	var err error
 	if u.DID, u.ID, err = ops.NewDID(Network, u.Doc); err != nil {
 		panic(err)
 	}
 	return u
 }
+
+// Own is the key #k, which may act.
+func (u *User) Own() Key { return u.key }
 
 // Alg is the algorithm of the user's key.
 func (u *User) Alg() did.Algorithm { return u.key.Alg }

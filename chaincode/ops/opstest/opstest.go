@@ -76,6 +76,7 @@ type User struct {
 	Key   ed25519.PrivateKey // nil of a key of another algorithm
 	Chain *secp256k1.PrivateKey
 	Doc   []byte // inception document: #k may act, #auth may not
+	Auth  Key    // #auth
 	// Recovery is the key to which the document commits, of the same algorithm as #k.
 	Recovery Key
 

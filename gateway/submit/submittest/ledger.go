@@ -48,6 +48,13 @@ func New() *Ledger {
 	return &Ledger{engine: ops.New(), grown: make(chan struct{}), known: map[string]bool{}, items: map[string]int{}, blocks: []submit.Block{{}}}
 }
 
+// NewOn returns a ledger with a copy of a state, which no block of it wrote.
+func NewOn(state *ledger.Memory) *Ledger {
+	l := New()
+	l.state = *state.Clone()
+	return l
+}
+
 // Invoke runs a function of the chaincode as Caller and commits it in a block of
 // its own.
 func (l *Ledger) Invoke(function string, args ...[]byte) ([]byte, error) {
