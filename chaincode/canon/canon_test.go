@@ -79,6 +79,28 @@ func FuzzDecode(f *testing.F) {
 		if err := canon.Decode(out, &again); err != nil {
 			t.Fatalf("what we encode must decode: %s: %v", out, err)
 		}
+		if twice, err := canon.Marshal(again); err != nil || !bytes.Equal(twice, out) {
+			t.Fatalf("%s is written as %s, and that as %s", data, out, twice)
+		}
+	})
+}
+
+// Account ids, hex and base64url have one spelling each.
+func FuzzSpellings(f *testing.F) {
+	f.Add("eip155:1337:0x00000000000000000000000000000000000000aa")
+	f.Add("tron:0x2b6653dc:TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t")
+	f.Add("00ff")
+	f.Add("AP-_")
+	f.Fuzz(func(t *testing.T, text string) {
+		if a, err := canon.ParseAccount(text); err == nil && a.String() != text {
+			t.Errorf("%q is written as %q", text, a)
+		}
+		if b, err := canon.UnHex(text, len(text)/2); err == nil && canon.Hex(b) != text {
+			t.Errorf("%q is written as %q", text, canon.Hex(b))
+		}
+		if b, err := canon.UnB64(text); err == nil && canon.B64(b) != text {
+			t.Errorf("%q is written as %q", text, canon.B64(b))
+		}
 	})
 }
 

@@ -117,3 +117,31 @@ func FuzzDecodeQuery(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDecodeState(f *testing.F) {
+	w := opstest.New(f)
+	alice := opstest.NewUser("alice")
+	w.Create(alice, "eip155:1337")
+	stored, err := w.Store.Get(did.Key(alice.ID))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(stored)
+	f.Fuzz(func(t *testing.T, value []byte) {
+		state, err := did.DecodeState(value)
+		if err != nil || state.Document == nil {
+			return // every stored value has a document
+		}
+		once, err := canon.Marshal(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := did.DecodeState(once)
+		if err != nil {
+			t.Fatalf("%s is written as %s: %v", value, once, err)
+		}
+		if twice, err := canon.Marshal(again); err != nil || string(twice) != string(once) {
+			t.Errorf("%s is written as %s, and that as %s, %v", value, once, twice, err)
+		}
+	})
+}

@@ -152,3 +152,12 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDecodeDetail(f *testing.F) {
+	f.Add(record.Detail{Version: 2, Record: ledger.Reference{Expiry: 1, ID: [32]byte{1}}}.Encode())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if d, err := record.DecodeDetail(data); err == nil && !bytes.Equal(d.Encode(), data) {
+			t.Errorf("%x encodes as %x", data, d.Encode())
+		}
+	})
+}

@@ -1,6 +1,8 @@
 package reward_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -42,8 +44,25 @@ func FuzzDecodePostings(f *testing.F) {
 	f.Add([]byte("\x03usd\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := reward.DecodePostings(b)
-		if err == nil && len(b) != 11+len(p.Asset)+28*len(p.Lines) {
+		if err != nil {
+			return
+		}
+		again := append([]byte{byte(len(p.Asset))}, p.Asset...)
+		again = binary.BigEndian.AppendUint32(again, uint32(p.Epoch))
+		for _, l := range p.Lines {
+			again = binary.BigEndian.AppendUint64(append(again, l.Payee[:]...), uint64(l.Amount))
+		}
+		if !bytes.Equal(again, b) {
 			t.Errorf("%x reads as %+v", b, p)
+		}
+	})
+}
+
+func FuzzDecodeRoot(f *testing.F) {
+	f.Add((&reward.PayoutRoot{Epoch: 1, Attempt: 1, Root: [32]byte{1}, Total: reward.SumOf(make([]byte, 16)), Leaves: 3}).Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if r, err := reward.DecodeRoot(b); err == nil && !bytes.Equal(r.Encode(), b) {
+			t.Errorf("%x reads as %+v", b, r)
 		}
 	})
 }
