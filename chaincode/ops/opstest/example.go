@@ -92,7 +92,7 @@ var digest = canon.Hex(Seed("digest"))
 // What they do must leave the other examples good.
 var examples = func() map[string]func(*Scene) *Example {
 	all := map[string]func(*Scene) *Example{}
-	for _, of := range []map[string]func(*Scene) *Example{didExamples, credentialExamples, recordExamples, rewardExamples} {
+	for _, of := range []map[string]func(*Scene) *Example{didExamples, credentialExamples, recordExamples, rewardExamples, attestExamples} {
 		maps.Copy(all, of)
 	}
 	return all

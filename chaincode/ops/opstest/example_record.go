@@ -18,6 +18,24 @@ var recordExamples = map[string]func(*Scene) *Example{
 		ref, prior := s.record("to be deleted")
 		return &Example{Body: &ops.RecordDelete{Record: ref}, Prior: prior}
 	},
+	"record.allow": func(s *Scene) *Example {
+		ref, _ := s.record("to be granted")
+		return &Example{Body: s.allow(ref), Codes: map[string]fault.Code{
+			"out of range: payload/body/expires": fault.NumberRange, "out of range: payload/body/uses": fault.NumberRange,
+		}}
+	},
+	"record.withdraw": func(s *Scene) *Example {
+		ref, _ := s.record("granted")
+		return &Example{Body: &ops.RecordWithdraw{Grant: s.Do(s.Alice, s.allow(ref), "").String()}}
+	},
+}
+
+// allow is the body of a grant of a record to bob.
+func (s *Scene) allow(ref string) *ops.RecordAllow {
+	uses := uint64(2)
+	return &ops.RecordAllow{
+		Record: ref, Client: s.Bob.DID, Operation: "read", Scope: []string{"/lab"}, Asset: "usd", Price: 5, Expires: s.Now + 86400, Uses: &uses,
+	}
 }
 
 // anySize says that content may have any size that is a number.
