@@ -62,7 +62,20 @@ func command() *cobra.Command {
 		Use: "status", Short: "Show the network's processes; fails when one has died", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return s.status() },
 	}
-	root.AddCommand(up, down, status, s.governCommand())
+	compact := &cobra.Command{
+		Use: "compact FOLDER", Short: "Remove deleted data from the files of a stopped peer", Args: cobra.ExactArgs(1),
+		Long: `Rewrite the LevelDB stores below FOLDER, the data folder of a peer that is stopped, so
+that what was deleted, purged or replaced is in none of their files any more. LevelDB does
+so by itself, but in its own time. Afterwards the peer starts as before.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			stores, err := cluster.Compact(args[0])
+			for _, store := range stores {
+				fmt.Println(store)
+			}
+			return err
+		},
+	}
+	root.AddCommand(up, down, status, compact, s.governCommand())
 	return root
 }
 
