@@ -121,7 +121,7 @@ func (d *Document) checkContent() error {
 		if m.Type != "Multikey" {
 			return fault.New(fault.InvalidValue, "%s: type must be Multikey", m.ID)
 		}
-		key, err := ParseKey(m.PublicKeyMultibase)
+		key, err := parseText(m.PublicKeyMultibase)
 		if err != nil {
 			return fault.New(fault.InvalidValue, "%s: %s", m.ID, fault.Text(err))
 		}
@@ -130,10 +130,13 @@ func (d *Document) checkContent() error {
 	if len(d.CapabilityInvocation) == 0 {
 		return fault.New(fault.MissingField, "capabilityInvocation must list at least one key")
 	}
-	for _, list := range [][]string{d.Authentication, d.AssertionMethod, d.KeyAgreement, d.CapabilityInvocation} {
-		if err := d.checkList(list); err != nil {
+	for _, list := range [][]string{d.Authentication, d.AssertionMethod, d.CapabilityInvocation} {
+		if err := d.checkList(list, func(k *PublicKey) bool { return k.alg != "" }); err != nil {
 			return err
 		}
+	}
+	if err := d.checkList(d.KeyAgreement, func(k *PublicKey) bool { return k.agreement() != nil }); err != nil {
+		return err
 	}
 	if len(d.Service) > maxServices {
 		return fault.New(fault.InvalidValue, "service has %d entries, at most %d are allowed", len(d.Service), maxServices)
@@ -166,13 +169,18 @@ func takeID(seen map[string]bool, id string) error {
 	return nil
 }
 
-func (d *Document) checkList(list []string) error {
+// checkList checks a relationship, whose keys have to be fit for it.
+func (d *Document) checkList(list []string, fit func(*PublicKey) bool) error {
 	if len(list) > maxMethods {
 		return fault.New(fault.InvalidValue, "a relationship lists more than %d keys", maxMethods)
 	}
 	for i, id := range list {
-		if d.method(id) == nil {
+		m := d.method(id)
+		if m == nil {
 			return fault.New(fault.InvalidValue, "%.40q is not a verification method of the document", id)
+		}
+		if !fit(m.key) {
+			return fault.New(fault.InvalidValue, "%s: keyAgreement takes keys of X25519 and P-256, the other lists take keys that sign", id)
 		}
 		if slices.Contains(list[:i], id) {
 			return fault.New(fault.InvalidValue, "%s is listed twice", id)
@@ -195,8 +203,8 @@ func (d *Document) method(id string) *Method {
 // fault.KeyPurpose.
 func (d *Document) SigningKey(fragment string) (*PublicKey, error) {
 	m := d.method("#" + fragment)
-	if m == nil {
-		return nil, fault.New(fault.KeyUnknown, "the document has no key #%s", fragment)
+	if m == nil || m.key.alg == "" {
+		return nil, fault.New(fault.KeyUnknown, "the document has no key #%s that signs", fragment)
 	}
 	if !slices.Contains(d.CapabilityInvocation, m.ID) {
 		return nil, fault.New(fault.KeyPurpose, "the key #%s is not listed under capabilityInvocation", fragment)

@@ -1,6 +1,7 @@
 package did
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -36,6 +37,7 @@ var (
 	ed25519Prefix   = []byte{0xed, 0x01}
 	p256Prefix      = []byte{0x80, 0x24}
 	secp256k1Prefix = []byte{0xe7, 0x01}
+	x25519Prefix    = []byte{0xec, 0x01}
 )
 
 // signatureSize is that of all three algorithms; for ECDSA it is r and s.
@@ -43,20 +45,45 @@ const signatureSize = 64
 
 // PublicKey is a public key of a document. That of an ECDSA algorithm is a point of
 // its curve, and not its neutral element; that of Ed25519 is any 32 bytes, and no
-// signature is good for those that are no point. It does not change, and may be used
-// by several goroutines at once.
+// signature is good for those that are no point. One of X25519 is any 32 bytes; it
+// signs nothing, and content can be encrypted to it. It does not change, and may be
+// used by several goroutines at once.
 type PublicKey struct {
-	alg       Algorithm
-	text      string   // Multikey
-	ed25519   [32]byte // of EdDSA; ZIP-215 takes every encoding that has a point
+	alg       Algorithm // empty: it signs nothing
+	text      string    // Multikey
+	ed25519   [32]byte  // of EdDSA; ZIP-215 takes every encoding that has a point
 	p256      *ecdsa.PublicKey
 	secp256k1 *secp256k1.PublicKey
 }
 
-// ParseKey reads the Multikey form of a public key in its one spelling: base58btc
-// of the multicodec prefix and the key, points of P-256 and secp256k1 compressed.
-// Errors: fault.InvalidValue.
+// ParseKey reads the Multikey form of a public key that signs, in its one spelling:
+// base58btc of the multicodec prefix and the key, points of P-256 and secp256k1
+// compressed. Errors: fault.InvalidValue.
 func ParseKey(text string) (*PublicKey, error) {
+	k, err := parseText(text)
+	if err == nil && k.alg == "" {
+		return nil, fault.New(fault.InvalidValue, "publicKeyMultibase is not an Ed25519, P-256 or secp256k1 key")
+	}
+	return k, err
+}
+
+// ParseAgreement reads the Multikey form of a key under keyAgreement. Errors:
+// fault.InvalidValue.
+func ParseAgreement(text string) (*ecdh.PublicKey, error) {
+	k, err := parseText(text)
+	if err != nil {
+		return nil, err
+	}
+	key := k.agreement()
+	if key == nil {
+		return nil, fault.New(fault.InvalidValue, "publicKeyMultibase is not a key of X25519 or P-256")
+	}
+	return key, nil
+}
+
+// parseText reads the Multikey form of any public key that a document may have.
+// Errors: fault.InvalidValue.
+func parseText(text string) (*PublicKey, error) {
 	if len(text) > 64 || !strings.HasPrefix(text, "z") {
 		return nil, fault.New(fault.InvalidValue, "publicKeyMultibase must be z and base58btc")
 	}
@@ -84,13 +111,15 @@ func parseMultikey(raw []byte) (*PublicKey, error) {
 	case slices.Equal(prefix, p256Prefix):
 		k.alg = ES256
 		k.p256, ok = parseP256(key)
+	case slices.Equal(prefix, x25519Prefix):
+		ok = len(key) == 32
 	case slices.Equal(prefix, secp256k1Prefix) && len(key) == secp256k1.PubKeyBytesLenCompressed:
 		k.alg = ES256K
 		k.secp256k1, err = secp256k1.ParsePubKey(key)
 		ok = err == nil
 	}
 	if !ok {
-		return nil, fault.New(fault.InvalidValue, "publicKeyMultibase is not an Ed25519, P-256 or secp256k1 key")
+		return nil, fault.New(fault.InvalidValue, "publicKeyMultibase is not an Ed25519, P-256, secp256k1 or X25519 key")
 	}
 	return k, nil
 }
@@ -115,7 +144,25 @@ func (k *PublicKey) multikey() []byte {
 	return raw
 }
 
-// Algorithm returns the one algorithm that the key is for.
+// agreement returns the key for agreeing on secrets (ECDH), nil when it is not of
+// X25519 or P-256.
+func (k *PublicKey) agreement() *ecdh.PublicKey {
+	raw := k.multikey()
+	switch {
+	case slices.Equal(raw[:2], x25519Prefix):
+		if key, err := ecdh.X25519().NewPublicKey(raw[2:]); err == nil {
+			return key
+		}
+	case k.p256 != nil:
+		if key, err := k.p256.ECDH(); err == nil {
+			return key
+		}
+	}
+	return nil
+}
+
+// Algorithm returns the one algorithm that the key signs with, empty for a key that
+// signs nothing.
 func (k *PublicKey) Algorithm() Algorithm { return k.alg }
 
 // String returns the Multikey form.
@@ -203,6 +250,11 @@ func FormatKey(key [32]byte) string { return "z" + base58.Encode(KeyBytes(key)) 
 // KeyBytes returns the multicodec bytes of an Ed25519 public key; a recovery
 // commitment is their SHA-256.
 func KeyBytes(key [32]byte) []byte { return append(slices.Clone(ed25519Prefix), key[:]...) }
+
+// FormatX25519Key returns the Multikey form of an X25519 public key.
+func FormatX25519Key(key [32]byte) string {
+	return "z" + base58.Encode(append(slices.Clone(x25519Prefix), key[:]...))
+}
 
 // FormatP256Key returns the Multikey form of a P-256 public key, given as the 33
 // bytes of its compressed point.

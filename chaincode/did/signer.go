@@ -17,7 +17,7 @@ const signerType = 0x13
 type Signer struct {
 	Deactivated bool
 	Bound       bool        // a person is bound to the DID (person.go)
-	Keys        []SignerKey // in the order of verificationMethod
+	Keys        []SignerKey // that sign, in the order of verificationMethod
 }
 
 // SignerKey is one key of a document.
@@ -41,6 +41,9 @@ const SignerPrefix = "actor"
 func (d *Document) signer() *Signer {
 	s := new(Signer)
 	for _, m := range d.VerificationMethod {
+		if m.key.alg == "" {
+			continue
+		}
 		s.Keys = append(s.Keys, SignerKey{m.ID[1:], slices.Contains(d.CapabilityInvocation, m.ID), m.key})
 	}
 	return s
@@ -98,7 +101,7 @@ func DecodeSigner(value []byte) (*Signer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if signs > 1 || !validFragment(fragment) {
+		if signs > 1 || key.alg == "" || !validFragment(fragment) {
 			return nil, fault.New(fault.Malformed, "a signer with the key %.40q of purpose %d", fragment, signs)
 		}
 		s.Keys = append(s.Keys, SignerKey{fragment, signs == 1, key})
@@ -118,5 +121,5 @@ func (s *Signer) SigningKey(fragment string) (*PublicKey, error) {
 			return k.Key, nil
 		}
 	}
-	return nil, fault.New(fault.KeyUnknown, "the document has no key #%s", fragment)
+	return nil, fault.New(fault.KeyUnknown, "the document has no key #%s that signs", fragment)
 }
