@@ -58,8 +58,9 @@ test: build ## all tests, the end-to-end one on the real network included
 	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -v ./scripts/e2e
 	$(BIN)/killick-soak --bin $(BIN) --for 1m --pace 3s
 
-agreement: ## credentials in both directions against other implementations (needs npm)
+agreement: ## credentials and private contents in both directions against other implementations (needs npm)
 	cd scripts/agreement && npm ci --silent && go test -tags agreement -count=1 .
+	KILLICK_NPM=$(CURDIR)/scripts/agreement/node_modules go test -count=1 -run TestNpmJose -v ./gateway/jwe
 
 conformance: build ## the W3C's suites against a gateway (needs npm and clones of the suites: docs/conformance.md); SUITES=folder
 	go run ./scripts/conformance -bin $(BIN) -suites "$(SUITES)"

@@ -15,12 +15,13 @@ import (
 type ledger struct {
 	client     *fabric.Client
 	chaincode  string
+	members    []string // MSP ids of the organisations with a peer
 	divergence *divergence
 }
 
 // Prepare makes a transaction of a batch.
-func (l ledger) Prepare(frame []byte) (submit.Transaction, error) {
-	tx, err := l.client.Prepare("ops:Batch", frame)
+func (l ledger) Prepare(frame []byte, contents map[string][]byte) (submit.Transaction, error) {
+	tx, err := l.client.PrepareWith(contents, "ops:Batch", frame)
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +72,16 @@ func coded(err error) error {
 	return err
 }
 
-// Evaluate runs a query.
+// Evaluate runs a query. What one peer does not have, though the ledger names it, it
+// asks the others for.
 func (l ledger) Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error) {
 	answer, err := l.client.Evaluate(ctx, function, args...)
+	for _, msp := range l.members {
+		if fault.Of(coded(err)) != fault.Unavailable {
+			break
+		}
+		answer, err = l.client.EvaluateAt(ctx, msp, function, args...)
+	}
 	var unavailable *fabric.Unavailable
 	if errors.As(err, &unavailable) {
 		return nil, fault.New(fault.Unavailable, "no peer answers")

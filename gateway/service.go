@@ -66,7 +66,10 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	s.divergence = newDivergence(s.client, cfg.Fabric.Peers, log)
-	l := ledger{s.client, cfg.Fabric.Chaincode, s.divergence}
+	l := ledger{s.client, cfg.Fabric.Chaincode, nil, s.divergence}
+	for _, p := range cfg.Fabric.Peers {
+		l.members = append(l.members, p.MSPID)
+	}
 	s.events = events.New(events.Config{Ledger: l, Network: cfg.Network, Log: log})
 	// Beside the journal, since it follows the same blocks; it may be lost.
 	if s.statuses, err = status.Open(cfg.Journal+".status", cfg.Network); err != nil {

@@ -192,8 +192,12 @@ func (c *claims) record(ref string, value []byte) error {
 		by = fmt.Sprintf("%08x-%x", expiry, id)
 	}
 	schema, location := string(in.Var8()), string(in.Var16())
+	private := in.Rest() // there when members keep a content
 	if err := in.Done(); err != nil {
 		return fmt.Errorf("record: %w", err)
+	}
+	if len(private) != 0 && len(private) != 32 {
+		return fmt.Errorf("record: private of %d bytes", len(private))
 	}
 	status := map[uint8]string{1: "live", 2: "deleted"}[code]
 	if status == "" {
@@ -208,6 +212,7 @@ func (c *claims) record(ref string, value []byte) error {
 	c.line("size", strconv.FormatUint(size, 10))
 	c.optional("schema", schema)
 	c.optional("location", location)
+	c.optional("private", canon.Hex(private))
 	c.line("by", by)
 	c.sentence = fmt.Sprintf("record %s of %s is %s in version %d", ref, c.didOf(owner), status, version)
 	return nil

@@ -41,6 +41,11 @@ func lived(t *testing.T) *opstest.World {
 	amended, deleted := w.Do(alice, opstest.Submit("amended"), "").String(), w.Do(alice, opstest.Submit("deleted"), "").String()
 	w.Do(alice, &ops.RecordAmend{Record: amended, Schema: "plain", Commitment: digest, Size: 1}, prior("record/"+amended))
 	w.Do(alice, &ops.RecordDelete{Record: deleted}, prior("record/"+deleted))
+	content := opstest.Content(7, alice.DID+"#a")
+	w.Give(content)
+	private := opstest.Submit("private")
+	private.Private = opstest.Digest(content)
+	w.Do(alice, private, "")
 	w.Fund(alice, 100_000_000)
 	w.Do(alice, opstest.Pay("usd", bob, 12_500_000, issuer, 1), "")
 	refused, _ := w.Sign(bob, opstest.Pay("usd", alice, 1), "")
@@ -159,7 +164,7 @@ func TestClaimsOfTheLedger(t *testing.T) {
 		seen[claim.Kind]++
 	}
 	want := map[string]int{
-		log.KindDID: 3, log.KindSchema: 1, log.KindCredential: 2, log.KindRecord: 3, log.KindPayment: 1, log.KindPayout: 1,
+		log.KindDID: 3, log.KindSchema: 1, log.KindCredential: 2, log.KindRecord: 4, log.KindPayment: 1, log.KindPayout: 1,
 		log.KindGrant: 2, log.KindUse: 1,
 		log.KindOperation: 8, // three did.create, revoke, amend, delete, withdraw, the refused payment
 	}

@@ -110,7 +110,7 @@ func (c *Chaincode) accept(stub shim.ChaincodeStubInterface) (*call, error) {
 	}
 	return &call{
 		ChaincodeStubInterface: stub, function: f, args: args[1:], engine: c.engine,
-		tx: ledger.Begin(&state{stub}, claimed, caller),
+		tx: ledger.Begin(&state{stub}, claimed, caller).With(&private{stub}),
 	}, nil
 }
 

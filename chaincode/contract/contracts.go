@@ -71,6 +71,7 @@ type records struct{ contractapi.Contract }
 
 func (*records) Read(ctx *Context) (string, error)    { return run(ctx) }
 func (*records) History(ctx *Context) (string, error) { return run(ctx) }
+func (*records) Content(ctx *Context) (string, error) { return run(ctx) }
 func (*records) Grant(ctx *Context) (string, error)   { return run(ctx) }
 
 type attestations struct{ contractapi.Contract }

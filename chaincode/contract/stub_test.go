@@ -49,6 +49,10 @@ type stub struct {
 	asked   int // keys in all reads
 	trips   int // calls that ask the peer for state
 	puts    int
+
+	transient map[string][]byte
+	private   committed // of the collection, between transactions
+	changes   []string  // of it, in their order
 }
 
 // read notes that keys were asked for, in one call.
@@ -71,6 +75,25 @@ func (s *stub) commit() {
 			s.state[key] = value
 		}
 	}
+}
+
+func (s *stub) GetTransient() (map[string][]byte, error) { return s.transient, s.fail }
+
+func (s *stub) GetPrivateData(collection, key string) ([]byte, error) {
+	if value, ok := s.private[collection+" "+key]; ok && value == nil {
+		return nil, errors.New("private data matching public hash version is not available")
+	}
+	return s.private[collection+" "+key], nil
+}
+
+func (s *stub) PutPrivateData(collection, key string, value []byte) error {
+	s.changes = append(s.changes, "put "+collection+" "+key)
+	return nil
+}
+
+func (s *stub) PurgePrivateData(collection, key string) error {
+	s.changes = append(s.changes, "purge "+collection+" "+key)
+	return nil
 }
 
 func (s *stub) GetArgs() [][]byte           { return s.args }

@@ -4,7 +4,7 @@ package fault
 // reused.
 type Code uint8
 
-// The codes. 1 to 21, MissingPrior and UnexpectedPrior are found before an
+// The codes. 1 to 22, MissingPrior and UnexpectedPrior are found before an
 // operation's signature is known to be good and leave no result behind; the
 // others of 30 to 59 and of 70 to 99 are refusals of a valid operation, of which
 // Stopped leaves none either; 60 to 69 concern the transaction; 100 and above come from services.
@@ -31,6 +31,7 @@ const (
 	DIDUnknown         Code = 19
 	DIDDeactivated     Code = 20
 	BadSignature       Code = 21
+	ContentMissing     Code = 22
 	DIDExists          Code = 30
 	LinkTaken          Code = 31
 	BadProof           Code = 32
@@ -113,6 +114,7 @@ var table = map[Code]entry{
 	DIDUnknown:         {"did_unknown", 404, "NotFound", "Create the DID first with did.create."},
 	DIDDeactivated:     {"did_deactivated", 410, "FailedPrecondition", "Act with a DID that is not deactivated."},
 	BadSignature:       {"bad_signature", 401, "Unauthenticated", "Sign exactly the bytes before the second dot with the key that kid names."},
+	ContentMissing:     {"content_missing", 422, "FailedPrecondition", "Send the same operation again, together with the content whose SHA-256 it names as private; if it was executed meanwhile, the answer is its first result."},
 	DIDExists:          {"did_exists", 409, "AlreadyExists", "The DID is there already; use it."},
 	LinkTaken:          {"link_taken", 409, "AlreadyExists", "The chain address belongs to another DID; link another one."},
 	BadProof:           {"bad_proof", 400, "InvalidArgument", "Sign the link text with the key of the chain address."},

@@ -10,7 +10,7 @@ import (
 func (t *Tx) Since(mark Mark) []Entry {
 	changed := map[string]bool{}
 	for _, u := range t.undo[mark:] {
-		if !u.note {
+		if u.kind == undoState {
 			changed[u.key] = true
 		}
 	}

@@ -171,3 +171,50 @@ func FuzzParseID(f *testing.F) {
 		}
 	})
 }
+
+// Private changes are taken back like others, reach the private side after state, each
+// once and in order, and nothing where there is no such side.
+func TestPrivateChanges(t *testing.T) {
+	var store ledger.Memory
+	private := &ledger.MemoryPrivate{Contents: map[string][]byte{"c": []byte("content")}, Values: map[string][]byte{"old": []byte("1"), "kept": []byte("2")}}
+	tx := ledger.Begin(&store, 0, ledger.Caller{}).With(private)
+	content, assumed, err := tx.Content("c")
+	if none, _, _ := tx.Content("d"); string(content) != "content" || assumed || err != nil || none != nil {
+		t.Errorf("%q %v %v, %q", content, assumed, err, none)
+	}
+	tx.PutPrivate("new", []byte("a"))
+	mark := tx.Mark()
+	tx.PutPrivate("new", []byte("b"))
+	tx.Purge("kept")
+	tx.PutPrivate("other", []byte("c"))
+	tx.Put("state", []byte("x"))
+	if got := tx.Since(mark); len(got) != 1 || got[0].Key != "state" {
+		t.Errorf("since the mark: %v", got)
+	}
+	tx.Rollback(mark)
+	tx.Purge("old")
+	want := []ledger.Entry{{Key: "new", Value: []byte("a")}, {Key: "old"}}
+	if got := tx.PrivateChanges(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("changes %v, want %v", got, want)
+	}
+	if err := tx.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(private.Values); got != fmt.Sprint(map[string][]byte{"new": []byte("a"), "kept": []byte("2")}) {
+		t.Errorf("kept %v", got)
+	}
+	bare := ledger.Begin(&store, 0, ledger.Caller{})
+	bare.PutPrivate("new", []byte("a"))
+	if _, assumed, _ := bare.Content("c"); assumed || bare.Flush() != nil {
+		t.Error("a transaction without a private side")
+	}
+	bare.AssumeContents()
+	if content, assumed, _ := bare.Content("c"); !assumed || content != nil {
+		t.Error("contents are not assumed")
+	}
+	empty := ledger.Begin(&store, 0, ledger.Caller{}).With(private)
+	empty.PutPrivate("x", []byte{})
+	if empty.Flush() == nil {
+		t.Error("an empty value was written")
+	}
+}

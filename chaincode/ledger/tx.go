@@ -15,6 +15,10 @@ type Tx struct {
 	writes  map[string]write
 	notes   map[string]string
 	undo    []undo
+
+	private  Private          // nil: there is none
+	privates map[string]write // pending private changes; a nil value purges
+	assumed  bool
 }
 
 // write is a pending change of a key; a nil value deletes it.
@@ -23,11 +27,20 @@ type write struct{ value []byte }
 // undo restores what one change replaced.
 type undo struct {
 	key     string
-	note    bool
+	kind    undoKind
 	existed bool
 	write   write
 	text    string
 }
+
+// undoKind says what a change was of.
+type undoKind uint8
+
+const (
+	undoState undoKind = iota
+	undoNote
+	undoPrivate
+)
 
 // Mark is a point to which a Tx can be rolled back.
 type Mark int
@@ -123,7 +136,7 @@ func (t *Tx) Note(name string) string { return t.notes[name] }
 // find what an earlier one did.
 func (t *Tx) SetNote(name, text string) {
 	old, existed := t.notes[name]
-	t.undo = append(t.undo, undo{key: name, note: true, existed: existed, text: old})
+	t.undo = append(t.undo, undo{key: name, kind: undoNote, existed: existed, text: old})
 	t.notes[name] = text
 }
 
@@ -135,10 +148,14 @@ func (t *Tx) Rollback(mark Mark) {
 	for i := len(t.undo) - 1; i >= int(mark); i-- {
 		u := t.undo[i]
 		switch {
-		case u.note && u.existed:
+		case u.kind == undoNote && u.existed:
 			t.notes[u.key] = u.text
-		case u.note:
+		case u.kind == undoNote:
 			delete(t.notes, u.key)
+		case u.kind == undoPrivate && u.existed:
+			t.privates[u.key] = u.write
+		case u.kind == undoPrivate:
+			delete(t.privates, u.key)
 		case u.existed:
 			t.writes[u.key] = u.write
 		default:
@@ -214,8 +231,8 @@ func (t *Tx) Changes() []Entry {
 	return changes
 }
 
-// Flush writes all changes to the store in the order of their keys. The
-// transaction must not be used afterwards.
+// Flush writes all changes to the store in the order of their keys, and then the
+// private ones. The transaction must not be used afterwards.
 func (t *Tx) Flush() error {
 	for _, change := range t.Changes() {
 		if change.Value == nil {
@@ -231,5 +248,5 @@ func (t *Tx) Flush() error {
 			return fmt.Errorf("write %s: %w", change.Key, err)
 		}
 	}
-	return nil
+	return t.flushPrivate()
 }

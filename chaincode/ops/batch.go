@@ -193,6 +193,11 @@ func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Ou
 			return refused(err)
 		}
 	}
+	// Nor does a content that did not come: whoever has it sends it with the same
+	// operation.
+	if err := op.checkContent(tx); err != nil {
+		return refused(err)
+	}
 	mark := tx.Mark()
 	detail, err := op.apply(tx, network)
 	if err != nil {

@@ -38,6 +38,7 @@ func (e *Engine) explain(tx *ledger.Tx, frame []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tx.AssumeContents() // they came to those who executed the batch, not to who explains it
 	outcomes, signatures, err := e.prepare(tx, network, items)
 	if err != nil {
 		return nil, err

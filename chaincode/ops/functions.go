@@ -124,6 +124,7 @@ var functions = []Function{
 	{Name: "record:Grant", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
 		return record.LookupGrant(tx, n.Name, string(ref))
 	})},
+	{Name: "record:Content", Args: 1, run: (*Engine).content},
 	{Name: "credential:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, ref []byte) (any, error) {
 		return credential.Lookup(tx, string(ref))
 	})},

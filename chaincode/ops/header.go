@@ -27,15 +27,18 @@ type header struct {
 	fragment string
 }
 
-// openHeader reads a header. Errors: the codes of bad forms,
+// openHeader reads the header of an operation. Errors: the codes of bad forms,
 // fault.AlgMismatch, fault.KidMismatch.
-func openHeader(data []byte) (*header, error) {
+func openHeader(data []byte) (*header, error) { return openTyped(data, headerType) }
+
+// openTyped reads a header with that typ.
+func openTyped(data []byte, typ string) (*header, error) {
 	var f headerForm
 	if err := canon.Decode(data, &f, headerFields...); err != nil {
 		return nil, err
 	}
-	if f.Typ != headerType {
-		return nil, fault.New(fault.InvalidValue, "typ must be killick-op")
+	if f.Typ != typ {
+		return nil, fault.New(fault.InvalidValue, "typ must be %s", typ)
 	}
 	h := &header{alg: did.Algorithm(f.Alg)}
 	if !h.alg.Known() {

@@ -14,10 +14,17 @@ type Submit struct {
 	Commitment string `json:"commitment"`
 	Size       uint64 `json:"size"`
 	Location   string `json:"location"`
+	// Private is the SHA-256, hex, of the content that came with the operation for the
+	// members to keep; empty when none did.
+	Private string `json:"private,omitzero"`
 }
 
+// Content returns the SHA-256, hex, of the content that has to come with the
+// operation, empty when none has, and what size it has to have.
+func (s *Submit) Content() (digest string, size uint64) { return s.Private, s.Size }
+
 // Check looks at what the body says by itself. Errors: fault.InvalidValue,
-// fault.NumberRange.
+// fault.NumberRange, fault.TooLarge.
 func (s *Submit) Check(ledger.Call) error {
 	if err := checkSchema(s.Schema); err != nil {
 		return err
@@ -27,6 +34,9 @@ func (s *Submit) Check(ledger.Call) error {
 	}
 	if s.Size > maxSize {
 		return fault.New(fault.NumberRange, "size is above 2^53-1")
+	}
+	if err := checkPrivate(s.Private, s.Size); err != nil {
+		return err
 	}
 	return checkLocation(s.Location)
 }
@@ -39,6 +49,9 @@ func (s *Submit) Keys(ledger.Call) []string { return nil }
 func (s *Submit) Apply(tx *ledger.Tx, call ledger.Call) error {
 	v := Value{Status: Live, Version: 1, Owner: call.Actor, By: call.Ref}
 	if err := v.content(s.Schema, s.Commitment, s.Size, s.Location); err != nil {
+		return err
+	}
+	if err := v.keep(tx, s.Private); err != nil {
 		return err
 	}
 	tx.Put(Key(call.Ref.String()), v.Encode())
@@ -61,25 +74,33 @@ type Amend struct {
 	Commitment string `json:"commitment"`
 	Size       uint64 `json:"size"`
 	Location   string `json:"location"`
+	Private    string `json:"private,omitzero"` // as in Submit
 }
 
+// Content returns what Submit's Content does.
+func (a *Amend) Content() (digest string, size uint64) { return a.Private, a.Size }
+
 // Check looks at what the body says by itself. Errors: fault.InvalidValue,
-// fault.NumberRange.
+// fault.NumberRange, fault.TooLarge.
 func (a *Amend) Check(call ledger.Call) error {
 	if err := checkReference(a.Record); err != nil {
 		return err
 	}
-	s := Submit{a.Schema, a.Commitment, a.Size, a.Location}
+	s := Submit{a.Schema, a.Commitment, a.Size, a.Location, a.Private}
 	return s.Check(call)
 }
 
 // Keys returns the state keys that Apply reads.
 func (a *Amend) Keys(ledger.Call) []string { return []string{Key(a.Record)} }
 
-// Apply replaces the record's content and keeps the version before it.
+// Apply replaces the record's content and keeps the version before it, but purges the
+// content that members kept of that.
 // Errors: fault.NotFound, fault.NotOwner, fault.Deleted, fault.StalePrior.
 func (a *Amend) Apply(tx *ledger.Tx, call ledger.Call) (detail []byte, err error) {
 	return replace(tx, call, a.Record, func(v *Value) error {
+		if err := v.keep(tx, a.Private); err != nil {
+			return err
+		}
 		return v.content(a.Schema, a.Commitment, a.Size, a.Location)
 	})
 }
@@ -95,10 +116,12 @@ func (d *Delete) Check(ledger.Call) error { return checkReference(d.Record) }
 // Keys returns the state keys that Apply reads.
 func (d *Delete) Keys(ledger.Call) []string { return []string{Key(d.Record)} }
 
-// Apply leaves a tombstone with the commitment, so that deletion is provable.
+// Apply leaves a tombstone with the commitment, so that deletion is provable, and
+// purges the content that members keep.
 // Errors: fault.NotFound, fault.NotOwner, fault.Deleted, fault.StalePrior.
 func (d *Delete) Apply(tx *ledger.Tx, call ledger.Call) (detail []byte, err error) {
 	return replace(tx, call, d.Record, func(v *Value) error {
+		v.forget(tx)
 		v.Status, v.Size, v.Schema, v.Location = Deleted, 0, "", ""
 		return nil
 	})

@@ -1,9 +1,12 @@
 // Package record keeps commitments to users' data: who owns which record,
 // under which schema, where the content is kept; and the grants by which owners let
-// others use it. Content itself never reaches the ledger. The package is pure.
+// others use it. Content itself never reaches a block: it stays with its owner, or is
+// kept by the members as ciphertext, beside the ledger, until its record is amended or
+// deleted. The package is pure.
 //
 // State (docs/formats/operation.md): record/<reference>, every superseded value under
-// recordv/<reference>/<version>, grant/<reference>, used/<grant>.
+// recordv/<reference>/<version>, grant/<reference>, used/<grant>. Private values
+// (docs/formats/content.md): content/<owner>/<digest>.
 package record
 
 import (
@@ -34,6 +37,7 @@ type Value struct {
 	By         ledger.Reference // the operation that wrote this version
 	Schema     string
 	Location   string
+	Private    [32]byte // SHA-256 of the content that the members keep; zeros: they keep none
 }
 
 // Key returns the state key of a record.
@@ -51,7 +55,11 @@ func (v *Value) Encode() []byte {
 	if v.Version > 1 {
 		r.U32(v.By.Expiry).Fixed(v.By.ID[:])
 	}
-	return r.Var8([]byte(v.Schema)).Var16([]byte(v.Location)).Bytes()
+	r.Var8([]byte(v.Schema)).Var16([]byte(v.Location))
+	if v.Private != ([32]byte{}) {
+		r.Fixed(v.Private[:])
+	}
+	return r.Bytes()
 }
 
 // Decode reads a stored version of the record with the reference.
@@ -67,6 +75,12 @@ func Decode(ref ledger.Reference, data []byte) (*Value, error) {
 	}
 	v.Schema = string(r.Var8())
 	v.Location = string(r.Var16())
+	if rest := r.Rest(); len(rest) > 0 {
+		if len(rest) != len(v.Private) || [32]byte(rest) == v.Private {
+			return nil, fault.New(fault.TrailingData, "%d bytes after the record", len(rest))
+		}
+		v.Private = [32]byte(rest)
+	}
 	return v, r.Done()
 }
 

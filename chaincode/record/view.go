@@ -21,6 +21,7 @@ type View struct {
 	Location   string `json:"location"`
 	By         string `json:"by"`
 	Hash       string `json:"hash"`
+	Private    string `json:"private,omitzero"` // SHA-256 of the content that the members keep
 }
 
 // Lookup answers record:Read. Errors: fault.InvalidValue, fault.NotFound.
@@ -91,7 +92,12 @@ func (q *HistoryQuery) Answer(tx *ledger.Tx, n *govern.Network) (*HistoryView, e
 
 // View returns the form that queries answer; ref is the record's, stored the value.
 func (v *Value) View(network string, ref ledger.Reference, stored []byte) *View {
+	private := ""
+	if v.Private != ([32]byte{}) {
+		private = canon.Hex(v.Private[:])
+	}
 	return &View{
+		Private:   private,
 		Reference: ref.String(), Status: StatusName(v.Status), Version: v.Version, Owner: did.String(network, v.Owner), Schema: v.Schema,
 		Commitment: canon.Hex(v.Commitment[:]), Size: v.Size, Location: v.Location, By: v.By.String(), Hash: ledger.Version(stored),
 	}

@@ -26,9 +26,9 @@ import (
 const (
 	// maxBatch is how many operations a request may carry.
 	maxBatch = 1000
-	// maxSingle and maxMany bound the bodies of the two POST paths. An operation
-	// has at most 65,536 bytes.
-	maxSingle = 128 << 10
+	// maxSingle and maxMany bound the bodies of the POST paths. An operation and its
+	// content have at most 65,536 bytes each.
+	maxSingle = 192 << 10
 	maxMany   = 8 << 20
 	// maxMessage bounds what is read of a gRPC message. Those above maxMany are
 	// refused with a code of ours; above this gRPC itself ends the call.
@@ -83,6 +83,7 @@ func decodeRequest(data []byte, v any) error {
 		var body struct {
 			Operation *string `json:"operation"`
 			Wait      *bool   `json:"wait"`
+			Content   *string `json:"content"`
 		}
 		if err := canon.Decode(data, &body); err != nil {
 			return err
@@ -90,7 +91,18 @@ func decodeRequest(data []byte, v any) error {
 		if body.Operation == nil {
 			return fault.New(fault.MissingField, "operation")
 		}
-		request.Operation, request.Wait = *body.Operation, body.Wait
+		request.Operation, request.Wait, request.Content = *body.Operation, body.Wait, body.Content
+	case *killickv1.FetchContentRequest:
+		var body struct {
+			Request *string `json:"request"`
+		}
+		if err := canon.Decode(data, &body); err != nil {
+			return err
+		}
+		if body.Request == nil {
+			return fault.New(fault.MissingField, "request")
+		}
+		request.Request = *body.Request
 	case *killickv1.SubmitBatchRequest:
 		var body struct {
 			Operations []string `json:"operations"`

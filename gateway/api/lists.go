@@ -98,7 +98,7 @@ func (s *Server) GetRecordHistory(ctx context.Context, in *killickv1.GetRecordHi
 func renderRecord(v *record.View) *killickv1.Record {
 	return &killickv1.Record{
 		Id: v.Reference, Owner: v.Owner, Status: v.Status, Version: v.Version, Schema: v.Schema, Commitment: v.Commitment,
-		Size: v.Size, Location: v.Location, Operation: v.By, Hash: v.Hash,
+		Size: v.Size, Location: v.Location, Operation: v.By, Hash: v.Hash, Private: v.Private,
 	}
 }
 

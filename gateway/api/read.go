@@ -115,6 +115,20 @@ func (s *Server) GetRecord(ctx context.Context, in *killickv1.GetRecordRequest) 
 	return renderRecord(&v), nil
 }
 
+// FetchContent fetches the private content of a record for who signed the request.
+// Errors: those of the request's form, times, key and signature, fault.NotFound,
+// fault.Deleted, fault.NotOwner, fault.Unavailable.
+func (s *Server) FetchContent(ctx context.Context, in *killickv1.FetchContentRequest) (*killickv1.Content, error) {
+	if in.GetRequest() == "" {
+		return nil, fault.New(fault.MissingField, "request")
+	}
+	var v record.ContentView
+	if err := s.query(ctx, &v, "record:Content", []byte(in.GetRequest())); err != nil {
+		return nil, err
+	}
+	return &killickv1.Content{Record: v.Record, Version: v.Version, Commitment: v.Commitment, Digest: v.Digest, Content: v.Content}, nil
+}
+
 // GetCredential reads a credential's status. Errors: fault.InvalidValue,
 // fault.NotFound.
 func (s *Server) GetCredential(ctx context.Context, in *killickv1.GetCredentialRequest) (*killickv1.Credential, error) {

@@ -108,14 +108,20 @@ func (s *Server) GRPC() *grpc.Server {
 	return g
 }
 
-// Submit brings one operation onto the ledger. Errors: those of the operation's
+// Submit brings one operation onto the ledger, with its private content if it names
+// one. Errors: those of the operation's
 // form, its refusal by the ledger, fault.Unknown, fault.Overloaded,
 // fault.Unavailable.
 func (s *Server) Submit(ctx context.Context, in *killickv1.SubmitRequest) (*killickv1.Operation, error) {
 	if in.GetOperation() == "" {
 		return nil, fault.New(fault.MissingField, "operation")
 	}
-	ticket := s.cfg.Submitter.Submit(in.GetOperation())[0]
+	var ticket *submit.Ticket
+	if in.Content == nil {
+		ticket = s.cfg.Submitter.Submit(in.GetOperation())[0]
+	} else {
+		ticket = s.cfg.Submitter.SubmitWith(in.GetOperation(), []byte(in.GetContent()))
+	}
 	if err := ticket.Err(); err != nil {
 		return nil, err
 	}

@@ -137,9 +137,10 @@ func (e *Edit) RemoveService(fragment string) bool {
 }
 
 // Rotate draws a new key for alg (EdDSA, ES256 or ES256K) and puts it in the place of
-// the signer's key, in every list that has it. It returns the identity with the new
-// key and the edit as it is now. Save it before the edit is submitted: the old key
-// ends with it.
+// the signer's key, in every list that has it, and likewise a new one to which content
+// is encrypted. It returns the identity with the new keys, which keeps those that open
+// older contents. Save it before the edit is submitted: the old signing key ends with
+// it.
 func (e *Edit) Rotate(s Signer, alg string) (*Identity, error) {
 	i := s.identity
 	old := "#" + i.fragment
@@ -155,10 +156,14 @@ func (e *Edit) Rotate(s Signer, alg string) (*Identity, error) {
 	}
 	fresh := "#" + next.fragment
 	e.doc.VerificationMethod[at] = did.Method{ID: fresh, Type: "Multikey", PublicKeyMultibase: next.signing.public}
-	for _, list := range [][]string{e.doc.Authentication, e.doc.AssertionMethod, e.doc.KeyAgreement, e.doc.CapabilityInvocation} {
+	for _, list := range [][]string{e.doc.Authentication, e.doc.AssertionMethod, e.doc.CapabilityInvocation} {
 		if k := slices.Index(list, old); k >= 0 {
 			list[k] = fresh
 		}
+	}
+	e.doc.KeyAgreement = slices.DeleteFunc(e.doc.KeyAgreement, func(id string) bool { return id == old })
+	if err := i.rotateAgreement(&e.doc, next); err != nil {
+		return nil, err
 	}
 	return next, next.replaceDocument(e.doc)
 }
@@ -229,13 +234,19 @@ func (r Recovering) KeyID() string { return r.DID() + "#" + did.RecoveryFragment
 // Sign signs bytes with the recovery key.
 func (r Recovering) Sign(message []byte) ([]byte, error) { return r.recovery.key.sign(message) }
 
-// Successors draws new keys for the DID: one that signs operations with alg, and a
-// new recovery key. Save both before Recover is submitted: the old ones end with it.
+// Successors draws new keys for the DID: one that signs operations with alg, one to
+// which content is encrypted, and a new recovery key. Contents that were encrypted to
+// the DID before open with the old key file only. Save both before Recover is submitted: the old ones end with it.
 func (r *Recovery) Successors(alg string) (*Identity, *Recovery, error) {
 	next := &Identity{id: r.id, salts: r.salts}
 	if err := next.draw(alg); err != nil {
 		return nil, nil, err
 	}
+	agreement, err := drawAgreement()
+	if err != nil {
+		return nil, nil, err
+	}
+	next.agreement = []agreementKey{agreement}
 	spare, err := drawRecovery()
 	if err != nil {
 		return nil, nil, err

@@ -20,8 +20,8 @@ const (
 // signingFragment names the one key of a document that Generate makes.
 const signingFragment = "key-1"
 
-// Identity is a DID's keys: the key that signs operations and, if there is one,
-// the key of its account on public chains.
+// Identity is a DID's keys: the key that signs operations, those to which content is
+// encrypted and, if there is one, the key of its account on public chains.
 type Identity struct {
 	document []byte // of the version that has the signing key, in canonical form
 	id       string
@@ -29,6 +29,9 @@ type Identity struct {
 	signing  signingKey
 	chain    *secp256k1.PrivateKey
 	salts    []byte // 32 bytes, of which the salts of linked identities are made
+	// agreement are the keys to which content is encrypted for the DID, oldest first; the
+	// last one is in the document.
+	agreement []agreementKey
 }
 
 // Recovery is the key that may replace all others of a DID. It is kept apart
@@ -41,12 +44,13 @@ type Recovery struct {
 
 type identitySecret struct {
 	// ID is the last part of the DID, absent where the document makes it.
-	ID       string         `json:"id,omitempty"`
-	Document jsontext.Value `json:"document"`
-	Fragment string         `json:"fragment"`
-	Signing  string         `json:"signing"`         // base64url of the 32 secret bytes of the document's key
-	Chain    string         `json:"chain,omitempty"` // hex of the secp256k1 scalar
-	Salts    string         `json:"salts,omitempty"` // base64url of the 32 bytes of which salts are made
+	ID        string            `json:"id,omitempty"`
+	Document  jsontext.Value    `json:"document"`
+	Fragment  string            `json:"fragment"`
+	Signing   string            `json:"signing"`             // base64url of the 32 secret bytes of the document's key
+	Agreement []agreementSecret `json:"agreement,omitempty"` // oldest first
+	Chain     string            `json:"chain,omitempty"`     // hex of the secp256k1 scalar
+	Salts     string            `json:"salts,omitempty"`     // base64url of the 32 bytes of which salts are made
 }
 
 // publicPart is what a key file shows without its passphrase.
@@ -58,7 +62,7 @@ type publicPart struct {
 var errNoChainKey = errors.New("the key file holds no key for public chains; killick keys new --chain makes one")
 
 // Generate draws new keys: one that signs operations with alg (EdDSA, ES256 or
-// ES256K), and the recovery key; withChain adds a key for an account on public
+// ES256K), one to which content is encrypted, and the recovery key; withChain adds a key for an account on public
 // chains.
 func Generate(alg string, withChain bool) (*Identity, *Recovery, error) {
 	signing, err := drawKey(did.Algorithm(alg))
@@ -69,7 +73,11 @@ func Generate(alg string, withChain bool) (*Identity, *Recovery, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	i := &Identity{fragment: signingFragment, signing: signing, salts: make([]byte, 32)}
+	agreement, err := drawAgreement()
+	if err != nil {
+		return nil, nil, err
+	}
+	i := &Identity{fragment: signingFragment, signing: signing, salts: make([]byte, 32), agreement: []agreementKey{agreement}}
 	if _, err := rand.Read(i.salts); err != nil {
 		return nil, nil, fmt.Errorf("draw salts: %w", err)
 	}
@@ -97,16 +105,21 @@ func drawRecovery() (*Recovery, error) {
 	return &Recovery{key: key}, nil
 }
 
-// ownDocument returns a document with the identity's signing key alone.
+// ownDocument returns a document with the identity's keys alone.
 func (i *Identity) ownDocument(recovery *Recovery) did.Document {
 	ref := "#" + i.fragment
-	return did.Document{
+	doc := did.Document{
 		VerificationMethod:   []did.Method{{ID: ref, Type: "Multikey", PublicKeyMultibase: i.signing.public}},
 		Authentication:       []string{ref},
 		AssertionMethod:      []string{ref},
 		CapabilityInvocation: []string{ref},
 		Recovery:             recovery.commitment(),
 	}
+	if k, ok := i.agreementNow(); ok {
+		doc.VerificationMethod = append(doc.VerificationMethod, k.method())
+		doc.KeyAgreement = []string{"#" + k.fragment}
+	}
+	return doc
 }
 
 // commitment is what the member recovery of a document says of the key.
@@ -161,6 +174,9 @@ func (i *Identity) Save(path string, passphrase []byte) error {
 	secret := identitySecret{Document: i.document, Fragment: i.fragment, Signing: canon.B64(i.signing.secret), Salts: canon.B64(i.salts)}
 	if _, made, err := did.DecodeDocument(i.document); err != nil || made.String() != i.id {
 		secret.ID = i.id
+	}
+	for _, k := range i.agreement {
+		secret.Agreement = append(secret.Agreement, k.secret())
 	}
 	public := publicPart{ID: i.id}
 	if i.chain != nil {
@@ -274,6 +290,13 @@ func Load(path string, passphrase []byte) (*Identity, error) {
 	}
 	if i.signing, err = secret.key(document); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, a := range secret.Agreement {
+		k, err := a.open()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		i.agreement = append(i.agreement, k)
 	}
 	if i.salts, err = openSalts(secret.Salts); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

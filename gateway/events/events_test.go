@@ -34,13 +34,14 @@ func newChain(t testing.TB) *chain {
 	if err := c.Found(c.alice); err != nil {
 		t.Fatal(err)
 	}
-	c.batch(t, submittest.None, c.alice.Create(), c.bob.Create())
+	create := c.alice.Create()
+	c.batch(t, submittest.None, create, c.bob.Create())
 	if err := c.Fund("alice", c.alice, 100); err != nil {
 		t.Fatal(err)
 	}
 	record, _ := c.alice.Record("one")
 	again, _ := c.bob.Record("two")
-	c.batch(t, submittest.None, c.alice.Pay(10, c.bob), record, c.bob.Pay(1000, c.alice), record, c.alice.Create())
+	c.batch(t, submittest.None, c.alice.Pay(10, c.bob), record, c.bob.Pay(1000, c.alice), record, create)
 	c.batch(t, submittest.Conflict, c.alice.Pay(11, c.bob))
 	c.batch(t, submittest.Copied, again)
 	for i := range 5 {
@@ -69,7 +70,7 @@ func (c *chain) batch(t testing.TB, f submittest.Fault, jws ...string) {
 	if f != submittest.None {
 		c.Inject(f)
 	}
-	tx, err := c.Prepare(frame)
+	tx, err := c.Prepare(frame, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

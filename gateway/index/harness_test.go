@@ -65,7 +65,7 @@ func (w *world) block(jws ...string) []byte {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	tx, err := w.Prepare(frame)
+	tx, err := w.Prepare(frame, nil)
 	if err == nil {
 		err = tx.Endorse(w.t.Context())
 	}

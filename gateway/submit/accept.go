@@ -50,8 +50,12 @@ func (t *Ticket) Wait(ctx context.Context) Receipt {
 // ticket for each, in their order. Those without an error are on disk. Operations
 // of one actor reach the ledger in the order in which they were taken. Errors of
 // a ticket: those of the operation's form, and fault.BadSignature,
-// fault.Overloaded, fault.Unavailable.
-func (s *Submitter) Submit(operations ...string) []*Ticket {
+// fault.ContentMissing for one that has to come with a content, fault.Overloaded,
+// fault.Unavailable.
+func (s *Submitter) Submit(operations ...string) []*Ticket { return s.submit(operations, nil) }
+
+// submit takes operations; a content comes with the first and only one.
+func (s *Submitter) submit(operations []string, content []byte) []*Ticket {
 	tickets := make([]*Ticket, len(operations))
 	items := make([]*item, len(operations))
 	opened := make([]*ops.Operation, len(operations))
@@ -59,14 +63,17 @@ func (s *Submitter) Submit(operations ...string) []*Ticket {
 	now := time.Now()
 	for i, text := range operations {
 		tickets[i] = &Ticket{s: s}
-		it := &item{digest: sha256.Sum256([]byte(text)), group: g, since: now}
+		it := &item{digest: sha256.Sum256([]byte(text)), group: g, since: now, content: content}
 		o, err := it.read(text, s.cfg.Network)
+		if err == nil {
+			err = s.checkContent(it, o)
+		}
 		switch {
 		case err == nil:
 			items[i], opened[i] = it, o
 		case fault.Of(err) == fault.Expired && s.held(it, text):
 			items[i] = it // it was taken while it was good: its outcome is told
-		case fault.Of(err) == fault.Expired && s.executed(it, text):
+		case (fault.Of(err) == fault.Expired || fault.Of(err) == fault.ContentMissing) && s.executed(it, text):
 			tickets[i].item, tickets[i].repeated = it, true
 		default:
 			tickets[i].err = err
@@ -178,6 +185,7 @@ func (s *Submitter) admit(tickets []*Ticket, items []*item) []*item {
 		if same := s.pending[it.digest]; same != nil {
 			t.item, t.repeated = same, true
 			s.counts.Repeated++
+			s.attach(same, it.content)
 			continue
 		}
 		if t.err = s.room(it); t.err != nil {

@@ -13,6 +13,9 @@ import (
 const (
 	maxBatch = ops.MaxItems
 	maxFrame = ops.MaxFrame - 4 // the frame's own bytes
+	// maxContents bounds the contents that come with a batch, in bytes: peers fetch them
+	// from one another before they commit the block.
+	maxContents = 1 << 20
 )
 
 // seed makes hashes of keys differ from one process to the next, so that nobody
@@ -78,13 +81,17 @@ func (it *item) name(o *ops.Operation) (err error) {
 // and what decides which batch it travels in.
 func (it *item) fill(o *ops.Operation) error {
 	accesses := o.Accesses()
+	it.class, it.needs = ready, o.Content()
+	if it.needs != "" {
+		it.class = private
+	}
 	it.keys = make([]access, 0, len(accesses))
 	for _, a := range accesses {
 		if strings.HasPrefix(a.Key, "op/") {
 			continue // its own result: whatever has the same one is in its own lane
 		}
 		if a.Key == ops.ClockKey {
-			it.clock = true // nothing here changes it, so there is nothing to wait for
+			it.class = timed // nothing here changes it, so there is nothing to wait for
 			continue
 		}
 		k := access(hash(a.Key) << 1)

@@ -18,6 +18,8 @@ type flight struct {
 	bytes int // of items, in a frame
 	sent  time.Time
 
+	contents int // bytes of what comes with the items
+
 	transaction Transaction // endorsed; nil after a restart
 	handed      time.Time   // when orderers had it last; zero while it is handed over
 	tooLarge    bool        // they say so
@@ -64,8 +66,8 @@ const idle = time.Hour
 // nextBatch takes a batch from the queue, or says how long to wait at most. A
 // full batch leaves at once. A smaller one waits for more, but not for longer
 // than Hold, and only a quarter of it when nothing is under way. What travels
-// apart, or with the latest checkpoint, has a quarter of the places, so that it
-// holds up nobody else.
+// apart, with the latest checkpoint or with a content has a quarter of the places, so
+// that it holds up nobody else.
 func (s *Submitter) nextBatch(now time.Time) (*flight, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,27 +78,22 @@ func (s *Submitter) nextBatch(now time.Time) (*flight, time.Duration) {
 		return nil, wait
 	}
 	wait := s.due(&s.queue.ready, s.limit, now)
-	waitApart, waitTimed := idle, idle
-	if s.apart < max(1, s.cfg.InFlight/4) {
-		waitApart = s.due(&s.queue.apart, s.cfg.Batch, now)
-		waitTimed = s.due(&s.queue.timed, s.cfg.Batch, now)
-	}
+	from, waitApart := s.dueApart(now)
 	f := &flight{keys: map[uint64]bool{}, from: s.next}
 	since := s.queue.ready.since
 	switch {
-	case wait <= 0 && (s.wasApart || min(waitApart, waitTimed) > 0):
+	case wait <= 0 && (s.wasApart || waitApart > 0):
 		s.queue.take(ready, f, s.limit, maxFrame, now)
 		s.wasApart = false
-	case waitTimed <= 0 && (waitApart > 0 || s.queue.timed.since.Before(s.queue.apart.since)):
-		since = s.queue.timed.since
-		s.queue.take(timed, f, s.cfg.Batch, maxFrame, now)
-		s.wasApart = true
 	case waitApart <= 0:
-		since = s.queue.apart.since
-		s.queue.takeApart(f, s.cfg.Batch, maxFrame, now)
-		s.wasApart = true
+		since = s.queue.of(from).since
+		if s.wasApart = true; from == apart {
+			s.queue.takeApart(f, s.cfg.Batch, maxFrame, now)
+		} else {
+			s.queue.take(from, f, s.cfg.Batch, maxFrame, now)
+		}
 	default:
-		return nil, min(wait, waitApart, waitTimed)
+		return nil, min(wait, waitApart)
 	}
 	if len(f.items) == 0 { // all of them wait for keys now
 		s.signal()
@@ -121,6 +118,23 @@ func (f *flight) order() {
 	}
 }
 
+// dueApart says which of the batches that travel apart goes first, the one that has
+// waited for longest of those that are due, and how long it has to wait yet.
+func (s *Submitter) dueApart(now time.Time) (from place, wait time.Duration) {
+	wait = idle
+	if s.apart >= max(1, s.cfg.InFlight/4) {
+		return from, wait
+	}
+	for _, p := range []place{apart, timed, private} {
+		w := s.queue.of(p)
+		due := s.due(w, s.cfg.Batch, now)
+		if due < wait && wait > 0 || due <= 0 && w.since.Before(s.queue.of(from).since) {
+			from, wait = p, due
+		}
+	}
+	return from, wait
+}
+
 // due says how long waiting lanes have to wait yet.
 func (s *Submitter) due(w *waiting, limit int, now time.Time) time.Duration {
 	if len(w.lanes) == 0 {
@@ -140,6 +154,7 @@ func (s *Submitter) due(w *waiting, limit int, now time.Time) time.Duration {
 // decide about it.
 func (s *Submitter) send(ctx context.Context, f *flight) {
 	s.sift(f)
+	contents := s.contentsOf(f)
 	if len(f.items) == 0 {
 		s.mu.Lock()
 		s.land(f)
@@ -151,7 +166,7 @@ func (s *Submitter) send(ctx context.Context, f *flight) {
 		s.putBack(f, err)
 		return
 	}
-	tx, err := s.cfg.Ledger.Prepare(frame)
+	tx, err := s.cfg.Ledger.Prepare(frame, contents)
 	if err != nil {
 		s.putBack(f, err)
 		return

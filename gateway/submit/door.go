@@ -109,14 +109,21 @@ func (s *Submitter) sift(f *flight) {
 	if len(refused) == 0 {
 		return
 	}
-	outcomes, err := s.journal.refuse(fault.BadSignature, refused...)
+	s.mu.Lock()
+	s.suspect(time.Now())
+	s.mu.Unlock()
+	s.withdraw(f, fault.BadSignature, refused)
+}
+
+// withdraw refuses items of a flight that has not left.
+func (s *Submitter) withdraw(f *flight, code fault.Code, refused []*item) {
+	outcomes, err := s.journal.refuse(code, refused...)
 	if err != nil {
 		s.cfg.Log.Error("journal", "error", err)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.suspect(time.Now())
 	for i, it := range refused {
 		s.finish(it, it.receiptOf(outcomes[i]))
 	}

@@ -13,7 +13,8 @@ type item struct {
 	hour   uint32
 	raw    []byte   // a frame with this operation alone
 	keys   []access // what it uses besides its lane
-	clock  bool     // it reads the latest checkpoint
+	class  place    // which batches it travels in: ready, timed or private
+	needs  string   // SHA-256, hex, of the content that has to come with it; empty: none
 	exp    uint64
 	seq    int64 // in the order of arrival
 	since  time.Time
@@ -28,6 +29,7 @@ type item struct {
 	waiting chan struct{}
 	receipt *Receipt // final when it is there
 	void    *attempt // the newest transaction with it that was void
+	content []byte   // that it needs; nil after a restart, until somebody sends it again
 }
 
 // attempt is a transaction that is in a block and void.
@@ -63,6 +65,7 @@ const (
 	ready                // for the next batch
 	apart                // for one of the batches that carry what may spoil them
 	timed                // for one of the batches that read the latest checkpoint
+	private              // for one of the batches that carry contents
 	parked               // for a key that another flight uses
 )
 

@@ -10,8 +10,9 @@ import (
 // concurrent use and must not retry what could change the ledger.
 type Ledger interface {
 	// Prepare makes a transaction of a batch (docs/formats/operation.md section 2)
-	// and chooses its id. Nothing leaves the process.
-	Prepare(frame []byte) (Transaction, error)
+	// and chooses its id. contents, by their SHA-256 in hex, go to those who execute the
+	// batch and into no block. Nothing leaves the process.
+	Prepare(frame []byte, contents map[string][]byte) (Transaction, error)
 	// Find reports whether a transaction is in a block, be it valid or void. False
 	// means that the nodes that were asked have not seen it.
 	Find(ctx context.Context, id string) (bool, error)

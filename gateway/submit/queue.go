@@ -10,13 +10,16 @@ import (
 // queue hands items out in batches, lane by lane. Items that may spoil a batch
 // wait apart: those of actors that caused conflicts, and those of batches that came
 // to nothing for a reason that nobody knows. So do those that read the latest
-// checkpoint: the next one voids them with all that travel with them.
+// checkpoint: the next one voids them with all that travel with them; and those that
+// come with a content, which the peers that did not endorse fetch before they commit the
+// block.
 type queue struct {
 	locks
 	lanes   map[[20]byte]*lane
 	ready   waiting
 	apart   waiting
 	timed   waiting
+	private waiting
 	strikes strikes
 }
 
@@ -48,6 +51,21 @@ func newQueue() *queue {
 	return &queue{locks: newLocks(), lanes: map[[20]byte]*lane{}, strikes: strikes{}}
 }
 
+// of returns what waits at a place; nil at the others.
+func (q *queue) of(p place) *waiting {
+	switch p {
+	case ready:
+		return &q.ready
+	case apart:
+		return &q.apart
+	case timed:
+		return &q.timed
+	case private:
+		return &q.private
+	}
+	return nil
+}
+
 func (q *queue) lane(actor [20]byte) *lane {
 	l := q.lanes[actor]
 	if l == nil {
@@ -72,15 +90,10 @@ func (q *queue) add(it *item, now time.Time) {
 	if at < near {
 		q.expect(it)
 	}
-	switch l.place {
-	case ready:
-		q.ready.items++
-	case apart:
-		q.apart.items++
-	case timed:
-		q.timed.items++
-	case nowhere:
+	if l.place == nowhere {
 		q.list(l, now)
+	} else if w := q.of(l.place); w != nil {
+		w.items++
 	}
 }
 
@@ -90,18 +103,11 @@ func (q *queue) list(l *lane, now time.Time) {
 		l.place = nowhere
 		return
 	}
+	l.place = l.items[0].class
 	if l.items[0].doubts > 0 || q.strikes.of(l.actor, now) > 0 {
 		l.place = apart
-		q.apart.add(l, now)
-		return
 	}
-	if l.items[0].clock {
-		l.place = timed
-		q.timed.add(l, now)
-		return
-	}
-	l.place = ready
-	q.ready.add(l, now)
+	q.of(l.place).add(l, now)
 }
 
 func (q *queue) listAll(lanes []*lane, now time.Time) {
@@ -149,17 +155,15 @@ func (q *queue) release(f *flight, now time.Time) {
 	q.listAll(woken, now)
 }
 
-// take fills a flight with the oldest lanes of ready, or of timed, that wait for no
+// take fills a flight with the oldest lanes of ready, timed or private that wait for no
 // other flight's keys: at most limit items and frame bytes.
 func (q *queue) take(from place, f *flight, limit, frame int, now time.Time) {
-	w := &q.ready
-	if from == timed {
-		w, f.apart = &q.timed, true
-	}
+	w := q.of(from)
+	f.apart = from != ready
 	for len(w.lanes) > 0 && len(f.items) < limit {
 		l := w.pop()
 		l.place = nowhere
-		if l.items[0].clock != (from == timed) { // an earlier item came into its lane since
+		if l.items[0].class != from { // an earlier item came into its lane since
 			q.list(l, now)
 			continue
 		}
@@ -187,7 +191,7 @@ func (q *queue) takeApart(f *flight, limit, frame int, now time.Time) {
 		alone := q.strikes.of(l.actor, now) > 1
 		if len(f.items) == 0 {
 			room = max(1, limit>>min(first.doubts, 16))
-		} else if alone || first.doubts != f.items[0].doubts || first.clock != f.items[0].clock {
+		} else if alone || first.doubts != f.items[0].doubts || first.class != f.items[0].class {
 			l.place = apart
 			skipped = append(skipped, l)
 			continue
@@ -213,10 +217,13 @@ func (q *queue) takeApart(f *flight, limit, frame int, now time.Time) {
 // together, and parks a lane whose first item may not go. It returns false when
 // there is no room for the first one.
 func (q *queue) load(l *lane, f *flight, limit, frame int, now time.Time) bool {
-	n, doubts, clock := 0, l.items[0].doubts, l.items[0].clock
+	n, doubts, class := 0, l.items[0].doubts, l.items[0].class
 	var woken []*lane
 	for _, it := range l.items {
-		if len(f.items) >= limit || it.doubts != doubts || it.clock != clock || f.bytes+it.size() > frame {
+		if len(f.items) >= limit || it.doubts != doubts || it.class != class || f.bytes+it.size() > frame {
+			break
+		}
+		if f.contents+len(it.content) > maxContents {
 			break
 		}
 		if key, blocked := q.obstacle(it, f); blocked {
@@ -230,6 +237,7 @@ func (q *queue) load(l *lane, f *flight, limit, frame int, now time.Time) bool {
 		f.items = append(f.items, it)
 		f.seqs = append(f.seqs, it.seq)
 		f.bytes += it.size()
+		f.contents += len(it.content)
 		woken = q.settle(it, woken)
 		n++
 	}

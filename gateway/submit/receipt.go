@@ -36,10 +36,13 @@ func (s *Submitter) track(it *item) {
 	s.pending[it.digest] = it
 	it.twin = s.byOp[it.op]
 	s.byOp[it.op] = it
-	s.bytes += len(it.raw)
+	s.bytes += it.weight()
 	own := s.shares[it.actor]
-	s.shares[it.actor] = share{own.items + 1, own.bytes + len(it.raw)}
+	s.shares[it.actor] = share{own.items + 1, own.bytes + it.weight()}
 }
+
+// weight is what an item takes of the places, in bytes.
+func (it *item) weight() int { return len(it.raw) + len(it.content) }
 
 // share is what one actor has of the places.
 type share struct{ items, bytes int }
@@ -58,7 +61,7 @@ func (s *Submitter) Share(actor [20]byte) Share {
 // room says why there is no place for an item. The caller holds mu. One actor has
 // at most half of the places, so that it cannot shut all others out.
 func (s *Submitter) room(it *item) error {
-	own, size := s.shares[it.actor], len(it.raw)
+	own, size := s.shares[it.actor], it.weight()
 	switch {
 	case len(s.pending) >= s.cfg.Queue || s.bytes+size > s.cfg.Bytes:
 		return fault.New(fault.Overloaded, "%d operations are waiting", len(s.pending))
@@ -75,9 +78,9 @@ func (s *Submitter) finish(it *item, r Receipt) {
 	}
 	it.receipt = &r
 	delete(s.pending, it.digest)
-	s.bytes -= len(it.raw)
+	s.bytes -= it.weight()
 	if own := s.shares[it.actor]; own.items > 1 {
-		s.shares[it.actor] = share{own.items - 1, own.bytes - len(it.raw)}
+		s.shares[it.actor] = share{own.items - 1, own.bytes - it.weight()}
 	} else {
 		delete(s.shares, it.actor)
 	}

@@ -12,6 +12,10 @@
 // of it, and an operation that is too large alone is refused: when it is certain that
 // it is nowhere, or else when it has not come for as long as takes others for lost.
 //
+// A private content comes with its operation (SubmitWith) and is never on disk: after a
+// crash what had been handed over is waited for, and what had not is refused as
+// fault.ContentMissing until the client sends both again.
+//
 // # Lanes and keys
 //
 // Two transactions of which one reads what the other changes void one another, with

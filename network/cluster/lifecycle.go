@@ -53,8 +53,27 @@ func (c *Cluster) Define(ctx context.Context, d Definition) error {
 }
 
 // killick is our own chaincode.
-func (c *Cluster) killick() Definition {
-	return Definition{Name: topology.Chaincode, Policy: c.EndorsementPolicy(), Package: c.pack}
+func (c *Cluster) killick() (Definition, error) {
+	contents, err := collection(c.Contents())
+	return Definition{
+		Name: topology.Chaincode, Policy: c.EndorsementPolicy(), Package: c.pack,
+		Collections: &peer.CollectionConfigPackage{Config: []*peer.CollectionConfig{contents}},
+	}, err
+}
+
+// collection is a collection as a definition carries it. Its transactions are endorsed
+// as the chaincode's policy says.
+func collection(c topology.Collection) (*peer.CollectionConfig, error) {
+	members, err := chaincode.NewApplicationPolicy(c.Policy, "")
+	if err != nil {
+		return nil, fmt.Errorf("members of the collection %s: %w", c.Name, err)
+	}
+	return &peer.CollectionConfig{Payload: &peer.CollectionConfig_StaticCollectionConfig{StaticCollectionConfig: &peer.StaticCollectionConfig{
+		Name:              c.Name,
+		MemberOrgsPolicy:  &peer.CollectionPolicyConfig{Payload: &peer.CollectionPolicyConfig_SignaturePolicy{SignaturePolicy: members.GetSignaturePolicy()}},
+		RequiredPeerCount: c.RequiredPeerCount, MaximumPeerCount: c.MaxPeerCount, BlockToLive: c.BlockToLive,
+		MemberOnlyRead: c.MemberOnlyRead, MemberOnlyWrite: c.MemberOnlyWrite,
+	}}}, nil
 }
 
 // pack makes the organisation's package of our own chaincode.
@@ -76,7 +95,11 @@ func (c *Cluster) install(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.installPackages(ctx, c.killick())
+	d, err := c.killick()
+	if err != nil {
+		return err
+	}
+	return c.installPackages(ctx, d)
 }
 
 // installPackages puts each organisation's package on its peer.
@@ -156,7 +179,13 @@ func (c *Cluster) startProgram(ctx context.Context, name, path string, args []st
 	})
 }
 
-func (c *Cluster) define(ctx context.Context) error { return c.commitDefinition(ctx, c.killick()) }
+func (c *Cluster) define(ctx context.Context) error {
+	d, err := c.killick()
+	if err != nil {
+		return err
+	}
+	return c.commitDefinition(ctx, d)
+}
 
 // commitDefinition has every organisation approve the definition and commits it.
 // Orderers and peers may still be finding each other, so what fails is tried again

@@ -36,7 +36,13 @@ type Transaction struct {
 
 // Prepare makes a transaction whose id is known before anything is sent.
 func (c *Client) Prepare(function string, args ...[]byte) (*Transaction, error) {
-	p, err := c.propose(c.cfg.Channel, c.cfg.Chaincode, function, args)
+	return c.PrepareWith(nil, function, args...)
+}
+
+// PrepareWith is Prepare with transient data, which go to the peers that endorse and
+// into no block.
+func (c *Client) PrepareWith(transient map[string][]byte, function string, args ...[]byte) (*Transaction, error) {
+	p, err := c.propose(c.cfg.Channel, c.cfg.Chaincode, function, args, transient)
 	if err != nil {
 		return nil, fmt.Errorf("fabric: %w", err)
 	}

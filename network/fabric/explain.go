@@ -147,7 +147,7 @@ func (v *view) at(o *view) bool {
 func (c *Client) explanations(ctx context.Context, function string, args [][]byte) []view {
 	views := make([]view, len(c.peers))
 	// One proposal for all, so that they run at the same claimed time.
-	p, err := c.propose(c.cfg.Channel, c.cfg.Chaincode, function, args)
+	p, err := c.propose(c.cfg.Channel, c.cfg.Chaincode, function, args, nil)
 	done := make(chan struct{})
 	for i, r := range c.peers {
 		views[i] = view{organisation: r.MSPID, err: err}

@@ -96,11 +96,15 @@ type fakePeer struct {
 	liar   bool
 	ledger map[string]func() proto.Message
 	texts  map[string]func() (string, error) // answers to functions; an error is a refusal
+	sees   func(*peer.SignedProposal)        // each proposal, unless nil
 	mspID  string
 	keys   keys
 }
 
 func (p *fakePeer) ProcessProposal(ctx context.Context, signed *peer.SignedProposal) (*peer.ProposalResponse, error) {
+	if p.sees != nil {
+		p.sees(signed)
+	}
 	args, err := arguments(signed)
 	if err != nil {
 		return nil, err

@@ -26,8 +26,9 @@ type proposal struct {
 const nonceSize = 24
 
 // propose builds and signs a proposal. An empty channel is for the peer's own
-// system chaincode.
-func (c *Client) propose(channel, chaincode, function string, args [][]byte) (*proposal, error) {
+// system chaincode. transient goes to those who run the chaincode, and into no
+// transaction.
+func (c *Client) propose(channel, chaincode, function string, args [][]byte, transient map[string][]byte) (*proposal, error) {
 	nonce := make([]byte, nonceSize)
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, fmt.Errorf("draw nonce: %w", err)
@@ -46,12 +47,14 @@ func (c *Client) propose(channel, chaincode, function string, args [][]byte) (*p
 		SignatureHeader: e.encode(&common.SignatureHeader{Creator: c.creator, Nonce: nonce}),
 	}
 	input := &peer.ChaincodeInput{Args: append([][]byte{[]byte(function)}, args...)}
-	p.payload = e.encode(&peer.ChaincodeProposalPayload{
+	payload := &peer.ChaincodeProposalPayload{
 		Input: e.encode(&peer.ChaincodeInvocationSpec{ChaincodeSpec: &peer.ChaincodeSpec{
 			Type: peer.ChaincodeSpec_GOLANG, ChaincodeId: id, Input: input,
 		}}),
-	})
-	body := e.encode(&peer.Proposal{Header: e.encode(p.header), Payload: p.payload})
+	}
+	p.payload = e.encode(payload)
+	payload.TransientMap = transient
+	body := e.encode(&peer.Proposal{Header: e.encode(p.header), Payload: e.encode(payload)})
 	if e.err != nil {
 		return nil, fmt.Errorf("encode proposal: %w", e.err)
 	}

@@ -35,7 +35,7 @@ func (c *Client) EvaluateAt(ctx context.Context, mspID, function string, args ..
 
 // query asks the peers in turn until one answers.
 func (c *Client) query(ctx context.Context, peers []*remote, chaincode, function string, args [][]byte) ([]byte, error) {
-	p, err := c.propose(c.cfg.Channel, chaincode, function, args)
+	p, err := c.propose(c.cfg.Channel, chaincode, function, args, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fabric: %w", err)
 	}

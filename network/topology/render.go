@@ -121,6 +121,39 @@ func (l Layout) configtx() ([]byte, error) {
 	})
 }
 
+// Collection is the private data collection of the chaincode, with the fields of
+// Fabric's own collection files: what is in it is kept by the peers of every
+// organisation, and no block holds it.
+type Collection struct {
+	Name string
+	// Policy says whose peers keep it, in Fabric's policy language.
+	Policy string
+	// RequiredPeerCount is how many peers besides the endorser must have it before the
+	// endorser signs; MaxPeerCount how many it is offered to then. The others fetch it
+	// with the block.
+	RequiredPeerCount, MaxPeerCount int32
+	// BlockToLive is after how many blocks peers forget it; 0: when it is purged.
+	BlockToLive uint64
+	// MemberOnlyRead and MemberOnlyWrite refuse clients of other organisations.
+	MemberOnlyRead, MemberOnlyWrite bool
+}
+
+// ContentsCollection is the name by which the chaincode knows its collection.
+const ContentsCollection = "contents"
+
+// Contents is the collection of records' private contents. Endorsers offer them to
+// nobody: f + 1 of them have each one, of which one is honest, and the others fetch it
+// with the block. What is offered can come after the block, and then lies in a peer's
+// transient store whatever becomes of the record; and an offer that one silent peer has
+// to acknowledge would stop those who endorse.
+func (l Layout) Contents() Collection {
+	var members []string
+	for _, o := range l.Orgs() {
+		members = append(members, o.MSPID+".member")
+	}
+	return Collection{Name: ContentsCollection, Policy: outOf(1, members), MemberOnlyRead: true, MemberOnlyWrite: true}
+}
+
 // outOf is Fabric's policy language for "n of these principals".
 func outOf(n int, principals []string) string {
 	return fmt.Sprintf("OutOf(%d, '%s')", n, strings.Join(principals, "', '"))

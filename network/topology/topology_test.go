@@ -278,3 +278,15 @@ func TestSameInputSameBytes(t *testing.T) {
 		t.Errorf("package id = %s", got)
 	}
 }
+
+// Every organisation's peers keep private contents, for as long as these are not
+// purged, and nobody else's clients come near them.
+func TestContents(t *testing.T) {
+	got := place(topology.Default()).Contents()
+	want := topology.Collection{
+		Name: "contents", Policy: "OutOf(1, 'Org1MSP.member', 'Org2MSP.member', 'Org3MSP.member', 'Org4MSP.member')", MemberOnlyRead: true, MemberOnlyWrite: true,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

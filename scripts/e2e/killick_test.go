@@ -43,6 +43,7 @@ func TestKillick(t *testing.T) {
 	t.Run("Certificates", n.certificates)
 	t.Run("HostileUser", n.hostileUser)
 	t.Run("Events", n.events)
+	t.Run("PrivateContent", n.privateContent)
 	t.Run("Faults", n.faults)
 	t.Run("NobodyDiffers", n.nobodyDiffers)
 	t.Run("Endorsement", n.endorsement) // one organisation does

@@ -95,7 +95,7 @@ func (n *network) lifeOfADID(t *testing.T) {
 	jws, err = spare.On(n.name).Deactivate()
 	submit(other, jws, err, fault.OK)
 	acts(other, again.On(n.name), fault.DIDDeactivated)
-	for version, keys := range map[uint32]int{1: 1, 2: 1, 3: 1, 4: 1, 5: 0} {
+	for version, keys := range map[uint32]int{1: 2, 2: 2, 3: 2, 4: 2, 5: 0} {
 		r, err := other.ResolveVersion(t.Context(), owner.DID(), version)
 		if got := len(r.GetDidDocument().GetFields()["verificationMethod"].GetListValue().GetValues()); err != nil || got != keys {
 			t.Errorf("version %d has %d keys, %v", version, got, err)

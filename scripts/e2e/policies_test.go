@@ -30,7 +30,8 @@ const (
 )
 
 // policyStore is a chaincode that keeps values: of the channel, of the collection,
-// and of keys with a policy of their own. Killick's has none of the latter two.
+// and of keys with a policy of their own. Killick's has one collection, without a policy of
+// its own, and no such keys.
 type policyStore struct{}
 
 func (policyStore) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }

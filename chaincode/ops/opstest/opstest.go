@@ -123,6 +123,7 @@ func (u *User) Account(chain string) canon.Account {
 type World struct {
 	t       testing.TB
 	Store   *ledger.Memory
+	Private ledger.MemoryPrivate
 	Engine  *ops.Engine
 	Now     uint64 // the time that transactions claim
 	Members []Member
@@ -180,7 +181,7 @@ func (w *World) Invoke(caller ledger.Caller, name string, arg any) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	tx := ledger.Begin(w.Store, w.Now, caller)
+	tx := ledger.Begin(w.Store, w.Now, caller).With(&w.Private)
 	answer, err := w.Engine.Invoke(tx, name, args)
 	if err == nil && f.Writes {
 		err = tx.Flush()

@@ -35,7 +35,11 @@ type SubmitRequest struct {
 	Operation string `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	// Whether to wait for the result (default true). Without waiting the answer is
 	// a pending receipt, over REST with status 202.
-	Wait          *bool `protobuf:"varint,2,opt,name=wait,proto3,oneof" json:"wait,omitempty"`
+	Wait *bool `protobuf:"varint,2,opt,name=wait,proto3,oneof" json:"wait,omitempty"`
+	// The private content that the operation names by its SHA-256: a JWE as
+	// docs/formats/content.md describes. It goes to the peers and is in no block. The
+	// gateway keeps it in memory only.
+	Content       *string `protobuf:"bytes,3,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -82,6 +86,13 @@ func (x *SubmitRequest) GetWait() bool {
 		return *x.Wait
 	}
 	return false
+}
+
+func (x *SubmitRequest) GetContent() string {
+	if x != nil && x.Content != nil {
+		return *x.Content
+	}
+	return ""
 }
 
 type SubmitBatchRequest struct {
@@ -1088,7 +1099,9 @@ type Record struct {
 	// Reference of the operation that wrote this version.
 	Operation string `protobuf:"bytes,9,opt,name=operation,proto3" json:"operation,omitempty"`
 	// Hash of this version: prior of the operation that changes it.
-	Hash          string `protobuf:"bytes,10,opt,name=hash,proto3" json:"hash,omitempty"`
+	Hash string `protobuf:"bytes,10,opt,name=hash,proto3" json:"hash,omitempty"`
+	// SHA-256 of the private content that the members keep, or empty.
+	Private       string `protobuf:"bytes,11,opt,name=private,proto3" json:"private,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1193,6 +1206,139 @@ func (x *Record) GetHash() string {
 	return ""
 }
 
+func (x *Record) GetPrivate() string {
+	if x != nil {
+		return x.Private
+	}
+	return ""
+}
+
+type FetchContentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A signed read: a compact JWS, as docs/formats/content.md describes.
+	Request       string `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchContentRequest) Reset() {
+	*x = FetchContentRequest{}
+	mi := &file_killick_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchContentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchContentRequest) ProtoMessage() {}
+
+func (x *FetchContentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchContentRequest.ProtoReflect.Descriptor instead.
+func (*FetchContentRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *FetchContentRequest) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+// Content is the private content of a record's newest version.
+type Content struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the record.
+	Record  string `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	Version uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Commitment of that version, to salt and content.
+	Commitment string `protobuf:"bytes,3,opt,name=commitment,proto3" json:"commitment,omitempty"`
+	// SHA-256 of content.
+	Digest string `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The JWE.
+	Content       string `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Content) Reset() {
+	*x = Content{}
+	mi := &file_killick_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Content) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Content) ProtoMessage() {}
+
+func (x *Content) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Content.ProtoReflect.Descriptor instead.
+func (*Content) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Content) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *Content) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Content) GetCommitment() string {
+	if x != nil {
+		return x.Commitment
+	}
+	return ""
+}
+
+func (x *Content) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Content) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
 type ListRecordsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// DID of the owner.
@@ -1218,7 +1364,7 @@ type ListRecordsRequest struct {
 
 func (x *ListRecordsRequest) Reset() {
 	*x = ListRecordsRequest{}
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1376,7 @@ func (x *ListRecordsRequest) String() string {
 func (*ListRecordsRequest) ProtoMessage() {}
 
 func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[17]
+	mi := &file_killick_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1389,7 @@ func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{17}
+	return file_killick_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListRecordsRequest) GetOwner() string {
@@ -1315,7 +1461,7 @@ type RecordPage struct {
 
 func (x *RecordPage) Reset() {
 	*x = RecordPage{}
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1327,7 +1473,7 @@ func (x *RecordPage) String() string {
 func (*RecordPage) ProtoMessage() {}
 
 func (x *RecordPage) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[18]
+	mi := &file_killick_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1340,7 +1486,7 @@ func (x *RecordPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordPage.ProtoReflect.Descriptor instead.
 func (*RecordPage) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{18}
+	return file_killick_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RecordPage) GetRecords() []*ListedRecord {
@@ -1376,7 +1522,7 @@ type ListedRecord struct {
 
 func (x *ListedRecord) Reset() {
 	*x = ListedRecord{}
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1388,7 +1534,7 @@ func (x *ListedRecord) String() string {
 func (*ListedRecord) ProtoMessage() {}
 
 func (x *ListedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[19]
+	mi := &file_killick_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1401,7 +1547,7 @@ func (x *ListedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedRecord.ProtoReflect.Descriptor instead.
 func (*ListedRecord) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{19}
+	return file_killick_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListedRecord) GetRecord() *Record {
@@ -1430,7 +1576,7 @@ type GetRecordHistoryRequest struct {
 
 func (x *GetRecordHistoryRequest) Reset() {
 	*x = GetRecordHistoryRequest{}
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1442,7 +1588,7 @@ func (x *GetRecordHistoryRequest) String() string {
 func (*GetRecordHistoryRequest) ProtoMessage() {}
 
 func (x *GetRecordHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[20]
+	mi := &file_killick_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1455,7 +1601,7 @@ func (x *GetRecordHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecordHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetRecordHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{20}
+	return file_killick_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetRecordHistoryRequest) GetId() string {
@@ -1484,7 +1630,7 @@ type RecordHistory struct {
 
 func (x *RecordHistory) Reset() {
 	*x = RecordHistory{}
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1642,7 @@ func (x *RecordHistory) String() string {
 func (*RecordHistory) ProtoMessage() {}
 
 func (x *RecordHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[21]
+	mi := &file_killick_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1655,7 @@ func (x *RecordHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordHistory.ProtoReflect.Descriptor instead.
 func (*RecordHistory) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{21}
+	return file_killick_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RecordHistory) GetVersions() []*Record {
@@ -1539,7 +1685,7 @@ type ListOffersRequest struct {
 
 func (x *ListOffersRequest) Reset() {
 	*x = ListOffersRequest{}
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1697,7 @@ func (x *ListOffersRequest) String() string {
 func (*ListOffersRequest) ProtoMessage() {}
 
 func (x *ListOffersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[22]
+	mi := &file_killick_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1710,7 @@ func (x *ListOffersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOffersRequest.ProtoReflect.Descriptor instead.
 func (*ListOffersRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{22}
+	return file_killick_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListOffersRequest) GetSchema() string {
@@ -1613,7 +1759,7 @@ type OfferPage struct {
 
 func (x *OfferPage) Reset() {
 	*x = OfferPage{}
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1771,7 @@ func (x *OfferPage) String() string {
 func (*OfferPage) ProtoMessage() {}
 
 func (x *OfferPage) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[23]
+	mi := &file_killick_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1784,7 @@ func (x *OfferPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OfferPage.ProtoReflect.Descriptor instead.
 func (*OfferPage) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{23}
+	return file_killick_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *OfferPage) GetOffers() []*Offer {
@@ -1678,7 +1824,7 @@ type Offer struct {
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1690,7 +1836,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[24]
+	mi := &file_killick_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1703,7 +1849,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{24}
+	return file_killick_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Offer) GetId() string {
@@ -1744,7 +1890,7 @@ type GetGrantRequest struct {
 
 func (x *GetGrantRequest) Reset() {
 	*x = GetGrantRequest{}
-	mi := &file_killick_proto_msgTypes[25]
+	mi := &file_killick_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1902,7 @@ func (x *GetGrantRequest) String() string {
 func (*GetGrantRequest) ProtoMessage() {}
 
 func (x *GetGrantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[25]
+	mi := &file_killick_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1915,7 @@ func (x *GetGrantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGrantRequest.ProtoReflect.Descriptor instead.
 func (*GetGrantRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{25}
+	return file_killick_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetGrantRequest) GetId() string {
@@ -1811,7 +1957,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_killick_proto_msgTypes[26]
+	mi := &file_killick_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +1969,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[26]
+	mi := &file_killick_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +1982,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{26}
+	return file_killick_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Grant) GetId() string {
@@ -1953,7 +2099,7 @@ type ListGrantsRequest struct {
 
 func (x *ListGrantsRequest) Reset() {
 	*x = ListGrantsRequest{}
-	mi := &file_killick_proto_msgTypes[27]
+	mi := &file_killick_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1965,7 +2111,7 @@ func (x *ListGrantsRequest) String() string {
 func (*ListGrantsRequest) ProtoMessage() {}
 
 func (x *ListGrantsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[27]
+	mi := &file_killick_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1978,7 +2124,7 @@ func (x *ListGrantsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGrantsRequest.ProtoReflect.Descriptor instead.
 func (*ListGrantsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{27}
+	return file_killick_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListGrantsRequest) GetOwner() string {
@@ -2041,7 +2187,7 @@ type GrantPage struct {
 
 func (x *GrantPage) Reset() {
 	*x = GrantPage{}
-	mi := &file_killick_proto_msgTypes[28]
+	mi := &file_killick_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2053,7 +2199,7 @@ func (x *GrantPage) String() string {
 func (*GrantPage) ProtoMessage() {}
 
 func (x *GrantPage) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[28]
+	mi := &file_killick_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2066,7 +2212,7 @@ func (x *GrantPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantPage.ProtoReflect.Descriptor instead.
 func (*GrantPage) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{28}
+	return file_killick_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GrantPage) GetGrants() []*Grant {
@@ -2100,7 +2246,7 @@ type GetUseRequest struct {
 
 func (x *GetUseRequest) Reset() {
 	*x = GetUseRequest{}
-	mi := &file_killick_proto_msgTypes[29]
+	mi := &file_killick_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2258,7 @@ func (x *GetUseRequest) String() string {
 func (*GetUseRequest) ProtoMessage() {}
 
 func (x *GetUseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[29]
+	mi := &file_killick_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2271,7 @@ func (x *GetUseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUseRequest.ProtoReflect.Descriptor instead.
 func (*GetUseRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{29}
+	return file_killick_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetUseRequest) GetId() string {
@@ -2164,7 +2310,7 @@ type Use struct {
 
 func (x *Use) Reset() {
 	*x = Use{}
-	mi := &file_killick_proto_msgTypes[30]
+	mi := &file_killick_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2322,7 @@ func (x *Use) String() string {
 func (*Use) ProtoMessage() {}
 
 func (x *Use) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[30]
+	mi := &file_killick_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +2335,7 @@ func (x *Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Use.ProtoReflect.Descriptor instead.
 func (*Use) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{30}
+	return file_killick_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Use) GetId() string {
@@ -2304,7 +2450,7 @@ type ListUsesRequest struct {
 
 func (x *ListUsesRequest) Reset() {
 	*x = ListUsesRequest{}
-	mi := &file_killick_proto_msgTypes[31]
+	mi := &file_killick_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +2462,7 @@ func (x *ListUsesRequest) String() string {
 func (*ListUsesRequest) ProtoMessage() {}
 
 func (x *ListUsesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[31]
+	mi := &file_killick_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +2475,7 @@ func (x *ListUsesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsesRequest.ProtoReflect.Descriptor instead.
 func (*ListUsesRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{31}
+	return file_killick_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListUsesRequest) GetOwner() string {
@@ -2385,7 +2531,7 @@ type UsePage struct {
 
 func (x *UsePage) Reset() {
 	*x = UsePage{}
-	mi := &file_killick_proto_msgTypes[32]
+	mi := &file_killick_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2543,7 @@ func (x *UsePage) String() string {
 func (*UsePage) ProtoMessage() {}
 
 func (x *UsePage) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[32]
+	mi := &file_killick_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2556,7 @@ func (x *UsePage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsePage.ProtoReflect.Descriptor instead.
 func (*UsePage) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{32}
+	return file_killick_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UsePage) GetUses() []*Use {
@@ -2444,7 +2590,7 @@ type GetCredentialRequest struct {
 
 func (x *GetCredentialRequest) Reset() {
 	*x = GetCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[33]
+	mi := &file_killick_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +2602,7 @@ func (x *GetCredentialRequest) String() string {
 func (*GetCredentialRequest) ProtoMessage() {}
 
 func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[33]
+	mi := &file_killick_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +2615,7 @@ func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{33}
+	return file_killick_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetCredentialRequest) GetId() string {
@@ -2492,7 +2638,7 @@ type FindCredentialRequest struct {
 
 func (x *FindCredentialRequest) Reset() {
 	*x = FindCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[34]
+	mi := &file_killick_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2504,7 +2650,7 @@ func (x *FindCredentialRequest) String() string {
 func (*FindCredentialRequest) ProtoMessage() {}
 
 func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[34]
+	mi := &file_killick_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2517,7 +2663,7 @@ func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCredentialRequest.ProtoReflect.Descriptor instead.
 func (*FindCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{34}
+	return file_killick_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *FindCredentialRequest) GetIssuer() string {
@@ -2568,7 +2714,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[35]
+	mi := &file_killick_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2580,7 +2726,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[35]
+	mi := &file_killick_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2593,7 +2739,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{35}
+	return file_killick_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Credential) GetId() string {
@@ -2704,7 +2850,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[36]
+	mi := &file_killick_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2716,7 +2862,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[36]
+	mi := &file_killick_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2729,7 +2875,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{36}
+	return file_killick_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -2762,7 +2908,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[37]
+	mi := &file_killick_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2774,7 +2920,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[37]
+	mi := &file_killick_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2787,7 +2933,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{37}
+	return file_killick_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Balance) GetDid() string {
@@ -2839,7 +2985,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[38]
+	mi := &file_killick_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2851,7 +2997,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[38]
+	mi := &file_killick_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2864,7 +3010,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{38}
+	return file_killick_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -2898,7 +3044,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[39]
+	mi := &file_killick_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +3056,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[39]
+	mi := &file_killick_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3069,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{39}
+	return file_killick_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -2943,7 +3089,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[40]
+	mi := &file_killick_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2955,7 +3101,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[40]
+	mi := &file_killick_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2968,7 +3114,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{40}
+	return file_killick_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -3001,7 +3147,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[41]
+	mi := &file_killick_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3159,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[41]
+	mi := &file_killick_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3172,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{41}
+	return file_killick_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Payout) GetVault() string {
@@ -3103,7 +3249,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[42]
+	mi := &file_killick_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3115,7 +3261,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[42]
+	mi := &file_killick_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3128,7 +3274,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{42}
+	return file_killick_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -3198,7 +3344,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3210,7 +3356,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3223,7 +3369,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{43}
+	return file_killick_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Event) GetCursor() string {
@@ -3315,7 +3461,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3327,7 +3473,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3340,7 +3486,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{44}
+	return file_killick_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Payment) GetAsset() string {
@@ -3376,7 +3522,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3388,7 +3534,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3401,7 +3547,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{45}
+	return file_killick_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -3430,7 +3576,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3442,7 +3588,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3455,7 +3601,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{46}
+	return file_killick_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -3480,7 +3626,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3492,7 +3638,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3505,7 +3651,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{47}
+	return file_killick_proto_rawDescGZIP(), []int{49}
 }
 
 type Network struct {
@@ -3545,7 +3691,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3557,7 +3703,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3570,7 +3716,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{48}
+	return file_killick_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Network) GetNetwork() string {
@@ -3698,7 +3844,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3710,7 +3856,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3723,7 +3869,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{49}
+	return file_killick_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Member) GetMsp() string {
@@ -3760,7 +3906,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3772,7 +3918,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3785,7 +3931,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{50}
+	return file_killick_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Vault) GetId() string {
@@ -3814,11 +3960,14 @@ var File_killick_proto protoreflect.FileDescriptor
 const file_killick_proto_rawDesc = "" +
 	"\n" +
 	"\rkillick.proto\x12\n" +
-	"killick.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\"T\n" +
+	"killick.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x7f\n" +
 	"\rSubmitRequest\x12!\n" +
 	"\toperation\x18\x01 \x01(\tB\x03\xe0A\x02R\toperation\x12\x17\n" +
-	"\x04wait\x18\x02 \x01(\bH\x00R\x04wait\x88\x01\x01B\a\n" +
-	"\x05_wait\"[\n" +
+	"\x04wait\x18\x02 \x01(\bH\x00R\x04wait\x88\x01\x01\x12\x1d\n" +
+	"\acontent\x18\x03 \x01(\tH\x01R\acontent\x88\x01\x01B\a\n" +
+	"\x05_waitB\n" +
+	"\n" +
+	"\b_content\"[\n" +
 	"\x12SubmitBatchRequest\x12#\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\tB\x03\xe0A\x02R\n" +
@@ -3897,7 +4046,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04leaf\x18\x02 \x01(\tR\x04leaf\"\"\n" +
 	"\x10GetRecordRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xfa\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x94\x02\n" +
 	"\x06Record\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x16\n" +
@@ -3911,7 +4060,18 @@ const file_killick_proto_rawDesc = "" +
 	"\blocation\x18\b \x01(\tR\blocation\x12\x1c\n" +
 	"\toperation\x18\t \x01(\tR\toperation\x12\x12\n" +
 	"\x04hash\x18\n" +
-	" \x01(\tR\x04hash\"\xdf\x01\n" +
+	" \x01(\tR\x04hash\x12\x18\n" +
+	"\aprivate\x18\v \x01(\tR\aprivate\"4\n" +
+	"\x13FetchContentRequest\x12\x1d\n" +
+	"\arequest\x18\x01 \x01(\tB\x03\xe0A\x02R\arequest\"\x8d\x01\n" +
+	"\aContent\x12\x16\n" +
+	"\x06record\x18\x01 \x01(\tR\x06record\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\x12\x1e\n" +
+	"\n" +
+	"commitment\x18\x03 \x01(\tR\n" +
+	"commitment\x12\x16\n" +
+	"\x06digest\x18\x04 \x01(\tR\x06digest\x12\x18\n" +
+	"\acontent\x18\x05 \x01(\tR\acontent\"\xdf\x01\n" +
 	"\x12ListRecordsRequest\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x16\n" +
 	"\x06schema\x18\x02 \x01(\tR\x06schema\x12\x16\n" +
@@ -4132,7 +4292,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\xe0\x0f\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\xbf\x10\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
@@ -4141,7 +4301,8 @@ const file_killick_proto_rawDesc = "" +
 	"\n" +
 	"ResolveDid\x12\x1d.killick.v1.ResolveDidRequest\x1a\x19.killick.v1.DidResolution\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/dids/{did}\x12d\n" +
 	"\vGetIdentity\x12\x1e.killick.v1.GetIdentityRequest\x1a\x14.killick.v1.Identity\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/dids/{did}/identity\x12W\n" +
-	"\tGetRecord\x12\x1c.killick.v1.GetRecordRequest\x1a\x12.killick.v1.Record\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/records/{id}\x12Z\n" +
+	"\tGetRecord\x12\x1c.killick.v1.GetRecordRequest\x1a\x12.killick.v1.Record\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/records/{id}\x12]\n" +
+	"\fFetchContent\x12\x1f.killick.v1.FetchContentRequest\x1a\x13.killick.v1.Content\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/contents\x12Z\n" +
 	"\vListRecords\x12\x1e.killick.v1.ListRecordsRequest\x1a\x16.killick.v1.RecordPage\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/records\x12t\n" +
 	"\x10GetRecordHistory\x12#.killick.v1.GetRecordHistoryRequest\x1a\x19.killick.v1.RecordHistory\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/records/{id}/history\x12V\n" +
 	"\n" +
@@ -4178,7 +4339,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),           // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),      // 1: killick.v1.SubmitBatchRequest
@@ -4197,62 +4358,64 @@ var file_killick_proto_goTypes = []any{
 	(*IdentityPayout)(nil),          // 14: killick.v1.IdentityPayout
 	(*GetRecordRequest)(nil),        // 15: killick.v1.GetRecordRequest
 	(*Record)(nil),                  // 16: killick.v1.Record
-	(*ListRecordsRequest)(nil),      // 17: killick.v1.ListRecordsRequest
-	(*RecordPage)(nil),              // 18: killick.v1.RecordPage
-	(*ListedRecord)(nil),            // 19: killick.v1.ListedRecord
-	(*GetRecordHistoryRequest)(nil), // 20: killick.v1.GetRecordHistoryRequest
-	(*RecordHistory)(nil),           // 21: killick.v1.RecordHistory
-	(*ListOffersRequest)(nil),       // 22: killick.v1.ListOffersRequest
-	(*OfferPage)(nil),               // 23: killick.v1.OfferPage
-	(*Offer)(nil),                   // 24: killick.v1.Offer
-	(*GetGrantRequest)(nil),         // 25: killick.v1.GetGrantRequest
-	(*Grant)(nil),                   // 26: killick.v1.Grant
-	(*ListGrantsRequest)(nil),       // 27: killick.v1.ListGrantsRequest
-	(*GrantPage)(nil),               // 28: killick.v1.GrantPage
-	(*GetUseRequest)(nil),           // 29: killick.v1.GetUseRequest
-	(*Use)(nil),                     // 30: killick.v1.Use
-	(*ListUsesRequest)(nil),         // 31: killick.v1.ListUsesRequest
-	(*UsePage)(nil),                 // 32: killick.v1.UsePage
-	(*GetCredentialRequest)(nil),    // 33: killick.v1.GetCredentialRequest
-	(*FindCredentialRequest)(nil),   // 34: killick.v1.FindCredentialRequest
-	(*Credential)(nil),              // 35: killick.v1.Credential
-	(*GetBalanceRequest)(nil),       // 36: killick.v1.GetBalanceRequest
-	(*Balance)(nil),                 // 37: killick.v1.Balance
-	(*GetProofRequest)(nil),         // 38: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),        // 39: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),              // 40: killick.v1.PayoutList
-	(*Payout)(nil),                  // 41: killick.v1.Payout
-	(*EventsRequest)(nil),           // 42: killick.v1.EventsRequest
-	(*Event)(nil),                   // 43: killick.v1.Event
-	(*Payment)(nil),                 // 44: killick.v1.Payment
-	(*PaymentLine)(nil),             // 45: killick.v1.PaymentLine
-	(*RecordVersion)(nil),           // 46: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),       // 47: killick.v1.GetNetworkRequest
-	(*Network)(nil),                 // 48: killick.v1.Network
-	(*Member)(nil),                  // 49: killick.v1.Member
-	(*Vault)(nil),                   // 50: killick.v1.Vault
-	(*structpb.Struct)(nil),         // 51: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),       // 52: google.api.HttpBody
+	(*FetchContentRequest)(nil),     // 17: killick.v1.FetchContentRequest
+	(*Content)(nil),                 // 18: killick.v1.Content
+	(*ListRecordsRequest)(nil),      // 19: killick.v1.ListRecordsRequest
+	(*RecordPage)(nil),              // 20: killick.v1.RecordPage
+	(*ListedRecord)(nil),            // 21: killick.v1.ListedRecord
+	(*GetRecordHistoryRequest)(nil), // 22: killick.v1.GetRecordHistoryRequest
+	(*RecordHistory)(nil),           // 23: killick.v1.RecordHistory
+	(*ListOffersRequest)(nil),       // 24: killick.v1.ListOffersRequest
+	(*OfferPage)(nil),               // 25: killick.v1.OfferPage
+	(*Offer)(nil),                   // 26: killick.v1.Offer
+	(*GetGrantRequest)(nil),         // 27: killick.v1.GetGrantRequest
+	(*Grant)(nil),                   // 28: killick.v1.Grant
+	(*ListGrantsRequest)(nil),       // 29: killick.v1.ListGrantsRequest
+	(*GrantPage)(nil),               // 30: killick.v1.GrantPage
+	(*GetUseRequest)(nil),           // 31: killick.v1.GetUseRequest
+	(*Use)(nil),                     // 32: killick.v1.Use
+	(*ListUsesRequest)(nil),         // 33: killick.v1.ListUsesRequest
+	(*UsePage)(nil),                 // 34: killick.v1.UsePage
+	(*GetCredentialRequest)(nil),    // 35: killick.v1.GetCredentialRequest
+	(*FindCredentialRequest)(nil),   // 36: killick.v1.FindCredentialRequest
+	(*Credential)(nil),              // 37: killick.v1.Credential
+	(*GetBalanceRequest)(nil),       // 38: killick.v1.GetBalanceRequest
+	(*Balance)(nil),                 // 39: killick.v1.Balance
+	(*GetProofRequest)(nil),         // 40: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),        // 41: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),              // 42: killick.v1.PayoutList
+	(*Payout)(nil),                  // 43: killick.v1.Payout
+	(*EventsRequest)(nil),           // 44: killick.v1.EventsRequest
+	(*Event)(nil),                   // 45: killick.v1.Event
+	(*Payment)(nil),                 // 46: killick.v1.Payment
+	(*PaymentLine)(nil),             // 47: killick.v1.PaymentLine
+	(*RecordVersion)(nil),           // 48: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),       // 49: killick.v1.GetNetworkRequest
+	(*Network)(nil),                 // 50: killick.v1.Network
+	(*Member)(nil),                  // 51: killick.v1.Member
+	(*Vault)(nil),                   // 52: killick.v1.Vault
+	(*structpb.Struct)(nil),         // 53: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),       // 54: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	51, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	53, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
 	14, // 5: killick.v1.Identity.payouts:type_name -> killick.v1.IdentityPayout
-	19, // 6: killick.v1.RecordPage.records:type_name -> killick.v1.ListedRecord
+	21, // 6: killick.v1.RecordPage.records:type_name -> killick.v1.ListedRecord
 	16, // 7: killick.v1.ListedRecord.record:type_name -> killick.v1.Record
 	16, // 8: killick.v1.RecordHistory.versions:type_name -> killick.v1.Record
-	24, // 9: killick.v1.OfferPage.offers:type_name -> killick.v1.Offer
-	26, // 10: killick.v1.GrantPage.grants:type_name -> killick.v1.Grant
-	30, // 11: killick.v1.UsePage.uses:type_name -> killick.v1.Use
-	41, // 12: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	44, // 13: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	46, // 14: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	45, // 15: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	49, // 16: killick.v1.Network.members:type_name -> killick.v1.Member
-	50, // 17: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	26, // 9: killick.v1.OfferPage.offers:type_name -> killick.v1.Offer
+	28, // 10: killick.v1.GrantPage.grants:type_name -> killick.v1.Grant
+	32, // 11: killick.v1.UsePage.uses:type_name -> killick.v1.Use
+	43, // 12: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	46, // 13: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	48, // 14: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	47, // 15: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	51, // 16: killick.v1.Network.members:type_name -> killick.v1.Member
+	52, // 17: killick.v1.Network.vaults:type_name -> killick.v1.Vault
 	0,  // 18: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
 	1,  // 19: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
 	4,  // 20: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
@@ -4260,43 +4423,45 @@ var file_killick_proto_depIdxs = []int32{
 	7,  // 22: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
 	11, // 23: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
 	15, // 24: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	17, // 25: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
-	20, // 26: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
-	22, // 27: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
-	25, // 28: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
-	27, // 29: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
-	29, // 30: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
-	31, // 31: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
-	33, // 32: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	34, // 33: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
-	36, // 34: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	38, // 35: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	39, // 36: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	42, // 37: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	47, // 38: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 39: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 40: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 41: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 42: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 43: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 44: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
-	16, // 45: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	18, // 46: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
-	21, // 47: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
-	23, // 48: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
-	26, // 49: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
-	28, // 50: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
-	30, // 51: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
-	32, // 52: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
-	35, // 53: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	35, // 54: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
-	37, // 55: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	52, // 56: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	40, // 57: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	43, // 58: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	48, // 59: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	39, // [39:60] is the sub-list for method output_type
-	18, // [18:39] is the sub-list for method input_type
+	17, // 25: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
+	19, // 26: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
+	22, // 27: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
+	24, // 28: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
+	27, // 29: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
+	29, // 30: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
+	31, // 31: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
+	33, // 32: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
+	35, // 33: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	36, // 34: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
+	38, // 35: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	40, // 36: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	41, // 37: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	44, // 38: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	49, // 39: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 40: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 41: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 42: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 43: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 44: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 45: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 46: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	18, // 47: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
+	20, // 48: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
+	23, // 49: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
+	25, // 50: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
+	28, // 51: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
+	30, // 52: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
+	32, // 53: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
+	34, // 54: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
+	37, // 55: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	37, // 56: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
+	39, // 57: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	54, // 58: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	42, // 59: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	45, // 60: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	50, // 61: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	40, // [40:62] is the sub-list for method output_type
+	18, // [18:40] is the sub-list for method input_type
 	18, // [18:18] is the sub-list for extension type_name
 	18, // [18:18] is the sub-list for extension extendee
 	0,  // [0:18] is the sub-list for field type_name
@@ -4309,15 +4474,15 @@ func file_killick_proto_init() {
 	}
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[30].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[42].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[32].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[44].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   51,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -32,6 +32,7 @@ const (
 	Killick_ResolveDid_FullMethodName       = "/killick.v1.Killick/ResolveDid"
 	Killick_GetIdentity_FullMethodName      = "/killick.v1.Killick/GetIdentity"
 	Killick_GetRecord_FullMethodName        = "/killick.v1.Killick/GetRecord"
+	Killick_FetchContent_FullMethodName     = "/killick.v1.Killick/FetchContent"
 	Killick_ListRecords_FullMethodName      = "/killick.v1.Killick/ListRecords"
 	Killick_GetRecordHistory_FullMethodName = "/killick.v1.Killick/GetRecordHistory"
 	Killick_ListOffers_FullMethodName       = "/killick.v1.Killick/ListOffers"
@@ -85,6 +86,11 @@ type KillickClient interface {
 	GetIdentity(ctx context.Context, in *GetIdentityRequest, opts ...grpc.CallOption) (*Identity, error)
 	// Read a record's commitment and state.
 	GetRecord(ctx context.Context, in *GetRecordRequest, opts ...grpc.CallOption) (*Record, error)
+	// Fetch the private content of a record, encrypted.
+	//
+	// For the record's owner and the recipients of the content, by a signed read
+	// (docs/formats/content.md).
+	FetchContent(ctx context.Context, in *FetchContentRequest, opts ...grpc.CallOption) (*Content, error)
 	// List records by owner, schema, status and time.
 	//
 	// Records come in the order in which the ledger created them, page by page: what is
@@ -206,6 +212,16 @@ func (c *killickClient) GetRecord(ctx context.Context, in *GetRecordRequest, opt
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Record)
 	err := c.cc.Invoke(ctx, Killick_GetRecord_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) FetchContent(ctx context.Context, in *FetchContentRequest, opts ...grpc.CallOption) (*Content, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Content)
+	err := c.cc.Invoke(ctx, Killick_FetchContent_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -398,6 +414,11 @@ type KillickServer interface {
 	GetIdentity(context.Context, *GetIdentityRequest) (*Identity, error)
 	// Read a record's commitment and state.
 	GetRecord(context.Context, *GetRecordRequest) (*Record, error)
+	// Fetch the private content of a record, encrypted.
+	//
+	// For the record's owner and the recipients of the content, by a signed read
+	// (docs/formats/content.md).
+	FetchContent(context.Context, *FetchContentRequest) (*Content, error)
 	// List records by owner, schema, status and time.
 	//
 	// Records come in the order in which the ledger created them, page by page: what is
@@ -475,6 +496,9 @@ func (UnimplementedKillickServer) GetIdentity(context.Context, *GetIdentityReque
 }
 func (UnimplementedKillickServer) GetRecord(context.Context, *GetRecordRequest) (*Record, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRecord not implemented")
+}
+func (UnimplementedKillickServer) FetchContent(context.Context, *FetchContentRequest) (*Content, error) {
+	return nil, status.Error(codes.Unimplemented, "method FetchContent not implemented")
 }
 func (UnimplementedKillickServer) ListRecords(context.Context, *ListRecordsRequest) (*RecordPage, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRecords not implemented")
@@ -661,6 +685,24 @@ func _Killick_GetRecord_Handler(srv interface{}, ctx context.Context, dec func(i
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(KillickServer).GetRecord(ctx, req.(*GetRecordRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_FetchContent_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FetchContentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).FetchContent(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_FetchContent_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).FetchContent(ctx, req.(*FetchContentRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -944,6 +986,10 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetRecord",
 			Handler:    _Killick_GetRecord_Handler,
+		},
+		{
+			MethodName: "FetchContent",
+			Handler:    _Killick_FetchContent_Handler,
 		},
 		{
 			MethodName: "ListRecords",

@@ -73,16 +73,17 @@ func (a *app) operationCommand() *cobra.Command {
 			})
 		},
 	}
+	var content string
 	submit := &cobra.Command{
 		Use: "submit FILE", Short: "Submit an operation that was signed elsewhere", Args: cobra.ExactArgs(1),
-		Long: "Submit an operation that was signed elsewhere: FILE holds one compact JWS, or - for standard\ninput. Submitting the same operation again answers its first result.",
+		Long: "Submit an operation that was signed elsewhere: FILE holds one compact JWS, or - for standard\ninput. Submitting the same operation again answers its first result. --content is the JWE of the\nprivate content that it names.",
 		RunE: func(c *cobra.Command, args []string) error {
 			jws, err := a.readText(args[0])
 			if err != nil {
 				return err
 			}
 			return a.connected(c, func(ctx context.Context, gateway *client.Client) error {
-				o, err := gateway.Submit(ctx, jws)
+				o, err := submitWith(ctx, gateway, jws, content)
 				if err != nil {
 					return err
 				}
@@ -91,8 +92,20 @@ func (a *app) operationCommand() *cobra.Command {
 			})
 		},
 	}
+	submit.Flags().StringVar(&content, "content", "", "`file` with the private content of the operation")
 	show.AddCommand(submit)
 	return show
+}
+
+func submitWith(ctx context.Context, gateway *client.Client, jws, path string) (*client.Operation, error) {
+	if path == "" {
+		return gateway.Submit(ctx, jws)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read content: %w", err)
+	}
+	return gateway.SubmitWith(ctx, jws, content)
 }
 
 // readText reads a file, or standard input for "-", without its last line break.

@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/spf13/cobra"
@@ -33,18 +32,28 @@ type evidence struct {
 const evidenceFormat = "killick-record-1"
 
 func (a *app) recordCommand() *cobra.Command {
-	return group("record", "Submit, change, find, check and share records", a.recordSubmit(), a.recordAmend(), a.recordDelete(), a.recordShow(), a.recordCheck(),
+	return group("record", "Submit, change, find, check and share records", a.recordSubmit(), a.recordAmend(), a.recordDelete(), a.recordShow(), a.recordFetch(), a.recordCheck(),
 		a.recordList(), a.recordHistory(), a.recordAllow(), a.recordOffer(), a.recordWithdraw(), a.recordGrant(), a.recordGrants(), a.recordCatalogue(),
 		a.recordUse(), a.recordUses())
 }
 
 // content holds the flags that describe a record's content.
-type content struct{ schema, location, receipt string }
+type content struct {
+	schema, location, receipt string
+	private                   bool
+	to, compare               []string
+
+	salt [32]byte
+	data []byte
+}
 
 func (d *content) flags(c *cobra.Command) {
 	c.Flags().StringVar(&d.schema, "schema", "file", "`name` of what the content is")
 	c.Flags().StringVar(&d.location, "location", "", "`URI` where the content is kept")
 	c.Flags().StringVar(&d.receipt, "receipt", "", "receipt `file` to write (default: FILE.record)")
+	c.Flags().BoolVar(&d.private, "private", false, "have the members keep the content, encrypted to this DID and those of --to")
+	c.Flags().StringArrayVar(&d.to, "to", nil, "`DID` that is to read the private content; may be repeated")
+	c.Flags().StringArrayVar(&d.compare, "compare", nil, "`address` of another organisation's gateway that must show the same keys of --to; may be repeated")
 }
 
 // commit hashes a file under a fresh salt.
@@ -57,6 +66,7 @@ func (d *content) commit(path string) (*evidence, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.salt, d.data = salt, data
 	if d.receipt == "" {
 		d.receipt = path + ".record"
 	}
@@ -72,20 +82,32 @@ func (a *app) recordSubmit() *cobra.Command {
 		Use: "submit FILE", Short: "Put a commitment to a file on the ledger", Args: cobra.ExactArgs(1),
 		Long: `Put a commitment to a file on the ledger: a hash of its content under a fresh random
 salt, its size, and where it is kept. The content stays here. The receipt file holds
-the salt; without it nobody can show what the record is about, so keep it.`,
-		Example: "  killick record submit --keys alice.keys --schema invoice invoice.pdf",
+the salt; without it nobody can show what the record is about, so keep it.
+
+With --private the members' peers keep the content, some 48 kB at most, encrypted to
+keys under keyAgreement: yours and those of the DIDs of --to, who can fetch it. It is in
+no block, and goes when the record is amended or deleted. A gateway that lies could show a
+key of its own for a DID: --compare asks others too.`,
+		Example: `  killick record submit --keys alice.keys --schema invoice invoice.pdf
+  killick record submit --keys alice.keys --private --to did:killick:NETWORK:ID note.txt`,
 		RunE: func(c *cobra.Command, args []string) error {
 			e, err := d.commit(args[0])
 			if err != nil {
 				return err
 			}
 			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
-				jws, ref, err := signer.Operation(&ops.RecordSubmit{Schema: e.Schema, Commitment: e.Commitment, Size: e.Size, Location: e.Location}, "")
+				sealed, err := d.seal(ctx, gateway, signer)
+				if err != nil {
+					return err
+				}
+				jws, ref, err := signer.Operation(&ops.RecordSubmit{
+					Schema: e.Schema, Commitment: e.Commitment, Size: e.Size, Location: e.Location, Private: sealed.Digest,
+				}, "")
 				if err != nil {
 					return err
 				}
 				e.Record = ref
-				return a.sendRecord(ctx, gateway, signer, e, jws, ref, d.receipt)
+				return a.sendRecord(ctx, gateway, signer, e, signedRecord{jws, ref, sealed.Data}, d.receipt)
 			})
 		},
 	})
@@ -96,14 +118,13 @@ the salt; without it nobody can show what the record is about, so keep it.`,
 // sendRecord writes the receipt file and then submits: if we stop in between, the
 // salt is on disk and the operation can be looked up by its reference. The file
 // goes again only when the ledger refused.
-func (a *app) sendRecord(ctx context.Context, gateway *client.Client, signer client.Signer, e *evidence, jws, ref, path string) error {
-	e.Operation, e.Owner, e.Network = ref, signer.DID(), signer.Network()
+func (a *app) sendRecord(ctx context.Context, gateway *client.Client, signer client.Signer, e *evidence, op signedRecord, path string) error {
+	e.Operation, e.Owner, e.Network = op.ref, signer.DID(), signer.Network()
 	if err := writeNew(path, e); err != nil {
 		return fmt.Errorf("write receipt file: %w", err)
 	}
-	o, err := gateway.Submit(ctx, jws)
-	var refused *client.Error
-	if errors.As(err, &refused) && refused.Fault.Code < fault.Internal {
+	o, err := op.send(ctx, gateway, path)
+	if refusedForGood(err) {
 		return errors.Join(err, os.Remove(path))
 	}
 	if err != nil {
@@ -121,19 +142,14 @@ func writeNew(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	return errors.Join(err, f.Sync(), f.Close())
+	return writeBytes(path, append(data, '\n'))
 }
 
 func (a *app) recordAmend() *cobra.Command {
 	var d content
 	c := a.signing(&cobra.Command{
 		Use: "amend RECORD FILE", Short: "Replace a record's content", Args: cobra.ExactArgs(2),
-		Long: "Replace a record's content by that of FILE. RECORD is a reference or a receipt file. The\nversion before stays on the ledger; the new one has a salt and a receipt file of its own.",
+		Long: "Replace a record's content by that of FILE. RECORD is a reference or a receipt file. The\nversion before stays on the ledger; the new one has a salt and a receipt file of its own. A\nprivate content of the version before is purged: give --private again to keep one, and --to\nfor everybody who is to read it from now on.",
 		RunE: func(c *cobra.Command, args []string) error {
 			record, err := recordName(args[0])
 			if err != nil {
@@ -149,13 +165,17 @@ func (a *app) recordAmend() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				sealed, err := d.seal(ctx, gateway, signer)
+				if err != nil {
+					return err
+				}
 				jws, ref, err := signer.Operation(&ops.RecordAmend{
-					Record: record, Schema: e.Schema, Commitment: e.Commitment, Size: e.Size, Location: e.Location,
+					Record: record, Schema: e.Schema, Commitment: e.Commitment, Size: e.Size, Location: e.Location, Private: sealed.Digest,
 				}, current.GetHash())
 				if err != nil {
 					return err
 				}
-				return a.sendRecord(ctx, gateway, signer, e, jws, ref, d.receipt)
+				return a.sendRecord(ctx, gateway, signer, e, signedRecord{jws, ref, sealed.Data}, d.receipt)
 			})
 		},
 	})
@@ -166,7 +186,7 @@ func (a *app) recordAmend() *cobra.Command {
 func (a *app) recordDelete() *cobra.Command {
 	return a.signing(&cobra.Command{
 		Use: "delete RECORD", Short: "Delete a record for good", Args: cobra.ExactArgs(1),
-		Long: "Delete a record for good. RECORD is a reference or a receipt file. Its commitment stays, so\nthat the deletion can be shown; everything else about it can no longer be used.",
+		Long: "Delete a record for good. RECORD is a reference or a receipt file. Its commitment stays, so\nthat the deletion can be shown; everything else about it can no longer be used. A private\ncontent is purged on the peers of all members.",
 		RunE: func(c *cobra.Command, args []string) error {
 			record, err := recordName(args[0])
 			if err != nil {
@@ -207,6 +227,9 @@ func (a *app) recordShow() *cobra.Command {
 				return a.show(recordView(r), func(w io.Writer) {
 					fmt.Fprintf(w, "record       %s\nowner        %s\nstatus       %s, version %d\nschema       %s\ncommitment   %s\nsize         %d\nlocation     %s\noperation    %s\n",
 						r.GetId(), r.GetOwner(), r.GetStatus(), r.GetVersion(), r.GetSchema(), r.GetCommitment(), r.GetSize(), r.GetLocation(), r.GetOperation())
+					if r.GetPrivate() != "" {
+						fmt.Fprintf(w, "private      %s\n", r.GetPrivate())
+					}
 				})
 			})
 		},
@@ -217,7 +240,7 @@ func (a *app) recordShow() *cobra.Command {
 func recordView(r *client.Record) map[string]any {
 	return map[string]any{
 		"record": r.GetId(), "owner": r.GetOwner(), "status": r.GetStatus(), "version": r.GetVersion(), "schema": r.GetSchema(),
-		"commitment": r.GetCommitment(), "size": r.GetSize(), "location": r.GetLocation(), "operation": r.GetOperation(), "hash": r.GetHash(),
+		"commitment": r.GetCommitment(), "size": r.GetSize(), "location": r.GetLocation(), "operation": r.GetOperation(), "hash": r.GetHash(), "private": r.GetPrivate(),
 	}
 }
 

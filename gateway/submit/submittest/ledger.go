@@ -24,20 +24,21 @@ import (
 type Ledger struct {
 	engine *ops.Engine
 
-	mu     sync.Mutex
-	state  ledger.Memory
-	blocks []submit.Block
-	grown  chan struct{} // closed and replaced with each block
-	faults []Fault
-	known  map[string]bool
-	items  map[string]int // operations of each known transaction
-	late   []*transaction
-	down   bool
-	spoils []spoil
-	count  int
-	paced  bool
-	pool   []*transaction // handed over and not in a block, when paced
-	hook   func(stored bool)
+	mu      sync.Mutex
+	state   ledger.Memory
+	private ledger.MemoryPrivate
+	blocks  []submit.Block
+	grown   chan struct{} // closed and replaced with each block
+	faults  []Fault
+	known   map[string]bool
+	items   map[string]int // operations of each known transaction
+	late    []*transaction
+	down    bool
+	spoils  []spoil
+	count   int
+	paced   bool
+	pool    []*transaction // handed over and not in a block, when paced
+	hook    func(stored bool)
 }
 
 // Caller is the organisation as which the ledger runs what is not a batch.
@@ -78,7 +79,7 @@ func (l *Ledger) Evaluate(_ context.Context, function string, args ...[]byte) ([
 	if l.down {
 		return nil, fault.New(fault.Unavailable, "no peer answers")
 	}
-	return l.engine.Invoke(ledger.Begin(&l.state, now(), Caller), function, args)
+	return l.engine.Invoke(ledger.Begin(&l.state, now(), Caller).With(&l.private), function, args)
 }
 
 // Inject orders faults for the next transactions, one each.
@@ -194,11 +195,11 @@ func (l *Ledger) Chain() []submit.Block {
 }
 
 // Prepare makes a transaction and takes the next fault for it.
-func (l *Ledger) Prepare(frame []byte) (submit.Transaction, error) {
+func (l *Ledger) Prepare(frame []byte, contents map[string][]byte) (submit.Transaction, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count++
-	t := &transaction{ledger: l, id: fmt.Sprintf("%064x", l.count), frame: frame}
+	t := &transaction{ledger: l, id: fmt.Sprintf("%064x", l.count), frame: frame, contents: contents}
 	if len(l.faults) > 0 {
 		t.fault, l.faults = l.faults[0], l.faults[1:]
 	}
@@ -209,11 +210,13 @@ type transaction struct {
 	ledger   *Ledger
 	id       string
 	frame    []byte
+	contents map[string][]byte
 	fault    Fault
 	handed   int // how often
 	response []byte
 	reads    map[string]string
 	writes   []ledger.Entry
+	private  []ledger.Entry
 }
 
 func (t *transaction) ID() string { return t.id }
@@ -235,12 +238,12 @@ func (t *transaction) Endorse(ctx context.Context) error {
 		}
 	}
 	seen := &recorder{Memory: &l.state, reads: map[string]string{}}
-	tx := ledger.Begin(seen, now(), Caller)
+	tx := ledger.Begin(seen, now(), Caller).With(&ledger.MemoryPrivate{Contents: t.contents})
 	var err error
 	if t.response, err = l.engine.Invoke(tx, "ops:Batch", [][]byte{t.frame}); err != nil {
 		return err
 	}
-	t.reads, t.writes = seen.reads, tx.Changes()
+	t.reads, t.writes, t.private = seen.reads, tx.Changes(), tx.PrivateChanges()
 	return ctx.Err()
 }
 
@@ -275,6 +278,13 @@ func (l *Ledger) decide(t *transaction, void bool) []submit.Committed {
 		}
 		if err != nil {
 			panic(err) // the chaincode wrote an empty key or value
+		}
+	}
+	for _, w := range t.private {
+		if w.Value == nil {
+			delete(l.private.Values, w.Key)
+		} else if err := l.private.PutPrivate(w.Key, w.Value); err != nil {
+			panic(err) // it is a map
 		}
 	}
 	tx := committed(t.id, [][]byte{[]byte("ops:Batch"), t.frame}, t.response, t.writes)

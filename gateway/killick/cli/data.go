@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+func (a *app) dataCommand() *cobra.Command {
+	var out string
+	export := a.signing(&cobra.Command{
+		Use: "export --out FOLDER", Short: "Export everything that the ledger has of a DID", Args: cobra.NoArgs,
+		Long: `Export everything that the ledger has of the DID of a key file into a new folder, as JSON:
+every version of its document, the operations that it signed, its records as they are,
+the credentials that it issued, the payments that it made and received, its balances, and
+in the folder contents the private contents of its records, opened. Receipt files,
+credentials that others issued and contents that others encrypted to this DID are with
+their holders and not listed on the ledger.`,
+		Example: "  killick data export --keys alice.keys --out alice-data",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
+				e := &export{gateway: gateway, signer: signer, dir: out}
+				if err := e.run(ctx); err != nil {
+					return err
+				}
+				return a.show(map[string]any{"did": signer.DID(), "folder": out, "operations": e.operations, "records": e.records, "contents": e.contents}, func(w io.Writer) {
+					fmt.Fprintf(w, "did          %s\nfolder       %s\noperations   %d\nrecords      %d, of which %d with a private content\n", signer.DID(), out, e.operations, e.records, e.contents)
+				})
+			})
+		},
+	})
+	export.Flags().StringVar(&out, "out", "", "`folder` to make (required)")
+	require(export, "out")
+	return group("data", "Export what the ledger has of a DID", export)
+}
+
+// export is one export under way.
+type export struct {
+	gateway *client.Client
+	signer  client.Signer
+	dir     string
+
+	operations, records, contents int
+}
+
+func (e *export) run(ctx context.Context) error {
+	network, err := e.gateway.Network(ctx)
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{e.dir, filepath.Join(e.dir, "contents")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+	}
+	if err := e.document(ctx); err != nil {
+		return err
+	}
+	if err := e.balances(ctx, network.GetAssets()); err != nil {
+		return err
+	}
+	var signed, received []*client.Event
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		signed, err = e.events(gctx, network.GetHeight(), &client.EventsRequest{Actor: []string{e.signer.DID()}}, func(*client.Event) bool { return true })
+		return err
+	})
+	g.Go(func() (err error) {
+		received, err = e.events(gctx, network.GetHeight(), &client.EventsRequest{Operation: []string{"reward.pay"}}, e.paidTo)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	e.operations = len(signed)
+	if err := errors.Join(save(e, "operations.json", signed), save(e, "payments-received.json", received)); err != nil {
+		return err
+	}
+	return e.created(ctx, signed)
+}
+
+// document saves every version of the DID.
+func (e *export) document(ctx context.Context) error {
+	var versions []*client.Resolution
+	for number := uint32(1); ; number++ {
+		r, err := e.gateway.ResolveVersion(ctx, e.signer.DID(), number)
+		if number > 1 && fault.Of(err) == fault.NotFound {
+			return save(e, "did.json", versions)
+		}
+		if err != nil {
+			return err
+		}
+		versions = append(versions, r)
+	}
+}
+
+func (e *export) balances(ctx context.Context, assets []string) error {
+	var balances []*client.Balance
+	for _, asset := range assets {
+		b, err := e.gateway.Balance(ctx, e.signer.DID(), asset)
+		if err != nil {
+			return err
+		}
+		balances = append(balances, b)
+	}
+	return save(e, "balances.json", balances)
+}
+
+// events collects those events of blocks below height that are wanted.
+func (e *export) events(ctx context.Context, height uint64, request *client.EventsRequest, wanted func(*client.Event) bool) ([]*client.Event, error) {
+	var events []*client.Event
+	for event, err := range e.gateway.Events(ctx, request) {
+		switch {
+		case err != nil:
+			return nil, err
+		case event.GetBlock() >= height:
+			return events, nil
+		case event.GetId() != "" && wanted(event):
+			events = append(events, event)
+		}
+	}
+	return events, nil
+}
+
+func (e *export) paidTo(event *client.Event) bool {
+	for _, line := range event.GetPayment().GetLines() {
+		if line.GetTo() == e.signer.DID() {
+			return true
+		}
+	}
+	return false
+}
+
+// created saves what the operations created, as it is now.
+func (e *export) created(ctx context.Context, signed []*client.Event) error {
+	var records []*client.Record
+	var credentials []*client.Credential
+	for _, event := range signed {
+		if event.GetCode() != fault.OK.String() {
+			continue
+		}
+		switch event.GetOperation() {
+		case "record.submit":
+			r, err := e.gateway.Record(ctx, event.GetReference())
+			if err != nil {
+				return err
+			}
+			records = append(records, r)
+			if err := e.content(ctx, r); err != nil {
+				return fmt.Errorf("content of record %s: %w", r.GetId(), err)
+			}
+		case "credential.issue":
+			c, err := e.gateway.Credential(ctx, event.GetReference())
+			if err != nil {
+				return err
+			}
+			credentials = append(credentials, c)
+		}
+	}
+	e.records = len(records)
+	return errors.Join(save(e, "records.json", records), save(e, "credentials-issued.json", credentials))
+}
+
+// content saves a record's private content, if it has one.
+func (e *export) content(ctx context.Context, r *client.Record) error {
+	if r.GetPrivate() == "" {
+		return nil
+	}
+	sealed, err := e.gateway.Content(ctx, e.signer, r.GetId())
+	if err != nil {
+		return err
+	}
+	_, data, err := e.signer.Open(sealed)
+	if err != nil {
+		return err
+	}
+	e.contents++
+	return writeBytes(filepath.Join(e.dir, "contents", r.GetId()), data)
+}
+
+// save writes messages as a JSON list.
+func save[M proto.Message](e *export, name string, messages []M) error {
+	list := make([]json.RawMessage, 0, len(messages))
+	for _, m := range messages {
+		text, err := protojson.Marshal(m)
+		if err != nil {
+			return err
+		}
+		list = append(list, text)
+	}
+	return writeNew(filepath.Join(e.dir, name), list)
+}
