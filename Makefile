@@ -62,7 +62,9 @@ agreement: ## credentials and private contents in both directions against other 
 	cd scripts/agreement && npm ci --silent && go test -tags agreement -count=1 .
 	KILLICK_NPM=$(CURDIR)/scripts/agreement/node_modules go test -count=1 -run TestNpmJose -v ./gateway/jwe
 
-conformance: build ## the W3C's suites against a gateway (needs npm and clones of the suites: docs/conformance.md); SUITES=folder
+conformance: build ## published vectors and the W3C's suites against a gateway (docs/conformance.md); SUITES=folder of clones
+	@test -d "$(SUITES)" || { echo "SUITES=folder with the clones: docs/conformance.md lists them"; exit 2; }
+	KILLICK_PUBLISHED="$(abspath $(SUITES))" go test -count=1 -run Published ./gateway/vc ./gateway/rdf
 	go run ./scripts/conformance -bin $(BIN) -suites "$(SUITES)"
 
 soak: build ## kill processes at random under load for 10 minutes (SOAK="--for 30m"), then receipts = journals = ledger
