@@ -25,7 +25,7 @@ const (
 	// maxNodes is how many objects a document may have.
 	maxNodes = 1000
 	// maxOrders bounds in how many orders nodes without an id may be looked at: the
-	// product, over all lists, of the factorial of such nodes in each.
+	// product, over all properties of all nodes, of the factorial of such nodes in each.
 	maxOrders = 1000
 	// leastNumber is below what json-gold v0.7.0 and jsonld.js write numbers alike.
 	leastNumber = 1e-6
@@ -111,6 +111,10 @@ func (c *Canonicalizer) Canonical(doc canon.Object) (quads []byte, err error) {
 	if err := absolute(expanded); err != nil {
 		return nil, err
 	}
+	// Only now two names of one property, and two places of one node, are one.
+	if err := orders(expanded); err != nil {
+		return nil, err
+	}
 	answer, err := processor.Normalize(expanded, options)
 	if err != nil {
 		return nil, fault.New(fault.InvalidValue, "the document cannot be read as JSON-LD: %.300v", err)
@@ -154,11 +158,10 @@ func absolute(value any) error {
 
 // check bounds a document.
 func check(doc canon.Object) error {
-	b := &bounds{orders: 1}
-	return b.object(doc)
+	return new(bounds).object(doc)
 }
 
-type bounds struct{ nodes, orders int }
+type bounds struct{ nodes int }
 
 func (b *bounds) object(o canon.Object) error {
 	if b.nodes++; b.nodes > maxNodes {
@@ -199,14 +202,11 @@ func (b *bounds) name(m canon.Member) error {
 	return nil
 }
 
-// list counts the nodes of a member that have no id, which only their surroundings tell
-// apart.
 func (b *bounds) list(value any) error {
 	list, isList := value.([]any)
 	if !isList {
 		list = []any{value}
 	}
-	alike := 0
 	for _, e := range list {
 		switch v := e.(type) {
 		case float64:
@@ -218,12 +218,6 @@ func (b *bounds) list(value any) error {
 				return err
 			}
 		case canon.Object:
-			if _, named := v.Find("id"); !named {
-				alike++
-				if b.orders *= alike; b.orders > maxOrders {
-					return fault.New(fault.TooLarge, "too many nodes without an id")
-				}
-			}
 			if err := b.object(v); err != nil {
 				return err
 			}

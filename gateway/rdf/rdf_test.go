@@ -114,6 +114,38 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What looks like different lists may be one property of one node: by names that a
+// document gives it, and by places where the node stands. Graphs are apart.
+func TestAlike(t *testing.T) {
+	repeat := func(n int, form string) string {
+		var out []string
+		for i := range n {
+			out = append(out, strings.ReplaceAll(form, "#", fmt.Sprint(i)))
+		}
+		return strings.Join(out, ",")
+	}
+	hub := `{` + repeat(7, `"k#":{"name":"x"}`) + `}`
+	credential := `{"@context":"` + contextURL + `","id":"urn:c#","knows":{"id":"urn:s","knows":{"name":"x"}}}`
+	for name, tt := range map[string]struct {
+		own, members string
+		code         fault.Code
+	}{
+		"many names of a property":         {`,{` + repeat(7, `"k#":"https://people.example/k"`) + `}`, `"knows":[` + hub + `,` + hub + `]`, fault.TooLarge},
+		"many properties":                  {`,{` + repeat(7, `"k#":"https://people.example/k#"`) + `}`, `"knows":[` + hub + `,` + hub + `]`, fault.OK},
+		"many places of a node":            {``, `"knows":[` + repeat(7, `{"id":"urn:x","knows":{"name":"x"}}`) + `]`, fault.TooLarge},
+		"as many nodes":                    {``, `"knows":[` + repeat(7, `{"id":"urn:#","knows":{"name":"x"}}`) + `]`, fault.OK},
+		"a node in many graphs":            {``, `"id":"urn:p","type":"Bundle","verifiableCredential":[` + repeat(7, credential) + `]`, fault.OK},
+		"many graphs of one name":          {``, `"id":"urn:p","type":"Bundle","verifiableCredential":[` + repeat(7, strings.Replace(credential, "#", "", 1)) + `]`, fault.TooLarge},
+		"many places of a node in a graph": {``, `"type":"Bundle","verifiableCredential":[{"id":"urn:c","knows":[` + repeat(7, `{"id":"urn:x","knows":{"name":"x"}}`) + `]}]`, fault.TooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := canonicalizer(t).Canonical(parse(t, `{"@context":["`+contextURL+`"`+tt.own+`],`+tt.members+`}`)); fault.Of(err) != tt.code {
+				t.Errorf("%v, want %v", err, tt.code)
+			}
+		})
+	}
+}
+
 // The vectors of the EdDSA cryptosuites: the canonical form of the document.
 func TestPublishedCanonical(t *testing.T) {
 	dir := os.Getenv("KILLICK_PUBLISHED")
