@@ -71,9 +71,9 @@ func TestPresentJWT(t *testing.T) {
 	}
 }
 
-// prove adds a proof of eddsa-jcs-2022. encoding/json writes these documents as RFC 8785
+// prove adds a proof of eddsa-jcs-2022, or what changes make of it. encoding/json writes these documents as RFC 8785
 // does: their texts are plain, and their numbers none.
-func prove(document logintest.Claims, key *logintest.Key, q question) logintest.Claims {
+func prove(document logintest.Claims, key *logintest.Key, q question, changes ...logintest.Change) logintest.Claims {
 	hash := func(v any) []byte {
 		data, err := json.Marshal(v)
 		if err != nil {
@@ -85,6 +85,9 @@ func prove(document logintest.Claims, key *logintest.Key, q question) logintest.
 	options := logintest.Claims{
 		"type": "DataIntegrityProof", "cryptosuite": "eddsa-jcs-2022", "proofPurpose": "authentication", "verificationMethod": key.KeyID(),
 		"challenge": q.nonce, "domain": q.client, "@context": document["@context"],
+	}
+	for _, f := range changes {
+		f(nil, options)
 	}
 	value := "z" + base58.Encode(key.Sign(append(hash(options), hash(document)...)))
 	options["proofValue"] = value
@@ -115,6 +118,8 @@ func TestPresentIntegrity(t *testing.T) {
 	earlier := w.request(app, query)
 	w.want(w.answer(q, token{"pid": {prove(document, key, earlier)}}), 400, "invalid_request")
 	w.want(w.answer(q, token{"pid": {document}}), 400, "invalid_request")
+	overRDF := func(_, options logintest.Claims) { options["cryptosuite"] = "eddsa-rdfc-2022" }
+	w.want(w.answer(q, token{"pid": {prove(document, key, q, overRDF)}}), 400, "invalid_request")
 	w.want(w.answer(q, token{"pid": {prove(document, key, q)}}), 200, "")
 	// The credential within must have the form that was asked for, too.
 	jwt := w.issued(`{"credentials":[{"configuration":"diploma-jwt","claims":{"degree":"MSc"}}]}`, "diploma-jwt", key)

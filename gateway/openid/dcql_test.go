@@ -76,6 +76,31 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// A term that a credential defines itself stands for what it says there, and for nothing
+// else that ends alike.
+func TestOwnTypes(t *testing.T) {
+	const wanted = `{"type_values":[["https://x.example/types/Diploma"]]}`
+	for name, c := range map[string]struct {
+		contexts, kind string
+		want           bool
+	}{
+		"of a context of the list": {`"https://x.example/v1"`, "Diploma", true},
+		"of another thing":         {`{"Diploma":"https://y.example/types/Diploma"}`, "Diploma", false},
+		"as an object":             {`{"Diploma":{"@id":"https://y.example/types/Diploma"}}`, "Diploma", false},
+		"of the same thing":        {`{"Diploma":"https://x.example/types/Diploma"}`, "Diploma", true},
+		"by another name":          {`{"Paper":"https://x.example/types/Diploma"}`, "Paper", true},
+		"the URL itself":           {`"https://x.example/v1"`, "https://x.example/types/Diploma", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := openid.Satisfied(`{"credentials":[{"id":"c","format":"ldp_vc","meta":`+wanted+`}]}`, "c",
+				[]string{"VerifiableCredential", c.kind}, `{"@context":["https://www.w3.org/ns/credentials/v2",`+c.contexts+`]}`)
+			if (err == nil) != c.want {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
 func TestSets(t *testing.T) {
 	const three = `{"credentials":[{"id":"a","format":"dc+sd-jwt","meta":{"vct_values":["x"]}},{"id":"b","format":"dc+sd-jwt","meta":{"vct_values":["x"]}},{"id":"c","format":"dc+sd-jwt","meta":{"vct_values":["x"]}}]`
 	for name, c := range map[string]struct {

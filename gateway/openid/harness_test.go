@@ -59,7 +59,9 @@ func (w *world) Selective(ctx context.Context, compact []byte, expect vc.Expecta
 }
 
 func (w *world) Presentation(ctx context.Context, secured []byte, expect vc.Expectation) (*vc.Presentation, error) {
-	return (&vc.Verifier{Contexts: w.contexts}).Presentation(ctx, secured, expect, time.Now())
+	// RFC 8785 stands for RDF: it is all the same to who is only to refuse the suite.
+	asRDF := func(doc canon.Object) ([]byte, error) { return doc.JCS(), nil }
+	return (&vc.Verifier{Contexts: w.contexts, RDF: asRDF}).Presentation(ctx, secured, expect, time.Now())
 }
 
 func begin(t *testing.T, changes ...func(*openid.Config)) *world {

@@ -11,6 +11,9 @@ import (
 // satisfied says whether a credential with these types and claims is what was asked
 // for. Errors: fault.InvalidValue.
 func (c *credentialQuery) satisfied(types []string, root canon.Object) error {
+	if c.format != FormatSelective {
+		types = meanings(types, root)
+	}
 	if !slices.ContainsFunc(c.types, func(wanted []string) bool { return c.hasTypes(types, wanted) }) {
 		return fault.New(fault.InvalidValue, "%s: a credential of the type %.200q was not asked for", c.id, types)
 	}
@@ -36,15 +39,38 @@ func (c *credentialQuery) satisfied(types []string, root canon.Object) error {
 }
 
 // hasTypes says that a credential has all of the wanted types. Those of the data model
-// are asked for as IRIs, and stand in credentials as terms that their contexts define;
-// a term is taken for the IRI that ends with it.
+// are asked for as IRIs, and stand in credentials as IRIs, or as terms that contexts of
+// the gateway's list define; such a term is taken for the IRI that ends with it.
 func (c *credentialQuery) hasTypes(types, wanted []string) bool {
 	return !slices.ContainsFunc(wanted, func(w string) bool {
+		term := w
 		if c.format != FormatSelective {
-			w = w[strings.LastIndexAny(w, "#/")+1:]
+			term = w[strings.LastIndexAny(w, "#/")+1:]
 		}
-		return !slices.Contains(types, w)
+		return !slices.Contains(types, w) && !slices.Contains(types, term)
 	})
+}
+
+// meanings returns types with IRIs in the place of the terms that a credential defines
+// itself: these stand for anything.
+func meanings(types []string, credential canon.Object) []string {
+	value, _ := credential.Find("@context")
+	contexts, _ := value.([]any)
+	out := slices.Clone(types)
+	for _, entry := range contexts {
+		terms, _ := entry.(canon.Object)
+		for i, name := range types {
+			meaning, own := terms.Find(name)
+			if !own {
+				continue
+			}
+			if definition, ok := meaning.(canon.Object); ok {
+				meaning, _ = definition.Find("@id")
+			}
+			out[i], _ = meaning.(string)
+		}
+	}
+	return out
 }
 
 // matches says that a claim is there, with one of the values if any are stated.

@@ -175,14 +175,17 @@ func (s *Service) parameters(q *request) canon.Object {
 
 // clientMetadata says what this verifier takes.
 func clientMetadata() canon.Object {
-	var algs []any
+	var algs, cryptosuites []any
 	for _, a := range algorithms() {
 		algs = append(algs, a)
+	}
+	for _, name := range integritySuites {
+		cryptosuites = append(cryptosuites, name)
 	}
 	return canon.Object{}.With("vp_formats_supported", canon.Object{}.
 		With(FormatSelective, canon.Object{}.With("kb-jwt_alg_values", algs).With("sd-jwt_alg_values", algs)).
 		With(FormatJWT, canon.Object{}.With("alg_values", algs)).
-		With(FormatIntegrity, canon.Object{}.With("cryptosuite_values", []any{"eddsa-jcs-2022", "ecdsa-jcs-2019"}).
+		With(FormatIntegrity, canon.Object{}.With("cryptosuite_values", cryptosuites).
 			With("proof_type_values", []any{"DataIntegrityProof"})))
 }
 

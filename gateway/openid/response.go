@@ -17,8 +17,17 @@ import (
 	"github.com/killick-ledger/killick/gateway/vc"
 )
 
-// maxShown bounds the presentations of one query.
-const maxShown = 8
+const (
+	// maxShown bounds the presentations of one query, and maxAnswer those of an answer.
+	maxShown  = 8
+	maxAnswer = 32
+	// verifyLimit is how long the presentations of an answer may take.
+	verifyLimit = 20 * time.Second
+)
+
+// integritySuites are the cryptosuites that presentations and their credentials may have.
+// They sign the names of claims, which queries go by; eddsa-rdfc-2022 does not.
+var integritySuites = []string{"eddsa-jcs-2022", "ecdsa-jcs-2019"}
 
 // response is where wallets send their answers (direct_post).
 func (s *Service) response(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +131,10 @@ func (s *Service) verify(ctx context.Context, q *request, token string) (map[str
 	if err != nil {
 		return nil, fault.New(fault.Of(err), "vp_token: %s", fault.Text(err))
 	}
+	ctx, cancel := context.WithTimeout(ctx, verifyLimit)
+	defer cancel()
 	expect := vc.Expectation{Challenge: q.nonce, Domain: q.client}
+	count := 0
 	out, has := map[string][]shown{}, map[string]bool{}
 	for _, entry := range entries {
 		c := q.query.find(entry.Name)
@@ -132,6 +144,9 @@ func (s *Service) verify(ctx context.Context, q *request, token string) (map[str
 			return nil, fault.New(fault.InvalidValue, "vp_token: %.64q was not asked for", entry.Name)
 		case len(list) == 0 || len(list) > maxShown || len(list) > 1 && !c.multiple:
 			return nil, fault.New(fault.InvalidValue, "%s: %d presentations", c.id, len(list))
+		}
+		if count += len(list); count > maxAnswer {
+			return nil, fault.New(fault.TooLarge, "vp_token: more than %d presentations", maxAnswer)
 		}
 		for _, presentation := range list {
 			p, err := s.verifyOne(ctx, c, presentation, expect)
@@ -192,8 +207,10 @@ func (s *Service) verifyPresentation(ctx context.Context, c *credentialQuery, se
 		return nil, fault.New(fault.InvalidValue, "a presentation of %d credentials; one is needed", len(p.Credentials))
 	}
 	credential := p.Credentials[0]
-	if jwt := did.Algorithm(credential.Proofs[0].Suite).Known(); jwt != (c.format == FormatJWT) {
-		return nil, fault.New(fault.WrongType, "the credential has not the form of %s", c.format)
+	for _, proof := range slices.Concat(p.Proofs, credential.Proofs) {
+		if c.format == FormatJWT && !did.Algorithm(proof.Suite).Known() || c.format == FormatIntegrity && !slices.Contains(integritySuites, proof.Suite) {
+			return nil, fault.New(fault.WrongType, "presentation or credential is secured by %.64s, which %s does not take", proof.Suite, c.format)
+		}
 	}
 	// Whoever presents must be whom it is about: the data model leaves that to us.
 	for _, subject := range credential.Subjects {

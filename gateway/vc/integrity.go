@@ -133,8 +133,13 @@ func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, pur
 	if err != nil {
 		return nil, err
 	}
-	if p.Suite == rdfSuite && v.RDF == nil {
-		return nil, fault.New(fault.MethodUnsupported, "%s is not verified here", rdfSuite)
+	if p.Suite == rdfSuite {
+		if v.RDF == nil {
+			return nil, fault.New(fault.MethodUnsupported, "%s is not verified here", rdfSuite)
+		}
+		if err := onlyTerms(unsecured, proof, purpose); err != nil {
+			return nil, err
+		}
 	}
 	m, err := v.Method(ctx, p.Method, purpose)
 	if err != nil {

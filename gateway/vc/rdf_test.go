@@ -22,14 +22,54 @@ var rdfFile = []byte(`{"@context":{"id":"@id","type":"@type","name":"https://rdf
 // signedRDF is a document with a proof of eddsa-rdfc-2022.
 func signedRDF(t testing.TB, c *rdf.Canonicalizer, alg did.Algorithm) canon.Object {
 	t.Helper()
+	return proveRDF(t, c, alg, vc.AssertionMethod, canon.Object{}.With("@context", []any{rdfContext}).With("id", "urn:a").With("name", "a name"))
+}
+
+func proveRDF(t testing.TB, c *rdf.Canonicalizer, alg did.Algorithm, purpose vc.Purpose, doc canon.Object) canon.Object {
+	t.Helper()
 	signer := keySigner("rdf", alg)
-	doc := canon.Object{}.With("@context", []any{rdfContext}).With("id", "urn:a").With("name", "a name")
 	proof := canon.Object{}.With("type", "DataIntegrityProof").With("cryptosuite", "eddsa-rdfc-2022").With("verificationMethod", signer.Method).
-		With("proofPurpose", "assertionMethod").With("created", "2026-01-01T00:00:00Z")
-	of := sha256.Sum256(must[[]byte](t)(c.Canonical(proof.With("@context", []any{rdfContext}))))
+		With("proofPurpose", string(purpose)).With("created", "2026-01-01T00:00:00Z")
+	context, _ := doc.Find("@context")
+	of := sha256.Sum256(must[[]byte](t)(c.Canonical(proof.With("@context", context))))
 	about := sha256.Sum256(must[[]byte](t)(c.Canonical(doc)))
 	signature := must[[]byte](t)(signer.Sign(append(of[:], about[:]...)))
 	return doc.With("proof", proof.With("proofValue", "z"+base58.Encode(signature)))
+}
+
+// What a proof over RDF signs has no names: who holds the document could write another
+// one for the same thing, and have the JSON say something else, or nothing.
+func TestNamesOverRDF(t *testing.T) {
+	c, err := rdf.New(map[string][]byte{rdfContext: rdfFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, v := signedRDF(t, c, did.EdDSA), &vc.Verifier{RDF: c.Canonical}
+	own := func(name, url string) []any { return []any{rdfContext, canon.Object{}.With(name, url)} }
+	hidden, _ := good.Find("proof")
+	proof := hidden.(canon.Object)
+	for name, tt := range map[string]struct {
+		doc     canon.Object
+		purpose vc.Purpose
+		code    fault.Code
+	}{
+		"good":                         {good, vc.AssertionMethod, fault.OK},
+		"a URL for a name":             {good.Without("name").With("https://rdf.example/name", "a name"), vc.AssertionMethod, fault.InvalidValue},
+		"an own name":                  {good.Without("name").With("@context", own("title", "https://rdf.example/name")).With("title", "a name"), vc.AssertionMethod, fault.InvalidValue},
+		"an own name that is not used": {good.With("@context", own("title", "https://rdf.example/name")), vc.AssertionMethod, fault.InvalidValue},
+		"a URL for a name in the proof": {good.With("proof", proof.Without("created").With("https://rdf.example/created", "2026-01-01T00:00:00Z")),
+			vc.AssertionMethod, fault.InvalidValue},
+		"an own type of a presentation": {proveRDF(t, c, did.EdDSA, vc.Authentication,
+			canon.Object{}.With("@context", own("Shown", "https://rdf.example/Shown")).With("id", "urn:p").With("type", []any{"Shown"})), vc.Authentication, fault.OK},
+		"an own name in a presentation": {proveRDF(t, c, did.EdDSA, vc.Authentication,
+			canon.Object{}.With("@context", own("title", "https://rdf.example/name")).With("id", "urn:p").With("title", "a name")), vc.Authentication, fault.InvalidValue},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := v.Proofs(context.Background(), tt.doc, tt.purpose, nil, now); fault.Of(err) != tt.code {
+				t.Errorf("%v, want %v", err, tt.code)
+			}
+		})
+	}
 }
 
 // CE-5: eddsa-rdfc-2022 is verified where the texts of the contexts are known, and what
