@@ -127,18 +127,11 @@ func (u *Use) permitted(tx *ledger.Tx, call ledger.Call, g *record.Grant) error 
 	case call.Ref.Expiry > g.Expires:
 		return fault.New(fault.GrantExpired, "the grant ends at %d, the operation at %d", g.Expires, call.Ref.Expiry)
 	}
-	stored, err := tx.Get(did.SignerKeyOf(g.Owner))
-	if err != nil {
-		return err
+	ended, err := did.IsDeactivated(tx, g.Owner)
+	if err == nil && ended {
+		err = fault.New(fault.GrantWithdrawn, "the owner's DID is deactivated")
 	}
-	owner, err := did.DecodeSigner(stored)
-	if err != nil {
-		return fault.New(fault.Internal, "keys of the owner: %v", err)
-	}
-	if owner.Deactivated {
-		return fault.New(fault.GrantWithdrawn, "the owner's DID is deactivated")
-	}
-	return nil
+	return err
 }
 
 // take counts the use and returns how many are left after it.

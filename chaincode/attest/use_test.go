@@ -1,11 +1,15 @@
 package attest_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 	"github.com/killick-ledger/killick/chaincode/record"
@@ -326,5 +330,31 @@ func TestEndsInOneBatch(t *testing.T) {
 			}
 			w.Store = alone
 		})
+	}
+}
+
+// What a use costs does not grow with the number of the owner's keys: who has many would
+// otherwise make whole batches slow.
+func TestOwnersKeysCostNothing(t *testing.T) {
+	w := begin(t)
+	grant := w.try(w.owner, w.grant(), fault.OK)
+	item, _ := w.Sign(w.client, w.use(grant), "")
+	allocations := func() float64 {
+		return testing.AllocsPerRun(20, func() {
+			tx := ledger.Begin(w.Store, w.Now, ledger.Caller{})
+			if outcomes, err := w.Engine.ApplyBatch(tx, []ops.Item{item}); err != nil || outcomes[0].Code != fault.OK {
+				t.Fatal(outcomes, err)
+			}
+		})
+	}
+	few := allocations()
+	var methods []string
+	for i := range 16 {
+		methods = append(methods, fmt.Sprintf(`{"id":"#k%d","type":"Multikey","publicKeyMultibase":%q}`, i, opstest.NewKey(fmt.Sprint("key ", i), did.ES256).Multikey))
+	}
+	document := fmt.Appendf(nil, `{"verificationMethod":[%s],"capabilityInvocation":["#k0"]}`, strings.Join(methods, ","))
+	w.Do(w.owner, &ops.DIDUpdate{Document: document}, w.Prior(w.owner))
+	if many := allocations(); many > few+8 {
+		t.Errorf("%v allocations, with 16 keys %v", few, many)
 	}
 }

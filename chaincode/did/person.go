@@ -63,7 +63,7 @@ func Vouch(tx *ledger.Tx, network string, id ledger.ID, v Voucher) error {
 	if err != nil {
 		return err
 	}
-	if value == nil || value[2]&1 != 0 {
+	if value == nil || has(value, deactivated) {
 		return fault.New(fault.NotFound, "no DID %s, or it is deactivated", String(network, id))
 	}
 	p, err := ReadPerson(tx, id)
@@ -94,9 +94,10 @@ func Vouch(tx *ledger.Tx, network string, id ledger.ID, v Voucher) error {
 	return nil
 }
 
-// add keeps one word of each organisation; two that agree bind.
+// add keeps one word of each organisation and of each verifier, which may have spoken for
+// another organisation before; two that agree bind.
 func (p *Person) add(v Voucher) {
-	p.Vouchers = slices.DeleteFunc(p.Vouchers, func(o Voucher) bool { return o.Organisation == v.Organisation })
+	p.Vouchers = slices.DeleteFunc(p.Vouchers, func(o Voucher) bool { return o.Organisation == v.Organisation || o.Verifier == v.Verifier })
 	at, _ := slices.BinarySearchFunc(p.Vouchers, v.Organisation, func(o Voucher, name string) int {
 		return strings.Compare(o.Organisation, name)
 	})

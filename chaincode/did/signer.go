@@ -51,15 +51,18 @@ func (d *Document) signer() *Signer {
 
 // Encode returns the layout of docs/formats/did-method.md.
 func (s *Signer) Encode() []byte {
-	r := canon.NewRecord(signerType).U8(flag(s.Deactivated) | flag(s.Bound)*bound).U8(uint8(len(s.Keys)))
+	r := canon.NewRecord(signerType).U8(flag(s.Deactivated)*deactivated | flag(s.Bound)*bound).U8(uint8(len(s.Keys)))
 	for _, k := range s.Keys {
 		r.U8(flag(k.Signs)).Var8([]byte(k.Fragment)).Var8(k.Key.multikey())
 	}
 	return r.Bytes()
 }
 
-// bound is the bit of a signer's status that says that a person is bound to the DID.
-const bound = 2
+// The bits of a signer's status: the DID is deactivated, a person is bound to it.
+const (
+	deactivated = 1
+	bound       = 2
+)
 
 // putSigner writes the signer of a DID, which stays bound when it was.
 func putSigner(tx *ledger.Tx, id ledger.ID, s *Signer) error {
@@ -76,8 +79,18 @@ func putSigner(tx *ledger.Tx, id ledger.ID, s *Signer) error {
 // read anyway.
 func IsBound(tx *ledger.Tx, id ledger.ID) (bool, error) {
 	value, err := tx.Get(SignerKeyOf(id))
-	return len(value) > 2 && value[2]&bound != 0, err
+	return has(value, bound), err
 }
+
+// IsDeactivated says whether a DID is deactivated. It looks at no key: a DID has up to
+// 16, and reading them takes longer than all else that some operations do.
+func IsDeactivated(tx *ledger.Tx, id ledger.ID) (bool, error) {
+	value, err := tx.Get(SignerKeyOf(id))
+	return has(value, deactivated), err
+}
+
+// has says whether a stored signer has the bit in its status.
+func has(signer []byte, bit byte) bool { return len(signer) > 2 && signer[2]&bit != 0 }
 
 func flag(set bool) uint8 {
 	if set {
@@ -91,8 +104,8 @@ func flag(set bool) uint8 {
 func DecodeSigner(value []byte) (*Signer, error) {
 	r := canon.OpenRecord(value, signerType)
 	status, count := r.U8(), r.U8()
-	s := &Signer{Deactivated: status&1 != 0, Bound: status&bound != 0}
-	if status > 1|bound || count > maxMethods {
+	s := &Signer{Deactivated: status&deactivated != 0, Bound: status&bound != 0}
+	if status > deactivated|bound || count > maxMethods {
 		return nil, fault.New(fault.Malformed, "a signer of status %d with %d keys", status, count)
 	}
 	for range count {

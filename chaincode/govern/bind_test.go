@@ -96,6 +96,12 @@ func TestOnePersonOneIdentifier(t *testing.T) {
 	}
 	o.vouch(o.ann, opstest.NewUser("nobody"), other, fault.NotFound)
 
+	// One verifier has one word, whichever organisations it has spoken for.
+	o.vouch(o.ben, o.bob, other, fault.OK)
+	o.Decide("verifier/"+o.ben.ID.String(), `{"organisation":"Org4MSP"}`)
+	o.vouch(o.ben, o.bob, other, fault.OK)
+	o.bound(o.bob, false, "Org4MSP")
+
 	// The mark stays whatever becomes of the keys.
 	next := opstest.NewKey("next", did.EdDSA)
 	o.Do(o.alice, &ops.DIDUpdate{Document: opstest.Document("k2", next)}, o.Prior(o.alice))

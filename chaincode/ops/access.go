@@ -34,8 +34,9 @@ func (o *Operation) ReadsClock() bool { return o.kind.clock != nil && o.kind.clo
 // Accesses returns the keys that the operation reads besides the Common ones,
 // its guard first. It needs an operation that Admit has taken. What it only writes
 // is not listed: no other operation reads it in a transaction, except for the
-// accounts that the end of a DID frees. Its operation does not name them, and a
-// did.create that links one is voided by it.
+// accounts that did.unlink, did.recover and the end of a DID free or take back. Their
+// operations do not name them, and one that links such an account is voided by them.
+// Whoever does that has a key of the account, so it voids nobody else's.
 func (o *Operation) Accesses() []Access {
 	self := o.actorKey
 	list := make([]Access, 0, 6)
