@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ func (m metered) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return &arriving{Conn: conn, budget: m.budget, log: m.log, skip: len(clientPreface), parts: map[uint32]*part{}}, info, nil
+	return &arriving{Conn: conn, budget: m.budget, log: m.log, in: frames{skip: len(clientPreface)}, parts: map[uint32]*part{}}, info, nil
 }
 
 // clientPreface is what a client's HTTP/2 connection begins with (RFC 9113 section
@@ -72,6 +73,41 @@ const (
 	flagEnd      = 0x1 // of data and headers: nothing more comes on the stream
 )
 
+// frames reads the heads of the frames that go one way.
+type frames struct {
+	skip int // bytes until the next frame's head
+	head [frameHead]byte
+	got  int // of head
+}
+
+// each calls do for each frame whose head ends in b, with the length of what follows.
+func (f *frames) each(b []byte, do func(kind, flags byte, stream uint32, size int) error) error {
+	for len(b) > 0 {
+		if f.skip > 0 {
+			n := min(f.skip, len(b))
+			f.skip, b = f.skip-n, b[n:]
+			continue
+		}
+		n := copy(f.head[f.got:], b)
+		f.got, b = f.got+n, b[n:]
+		if f.got < frameHead {
+			return nil
+		}
+		h := f.head
+		f.got, f.skip = 0, int(h[0])<<16|int(h[1])<<8|int(h[2])
+		stream := (uint32(h[5])<<24 | uint32(h[6])<<16 | uint32(h[7])<<8 | uint32(h[8])) & 0x7fffffff
+		if err := do(h[3], h[4], stream, f.skip); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ends says that nothing more comes of a stream from that side.
+func ends(kind, flags byte) bool {
+	return kind == frameReset || flags&flagEnd != 0 && (kind == frameData || kind == frameHeaders)
+}
+
 // arriving is a connection that ends when too much has come of messages that are not
 // whole, or when one takes too long.
 type arriving struct {
@@ -79,26 +115,25 @@ type arriving struct {
 	budget *budget
 	log    *slog.Logger
 
-	mu     sync.Mutex
-	closed bool
-	skip   int // bytes until the next frame's head
-	head   [frameHead]byte
-	got    int // of head
-	parts  map[uint32]*part
-	held   int64 // of the budget
+	mu      sync.Mutex
+	closed  bool
+	in, out frames
+	parts   map[uint32]*part // of the streams on which the client has more to say
+	held    int64            // of the budget
 }
 
 // part is what came of a message.
 type part struct {
 	size int64
 	late *time.Timer // of larger ones, which are counted
+	over bool        // the server has answered: what still comes is kept by nobody
 }
 
 // Read reads, and fails when the connection holds too much.
 func (c *arriving) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.mu.Lock()
-	over := c.scan(b[:n])
+	over := c.in.each(b[:n], c.came)
 	c.mu.Unlock()
 	if over != nil {
 		c.log.Warn("connection ends", "peer", c.RemoteAddr().String(), "error", over)
@@ -118,33 +153,45 @@ func (c *arriving) Close() error {
 	return c.Conn.Close()
 }
 
-// scan reads frames' heads from what came.
-func (c *arriving) scan(b []byte) error {
-	if c.closed {
-		return nil
+// came looks at a frame of the client.
+func (c *arriving) came(kind, flags byte, stream uint32, size int) error {
+	switch {
+	case c.closed:
+	case ends(kind, flags):
+		c.whole(stream)
+	case kind == frameHeaders:
+		return c.begin(stream)
+	case kind == frameData:
+		return c.grow(stream, int64(size))
 	}
-	for len(b) > 0 {
-		if c.skip > 0 {
-			n := min(c.skip, len(b))
-			c.skip, b = c.skip-n, b[n:]
-			continue
+	return nil
+}
+
+// Write writes, and learns which calls the server has ended.
+func (c *arriving) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	_ = c.out.each(b, func(kind, flags byte, stream uint32, _ int) error {
+		if p := c.parts[stream]; p != nil && ends(kind, flags) {
+			c.release(p)
+			p.over = true
 		}
-		n := copy(c.head[c.got:], b)
-		c.got, b = c.got+n, b[n:]
-		if c.got < frameHead {
-			return nil
-		}
-		h := c.head
-		c.got, c.skip = 0, int(h[0])<<16|int(h[1])<<8|int(h[2])
-		stream := (uint32(h[5])<<24 | uint32(h[6])<<16 | uint32(h[7])<<8 | uint32(h[8])) & 0x7fffffff
-		switch kind, end := h[3], h[4]&flagEnd != 0; {
-		case kind == frameReset, end && (kind == frameData || kind == frameHeaders):
-			c.whole(stream)
-		case kind == frameData:
-			if err := c.grow(stream, int64(c.skip)); err != nil {
-				return err
-			}
-		}
+		return nil
+	})
+	c.mu.Unlock()
+	return c.Conn.Write(b)
+}
+
+// begin opens a message. Clients need not end a call that the server has ended, so
+// what is kept of those goes when there are too many.
+func (c *arriving) begin(stream uint32) error {
+	if len(c.parts) >= 2*maxStreams {
+		maps.DeleteFunc(c.parts, func(_ uint32, p *part) bool { return p.over })
+	}
+	if len(c.parts) >= 2*maxStreams {
+		return errors.New("too many messages that are not whole")
+	}
+	if c.parts[stream] == nil {
+		c.parts[stream] = new(part)
 	}
 	return nil
 }
@@ -152,12 +199,8 @@ func (c *arriving) scan(b []byte) error {
 // grow counts more of a message.
 func (c *arriving) grow(stream uint32, size int64) error {
 	p := c.parts[stream]
-	if p == nil {
-		if len(c.parts) >= 2*maxStreams { // some of them are over for us and not for the client
-			return errors.New("too many messages that are not whole")
-		}
-		p = new(part)
-		c.parts[stream] = p
+	if p == nil || p.over {
+		return nil // of no call that gRPC has
 	}
 	p.size += size
 	if p.size <= smallMessage {
@@ -188,9 +231,15 @@ func (c *arriving) whole(stream uint32) {
 		return
 	}
 	delete(c.parts, stream)
+	c.release(p)
+}
+
+// release gives back what is counted of a message.
+func (c *arriving) release(p *part) {
 	if p.late != nil {
 		p.late.Stop()
 		c.budget.free(p.size)
 		c.held -= p.size
+		p.late = nil
 	}
 }

@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -72,8 +74,8 @@ func (s *still) apply(jws string) {
 
 func (s *still) dial(context.Context, string) (net.Conn, error) { return s.grpc.Dial() }
 
-// follow begins to follow over gRPC, with the smallest windows for what was not read.
-func (s *still) follow(request *killickv1.EventsRequest) grpc.ServerStreamingClient[killickv1.Event] {
+// connect returns a connection with the smallest windows for what was not read.
+func (s *still) connect() *grpc.ClientConn {
 	s.t.Helper()
 	conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(s.dial),
 		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<16))
@@ -81,7 +83,13 @@ func (s *still) follow(request *killickv1.EventsRequest) grpc.ServerStreamingCli
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = conn.Close() })
-	stream, err := killickv1.NewKillickClient(conn).Events(s.t.Context(), request)
+	return conn
+}
+
+// follow begins to follow over gRPC.
+func (s *still) follow(request *killickv1.EventsRequest) grpc.ServerStreamingClient[killickv1.Event] {
+	s.t.Helper()
+	stream, err := killickv1.NewKillickClient(s.connect()).Events(s.t.Context(), request)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -280,6 +288,38 @@ func TestUnwholeMessagesEnd(t *testing.T) {
 		begun = time.Now()
 		if _ = unwhole(t.Context(), client, "http://x", 10); time.Since(begun) != 2*time.Minute {
 			t.Errorf("a small one ends after %s", time.Since(begun))
+		}
+	})
+}
+
+// A call that ended before its message was whole costs the connection nothing: what
+// else runs on it goes on.
+func TestRefusedMessageLeavesTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStill(t)
+		conn := s.connect()
+		stream, err := killickv1.NewKillickClient(conn).Events(t.Context(), &killickv1.EventsRequest{Now: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); err != nil {
+			t.Fatal(err)
+		}
+		big := &killickv1.SubmitRequest{Operation: strings.Repeat("x", 40<<20)}
+		if _, err := killickv1.NewKillickClient(conn).Submit(t.Context(), big); status.Code(err) != codes.ResourceExhausted {
+			t.Fatalf("40 MB: %v", err)
+		}
+		time.Sleep(time.Minute)
+		jws, _ := s.alice.Record("afterwards")
+		s.apply(jws)
+		for {
+			e, err := stream.Recv()
+			if err != nil {
+				t.Fatalf("the stream beside it: %v", err)
+			}
+			if e.GetId() != "" {
+				return
+			}
 		}
 	})
 }
