@@ -24,9 +24,6 @@ import (
 const (
 	// maxNodes is how many objects a document may have.
 	maxNodes = 1000
-	// maxOrders bounds in how many orders nodes without an id may be looked at: the
-	// product, over all properties of all nodes, of the factorial of such nodes in each.
-	maxOrders = 1000
 	// leastNumber is below what json-gold v0.7.0 and jsonld.js write numbers alike.
 	leastNumber = 1e-6
 )
@@ -111,8 +108,11 @@ func (c *Canonicalizer) Canonical(doc canon.Object) (quads []byte, err error) {
 	if err := absolute(expanded); err != nil {
 		return nil, err
 	}
-	// Only now two names of one property, and two places of one node, are one.
-	if err := orders(expanded); err != nil {
+	dataset, err := ld.NewJsonLdApi().ToRDF(expanded, options)
+	if err != nil {
+		return nil, fault.New(fault.InvalidValue, "the document cannot be read as JSON-LD: %.300v", err)
+	}
+	if err := work(dataset); err != nil {
 		return nil, err
 	}
 	answer, err := processor.Normalize(expanded, options)
