@@ -138,7 +138,7 @@ var table = map[Code]entry{
 	Batched:            {"batched", 400, "InvalidArgument", "Send this as a single transaction of an organisation; batches refuse it."},
 	FragmentTaken:      {"fragment_taken", 409, "FailedPrecondition", "Give each new key a fragment that named no other key before."},
 	EntryTaken:         {"entry_taken", 409, "AlreadyExists", "Draw another entry of the status list at random, and sign again."},
-	LimitReached:       {"limit_reached", 409, "FailedPrecondition", "Remove one that is not needed any more first."},
+	LimitReached:       {"limit_reached", 409, "FailedPrecondition", "Remove one that is not needed any more first, or wait until one has expired."},
 	TagTaken:           {"tag_taken", 409, "AlreadyExists", "The person is bound to another DID, or the DID to another person; K of N members can release it with seven days' notice."},
 	NotBound:           {"not_bound", 403, "FailedPrecondition", "In this asset only DIDs to which a person is bound are paid; have two identity verifiers bind the payee's."},
 	Closed:             {"closed", 409, "FailedPrecondition", "The proposal was enacted or has expired; propose anew what is still wanted."},

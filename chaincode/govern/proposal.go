@@ -14,9 +14,13 @@ const (
 	proposalPrefix = "govern/proposal/"
 	approvalPrefix = "govern/approval/"
 	enactedPrefix  = "govern/enacted/"
+	madePrefix     = "govern/proposals/"
 
 	// maxOpen is how long a proposal may be open, in seconds: 90 days.
 	maxOpen = 90 * 86400
+	// maxMade is how many proposals of a member may not have expired: every anchor looks
+	// through the open ones again and again, and none should be kept busy by one member.
+	maxMade = 256
 )
 
 // ProposalKey returns the state key of a proposal, given its reference.
@@ -81,7 +85,7 @@ type Proposed struct {
 // refuses what could not be enacted now, but for its notice.
 // Errors: fault.NotMember unless an admin of a member calls, fault.InvalidValue and
 // the codes of bad forms, fault.NotDue before the first checkpoint,
-// fault.StalePrior, fault.AlreadyDone.
+// fault.StalePrior, fault.AlreadyDone, fault.LimitReached.
 func (p *Propose) Apply(tx *ledger.Tx, n *Network, clock Clock) (*Proposed, error) {
 	member, err := n.decidingMember(tx)
 	if err != nil {
@@ -114,8 +118,36 @@ func (p *Propose) Apply(tx *ledger.Tx, n *Network, clock Clock) (*Proposed, erro
 	if known {
 		return nil, fault.New(fault.AlreadyDone, "%s is proposed", ref)
 	}
+	if err := count(tx, member.MSP, p.Expires, clock.Time); err != nil {
+		return nil, err
+	}
 	tx.Put(ProposalKey(ref), stored)
 	return &Proposed{ref}, putJSON(tx, ApprovalKey(ref, member.MSP), approval{clock.Time})
+}
+
+// made is what a member has proposed that has not expired: the times when it will.
+type made struct {
+	Expires []uint64 `json:"expires"`
+}
+
+// count takes one more proposal of a member. Errors: fault.LimitReached.
+func count(tx *ledger.Tx, msp string, expires, now uint64) error {
+	stored, err := tx.Get(madePrefix + msp)
+	if err != nil {
+		return err
+	}
+	var m made
+	if stored != nil {
+		if err := decodeStored(stored, &m); err != nil {
+			return err
+		}
+	}
+	m.Expires = slices.DeleteFunc(m.Expires, func(at uint64) bool { return at <= now })
+	if len(m.Expires) >= maxMade {
+		return fault.New(fault.LimitReached, "%s has made %d proposals that have not expired, at most %d are taken", msp, len(m.Expires), maxMade)
+	}
+	m.Expires = append(m.Expires, expires)
+	return putJSON(tx, madePrefix+msp, m)
 }
 
 func (p *Propose) checkTimes(now, notice uint64) error {

@@ -38,6 +38,31 @@ func refused(t *testing.T, w *opstest.World, caller ledger.Caller, code fault.Co
 	}
 }
 
+// A member may have so many proposals that have not expired, and no more; another's do
+// not count, and room comes back when they expire.
+func TestProposalsOfAMemberAreBounded(t *testing.T) {
+	w := opstest.New(t)
+	w.Checkpoint(1, opstest.Start)
+	request := func(i int) govern.Propose {
+		r := w.Request("heartbeatSeconds", fmt.Sprint(61+i%2))
+		r.At, r.Expires = opstest.Start+1+uint64(i), opstest.Start+1000
+		return r
+	}
+	for i := range 256 {
+		w.Propose(w.Members[0], request(i))
+	}
+	refused(t, w, w.Members[0].Admin(), fault.LimitReached, "govern:Propose", request(256))
+	w.Propose(w.Members[1], request(256))
+	w.Checkpoint(2, opstest.Start+1000)
+	late := request(0)
+	late.Expires = opstest.Start + 2000
+	w.Propose(w.Members[0], late)
+	stored, err := w.Store.Get("govern/proposals/" + w.Members[0].MSP)
+	if want := fmt.Sprintf(`{"expires":[%d]}`, late.Expires); err != nil || string(stored) != want {
+		t.Errorf("%s, %v", stored, err)
+	}
+}
+
 // GV-2: a value comes in force with the approvals of K members, not before its time,
 // and never with fewer.
 func TestLifeOfAProposal(t *testing.T) {
