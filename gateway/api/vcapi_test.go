@@ -202,6 +202,15 @@ func TestVerifyPresentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Whoever holds a copy of a credential has answered nothing.
+	_, enveloped := h.call("/credentials/issue", "", dict{"credential": plain(ed.did), "options": dict{"format": "vc+jwt"}})
+	for _, credential := range []any{answer["verifiableCredential"], enveloped["verifiableCredential"]} {
+		for _, options := range []dict{{"challenge": "c", "domain": "d"}, {"challenge": "c"}, {"domain": "d"}} {
+			if status, verdict := h.call("/credentials/verify", "", dict{"verifiableCredential": credential, "options": options}); status != 400 || verdict["verified"] != false {
+				t.Errorf("%v: %d %v", options, status, verdict)
+			}
+		}
+	}
 	for name, tt := range map[string]struct {
 		presentation any
 		options      dict

@@ -51,11 +51,17 @@ type Finding struct {
 
 // Verify verifies a credential: a JSON object with a proof, an enveloped one, or the
 // text of a vc+jwt or dc+sd-jwt. An SD-JWT needs a key binding exactly when the options
-// have a challenge and a domain.
+// have a challenge and a domain; other forms have none, and are refused then.
 // Errors: those of vc.Verifier, and those of the checks.
 func (s *Service) Verify(ctx context.Context, secured any, options Options) (*Finding, error) {
+	if (options.Challenge == "") != (options.Domain == "") {
+		return nil, fault.New(fault.MissingField, "options: challenge and domain belong together")
+	}
 	switch v := secured.(type) {
 	case canon.Object:
+		if options.expectation() != nil {
+			return nil, errUnbound
+		}
 		c, err := s.verifier.Credential(ctx, v.JCS(), s.now())
 		if err != nil {
 			return nil, err
@@ -66,6 +72,10 @@ func (s *Service) Verify(ctx context.Context, secured any, options Options) (*Fi
 	}
 	return nil, fault.New(fault.WrongType, "a credential is an object, or the text of a JWT or SD-JWT")
 }
+
+// errUnbound is for a credential that anybody may have copied where its holder was asked to
+// sign: to pass the question over would say that he did.
+var errUnbound = fault.New(fault.InvalidValue, "options: a credential of this form answers no challenge; its holder presents it")
 
 func (s *Service) verifyText(ctx context.Context, text string, options Options) (*Finding, error) {
 	if strings.Contains(text, "~") {
@@ -79,6 +89,9 @@ func (s *Service) verifyText(ctx context.Context, text string, options Options) 
 	// JSON within a text is not a credential, whatever it says.
 	if strings.Count(text, ".") != 2 || strings.ContainsAny(text, "{ \t\r\n") {
 		return nil, fault.New(fault.Malformed, "the text is neither a compact JWS nor an SD-JWT")
+	}
+	if options.expectation() != nil {
+		return nil, errUnbound
 	}
 	c, err := s.verifier.Credential(ctx, []byte(text), s.now())
 	if err != nil {
