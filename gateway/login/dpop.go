@@ -119,7 +119,7 @@ func (s *Service) nonce() string { return s.Tickets.New(nonceKind, nonceLife, ni
 
 // Spend uses a proof up. Errors: *Error.
 func (s *Service) Spend(p *Proof) error {
-	switch err := s.Tickets.SpendText("dpop", p.Thumbprint, p.id); err {
+	switch err := s.Tickets.SpendProof(p.Thumbprint, p.id); err {
 	case nil:
 		return nil
 	case ErrSpent:

@@ -17,9 +17,13 @@ const (
 	// MaxLife is how long a ticket may live that is spent: what was spent is remembered
 	// at least that long.
 	MaxLife = 10 * time.Minute
-	// maxSpent bounds what is remembered of either half of that time: about 60 bytes
+	// ProofLife is how long a DPoP proof may be taken, whose iat is at most skew before or
+	// behind.
+	ProofLife = 2 * skew
+	// maxSpent bounds what is remembered of either half of these times: about 60 bytes
 	// each. Every entry has cost its sender a signature that was good; when there is no
-	// room, more are refused, for forgetting one would let it be used twice.
+	// room, more are refused, for forgetting one would let it be used twice. Anybody can
+	// make keys and log in with them, so proofs take no room from tickets.
 	maxSpent = 1 << 18
 	// maxTicket bounds the text of a ticket.
 	maxTicket = 4096
@@ -41,9 +45,16 @@ var (
 type Tickets struct {
 	aead cipher.AEAD
 
+	tickets, proofs spent
+}
+
+// spent remembers what was used for a time at least.
+type spent struct {
+	life time.Duration
+
 	mu     sync.Mutex
-	spent  map[[16]byte]bool // since turned
-	before map[[16]byte]bool // in the MaxLife before that
+	since  map[[16]byte]bool // turned; nil until the first
+	before map[[16]byte]bool // in the life before that
 	turned time.Time
 }
 
@@ -55,7 +66,7 @@ func NewTickets() *Tickets {
 	if err != nil {
 		panic(err) // the key has the right size
 	}
-	return &Tickets{aead: aead, spent: map[[16]byte]bool{}, before: map[[16]byte]bool{}, turned: time.Now()}
+	return &Tickets{aead: aead, tickets: spent{life: MaxLife}, proofs: spent{life: ProofLife}}
 }
 
 // New returns a ticket that carries content, for a time. Its characters are those of
@@ -97,36 +108,36 @@ func (t *Tickets) Read(kind Kind, text string) (*Ticket, error) {
 
 // Spend uses a ticket up, which lived MaxLife at most. Of several that come at the same
 // time one succeeds. Errors: ErrSpent, ErrFull.
-func (t *Tickets) Spend(ticket *Ticket) error { return t.once(ticket.id) }
+func (t *Tickets) Spend(ticket *Ticket) error { return t.tickets.once(ticket.id) }
 
-// SpendText uses up what others made, and who: a proof's id with the key that signed
-// it. It is remembered for MaxLife at least. Errors: ErrSpent, ErrFull.
-func (t *Tickets) SpendText(parts ...string) error {
+// SpendProof uses a DPoP proof up, by the key that signed it and its id. It is remembered
+// for ProofLife at least. Errors: ErrSpent, ErrFull.
+func (t *Tickets) SpendProof(thumbprint, id string) error {
 	h := sha256.New()
-	for _, p := range parts {
+	for _, p := range []string{thumbprint, id} {
 		var size [4]byte
 		binary.BigEndian.PutUint32(size[:], uint32(len(p)))
 		h.Write(size[:])
 		h.Write([]byte(p))
 	}
-	return t.once([16]byte(h.Sum(nil)))
+	return t.proofs.once([16]byte(h.Sum(nil)))
 }
 
-func (t *Tickets) once(id [16]byte) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch age := time.Since(t.turned); {
-	case age >= 2*MaxLife:
-		t.before, t.spent, t.turned = map[[16]byte]bool{}, map[[16]byte]bool{}, time.Now()
-	case age >= MaxLife:
-		t.before, t.spent, t.turned = t.spent, map[[16]byte]bool{}, t.turned.Add(MaxLife)
+func (s *spent) once(id [16]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch age := time.Since(s.turned); {
+	case s.since == nil || age >= 2*s.life:
+		s.before, s.since, s.turned = nil, map[[16]byte]bool{}, time.Now()
+	case age >= s.life:
+		s.before, s.since, s.turned = s.since, map[[16]byte]bool{}, s.turned.Add(s.life)
 	}
 	switch {
-	case t.spent[id] || t.before[id]:
+	case s.since[id] || s.before[id]:
 		return ErrSpent
-	case len(t.spent) >= maxSpent:
+	case len(s.since) >= maxSpent:
 		return ErrFull
 	}
-	t.spent[id] = true
+	s.since[id] = true
 	return nil
 }

@@ -50,35 +50,43 @@ func TestTickets(t *testing.T) {
 	})
 }
 
-// TestSpentIsBounded: when there is no room more are refused; none is forgotten.
+// TestSpentIsBounded: when there is no room more are refused; none is forgotten while it
+// could be used. Proofs, which anybody can make, take no room from tickets.
 func TestSpentIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tickets := login.NewTickets()
 		for i := range login.MaxSpent {
-			if err := tickets.SpendText(strconv.Itoa(i)); err != nil {
+			if err := tickets.SpendProof("key", strconv.Itoa(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := tickets.SpendText("one more"); !errors.Is(err, login.ErrFull) {
+		if err := tickets.SpendProof("key", "one more"); !errors.Is(err, login.ErrFull) {
 			t.Errorf("full: %v", err)
 		}
-		time.Sleep(login.MaxLife)
-		if err := tickets.SpendText("one more"); err != nil {
+		ticket, err := tickets.Read("a", tickets.New("a", time.Minute, nil))
+		if err != nil || tickets.Spend(ticket) != nil {
+			t.Error("proofs have taken the room of tickets")
+		}
+		time.Sleep(login.ProofLife)
+		if err := tickets.SpendProof("key", "one more"); err != nil {
 			t.Error(err)
 		}
-		if err := tickets.SpendText("0"); !errors.Is(err, login.ErrSpent) {
+		if err := tickets.SpendProof("key", "0"); !errors.Is(err, login.ErrSpent) {
 			t.Errorf("the first: %v", err)
 		}
-		time.Sleep(2 * login.MaxLife)
-		if err := tickets.SpendText("0"); err != nil {
+		time.Sleep(2 * login.ProofLife)
+		if err := tickets.SpendProof("key", "0"); err != nil {
 			t.Errorf("the first, much later: %v", err)
+		}
+		if err := tickets.Spend(ticket); !errors.Is(err, login.ErrSpent) {
+			t.Errorf("the ticket: %v", err)
 		}
 	})
 }
 
-func TestSpendTextKeepsPartsApart(t *testing.T) {
+func TestProofsAreKeptApart(t *testing.T) {
 	tickets := login.NewTickets()
-	if err := errors.Join(tickets.SpendText("a", "bc"), tickets.SpendText("ab", "c"), tickets.SpendText("abc")); err != nil {
+	if err := errors.Join(tickets.SpendProof("a", "bc"), tickets.SpendProof("ab", "c"), tickets.SpendProof("abc", "")); err != nil {
 		t.Error(err)
 	}
 }
