@@ -1,6 +1,9 @@
 package openid
 
 import (
+	"strconv"
+	"time"
+
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -46,4 +49,20 @@ func Complete(query string, ids ...string) error {
 func ReadProof(compact string) error {
 	_, err := readProof(compact)
 	return err
+}
+
+// Answers says how many of n requests that are open may each get an answer of size bytes.
+func Answers(n, size int) (taken int) {
+	t := newTable[request]()
+	for i := range n {
+		if t.add(strconv.Itoa(i), request{}, 0, time.Now().Add(time.Hour)) != nil {
+			return taken
+		}
+	}
+	for i := range n {
+		if t.reserve(strconv.Itoa(i), size) {
+			taken++
+		}
+	}
+	return taken
 }

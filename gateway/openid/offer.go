@@ -304,7 +304,7 @@ func (s *Service) accept(id string) error {
 		o.state = Accepted
 	})
 	if err == nil {
-		s.offers.keep(id, time.Now().Add(tokenLife), 0)
+		s.offers.keep(id, time.Now().Add(tokenLife))
 	}
 	return err
 }

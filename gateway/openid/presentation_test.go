@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/gateway/login/logintest"
+	"github.com/killick-ledger/killick/gateway/openid"
 )
 
 // question is a request as the wallet sees it.
@@ -305,5 +306,13 @@ func TestAnswerRace(t *testing.T) {
 	group.Wait()
 	if taken != 1 {
 		t.Errorf("%d answers", taken)
+	}
+}
+
+// TestAnswersAreBounded: requests that wait have no room of their own for what wallets
+// send.
+func TestAnswersAreBounded(t *testing.T) {
+	if got := openid.Answers(100, 1<<20); got < 60 || got > 63 {
+		t.Errorf("%d answers of 1 MiB are kept in 64 MiB", got)
 	}
 }

@@ -56,7 +56,7 @@ func (s *Service) take(r *http.Request) (redirect string, err error) {
 		return "", login.Refuse(invalidRequest, "no open request has this state")
 	}
 	if code := form.Get("error"); code != "" {
-		return s.finish(id, nil, func(open *request) { open.state, open.declined = Declined, printable(code, 64) })
+		return s.finish(id, nil, 0, func(open *request) { open.state, open.declined = Declined, printable(code, 64) })
 	}
 	presented, err := s.verify(r.Context(), &q, form.Get("vp_token"))
 	if err != nil {
@@ -71,11 +71,27 @@ func (s *Service) take(r *http.Request) (redirect string, err error) {
 	if err != nil {
 		return "", login.Refuse(invalidRequest, "the request is too old")
 	}
-	return s.finish(id, nonce, func(open *request) { open.state, open.shown, open.refused = Answered, presented, "" })
+	size := 0
+	for _, list := range presented {
+		for _, p := range list {
+			size += len(p.Claims)
+		}
+	}
+	return s.finish(id, nonce, size, func(open *request) { open.state, open.shown, open.refused = Answered, presented, "" })
 }
 
-// finish uses the request up. Of several answers at the same time one is taken.
-func (s *Service) finish(id string, nonce *login.Ticket, f func(*request)) (redirect string, err error) {
+// finish uses the request up, for an answer of about size bytes. Of several answers at the
+// same time one is taken.
+func (s *Service) finish(id string, nonce *login.Ticket, size int, f func(*request)) (redirect string, err error) {
+	// The room first: an answer for which there is none may be sent again.
+	if !s.requests.reserve(id, size) {
+		return "", login.Later("too many answers are kept, or the request has ended")
+	}
+	defer func() {
+		if err != nil {
+			s.requests.reserve(id, -size)
+		}
+	}()
 	if nonce != nil {
 		switch err := s.cfg.Login.Tickets.Spend(nonce); err {
 		case nil:
@@ -86,25 +102,19 @@ func (s *Service) finish(id string, nonce *login.Ticket, f func(*request)) (redi
 		}
 	}
 	err = login.Refuse(invalidRequest, "the request was answered")
-	size := 0
 	s.requests.with(id, func(open *request) {
 		if open.state != Waiting {
 			return
 		}
 		f(open)
 		err = nil
-		for _, list := range open.shown {
-			for _, p := range list {
-				size += len(p.Claims)
-			}
-		}
 		if open.redirect != "" {
 			open.code = newName()
 			redirect = withCode(open.redirect, open.code)
 		}
 	})
 	if err == nil {
-		s.requests.keep(id, time.Now().Add(answerLife), size)
+		s.requests.keep(id, time.Now().Add(answerLife))
 	}
 	return redirect, err
 }

@@ -97,15 +97,26 @@ func (t *table[T]) remove(name string) {
 	}
 }
 
-// keep lets a value live until a time at least, and accounts for more bytes.
-func (t *table[T]) keep(name string, until time.Time, more int) {
+// keep lets a value live until a time at least.
+func (t *table[T]) keep(name string, until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.entries[name]; e != nil {
-		if until.After(e.until) {
-			e.until = until
-		}
-		e.size += more
-		t.bytes += more
+	if e := t.entries[name]; e != nil && until.After(e.until) {
+		e.until = until
 	}
+}
+
+// reserve accounts for more bytes of a value, fewer if it is negative. It says whether
+// there is room, and the value.
+func (t *table[T]) reserve(name string, more int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sweep(time.Now(), more)
+	e := t.entries[name]
+	if e == nil || t.bytes+more > maxBytes {
+		return false
+	}
+	e.size += more
+	t.bytes += more
+	return true
 }
