@@ -68,6 +68,9 @@ func run(ctx context.Context, bin, suites, only, dir string) (err error) {
 		}
 		outcomes = append(outcomes, o)
 	}
+	if len(outcomes) == 0 {
+		return fmt.Errorf("no suite has %q in its name", only)
+	}
 	return report(outcomes)
 }
 

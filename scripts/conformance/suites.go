@@ -108,6 +108,9 @@ func (s *subject) measure(ctx context.Context, suite suite) (*outcome, error) {
 	}
 	defer os.Remove(local)
 	file := filepath.Join(s.dir, suite.name+".json")
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) { // of an earlier run
+		return nil, err
+	}
 	fmt.Printf("%s ...\n", suite.name)
 	c := exec.CommandContext(ctx, filepath.Join(dir, "node_modules/.bin/mocha"), "tests/", "--no-config",
 		"--reporter", "json", "--reporter-option", "output="+file, "--timeout", "30000", "--preserve-symlinks")
