@@ -38,7 +38,7 @@ func refused(t *testing.T, w *opstest.World, caller ledger.Caller, code fault.Co
 	}
 }
 
-// A member may have so many proposals that have not expired, and no more; another's do
+// GV-8: a member may have so many proposals that have not expired, and no more; another's do
 // not count, and room comes back when they expire.
 func TestProposalsOfAMemberAreBounded(t *testing.T) {
 	w := opstest.New(t)
