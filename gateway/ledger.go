@@ -28,6 +28,9 @@ func (l ledger) Prepare(frame []byte, contents map[string][]byte) (submit.Transa
 	return transaction{tx, l.divergence, frame}, nil
 }
 
+// Height is the number of blocks on the own peer, or on another one when that is down.
+func (l ledger) Height(ctx context.Context) (uint64, error) { return l.client.Height(ctx) }
+
 // transaction gives refusals and rejections their codes, and has disputes looked into.
 type transaction struct {
 	*fabric.Transaction

@@ -346,4 +346,9 @@ func TestStatusListRequests(t *testing.T) {
 	if head := ask(http.MethodHead, ""); head.StatusCode != 200 || head.Header.Get("ETag") != first.Header.Get("ETag") {
 		t.Errorf("HEAD: %d %v", head.StatusCode, head.Header)
 	}
+	// Whether it is still the ledger's cannot be said without the ledger.
+	h.ledger.SetDown(true)
+	if down := ask(http.MethodGet, first.Header.Get("ETag")); down.StatusCode != 503 {
+		t.Errorf("without a ledger: %d", down.StatusCode)
+	}
 }

@@ -38,6 +38,8 @@ type Ledger interface {
 	// Validation returns Fabric's name of the validation code of a transaction, and
 	// its block. Errors: fault.NotFound, fault.Unavailable.
 	Validation(ctx context.Context, id string) (code string, block uint64, err error)
+	// Height is how many blocks the peer has.
+	Height(ctx context.Context) (uint64, error)
 }
 
 // Config is what a Server works with.
@@ -83,7 +85,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg}
 	s.resolver = s.resolvers(cfg.Web)
 	cfg.Credentials.Resolver, cfg.Credentials.Network, cfg.Credentials.Ledger = s.resolver, cfg.Network, cfg.Ledger
-	cfg.Credentials.Submit, cfg.Credentials.Place = s.bring, s.place
+	cfg.Credentials.Submit, cfg.Credentials.Place, cfg.Credentials.Height = s.bring, s.place, cfg.Ledger.Height
 	s.certificates = certificate.New(cfg.Credentials)
 	if url := cfg.Credentials.URL; url != "" {
 		s.login = login.New(login.Config{URL: url, Method: s.certificates.Method, Log: cfg.Log})

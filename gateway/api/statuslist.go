@@ -24,7 +24,7 @@ func (s *Server) serveStatusList(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(r.Context(), w, err)
 		return
 	}
-	signed, err := s.certificates.List(list, purpose)
+	signed, err := s.certificates.List(r.Context(), list, purpose)
 	if err != nil {
 		s.writeProblem(r.Context(), w, err)
 		return

@@ -68,7 +68,7 @@ func BenchmarkStatusList(b *testing.B) {
 	}
 	follow()
 	s := certificate.At(certificate.Config{
-		Resolver: resolver.Resolver{"key": resolver.Key}, Network: opstest.Network, Statuses: index, URL: "https://gateway.example",
+		Resolver: resolver.Resolver{"key": resolver.Key}, Network: opstest.Network, Statuses: index, Height: func(context.Context) (uint64, error) { return uint64(len(g.blocks)), nil }, URL: "https://gateway.example",
 		Issuers: []certificate.Issuer{{DID: issuer.DID, Algorithm: did.EdDSA, Keys: issuer}},
 	}, now)
 	l := status.List{Issuer: issuer.ID}
@@ -83,7 +83,7 @@ func BenchmarkStatusList(b *testing.B) {
 		g.blocks = append(g.blocks, block(uint64(len(g.blocks)), []submit.Write{write(7, state)}))
 		follow()
 		b.StartTimer()
-		if _, err := s.List(l, vc.Revocation); err != nil {
+		if _, err := s.List(b.Context(), l, vc.Revocation); err != nil {
 			b.Fatal(err)
 		}
 	}

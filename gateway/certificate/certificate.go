@@ -48,6 +48,8 @@ type Config struct {
 	URL string
 	// Statuses are the bits of status lists; nil: none are served.
 	Statuses *status.Index
+	// Height is how many blocks the ledger has; it is asked where there are Statuses.
+	Height func(ctx context.Context) (uint64, error)
 }
 
 // Ledger answers queries.

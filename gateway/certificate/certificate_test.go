@@ -331,3 +331,24 @@ func TestEntryTaken(t *testing.T) {
 		})
 	}
 }
+
+// A list is not served while the bits are behind the ledger.
+func TestListWaitsForTheLedger(t *testing.T) {
+	issuer := opstest.NewUser("issuer")
+	height := uint64(1)
+	s := certificate.At(certificate.Config{
+		Resolver: resolver.Resolver{"key": resolver.Key}, Network: opstest.Network, Statuses: emptyIndex(t), URL: "https://gateway.example",
+		Height:  func(context.Context) (uint64, error) { return height, nil },
+		Issuers: []certificate.Issuer{{DID: issuer.DID, Algorithm: did.EdDSA, Keys: issuer}},
+	}, now)
+	l := status.List{Issuer: issuer.ID}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.List(over, l, vc.Revocation); fault.Of(err) != fault.Unavailable {
+		t.Errorf("one block behind: %v", err)
+	}
+	height = 0
+	if _, err := s.List(over, l, vc.Revocation); fault.Of(err) != fault.NotFound {
+		t.Errorf("with all blocks: %v, want that there is no such list", err)
+	}
+}

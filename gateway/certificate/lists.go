@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
@@ -26,6 +27,13 @@ const (
 	listValid = 24 * time.Hour
 	listFresh = time.Hour
 	listTTL   = time.Minute
+)
+
+const (
+	// listWait is how long a list waits for blocks that its bits lack, and listStep how
+	// long until it looks again.
+	listWait = 3 * time.Second
+	listStep = 20 * time.Millisecond
 )
 
 // maxLists bounds the signed lists that are kept. More are signed when they are asked for.
@@ -83,15 +91,18 @@ func (s *Service) ParseListPath(rest string) (status.List, vc.StatusPurpose, err
 	return status.List{Issuer: issuer, Number: number}, purpose, nil
 }
 
-// List returns a status list as of the last block that the gateway has taken in, signed
-// by its issuer where this gateway has its key, and otherwise by the gateway's first
+// List returns a status list as of the ledger's last block, signed by its issuer where this gateway has its key, and otherwise by the gateway's first
 // issuer on the ledger.
-// Errors: fault.NotFound for a list without an entry, fault.Unavailable,
-// fault.MethodUnsupported where there is no such issuer.
-func (s *Service) List(l status.List, purpose vc.StatusPurpose) (*SignedList, error) {
+// Errors: fault.NotFound for a list without an entry, fault.Unavailable while no peer
+// answers or the bits are behind its blocks, fault.MethodUnsupported where there is no
+// such issuer.
+func (s *Service) List(ctx context.Context, l status.List, purpose vc.StatusPurpose) (*SignedList, error) {
 	issuer := did.String(s.cfg.Network, l.Issuer)
 	signer, err := s.listSigner(issuer)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.abreast(ctx); err != nil {
 		return nil, err
 	}
 	name, now := listName{l, purpose}, s.now()
@@ -120,6 +131,27 @@ func (s *Service) List(l status.List, purpose vc.StatusPurpose) (*SignedList, er
 	}
 	s.lists.keep(name, &ready{changed, now, list})
 	return list, nil
+}
+
+// abreast waits until the bits are those of the ledger's last block: a list that was
+// signed while no block comes to us would say for a day that nothing is revoked.
+func (s *Service) abreast(ctx context.Context) error {
+	height, err := s.cfg.Height(ctx)
+	if err != nil {
+		return fault.New(fault.Unavailable, "the ledger's last block is not known: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, listWait)
+	defer cancel()
+	again := time.NewTicker(listStep)
+	defer again.Stop()
+	for s.cfg.Statuses.Next() < height {
+		select {
+		case <-ctx.Done():
+			return fault.New(fault.Unavailable, "status lists are at block %d of %d", s.cfg.Statuses.Next(), height)
+		case <-again.C:
+		}
+	}
+	return nil
 }
 
 func (l *lists) keep(name listName, r *ready) {

@@ -82,6 +82,16 @@ func (l *Ledger) Evaluate(_ context.Context, function string, args ...[]byte) ([
 	return l.engine.Invoke(ledger.Begin(&l.state, now(), Caller).With(&l.private), function, args)
 }
 
+// Height is the number of blocks.
+func (l *Ledger) Height(context.Context) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return 0, fault.New(fault.Unavailable, "no peer answers")
+	}
+	return uint64(len(l.blocks)), nil
+}
+
 // Inject orders faults for the next transactions, one each.
 func (l *Ledger) Inject(faults ...Fault) {
 	l.mu.Lock()
