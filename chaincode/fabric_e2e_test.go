@@ -95,14 +95,41 @@ func (l *ledger) try(org int, function string, arg any) ([]byte, error) {
 	return receipt.Payload, err
 }
 
+// query asks the first organisation's peer, once it has the blocks that any peer has: what
+// another organisation has done is in its own peer's blocks first.
 func (l *ledger) query(function string, arg, into any) {
 	l.t.Helper()
+	l.abreast()
 	answer, err := l.clients[0].Evaluate(l.t.Context(), function, args(l.t, arg)...)
 	if err == nil {
 		err = json.Unmarshal(answer, into)
 	}
 	if err != nil {
 		l.t.Fatalf("%s: %v", function, err)
+	}
+}
+
+func (l *ledger) abreast() {
+	l.t.Helper()
+	var most uint64
+	for _, c := range l.clients {
+		height, err := c.Height(l.t.Context())
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		most = max(most, height)
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		height, err := l.clients[0].Height(l.t.Context())
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if height >= most {
+			return
+		}
+		if time.Now().After(end) {
+			l.t.Fatalf("the first peer is at block %d of %d", height, most)
+		}
 	}
 }
 
