@@ -98,7 +98,7 @@ func TestCommands(t *testing.T) {
 	}
 
 	// Interrupted anywhere, up leaves no process behind, and the next one goes on.
-	for i, after := range []time.Duration{0, 50, 150, 300, 500, 800, 1200} {
+	for i, after := range []time.Duration{0, 50, 150, 300, 450, 550, 650, 750, 850, 1000, 1200} {
 		cmd := command("up")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

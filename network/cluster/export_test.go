@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"os/exec"
+
+	"github.com/killick-ledger/killick/network/topology"
 )
 
 // What external tests need of the process layer and the step runner.
@@ -52,3 +54,6 @@ func RunSteps(ctx context.Context, steps []Step, parts Part, out io.Writer) erro
 func SameFounding(wanted, founded, history []byte) error {
 	return sameFounding(wanted, founded, history)
 }
+
+func Serves(ctx context.Context, n topology.Node) error { return serves(ctx, n) }
+func (p *Procs) Tail(name string) string                { return p.tail(name) }

@@ -307,7 +307,7 @@ func (c *Cluster) asAdmin(o topology.Org, f func(*grpc.ClientConn, identity.Sign
 // startNode starts a peer or an orderer and waits until it says that it is well.
 func (c *Cluster) startNode(ctx context.Context, n topology.Node, path string, args ...string) error {
 	// A node that was ended while it made its databases cannot open them again, and
-	// holds nothing yet: it begins anew. Once it was ready, it survives any crash.
+	// holds nothing yet: it begins anew. Once it has served, it survives any crash.
 	wasReady := filepath.Join(n.Data, ".ready")
 	_, alive := c.procs.find(n.Name)
 	if _, err := os.Stat(wasReady); errors.Is(err, os.ErrNotExist) && !alive {
@@ -325,7 +325,7 @@ func (c *Cluster) startNode(ctx context.Context, n topology.Node, path string, a
 	if _, err := c.procs.start(s); err != nil {
 		return err
 	}
-	if err := c.ready(ctx, n.Name, func() error { return well(n) }); err != nil {
+	if err := c.ready(ctx, n.Name, func() error { return errors.Join(well(n), serves(ctx, n)) }); err != nil {
 		return err
 	}
 	return os.WriteFile(wasReady, nil, 0o644)
@@ -342,6 +342,28 @@ func well(n topology.Node) error {
 		return fmt.Errorf("%s: %s", n.HealthURL(), response.Status)
 	}
 	return nil
+}
+
+// serves finds out whether a node answers at its address, which it does once its
+// databases are there; its health service says that all is well before it has made them.
+func serves(ctx context.Context, n topology.Node) error {
+	e := n.Endpoint()
+	ca, err := os.ReadFile(e.TLSCA)
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return fmt.Errorf("%s holds no certificate", e.TLSCA)
+	}
+	ctx, cancel := context.WithTimeout(ctx, health.Timeout)
+	defer cancel()
+	d := tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: e.ServerName, NextProtos: []string{"h2"}}}
+	conn, err := d.DialContext(ctx, "tcp", e.Address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", n.Name, err)
+	}
+	return conn.Close()
 }
 
 var health = http.Client{Timeout: 2 * time.Second}

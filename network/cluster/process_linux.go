@@ -259,14 +259,23 @@ func end(pid int, start uint64) error {
 	return nil
 }
 
-// tail returns the end of a process's log, for messages.
+// tail returns the end of a process's log, for messages: what it says of its death, or
+// its last lines.
 func (p *processes) tail(name string) string {
 	data, err := os.ReadFile(p.logFile(name))
 	if err != nil {
 		return ""
 	}
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	return strings.Join(lines[max(0, len(lines)-5):], "\n")
+	const shown = 5
+	from := max(0, len(lines)-shown)
+	for i := len(lines) - 1; i >= 0; i-- {
+		if strings.HasPrefix(lines[i], "panic: ") || strings.HasPrefix(lines[i], "fatal error: ") {
+			from = i
+			break
+		}
+	}
+	return strings.Join(lines[from:min(len(lines), from+shown)], "\n")
 }
 
 // status is what the kernel says of a process.
