@@ -71,8 +71,8 @@ func ofStatus(st *status.Status) (fault.Code, string) {
 		return fault.NotFound, "no such path"
 	case codes.Unimplemented:
 		return fault.UnknownFunction, "no such method here"
-	case codes.InvalidArgument:
-		return fault.Malformed, st.Message()
+	case codes.InvalidArgument: // of a parameter in path or query
+		return fault.InvalidValue, st.Message()
 	case codes.ResourceExhausted:
 		return fault.TooLarge, st.Message()
 	case codes.Canceled, codes.DeadlineExceeded, codes.Unavailable:

@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -253,12 +255,21 @@ func TestListRefusals(t *testing.T) {
 		"/v1/uses/" + zeros[:8] + "-" + zeros:         fault.NotFound,
 		"/v1/grants/" + zeros[:8] + "-" + zeros:       fault.NotFound,
 		"/v1/uses?owner=did:killick:other:3yZe7d":     fault.InvalidValue,
-		"/v1/records?since=yesterday":                 fault.Malformed,
+		"/v1/records?since=yesterday":                 fault.InvalidValue,
+		"/v1/records?pageSize=-1":                     fault.InvalidValue,
+		"/v1/grants?record=x&pageSize=4294967296":     fault.InvalidValue,
+		"/v1/dids/" + h.bob.DID + "?versionId=1.5":    fault.InvalidValue,
 		fmt.Sprint("/v1/records?minBlock=", height-1): fault.OK,
 	} {
 		if _, body, got := h.get(path); got.Code != code.String() || got.Status != code.HTTP() {
 			t.Errorf("%s: %+v %s, want %v", path, got, body, code)
 		}
+	}
+	// A block that can never be is not there either.
+	waits, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	if page, err := h.client.Records(waits, &client.ListRecords{MinBlock: math.MaxUint64}); err == nil {
+		t.Errorf("the last block of all: %v", page)
 	}
 	none := start(t, func(c *api.Config) { c.Index = nil })
 	if _, err := none.client.Records(t.Context(), &client.ListRecords{}); fault.Of(err) != fault.Unavailable {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"time"
 
@@ -31,7 +32,7 @@ func (s *Server) fresh(ctx context.Context, block uint64) (*index.Index, error) 
 	if block > 0 {
 		limited, cancel := context.WithTimeout(ctx, blockLimit)
 		defer cancel()
-		if err := x.Reach(limited, block+1); err != nil {
+		if err := x.Reach(limited, min(block, math.MaxUint64-1)+1); err != nil {
 			return nil, err
 		}
 	}
