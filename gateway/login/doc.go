@@ -15,6 +15,6 @@
 // good as the key: with each use of a token the DID's document is read again, so that a
 // DID that was deactivated and a key that was replaced are refused at once.
 //
-// Memory is bounded: see maxSpent. Times are compared with the machine's clock.
+// Memory is bounded: see window and maxProofs. Times are compared with the machine's clock.
 // docs/formats/login.md has the messages byte by byte.
 package login

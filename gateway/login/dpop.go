@@ -29,6 +29,7 @@ const (
 type Proof struct {
 	Thumbprint string // of the client's key
 	id         string // jti
+	nonce      *Ticket
 }
 
 // Proof checks the DPoP proof of a request for a token, as RFC 9449 section 4.3 has it.
@@ -87,7 +88,8 @@ func (s *Service) proof(r *http.Request, token string) (*Proof, error) {
 	if own := s.url + r.URL.EscapedPath(); !sameURL(target, own) {
 		return nil, Refuse(invalidProof, "htu is %.200q, the request is for %.200q", target, own)
 	}
-	if err := s.checkNonce(text("nonce")); err != nil {
+	nonce, err := s.readNonce(text("nonce"))
+	if err != nil {
 		return nil, err
 	}
 	if !near(issued, time.Now()) {
@@ -99,19 +101,20 @@ func (s *Service) proof(r *http.Request, token string) (*Proof, error) {
 			return nil, Refuse(invalidProof, "ath is not the hash of the access token")
 		}
 	}
-	return &Proof{Thumbprint: jose.Thumbprint(key), id: id}, nil
+	return &Proof{Thumbprint: jose.Thumbprint(key), id: id, nonce: nonce}, nil
 }
 
-// checkNonce wants a nonce of ours in every proof: without one a proof could have been
+// readNonce wants a nonce of ours in every proof: without one a proof could have been
 // made long before, or have been used at this gateway before it was started again.
-func (s *Service) checkNonce(nonce string) error {
+func (s *Service) readNonce(nonce string) (*Ticket, error) {
 	if nonce == "" {
-		return Refuse(useNonce, "a nonce of this gateway is needed")
+		return nil, Refuse(useNonce, "a nonce of this gateway is needed")
 	}
-	if _, err := s.Tickets.Read(nonceKind, nonce); err != nil {
-		return Refuse(useNonce, "the nonce is %s", err)
+	ticket, err := s.Tickets.Read(nonceKind, nonce)
+	if err != nil {
+		return nil, Refuse(useNonce, "the nonce is %s", err)
 	}
-	return nil
+	return ticket, nil
 }
 
 // nonce returns a new DPoP nonce.
@@ -119,13 +122,13 @@ func (s *Service) nonce() string { return s.Tickets.New(nonceKind, nonceLife, ni
 
 // Spend uses a proof up. Errors: *Error.
 func (s *Service) Spend(p *Proof) error {
-	switch err := s.Tickets.SpendProof(p.Thumbprint, p.id); err {
+	switch err := s.Tickets.SpendProof(p.Thumbprint, p.id, p.nonce); err {
 	case nil:
 		return nil
-	case ErrSpent:
-		return Refuse(invalidProof, "the proof was used before")
+	case ErrNonce:
+		return Refuse(useNonce, "the nonce is %s", err)
 	default:
-		return Later("%s", err)
+		return Refuse(invalidProof, "the proof was %s", err)
 	}
 }
 

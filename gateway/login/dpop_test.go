@@ -2,12 +2,14 @@ package login_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/killick-ledger/killick/gateway/login"
 	"github.com/killick-ledger/killick/gateway/login/logintest"
 )
 
@@ -173,6 +175,26 @@ func TestProofRace(t *testing.T) {
 	if taken != 1 {
 		t.Errorf("%d requests with one proof", taken)
 	}
+}
+
+// TestProofsOfStrangers: whoever sends proofs without end keeps nobody out.
+func TestProofsOfStrangers(t *testing.T) {
+	w := begin(t)
+	stranger, err := w.service.Tickets.Read("x", w.service.Tickets.New("x", time.Minute, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range login.MaxProofs {
+		if err := w.service.Tickets.SpendProof("key", strconv.Itoa(i), stranger); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _ := w.loggedIn()
+	nonce := c.Nonce
+	w.want(c.Do("GET", "/page", ""), http.StatusOK, "")
+	c.Nonce = nonce
+	w.want(c.Do("GET", "/page", ""), http.StatusUnauthorized, "use_dpop_nonce")
+	w.want(c.Do("GET", "/page", ""), http.StatusOK, "") // with the nonce of the refusal
 }
 
 func TestNonceOfTheClientGrowsOld(t *testing.T) {

@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -108,11 +107,8 @@ func (s *Service) login(ctx context.Context, form url.Values, proof *Proof) (*Ac
 		return nil, err
 	}
 	return &Access{Kind: loginKind, Content: content, Use: func() error {
-		switch err := s.Tickets.Spend(ticket); {
-		case errors.Is(err, ErrFull):
-			return Later("%s", err)
-		case err != nil:
-			return Refuse(invalidGrant, "the challenge was %s", err)
+		if err := s.Tickets.Spend(ticket); err != nil {
+			return Refuse(invalidGrant, "the challenge is %s", err)
 		}
 		return nil
 	}}, nil

@@ -14,17 +14,19 @@ import (
 )
 
 const (
-	// MaxLife is how long a ticket may live that is spent: what was spent is remembered
-	// at least that long.
+	// MaxLife is how long a ticket may live that is spent.
 	MaxLife = 10 * time.Minute
+	// window is of how many tickets, the newest, it is known which were used, by one bit
+	// each. Whoever asks for tickets until one is too old for that has to ask for 110,000
+	// a second over MaxLife.
+	window = 1 << 26
 	// ProofLife is how long a DPoP proof may be taken, whose iat is at most skew before or
 	// behind.
 	ProofLife = 2 * skew
-	// maxSpent bounds what is remembered of either half of these times: about 60 bytes
-	// each. Every entry has cost its sender a signature that was good; when there is no
-	// room, more are refused, for forgetting one would let it be used twice. Anybody can
-	// make keys and log in with them, so proofs take no room from tickets.
-	maxSpent = 1 << 18
+	// maxProofs bounds how many proofs of either half of that time are remembered, about 60
+	// bytes each. Anybody can make keys, log in with them and send proofs: where there is no
+	// room for more, the nonces of the proofs are used up in their place.
+	maxProofs = 1 << 18
 	// maxTicket bounds the text of a ticket.
 	maxTicket = 4096
 )
@@ -37,7 +39,7 @@ var (
 	ErrTicket = errors.New("not made by this gateway since it started")
 	ErrLate   = errors.New("expired")
 	ErrSpent  = errors.New("used before")
-	ErrFull   = errors.New("too many are in use")
+	ErrNonce  = errors.New("used up: while many proofs come each needs a nonce of its own")
 )
 
 // Tickets makes texts that only it can have made, for one purpose and a time, and
@@ -45,17 +47,12 @@ var (
 type Tickets struct {
 	aead cipher.AEAD
 
-	tickets, proofs spent
-}
-
-// spent remembers what was used for a time at least.
-type spent struct {
-	life time.Duration
-
-	mu     sync.Mutex
-	since  map[[16]byte]bool // turned; nil until the first
-	before map[[16]byte]bool // in the life before that
-	turned time.Time
+	mu   sync.Mutex
+	made uint64   // tickets so far: the number of the next
+	used []uint64 // bits of the newest tickets, by their numbers modulo window
+	// Proofs that were used since turned (nil until the first), and in the ProofLife before.
+	since, before map[[16]byte]bool
+	turned        time.Time
 }
 
 // NewTickets returns a maker with a key of its own.
@@ -66,23 +63,40 @@ func NewTickets() *Tickets {
 	if err != nil {
 		panic(err) // the key has the right size
 	}
-	return &Tickets{aead: aead, tickets: spent{life: MaxLife}, proofs: spent{life: ProofLife}}
+	return &Tickets{aead: aead, used: make([]uint64, window/64)}
 }
 
 // New returns a ticket that carries content, for a time. Its characters are those of
 // base64url, and nobody can foretell it.
 func (t *Tickets) New(kind Kind, life time.Duration, content []byte) string {
-	nonce := make([]byte, t.aead.NonceSize(), t.aead.NonceSize()+8+len(content)+t.aead.Overhead())
+	nonce := make([]byte, t.aead.NonceSize(), t.aead.NonceSize()+16+len(content)+t.aead.Overhead())
 	_, _ = rand.Read(nonce) // never fails; 192 bits do not repeat
 	plain := binary.BigEndian.AppendUint64(nil, uint64(time.Now().Add(life).UnixMilli()))
+	plain = binary.BigEndian.AppendUint64(plain, t.number())
 	return canon.B64(t.aead.Seal(nonce, nonce, append(plain, content...), []byte(kind)))
+}
+
+// number returns that of a new ticket, whose bit is not set.
+func (t *Tickets) number() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.made
+	t.made++
+	if word, bit := place(n); t.used[word]&bit != 0 { // it was that of a ticket beyond the window
+		t.used[word] &^= bit
+	}
+	return n
+}
+
+func place(number uint64) (word int, bit uint64) {
+	return int(number % window / 64), 1 << (number % 64)
 }
 
 // Ticket is a ticket that was read.
 type Ticket struct {
 	Content []byte
 	Expires time.Time
-	id      [16]byte
+	number  uint64
 }
 
 // Read opens a ticket of the kind. Errors: ErrTicket, ErrLate.
@@ -96,10 +110,10 @@ func (t *Tickets) Read(kind Kind, text string) (*Ticket, error) {
 	}
 	nonce, sealed := sealed[:t.aead.NonceSize()], sealed[t.aead.NonceSize():]
 	plain, err := t.aead.Open(nil, nonce, sealed, []byte(kind))
-	if err != nil || len(plain) < 8 {
+	if err != nil || len(plain) < 16 {
 		return nil, ErrTicket
 	}
-	ticket := &Ticket{Content: plain[8:], Expires: time.UnixMilli(int64(binary.BigEndian.Uint64(plain))), id: [16]byte(nonce)}
+	ticket := &Ticket{Content: plain[16:], Expires: time.UnixMilli(int64(binary.BigEndian.Uint64(plain))), number: binary.BigEndian.Uint64(plain[8:])}
 	if !time.Now().Before(ticket.Expires) {
 		return nil, ErrLate
 	}
@@ -107,12 +121,29 @@ func (t *Tickets) Read(kind Kind, text string) (*Ticket, error) {
 }
 
 // Spend uses a ticket up, which lived MaxLife at most. Of several that come at the same
-// time one succeeds. Errors: ErrSpent, ErrFull.
-func (t *Tickets) Spend(ticket *Ticket) error { return t.tickets.once(ticket.id) }
+// time one succeeds. Errors: ErrSpent, ErrLate.
+func (t *Tickets) Spend(ticket *Ticket) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.spend(ticket)
+}
+
+func (t *Tickets) spend(ticket *Ticket) error {
+	word, bit := place(ticket.number)
+	switch {
+	case t.made-ticket.number > window:
+		return ErrLate
+	case t.used[word]&bit != 0:
+		return ErrSpent
+	}
+	t.used[word] |= bit
+	return nil
+}
 
 // SpendProof uses a DPoP proof up, by the key that signed it and its id. It is remembered
-// for ProofLife at least. Errors: ErrSpent, ErrFull.
-func (t *Tickets) SpendProof(thumbprint, id string) error {
+// for ProofLife at least, or by its nonce, which no other proof can have then.
+// Errors: ErrSpent, ErrNonce.
+func (t *Tickets) SpendProof(thumbprint, id string, nonce *Ticket) error {
 	h := sha256.New()
 	for _, p := range []string{thumbprint, id} {
 		var size [4]byte
@@ -120,24 +151,29 @@ func (t *Tickets) SpendProof(thumbprint, id string) error {
 		h.Write(size[:])
 		h.Write([]byte(p))
 	}
-	return t.proofs.once([16]byte(h.Sum(nil)))
+	proof := [16]byte(h.Sum(nil))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.turn()
+	word, bit := place(nonce.number)
+	switch {
+	case t.since[proof] || t.before[proof]:
+		return ErrSpent
+	case t.made-nonce.number > window || t.used[word]&bit != 0:
+		return ErrNonce
+	case len(t.since) >= maxProofs:
+		return t.spend(nonce)
+	}
+	t.since[proof] = true
+	return nil
 }
 
-func (s *spent) once(id [16]byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch age := time.Since(s.turned); {
-	case s.since == nil || age >= 2*s.life:
-		s.before, s.since, s.turned = nil, map[[16]byte]bool{}, time.Now()
-	case age >= s.life:
-		s.before, s.since, s.turned = s.since, map[[16]byte]bool{}, s.turned.Add(s.life)
+// turn forgets the proofs that are too old to be taken.
+func (t *Tickets) turn() {
+	switch age := time.Since(t.turned); {
+	case t.since == nil || age >= 2*ProofLife:
+		t.before, t.since, t.turned = nil, map[[16]byte]bool{}, time.Now()
+	case age >= ProofLife:
+		t.before, t.since, t.turned = t.since, map[[16]byte]bool{}, t.turned.Add(ProofLife)
 	}
-	switch {
-	case s.since[id] || s.before[id]:
-		return ErrSpent
-	case len(s.since) >= maxSpent:
-		return ErrFull
-	}
-	s.since[id] = true
-	return nil
 }

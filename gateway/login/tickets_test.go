@@ -50,43 +50,91 @@ func TestTickets(t *testing.T) {
 	})
 }
 
-// TestSpentIsBounded: when there is no room more are refused; none is forgotten while it
-// could be used. Proofs, which anybody can make, take no room from tickets.
-func TestSpentIsBounded(t *testing.T) {
+// TestManyProofs: what anybody can send takes nobody's place. Where there is no room for
+// proofs their nonces are used up, and no proof is taken twice then or later.
+func TestManyProofs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tickets := login.NewTickets()
-		for i := range login.MaxSpent {
-			if err := tickets.SpendProof("key", strconv.Itoa(i)); err != nil {
+		nonce := func() *login.Ticket {
+			ticket, err := tickets.Read("nonce", tickets.New("nonce", 5*time.Minute, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ticket
+		}
+		common, own := nonce(), nonce()
+		for i := range login.MaxProofs {
+			if err := tickets.SpendProof("key", strconv.Itoa(i), common); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := tickets.SpendProof("key", "one more"); !errors.Is(err, login.ErrFull) {
-			t.Errorf("full: %v", err)
-		}
-		ticket, err := tickets.Read("a", tickets.New("a", time.Minute, nil))
-		if err != nil || tickets.Spend(ticket) != nil {
-			t.Error("proofs have taken the room of tickets")
+		for _, step := range []struct {
+			name, id string
+			nonce    *login.Ticket
+			want     error
+		}{
+			{"one more", "a", own, nil},
+			{"again", "a", own, login.ErrNonce},
+			{"another with its nonce", "b", own, login.ErrNonce},
+			{"another with the common nonce", "c", common, nil},
+			{"one that was remembered", "0", nonce(), login.ErrSpent},
+			{"one that is new", "d", nonce(), nil},
+		} {
+			if err := tickets.SpendProof("key", step.id, step.nonce); !errors.Is(err, step.want) {
+				t.Errorf("%s: %v, want %v", step.name, err, step.want)
+			}
 		}
 		time.Sleep(login.ProofLife)
-		if err := tickets.SpendProof("key", "one more"); err != nil {
+		if err := tickets.SpendProof("key", "a", own); !errors.Is(err, login.ErrNonce) {
+			t.Errorf("again once there is room: %v", err)
+		}
+		if err := errors.Join(tickets.SpendProof("key", "e", nonce()), tickets.SpendProof("key", "f", nonce())); err != nil {
 			t.Error(err)
 		}
-		if err := tickets.SpendProof("key", "0"); !errors.Is(err, login.ErrSpent) {
+		if err := tickets.SpendProof("key", "0", nonce()); !errors.Is(err, login.ErrSpent) {
 			t.Errorf("the first: %v", err)
 		}
 		time.Sleep(2 * login.ProofLife)
-		if err := tickets.SpendProof("key", "0"); err != nil {
+		if err := tickets.SpendProof("key", "0", nonce()); err != nil {
 			t.Errorf("the first, much later: %v", err)
-		}
-		if err := tickets.Spend(ticket); !errors.Is(err, login.ErrSpent) {
-			t.Errorf("the ticket: %v", err)
 		}
 	})
 }
 
+// TestManyTickets: using tickets up takes no room, and one that is beyond the window is
+// not taken for one that was not used.
+func TestManyTickets(t *testing.T) {
+	tickets := login.NewTickets()
+	made := func() *login.Ticket {
+		ticket, err := tickets.Read("a", tickets.New("a", time.Hour, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ticket
+	}
+	used, kept := made(), made()
+	if err := tickets.Spend(used); err != nil {
+		t.Fatal(err)
+	}
+	tickets.Skip(login.Window - 2)
+	if err := errors.Join(tickets.Spend(kept), tickets.Spend(made())); err != nil { // the place of used
+		t.Error(err)
+	}
+	if err := tickets.Spend(used); !errors.Is(err, login.ErrLate) {
+		t.Errorf("used: %v", err)
+	}
+	if err := tickets.SpendProof("key", "id", used); !errors.Is(err, login.ErrNonce) {
+		t.Errorf("as a nonce: %v", err)
+	}
+}
+
 func TestProofsAreKeptApart(t *testing.T) {
 	tickets := login.NewTickets()
-	if err := errors.Join(tickets.SpendProof("a", "bc"), tickets.SpendProof("ab", "c"), tickets.SpendProof("abc", "")); err != nil {
+	nonce, err := tickets.Read("a", tickets.New("a", time.Minute, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(tickets.SpendProof("a", "bc", nonce), tickets.SpendProof("ab", "c", nonce), tickets.SpendProof("abc", "", nonce)); err != nil {
 		t.Error(err)
 	}
 }

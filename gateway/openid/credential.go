@@ -80,12 +80,8 @@ func (s *Service) issue(r *http.Request, id string) (*issuedAnswer, error) {
 // make uses the nonces up and makes a credential for each key.
 func (s *Service) make(ctx context.Context, c *Configuration, claims canon.Object, keys []holderKey, nonces []*login.Ticket) (*issuedAnswer, error) {
 	for _, n := range nonces {
-		switch err := s.cfg.Login.Tickets.Spend(n); err {
-		case nil:
-		case login.ErrSpent:
-			return nil, login.Refuse(invalidNonce, "the nonce was used before")
-		default:
-			return nil, login.Later("%s", err)
+		if err := s.cfg.Login.Tickets.Spend(n); err != nil {
+			return nil, login.Refuse(invalidNonce, "the nonce is %s", err)
 		}
 	}
 	answer := &issuedAnswer{Notification: newName()}

@@ -93,12 +93,8 @@ func (s *Service) finish(id string, nonce *login.Ticket, size int, f func(*reque
 		}
 	}()
 	if nonce != nil {
-		switch err := s.cfg.Login.Tickets.Spend(nonce); err {
-		case nil:
-		case login.ErrSpent:
-			return "", login.Refuse(invalidRequest, "the request was answered")
-		default:
-			return "", login.Later("%s", err)
+		if err := s.cfg.Login.Tickets.Spend(nonce); err != nil {
+			return "", login.Refuse(invalidRequest, "the request is %s", err)
 		}
 	}
 	err = login.Refuse(invalidRequest, "the request was answered")
