@@ -51,18 +51,45 @@ func ReadProof(compact string) error {
 	return err
 }
 
-// Answers says how many of n requests that are open may each get an answer of size bytes.
-func Answers(n, size int) (taken int) {
-	t := newTable[request]()
+// Requests are requests of owners for a minute.
+type Requests struct{ table *table[request] }
+
+// NewRequests returns a table without a request.
+func NewRequests() Requests { return Requests{newTable[request]()} }
+
+// Open says how many more requests of an owner are taken, up to n, and drops those.
+func (r Requests) Open(owner string, n int, keep bool) (taken int) {
 	for i := range n {
-		if t.add(strconv.Itoa(i), request{}, 0, time.Now().Add(time.Hour)) != nil {
-			return taken
+		if r.table.add(owner+strconv.Itoa(i), owner, request{}, 0, time.Now().Add(time.Minute)) != nil {
+			break
+		}
+		taken++
+	}
+	for i := range taken {
+		if !keep {
+			r.table.remove(owner + strconv.Itoa(i))
 		}
 	}
+	return taken
+}
+
+// Answers says how many of the first n requests of an owner may get an answer of size bytes.
+func (r Requests) Answers(owner string, n, size int) (taken int) {
 	for i := range n {
-		if t.reserve(strconv.Itoa(i), size) {
+		if r.table.reserve(owner+strconv.Itoa(i), size) {
 			taken++
 		}
 	}
 	return taken
+}
+
+// Held says what is accounted for, over all owners and altogether.
+func (r Requests) Held() (owners, bytes int) {
+	for _, of := range r.table.of {
+		bytes += of.bytes
+	}
+	if bytes != r.table.bytes {
+		return -1, bytes
+	}
+	return len(r.table.of), bytes
 }

@@ -115,7 +115,7 @@ func (s *Service) makeOffer(r *http.Request, caller *login.Caller) (*offerAnswer
 	}
 	id := newName()
 	made.code = s.cfg.Login.Tickets.New(codeKind, life, []byte(id))
-	if err := s.offers.add(id, made, len(o.JCS()), made.until); err != nil {
+	if err := s.offers.add(id, made.owner, made, len(o.JCS()), made.until); err != nil {
 		return nil, err
 	}
 	object := raw(s.offerObject(&made))

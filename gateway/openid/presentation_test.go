@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/killick-ledger/killick/gateway/login/logintest"
@@ -265,7 +266,12 @@ func TestTokenRefused(t *testing.T) {
 		if a := app.Do("GET", "/v1/openid/requests/"+q.id, ""); a.Text("state") != "declined" || a.Text("declined") != "access_denied" {
 			t.Errorf("%s", a.Body)
 		}
-		w.want(w.answer(q, token{"pid": {present(t, sdJWT, key, q, []string{"degree", "address"})}}), 400, "invalid_request")
+		// Whoever has seen the request can say so: its user can still answer, and that stands.
+		w.want(w.answer(q, token{"pid": {present(t, sdJWT, key, q, []string{"degree", "address"})}}), 200, "")
+		w.want(post(q, url.Values{"state": {q.state}, "error": {"access_denied"}}), 400, "invalid_request")
+		if a := app.Do("GET", "/v1/openid/requests/"+q.id, ""); a.Text("state") != "answered" || a.Text("declined") != "" {
+			t.Errorf("%s", a.Body)
+		}
 	})
 }
 
@@ -309,10 +315,42 @@ func TestAnswerRace(t *testing.T) {
 	}
 }
 
-// TestAnswersAreBounded: requests that wait have no room of their own for what wallets
-// send.
-func TestAnswersAreBounded(t *testing.T) {
-	if got := openid.Answers(100, 1<<20); got < 60 || got > 63 {
-		t.Errorf("%d answers of 1 MiB are kept in 64 MiB", got)
-	}
+// TestShares: requests and answers are bounded, together and for each partner, and requests
+// that wait have no room of their own for what wallets send.
+func TestShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := openid.NewRequests()
+		if got := r.Open("one", 10_000, false); got != 2_500 {
+			t.Errorf("%d requests of one partner", got)
+		}
+		all := 0
+		for _, owner := range []string{"a", "b", "c", "d", "e"} {
+			all += r.Open(owner, 10_000, true)
+		}
+		if all != 10_000 {
+			t.Errorf("%d requests of five partners", all)
+		}
+		time.Sleep(time.Minute)
+		all = 0
+		for i, owner := range []string{"a", "b", "c", "d", "e"} {
+			if got := r.Open(owner, 100, true); got != 100 {
+				t.Fatalf("%d requests after those have ended", got)
+			}
+			got := r.Answers(owner, 100, 1<<20)
+			if all += got; got > 16 || i == 0 && got < 15 {
+				t.Errorf("%d answers of 1 MiB are kept for one partner in 16 MiB", got)
+			}
+		}
+		if all < 60 || all > 63 {
+			t.Errorf("%d answers of 1 MiB are kept in 64 MiB", all)
+		}
+		time.Sleep(time.Minute)
+		if got := r.Answers("a", 100, 1); got != 0 {
+			t.Errorf("%d answers to what has ended", got)
+		}
+		r.Open("one", 1, false)
+		if owners, bytes := r.Held(); owners != 0 || bytes != 0 {
+			t.Errorf("%d owners, %d bytes are accounted for when all has ended", owners, bytes)
+		}
+	})
 }

@@ -33,7 +33,7 @@ const (
 const (
 	Waiting  State = "waiting"
 	Answered State = "answered"
-	Declined State = "declined" // the wallet answered with an error
+	Declined State = "declined" // somebody who knows the request answered with an error
 )
 
 // request is a request for presentations of one partner app.
@@ -98,7 +98,7 @@ func (s *Service) makeRequest(r *http.Request, caller *login.Caller) (*requestAn
 	id := newName()
 	made.nonce = s.cfg.Login.Tickets.New(presentKind, life, nil)
 	made.ref = s.cfg.Login.Tickets.New(presentKind+":ref", life, []byte(id))
-	if err := s.requests.add(id, made, len(o.JCS()), made.until); err != nil {
+	if err := s.requests.add(id, made.owner, made, len(o.JCS()), made.until); err != nil {
 		return nil, err
 	}
 	return &requestAnswer{ID: id, ClientID: made.client, URI: s.requestURI(&made), ExpiresIn: int(life.Seconds())}, nil
@@ -244,7 +244,7 @@ func (s *Service) requestObject(r *http.Request) (string, error) {
 	var payload canon.Object
 	var client string
 	s.byReference(r.PathValue("ref"), func(q *request) {
-		if q.state == Waiting && q.signed() {
+		if q.state != Answered && q.signed() {
 			client = q.client
 			payload = s.parameters(q).With("exp", float64(q.until.Unix()))
 		}

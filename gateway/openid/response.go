@@ -44,7 +44,8 @@ func (s *Service) response(w http.ResponseWriter, r *http.Request) {
 }
 
 // take takes an answer, and returns where the wallet shall send its user. An answer that
-// is refused leaves the request open: nobody can shut a user out by answering first.
+// is refused leaves the request open, and so does an error, which anybody who has seen the
+// request can send: nobody can shut a user out by answering first.
 func (s *Service) take(r *http.Request) (redirect string, err error) {
 	form, err := login.Form(r, MaxResponse)
 	if err != nil {
@@ -52,7 +53,7 @@ func (s *Service) take(r *http.Request) (redirect string, err error) {
 	}
 	var q request
 	id, found := s.byReference(form.Get("state"), func(open *request) { q = *open })
-	if !found || q.state != Waiting {
+	if !found || q.state == Answered {
 		return "", login.Refuse(invalidRequest, "no open request has this state")
 	}
 	if code := form.Get("error"); code != "" {
@@ -77,7 +78,7 @@ func (s *Service) take(r *http.Request) (redirect string, err error) {
 			size += len(p.Claims)
 		}
 	}
-	return s.finish(id, nonce, size, func(open *request) { open.state, open.shown, open.refused = Answered, presented, "" })
+	return s.finish(id, nonce, size, func(open *request) { open.state, open.shown, open.refused, open.declined = Answered, presented, "", "" })
 }
 
 // finish uses the request up, for an answer of about size bytes. Of several answers at the
@@ -99,7 +100,7 @@ func (s *Service) finish(id string, nonce *login.Ticket, size int, f func(*reque
 	}
 	err = login.Refuse(invalidRequest, "the request was answered")
 	s.requests.with(id, func(open *request) {
-		if open.state != Waiting {
+		if open.state == Answered {
 			return
 		}
 		f(open)
