@@ -25,8 +25,11 @@ func LinkKey(account string) string { return "link/" + account }
 // which accounts are behind it, and which of them is to be paid from which epoch on. It
 // is kept apart from did/<id>, so that who is shown that learns no account.
 type Accounts struct {
+	Changed uint64   // the epoch in which links or preferences changed last
 	Linked  []Linked // in the order of linking
 	Payouts []Payout // epochs ascend
+
+	began []Payout // Payouts as they are stored, of what was read
 }
 
 // Linked is an identity that is linked to a DID, or was. It counts where money goes from
@@ -38,23 +41,13 @@ type Linked struct {
 	Account     string // CAIP-10, empty for another identity
 }
 
-// Payout is a payout preference: from an epoch on the account is paid, nobody where it
-// is empty. What did.create states counts from epoch 0.
-type Payout struct {
-	Epoch   uint64
-	Account string
-}
-
 // Encode returns the layout of docs/formats/did-method.md.
 func (a *Accounts) Encode() []byte {
-	r := canon.NewRecord(accountsType).U8(uint8(len(a.Linked)))
+	r := canon.NewRecord(accountsType).U64(a.Changed).U8(uint8(len(a.Linked)))
 	for _, l := range a.Linked {
 		r.Fixed(l.Leaf[:]).U64(l.From).U64(l.Until).Var8([]byte(l.Account))
 	}
-	r.U8(uint8(len(a.Payouts)))
-	for _, p := range a.Payouts {
-		r.U64(p.Epoch).Var8([]byte(p.Account))
-	}
+	appendPayouts(r, a.Payouts)
 	return r.Bytes()
 }
 
@@ -62,7 +55,7 @@ func (a *Accounts) Encode() []byte {
 // fault.InvalidValue.
 func DecodeAccounts(value []byte) (*Accounts, error) {
 	r := canon.OpenRecord(value, accountsType)
-	a := new(Accounts)
+	a := &Accounts{Changed: r.U64()}
 	for range r.U8() {
 		l := Linked{Leaf: Leaf(r.Hash()), From: r.U64(), Until: r.U64(), Account: string(r.Var8())}
 		if err := checkPayout(l.Account); err != nil {
@@ -70,15 +63,9 @@ func DecodeAccounts(value []byte) (*Accounts, error) {
 		}
 		a.Linked = append(a.Linked, l)
 	}
-	for i := range r.U8() {
-		p := Payout{Epoch: r.U64(), Account: string(r.Var8())}
-		if err := checkPayout(p.Account); err != nil {
-			return nil, err
-		}
-		if i > 0 && a.Payouts[i-1].Epoch >= p.Epoch {
-			return nil, fault.New(fault.Malformed, "payout preferences out of order")
-		}
-		a.Payouts = append(a.Payouts, p)
+	var err error
+	if a.Payouts, err = readPayouts(r); err != nil {
+		return nil, err
 	}
 	return a, r.Done()
 }
@@ -93,25 +80,26 @@ func ReadAccounts(tx *ledger.Tx, id ledger.ID) (*Accounts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stored accounts of %s: %v", id, err) // no refusal: state is damaged
 	}
+	a.began = slices.Clone(a.Payouts)
 	return a, nil
 }
 
 func (a *Accounts) put(tx *ledger.Tx, id ledger.ID) { tx.Put(AccountsKey(id), a.Encode()) }
 
-// Paid returns the account that is paid what an epoch brings, and whether there is one.
-func (a *Accounts) Paid(epoch uint64) (canon.Account, bool) {
-	text := ""
-	for _, p := range a.Payouts {
-		if p.Epoch <= epoch {
-			text = p.Account
-		}
+// change writes what was changed in an epoch. The first change of an epoch keeps the
+// preferences as they stood before it where those who fold earlier epochs read them: a
+// payee who changes something in every block is in their way once an epoch.
+func (a *Accounts) change(tx *ledger.Tx, id ledger.ID, epoch uint64) {
+	if a.Changed < epoch {
+		settled := Settled{Epoch: epoch, Payouts: a.began}
+		tx.Put(PreferenceKey(id), settled.Encode())
 	}
-	if text == "" {
-		return canon.Account{}, false
-	}
-	account, err := canon.ParseAccount(text)
-	return account, err == nil
+	a.Changed = epoch
+	a.put(tx, id)
 }
+
+// Paid returns the account that is paid what an epoch brings, and whether there is one.
+func (a *Accounts) Paid(epoch uint64) (canon.Account, bool) { return paid(a.Payouts, epoch) }
 
 // last returns the account that is to be paid in the end.
 func (a *Accounts) last() string {

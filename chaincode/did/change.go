@@ -130,7 +130,7 @@ func (r *Recover) Apply(tx *ledger.Tx, call ledger.Call, epoch uint64) error {
 		return err
 	}
 	if !bytes.Equal(accounts.Encode(), before) {
-		accounts.put(tx, call.Actor)
+		accounts.change(tx, call.Actor, epoch)
 	}
 	if state.Root, err = Root(accounts.live()); err != nil {
 		return err

@@ -99,7 +99,7 @@ func (c *Create) Apply(tx *ledger.Tx, call ledger.Call, epoch uint64) error {
 
 // link links the accounts.
 func (c *Create) link(tx *ledger.Tx, call ledger.Call, state *State, epoch uint64) error {
-	accounts := new(Accounts)
+	accounts := &Accounts{Changed: epoch}
 	for i := range c.Links {
 		leaf, err := c.Links[i].prove(tx, call, ofCreation, epoch)
 		if err != nil {

@@ -6,7 +6,7 @@
 // ledger.Tx and knows nothing else of the world. Times are seconds since 1970.
 //
 // State (docs/formats/state.md): did/<id>, didv/<id>/<version>, actor/<id>,
-// account/<id>, link/<account>, person/<id>, tag/<tag>.
+// account/<id>, preference/<id>, link/<account>, person/<id>, tag/<tag>.
 package did
 
 import (

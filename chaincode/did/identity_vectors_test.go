@@ -22,7 +22,8 @@ type identityVectors struct {
 	Identities  []identityVector   `json:"identities"`
 	Roots       []string           `json:"roots"` // over the first 1, 2, ... leaves
 	Disclosures []disclosureVector `json:"disclosures"`
-	Accounts    []string           `json:"accounts"` // values under account/<id>, in hex
+	Accounts    []string           `json:"accounts"`    // values under account/<id>, in hex
+	Preferences []string           `json:"preferences"` // values under preference/<id>, in hex
 }
 
 type linkVector struct {
@@ -96,6 +97,7 @@ func makeIdentityVectors(t *testing.T) *identityVectors {
 	for _, a := range []*did.Accounts{
 		{},
 		{
+			Changed: 8,
 			Linked: []did.Linked{
 				{Leaf: leaves[0], Until: 9, Account: identities[0].Text}, {Leaf: leaves[1], From: 7, Account: identities[1].Text}, {Leaf: leaves[2], From: 8},
 			},
@@ -103,6 +105,8 @@ func makeIdentityVectors(t *testing.T) *identityVectors {
 		},
 	} {
 		v.Accounts = append(v.Accounts, canon.Hex(a.Encode()))
+		settled := did.Settled{Epoch: a.Changed, Payouts: a.Payouts}
+		v.Preferences = append(v.Preferences, canon.Hex(settled.Encode()))
 	}
 	return v
 }

@@ -138,7 +138,7 @@ func (s *State) writeLinks(tx *ledger.Tx, call ledger.Call, stored []byte, a *Ac
 	if s.Root, err = Root(a.live()); err != nil {
 		return err
 	}
-	a.put(tx, call.Actor)
+	a.change(tx, call.Actor, epoch)
 	return s.write(tx, call, call.Actor, stored)
 }
 
@@ -247,7 +247,7 @@ func (p *Prefer) Apply(tx *ledger.Tx, call ledger.Call, epoch uint64) error {
 		return fault.New(fault.AlreadyDone, "that is the preference")
 	}
 	accounts.pay(p.Payout, epoch+1)
-	accounts.put(tx, call.Actor)
+	accounts.change(tx, call.Actor, epoch)
 	return nil
 }
 

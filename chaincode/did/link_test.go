@@ -371,3 +371,13 @@ func FuzzDecodeDisclosure(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDecodeSettled(f *testing.F) {
+	f.Add((&did.Settled{Epoch: 3, Payouts: []did.Payout{{Epoch: 0, Account: evm + ":0x" + strings.Repeat("a", 40)}, {Epoch: 2}}}).Encode())
+	f.Add((&did.Settled{}).Encode())
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if s, err := did.DecodeSettled(raw); err == nil && string(s.Encode()) != string(raw) {
+			t.Error("read and written differently")
+		}
+	})
+}

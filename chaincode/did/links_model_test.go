@@ -8,6 +8,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 )
@@ -44,7 +45,11 @@ func (c *crowd) person() {
 func (c *crowd) note(p *holder) { p.paid[c.epoch] = c.paidIn(p, c.epoch) }
 
 func (c *crowd) paidIn(p *holder, epoch uint64) string {
-	if account, ok := c.Accounts(p.User).Paid(epoch); ok {
+	account, ok, err := did.PaidIn(ledger.Begin(c.Store, c.Now, ledger.Caller{}), p.ID, epoch)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if ok {
 		return account.String()
 	}
 	return ""

@@ -24,15 +24,7 @@ func (f *folder) claims() ([]claim, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	var accounts []string
-	for _, e := range entries {
-		id, err := payeeOf(e.Key)
-		if err != nil {
-			return nil, false, err
-		}
-		accounts = append(accounts, did.AccountsKey(id))
-	}
-	if err := f.tx.Prefetch(accounts); err != nil {
+	if err := f.prefetch(entries, duePayee); err != nil {
 		return nil, false, err
 	}
 	var claims []claim
@@ -54,15 +46,27 @@ func (f *folder) claims() ([]claim, bool, error) {
 	return claims, last, nil
 }
 
-// payeeOf returns the payee in the key of what is due.
-func payeeOf(key string) (ledger.ID, error) {
-	text, _ := splitDue(key)
-	id, err := ledger.ParseID(text)
-	if err != nil {
-		return id, fmt.Errorf("stored %s: %w", key, err)
+// prefetch reads in two goes where the payees in the keys of entries want to be paid.
+func (f *folder) prefetch(entries []ledger.Entry, payee func(key string) string) error {
+	ids := make([]ledger.ID, len(entries))
+	for i, e := range entries {
+		id, err := ledger.ParseID(payee(e.Key))
+		if err != nil {
+			return fmt.Errorf("stored %s: %w", e.Key, err)
+		}
+		ids[i] = id
 	}
-	return id, nil
+	return did.PrefetchPaid(f.tx, ids, f.state.Epoch)
 }
+
+// duePayee returns the payee in the key of what is due.
+func duePayee(key string) string {
+	id, _ := splitDue(key)
+	return id
+}
+
+// restPayee returns the payee in the key of a remainder.
+func restPayee(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
 // claim says what a payee can be assigned: by the preference that counts in the epoch
 // that is folded, which nothing has changed since that epoch was cut.
@@ -71,13 +75,9 @@ func (f *folder) claim(idText, asset string) (claim, bool, error) {
 	if err != nil {
 		return claim{}, false, err
 	}
-	payee, err := did.ReadAccounts(f.tx, id)
-	if err != nil {
+	account, ok, err := did.PaidIn(f.tx, id, f.state.Epoch)
+	if !ok || err != nil {
 		return claim{}, false, err
-	}
-	account, ok := payee.Paid(f.state.Epoch)
-	if !ok {
-		return claim{}, false, nil
 	}
 	vault, ok := f.network.VaultFor(account.Chain, asset)
 	if !ok {
@@ -231,12 +231,17 @@ func (f *folder) rest() error {
 		if err != nil {
 			return err
 		}
+		if v.Left > 0 {
+			if err := f.prefetch(entries, restPayee); err != nil {
+				return err
+			}
+		}
 		for _, e := range entries {
 			f.tx.Delete(e.Key)
 			if v.Left == 0 {
 				continue
 			}
-			id := e.Key[strings.LastIndexByte(e.Key, '/')+1:]
+			id := restPayee(e.Key)
 			c, ok, err := f.claim(id, vault.Asset)
 			if err != nil {
 				return fmt.Errorf("remainder %s: %w", e.Key, err)

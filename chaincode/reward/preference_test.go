@@ -184,3 +184,46 @@ func TestThiefOfMoney(t *testing.T) {
 		h.assigned(3, 0)
 	})
 }
+
+// RW-12: whatever a payee changes, and however often, it changes what a fold of an
+// earlier epoch has read once in an epoch at most.
+func TestPayeesDoNotHoldFoldsUp(t *testing.T) {
+	h := beginHeist(t)
+	h.Create(h.thief) // who has nothing linked and is paid nobody knows where
+	h.Do(h.payer, opstest.Pay("usd", h.thief, 2), "")
+	h.pay(1)
+	h.cut()
+	own := h.alice.Account(evm).String()
+	h.Do(h.alice, &ops.DIDPrefer{}, "")
+	h.Do(h.thief, h.LinkNow(h.thief, evm), h.Prior(h.thief))
+	read := map[string]string{}
+	for _, key := range h.Reads(h.Members[0].Caller(), "reward:Fold", nil) {
+		value, err := h.Store.Get(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read[key] = string(value)
+	}
+	leaf := h.Linked(h.alice).Leaves[0].Leaf
+	for name, change := range map[string]func(){
+		"prefer again":    func() { h.Do(h.alice, &ops.DIDPrefer{Payout: own}, "") },
+		"link":            func() { h.Do(h.alice, opstest.LinkWeb(h.alice, "urn:x"), h.Prior(h.alice)) },
+		"unlink":          func() { h.Do(h.alice, &ops.DIDUnlink{Leaf: leaf}, h.Prior(h.alice)) },
+		"recover":         func() { h.recover("") },
+		"prefer at first": func() { h.Do(h.thief, &ops.DIDPrefer{Payout: h.thief.Account(evm).String()}, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := h.World
+			defer func() { h.World = before }()
+			h.World = before.Clone(t)
+			change()
+			for key, was := range read {
+				if now, err := h.Store.Get(key); err != nil || string(now) != was {
+					t.Errorf("%s is another now: %v", key, err)
+				}
+			}
+		})
+	}
+	h.fold()
+	h.assigned(1, 0) // as alice preferred when the epoch began; the thief's link is of the next one
+}

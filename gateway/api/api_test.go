@@ -110,6 +110,7 @@ func TestReads(t *testing.T) {
 		{"/v1/proofs?key=a", fault.Unavailable}, // no anchor here
 		{"/v1/proofs?key=link/eip155:1:0x" + zeros[:40], fault.NotOwner},
 		{"/v1/proofs?key=account/" + h.alice.DID[len(h.alice.DID)-28:], fault.NotOwner},
+		{"/v1/proofs?key=preference/" + h.alice.DID[len(h.alice.DID)-28:], fault.NotOwner},
 		{"/v1/proofs?key=person/x", fault.NotOwner},
 		{"/v1/proofs?key=tag/" + zeros, fault.NotOwner},
 		{"/v1/dids/" + submittest.NewPerson("nobody").DID + "/identity", fault.DIDUnknown},

@@ -26,7 +26,7 @@ const (
 )
 
 // personal are the state keys, by what they begin with, whose values gateways do not show.
-var personal = []string{"account", "link", "person", "tag"}
+var personal = []string{"account", "preference", "link", "person", "tag"}
 
 // GetProof fetches a bundle from the organisation's anchor.
 // Errors: fault.MissingField, fault.InvalidValue, fault.NotOwner, fault.NotFound,

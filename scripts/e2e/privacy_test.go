@@ -250,7 +250,7 @@ func (n *network) vouched(t *testing.T, did, evidence string) string {
 		t.Errorf("bound: %v, %v", linked, err)
 	}
 	// What gateways keep to themselves.
-	for _, key := range []string{"tag/" + tag, "person/" + did[strings.LastIndex(did, ":")+1:], "link/x", "account/x"} {
+	for _, key := range []string{"tag/" + tag, "person/" + did[strings.LastIndex(did, ":")+1:], "link/x", "account/x", "preference/x"} {
 		if _, err := n.Client.Proof(t.Context(), client.Subject{Key: key}); fault.Of(err) != fault.NotOwner {
 			t.Errorf("proof of %s: %v", key, err)
 		}

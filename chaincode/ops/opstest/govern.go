@@ -75,16 +75,20 @@ func (w *World) Clone(t testing.TB) *World {
 	return &c
 }
 
-// Reads runs a function that must succeed, keeps nothing, and returns the keys that
+// Reads runs a function that must succeed, with a request if it takes one, keeps nothing, and returns the keys that
 // it read by their names, in their order.
 func (w *World) Reads(caller ledger.Caller, name string, request any) []string {
 	w.t.Helper()
-	arg, err := canon.Marshal(request)
-	if err != nil {
-		w.t.Fatal(err)
+	var args [][]byte
+	if request != nil {
+		arg, err := canon.Marshal(request)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		args = append(args, arg)
 	}
 	tx := ledger.Begin(w.Store, w.Now, caller)
-	if _, err := w.Engine.Invoke(tx, name, [][]byte{arg}); err != nil {
+	if _, err := w.Engine.Invoke(tx, name, args); err != nil {
 		w.t.Fatal(err)
 	}
 	var keys []string
