@@ -80,7 +80,7 @@ func (c *Chaincode) Invoke(stub shim.ChaincodeStubInterface) (response *peer.Res
 
 // accept checks a call and begins its transaction. Errors:
 // fault.UnknownFunction, fault.WrongArguments, fault.ClockSkew,
-// fault.WrongNetwork.
+// fault.WrongNetwork, fault.TooLarge.
 func (c *Chaincode) accept(stub shim.ChaincodeStubInterface) (*call, error) {
 	args := stub.GetArgs()
 	if len(args) == 0 {
@@ -95,6 +95,9 @@ func (c *Chaincode) accept(stub shim.ChaincodeStubInterface) (*call, error) {
 	}
 	claimed, err := c.claimed(stub)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkTransient(stub); err != nil {
 		return nil, err
 	}
 	if f.Name == "ops:Init" {

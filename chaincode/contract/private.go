@@ -3,12 +3,30 @@ package contract
 import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
 )
 
 // Collection is the private data collection of all member organisations. What is in
 // it is ciphertext, or begins with random bytes: blocks hold its plain hash. Its name
 // is part of the channel's definition of the chaincode (network/topology).
 const Collection = "contents"
+
+// checkTransient refuses more than a transaction may bring, whoever sends it. Errors:
+// fault.TooLarge.
+func checkTransient(stub shim.ChaincodeStubInterface) error {
+	transient, err := stub.GetTransient()
+	if err != nil {
+		return err
+	}
+	size := 0
+	for _, content := range transient {
+		size += len(content)
+	}
+	if size > ops.MaxContents {
+		return fault.New(fault.TooLarge, "%d bytes of contents in a transaction, at most %d are possible", size, ops.MaxContents)
+	}
+	return nil
+}
 
 // private is the ledger.Private over a peer's private data.
 type private struct{ stub shim.ChaincodeStubInterface }

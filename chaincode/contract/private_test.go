@@ -22,7 +22,6 @@ func TestContentsOnFabric(t *testing.T) {
 	c.done("ops:Init", c.founding())
 	alice := opstest.NewUser("alice")
 	content := opstest.Content(5, alice.DID+"#a")
-	key := "contents content/" + alice.ID.String() + "/" + opstest.Digest(content)
 	run := func(private committed, transient map[string][]byte, args ...string) (*stub, *fault.Error, []byte) {
 		t.Helper()
 		s := &stub{state: c.state, writes: map[string][]byte{}, creator: c.identity, claimed: c.claimed, transient: transient, private: private}
@@ -54,8 +53,17 @@ func TestContentsOnFabric(t *testing.T) {
 	body := opstest.Submit("five5")
 	body.Private = opstest.Digest(content)
 	submit, ref := c.world.Sign(alice, body, "")
+	key := "contents content/" + ref.String() + "/" + body.Private
 	if s, code := batch(nil, submit); code != fault.ContentMissing || len(s.changes)+len(s.writes) != 0 {
 		t.Errorf("without: %v, %q", code, s.changes)
+	}
+	frame, err := ops.EncodeFrame([]ops.Item{submit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := map[string][]byte{body.Private: content, "more": make([]byte, ops.MaxContents-len(content)+1)}
+	if s, refusal, _ := run(nil, full, "ops:Batch", string(frame)); refusal == nil || refusal.Code != fault.TooLarge || len(s.changes) != 0 {
+		t.Errorf("more than a transaction may bring: %v, %q", refusal, s.changes)
 	}
 	given := map[string][]byte{body.Private: content}
 	if s, code := batch(given, submit); code != fault.OK || !slices.Equal(s.changes, []string{"put " + key}) {

@@ -77,7 +77,7 @@ func (s *stub) commit() {
 	}
 }
 
-func (s *stub) GetTransient() (map[string][]byte, error) { return s.transient, s.fail }
+func (s *stub) GetTransient() (map[string][]byte, error) { return s.transient, nil }
 
 func (s *stub) GetPrivateData(collection, key string) ([]byte, error) {
 	if value, ok := s.private[collection+" "+key]; ok && value == nil {

@@ -210,7 +210,10 @@ func (e *Engine) applyOne(tx *ledger.Tx, network *govern.Network, s *signed) (Ou
 			return outcome, fault.New(fault.Internal, "%s was refused by state: %v", op.Name, outcome.Err)
 		}
 		tx.Put(ResultKey(op.Call.Ref), encodeResult(outcome.Code, op, nil))
-		return outcome, nil
+		if b, ok := op.Body.(interface{ Refused(*ledger.Tx) error }); ok {
+			err = b.Refused(tx)
+		}
+		return outcome, err
 	}
 	if op.kind.creates == "" {
 		tx.Put(ResultKey(op.Call.Ref), encodeResult(fault.OK, op, detail))

@@ -9,6 +9,10 @@ import (
 	"github.com/killick-ledger/killick/chaincode/record"
 )
 
+// MaxContents bounds the contents that come with a transaction, in bytes: peers fetch
+// them from one another before they commit the block.
+const MaxContents = 1 << 20
+
 // Content returns the SHA-256, hex, of the content that has to come with the
 // operation, empty when none has.
 func (o *Operation) Content() string {

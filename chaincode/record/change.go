@@ -51,7 +51,7 @@ func (s *Submit) Apply(tx *ledger.Tx, call ledger.Call) error {
 	if err := v.content(s.Schema, s.Commitment, s.Size, s.Location); err != nil {
 		return err
 	}
-	if err := v.keep(tx, s.Private); err != nil {
+	if err := v.keep(tx, call.Ref.String(), s.Private); err != nil {
 		return err
 	}
 	tx.Put(Key(call.Ref.String()), v.Encode())
@@ -98,7 +98,7 @@ func (a *Amend) Keys(ledger.Call) []string { return []string{Key(a.Record)} }
 // Errors: fault.NotFound, fault.NotOwner, fault.Deleted, fault.StalePrior.
 func (a *Amend) Apply(tx *ledger.Tx, call ledger.Call) (detail []byte, err error) {
 	return replace(tx, call, a.Record, func(v *Value) error {
-		if err := v.keep(tx, a.Private); err != nil {
+		if err := v.keep(tx, a.Record, a.Private); err != nil {
 			return err
 		}
 		return v.content(a.Schema, a.Commitment, a.Size, a.Location)
@@ -121,7 +121,7 @@ func (d *Delete) Keys(ledger.Call) []string { return []string{Key(d.Record)} }
 // Errors: fault.NotFound, fault.NotOwner, fault.Deleted, fault.StalePrior.
 func (d *Delete) Apply(tx *ledger.Tx, call ledger.Call) (detail []byte, err error) {
 	return replace(tx, call, d.Record, func(v *Value) error {
-		v.forget(tx)
+		v.forget(tx, d.Record)
 		v.Status, v.Size, v.Schema, v.Location = Deleted, 0, "", ""
 		return nil
 	})

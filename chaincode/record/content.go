@@ -168,16 +168,17 @@ func checkPrivate(digest string, size uint64) error {
 	return nil
 }
 
-// PrivateKey returns the private key under which an owner's content is kept, by its
-// SHA-256: whoever has the same ciphertext cannot have the owner's purged.
-func PrivateKey(owner ledger.ID, digest [32]byte) string {
-	return "content/" + owner.String() + "/" + canon.Hex(digest[:])
+// PrivateKey returns the private key under which a record's content is kept, by its
+// SHA-256: whoever makes another record of the same ciphertext cannot have this one's
+// purged.
+func PrivateKey(ref string, digest [32]byte) string {
+	return "content/" + ref + "/" + canon.Hex(digest[:])
 }
 
-// keep replaces the content of the version before, if it has one, by that which came
-// with the operation. Whoever applies the operation has checked it.
-func (v *Value) keep(tx *ledger.Tx, digest string) error {
-	v.forget(tx)
+// keep replaces the content of the record's version before, if it has one, by that which
+// came with the operation. Whoever applies the operation has checked it.
+func (v *Value) keep(tx *ledger.Tx, ref, digest string) error {
+	v.forget(tx, ref)
 	if digest == "" {
 		return nil
 	}
@@ -188,17 +189,42 @@ func (v *Value) keep(tx *ledger.Tx, digest string) error {
 	v.Private = sum
 	content, _, err := tx.Content(digest)
 	if err == nil && content != nil {
-		tx.PutPrivate(PrivateKey(v.Owner, v.Private), content)
+		tx.PutPrivate(PrivateKey(ref, v.Private), content)
 	}
 	return err
 }
 
-// forget purges the content, if there is one.
-func (v *Value) forget(tx *ledger.Tx) {
+// forget purges the record's content, if there is one.
+func (v *Value) forget(tx *ledger.Tx, ref string) {
 	if v.Private != ([32]byte{}) {
-		tx.Purge(PrivateKey(v.Owner, v.Private))
+		tx.Purge(PrivateKey(ref, v.Private))
 		v.Private = [32]byte{}
 	}
+}
+
+// Refused purges the content that came with an amendment which is refused for good:
+// void transactions with it may have left it with the members. What the record has for
+// its content stays.
+func (a *Amend) Refused(tx *ledger.Tx) error {
+	if a.Private == "" {
+		return nil
+	}
+	digest, err := canon.UnHex32(a.Private)
+	if err != nil {
+		return err
+	}
+	ref, err := ledger.ParseReference(a.Record)
+	if err != nil {
+		return err
+	}
+	v, _, err := Read(tx, ref)
+	if err != nil && fault.Of(err) != fault.NotFound {
+		return err
+	}
+	if v == nil || v.Private != digest {
+		tx.Purge(PrivateKey(a.Record, digest))
+	}
+	return nil
 }
 
 // ContentView is a content as record:Content answers it.
@@ -227,7 +253,7 @@ func Fetch(tx *ledger.Tx, network, text string, actor ledger.ID) (*ContentView, 
 	case v.Private == [32]byte{}:
 		return nil, fault.New(fault.NotFound, "no content of %s is kept on the ledger", text)
 	}
-	data, err := tx.Private(PrivateKey(v.Owner, v.Private))
+	data, err := tx.Private(PrivateKey(text, v.Private))
 	if err != nil {
 		return nil, err
 	}

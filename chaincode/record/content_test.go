@@ -127,7 +127,7 @@ func TestContentOfAnAmendment(t *testing.T) {
 	if _, err := fetch(t, w, alice, ref); fault.Of(err) != fault.NotFound {
 		t.Errorf("no content: %v", err)
 	}
-	// In one batch: what is written and purged is purged.
+	// Two records of the same content of the same owner: each has its own.
 	one, ref2 := w.Sign(alice, private("second", content, 5), "")
 	if got := w.Batch(one); got[0] != 0 {
 		t.Fatal(got)
@@ -135,8 +135,57 @@ func TestContentOfAnAmendment(t *testing.T) {
 	w.Read("record:Read", ref2.String(), &v)
 	two, _ := w.Sign(alice, &ops.RecordDelete{Record: ref2.String()}, v.Hash)
 	three, _ := w.Sign(alice, private("third", content, 5), "")
-	if got := w.Batch(three, two); got[0] != 0 || got[1] != 0 || len(w.Private.Values) != 0 {
-		t.Errorf("%v, kept %q: both records are of the same content of the same owner", got, kept(w))
+	if got := w.Batch(three, two); got[0] != 0 || got[1] != 0 || !slices.Equal(kept(w), []string{body.Private}) {
+		t.Errorf("%v, kept %q", got, kept(w))
+	}
+}
+
+// PV-1: void transactions leave what they brought with the members. Once an amendment is
+// refused for good its content goes, but not what the record has, nor another's.
+func TestContentOfARefusedAmendment(t *testing.T) {
+	w := opstest.New(t)
+	alice, bob := opstest.NewUser("alice"), opstest.NewUser("bob")
+	w.Create(alice)
+	w.Create(bob)
+	live, late := opstest.Content(5, alice.DID+"#a", bob.DID+"#b"), opstest.Content(6, alice.DID+"#a", bob.DID+"#b")
+	w.Give(live, late)
+	ref := w.Do(alice, private("first", live, 5), "").String()
+	other := w.Do(alice, private("other", late, 6), "").String()
+	var v record.View
+	for name, tc := range map[string]struct {
+		by      *opstest.User
+		record  string
+		content []byte
+		size    uint64
+		prior   string
+		code    fault.Code
+		gone    bool
+	}{
+		"stale":                 {alice, ref, late, 6, opstest.Digest(late), fault.StalePrior, true},
+		"stale, of the same":    {alice, ref, live, 5, opstest.Digest(late), fault.StalePrior, false},
+		"a reader's":            {bob, ref, late, 6, opstest.Digest(late), fault.NotOwner, true},
+		"a reader's of the one": {bob, ref, live, 5, opstest.Digest(late), fault.NotOwner, false},
+		"of none":               {alice, ref[:9] + opstest.Digest(late), late, 6, opstest.Digest(late), fault.NotFound, true},
+	} {
+		key := record.PrivateKey(tc.record, canon.Sum(tc.content))
+		w.Private.Values[key] = tc.content // a void transaction left it, or the record has it
+		item, _ := w.Sign(tc.by, &ops.RecordAmend{Record: tc.record, Schema: "x", Commitment: opstest.Digest(late), Size: tc.size, Private: opstest.Digest(tc.content)}, tc.prior)
+		if got := w.Batch(item); fault.Code(got[0]) != tc.code {
+			t.Fatalf("%s: %v", name, got)
+		}
+		if w.Private.Values[key] == nil != tc.gone {
+			t.Errorf("%s: kept %q", name, kept(w))
+		}
+	}
+	w.Read("record:Read", ref, &v)
+	w.Do(alice, &ops.RecordDelete{Record: ref}, v.Hash)
+	w.Private.Values[record.PrivateKey(ref, canon.Sum(live))] = live // it came after the deletion
+	item, _ := w.Sign(alice, &ops.RecordAmend{Record: ref, Schema: "x", Commitment: opstest.Digest(late), Size: 5, Private: opstest.Digest(live)}, v.Hash)
+	if got := w.Batch(item); fault.Code(got[0]) != fault.Deleted {
+		t.Errorf("%v", got)
+	}
+	if want := []string{opstest.Digest(late)}; !slices.Equal(kept(w), want) {
+		t.Errorf("kept %q, want that of %s", kept(w), other)
 	}
 }
 

@@ -6,7 +6,7 @@
 //
 // State (docs/formats/operation.md): record/<reference>, every superseded value under
 // recordv/<reference>/<version>, grant/<reference>, used/<grant>. Private values
-// (docs/formats/content.md): content/<owner>/<digest>.
+// (docs/formats/content.md): content/<reference>/<digest>.
 package record
 
 import (

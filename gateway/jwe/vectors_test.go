@@ -86,7 +86,6 @@ func makeVectors(t *testing.T) *vectors {
 	}
 	commitment := canon.Sum([]byte("killick.record.v1"), opstest.Seed("salt"), content)
 	v.JWE, v.Digest, v.Commitment = string(data), opstest.Digest(data), canon.Hex(commitment[:])
-	v.Private = record.PrivateKey(alice.ID, canon.Sum(data))
 	w := opstest.New(t)
 	item, ref := w.Sign(alice, &ops.RecordSubmit{Schema: "note", Commitment: v.Commitment, Size: uint64(len(content)), Private: v.Digest}, "")
 	read, err := ops.SignRead(alice.Alg(), opstest.Network, ref.String(), opstest.Start, alice)
@@ -94,6 +93,7 @@ func makeVectors(t *testing.T) *vectors {
 		t.Fatal(err)
 	}
 	v.Submit, v.Read, v.Key = item.Compact(), read.Compact(), record.Key(ref.String())
+	v.Private = record.PrivateKey(ref.String(), canon.Sum(data))
 	value := record.Value{
 		Status: record.Live, Version: 1, Owner: alice.ID, Commitment: commitment, Size: uint64(len(content)), Schema: "note", Private: canon.Sum(data),
 	}

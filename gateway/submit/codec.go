@@ -13,9 +13,6 @@ import (
 const (
 	maxBatch = ops.MaxItems
 	maxFrame = ops.MaxFrame - 4 // the frame's own bytes
-	// maxContents bounds the contents that come with a batch, in bytes: peers fetch them
-	// from one another before they commit the block.
-	maxContents = 1 << 20
 )
 
 // seed makes hashes of keys differ from one process to the next, so that nobody

@@ -223,7 +223,7 @@ func (q *queue) load(l *lane, f *flight, limit, frame int, now time.Time) bool {
 		if len(f.items) >= limit || it.doubts != doubts || it.class != class || f.bytes+it.size() > frame {
 			break
 		}
-		if f.contents+len(it.content) > maxContents {
+		if f.contents+len(it.content) > ops.MaxContents {
 			break
 		}
 		if key, blocked := q.obstacle(it, f); blocked {
