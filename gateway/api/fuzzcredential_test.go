@@ -17,11 +17,12 @@ func FuzzCredentials(f *testing.F) {
 	f.Add("/credentials/issue", `{"credential":`+credential+`,"options":{"format":"dc+sd-jwt","disclose":["/a"],"holder":{"kty":"OKP"}}}`)
 	f.Add("/credentials/verify", `{"verifiableCredential":`+credential+`,"options":{"checks":["proof"]}}`)
 	f.Add("/credentials/verify", `{"verifiableCredential":"a.b.c~d~"}`)
+	f.Add("/presentations/prove", `{"presentation":{"@context":["https://www.w3.org/ns/credentials/v2"],"type":"VerifiablePresentation","holder":{"id":"x"},"verifiableCredential":[`+credential+`]},"options":{"challenge":"c","domain":"d","format":"vp+jwt"}}`)
 	f.Add("/presentations/verify", `{"verifiablePresentation":{"@context":["https://www.w3.org/ns/credentials/v2"],"type":"VerifiablePresentation","verifiableCredential":[`+credential+`]},"options":{"challenge":"c","domain":"d"}}`)
 	f.Add("/v1/records/00000001-00/certificate", `{"options":{}}`)
 	f.Fuzz(func(t *testing.T, path, body string) {
 		switch path {
-		case "/credentials/issue", "/credentials/verify", "/presentations/verify", "/v1/records/00000001-00/certificate":
+		case "/credentials/issue", "/credentials/verify", "/presentations/prove", "/presentations/verify", "/v1/records/00000001-00/certificate":
 		default:
 			t.Skip()
 		}

@@ -43,6 +43,7 @@ func (s *Server) REST() (http.Handler, error) {
 	mux.Handle("/v1/events", s.guard(http.HandlerFunc(s.serveEvents))) // the proxy cannot stream in-process
 	mux.Handle("POST "+issuePath, s.guard(http.HandlerFunc(s.serveIssue)))
 	mux.Handle("POST "+verifyPath, s.guard(http.HandlerFunc(s.serveVerify)))
+	mux.Handle("POST "+presentPath, s.guard(http.HandlerFunc(s.servePresent)))
 	mux.Handle("POST "+verifyPresentationPath, s.guard(http.HandlerFunc(s.serveVerifyPresentation)))
 	mux.Handle("POST /v1/records/{reference}/certificate", s.guard(http.HandlerFunc(s.serveRecordCertificate)))
 	mux.Handle("GET "+certificate.ListPath, s.guard(http.HandlerFunc(s.serveStatusList)))

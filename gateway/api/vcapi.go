@@ -17,13 +17,14 @@ import (
 const (
 	issuePath              = "/credentials/issue"
 	verifyPath             = "/credentials/verify"
+	presentPath            = "/presentations/prove"
 	verifyPresentationPath = "/presentations/verify"
 )
 
 // isCredentials says that a request is for the VC-API.
 func isCredentials(r *http.Request) bool {
 	switch r.URL.Path {
-	case issuePath, verifyPath, verifyPresentationPath:
+	case issuePath, verifyPath, presentPath, verifyPresentationPath:
 		return true
 	}
 	return false

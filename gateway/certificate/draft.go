@@ -94,13 +94,19 @@ func draft(unsecured canon.Object, issuer string, t Terms) (canon.Object, *ops.C
 }
 
 // IssuerOf returns the issuer that a credential names; empty when it names none.
-func IssuerOf(credential canon.Object) string {
-	value, _ := credential.Find("issuer")
+func IssuerOf(credential canon.Object) string { return partyOf(credential, "issuer") }
+
+// HolderOf returns the holder that a presentation names; empty when it names none.
+func HolderOf(presentation canon.Object) string { return partyOf(presentation, "holder") }
+
+// partyOf reads a member that is an id, or an object with one.
+func partyOf(doc canon.Object, name string) string {
+	value, _ := doc.Find(name)
 	if o, ok := value.(canon.Object); ok {
 		value, _ = o.Find("id")
 	}
-	name, _ := value.(string)
-	return name
+	id, _ := value.(string)
+	return id
 }
 
 // validity reads from when to when a credential is valid: nbf and exp of what has a vct,

@@ -103,6 +103,12 @@ func EnvelopeCredential(compact string) canon.Object {
 		With("id", "data:application/"+credentialJWT+","+compact)
 }
 
+// EnvelopePresentation returns a vp+jwt in the form in which JSON carries it.
+func EnvelopePresentation(compact string) canon.Object {
+	return canon.Object{}.With("@context", BaseContext).With("type", "EnvelopedVerifiablePresentation").
+		With("id", "data:application/"+presentationJWT+","+compact)
+}
+
 func secured(doc canon.Object, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err

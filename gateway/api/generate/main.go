@@ -240,6 +240,7 @@ func credentials(paths map[string]any) {
 	}
 	paths["/credentials/issue"] = post("IssueCredential", "Issue a credential.", "201")
 	paths["/credentials/verify"] = post("VerifyCredential", "Verify a credential.", "200")
+	paths["/presentations/prove"] = post("PresentCredentials", "Present credentials that one of the gateway's issuers holds.", "201")
 	paths["/presentations/verify"] = post("VerifyPresentation", "Verify a presentation.", "200")
 	paths["/v1/records/{id}/certificate"] = post("CertifyRecord", "Issue a certificate about a record or its deletion.", "201", named("id")...)
 	paths["/v1/status-lists/{issuer}/{number}/{purpose}"] = map[string]any{"get": map[string]any{
