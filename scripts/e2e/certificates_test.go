@@ -47,6 +47,15 @@ func (n *network) certificates(t *testing.T) {
 	if v := g.post(t, "/credentials/verify", 200, verify); v["ledger"].(map[string]any)["endorser"] != "did:web:registry.example" {
 		t.Errorf("verified %v", v)
 	}
+	presentation := g.post(t, "/presentations/prove", 201, map[string]any{
+		"presentation": map[string]any{
+			"@context": []string{vc.BaseContext}, "type": []string{"VerifiablePresentation"}, "holder": signer.DID(), "verifiableCredential": []any{secured},
+		},
+		"options": map[string]any{"challenge": "c", "domain": "d"},
+	})
+	g.post(t, "/presentations/verify", 200, map[string]any{
+		"verifiablePresentation": presentation["verifiablePresentation"], "options": map[string]any{"challenge": "c", "domain": "d"},
+	})
 	expect := func(suspended, revoked bool) {
 		t.Helper()
 		if s, r := g.bit(t, secured, "suspension"), g.bit(t, secured, "revocation"); s != suspended || r != revoked {
