@@ -109,14 +109,15 @@ func defined(doc canon.Object) map[string]bool {
 
 // Contexts is the allow-list.
 type Contexts struct {
-	byURL map[string]*Context
+	byURL    map[string]*Context
+	synonyms map[string]bool
 }
 
 // NewContexts returns the list of the base context, LedgerContext and the given ones. Errors:
 // fault.InvalidValue for a URL that occurs twice; the base context may be given once, with
 // its text.
 func NewContexts(more ...Context) (*Contexts, error) {
-	c := &Contexts{map[string]*Context{}}
+	c := &Contexts{byURL: map[string]*Context{}}
 	for _, context := range append([]Context{base, ledgerPinned}, more...) {
 		if context.URL == BaseContext && context.SHA256 == base.SHA256 && c.byURL[BaseContext] != nil && c.byURL[BaseContext].Text == nil && context.Text != nil {
 			c.byURL[BaseContext].Text = context.Text
@@ -127,6 +128,7 @@ func NewContexts(more ...Context) (*Contexts, error) {
 		}
 		c.byURL[context.URL] = &context
 	}
+	c.synonyms = synonyms(c.byURL)
 	return c, nil
 }
 

@@ -137,7 +137,7 @@ func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, pur
 		if v.RDF == nil {
 			return nil, fault.New(fault.MethodUnsupported, "%s is not verified here", rdfSuite)
 		}
-		if err := onlyTerms(unsecured, proof, purpose); err != nil {
+		if err := v.onlyTerms(unsecured, proof, purpose); err != nil {
 			return nil, err
 		}
 	}

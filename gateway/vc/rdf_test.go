@@ -72,6 +72,53 @@ func TestNamesOverRDF(t *testing.T) {
 	}
 }
 
+// Two contexts that an operator allows may have names for the same thing: a name that has
+// another cannot be told from it under a proof over RDF, whichever contexts are named.
+func TestSynonymsOverRDF(t *testing.T) {
+	files := map[string]string{
+		"https://contexts.example/pay/v1": `{"@context":{"id":"@id","x":"https://x.example/","Offer":"x:Offer","deposit":"x:first","balance":"x:second","note":"x:note",
+			"Terms":{"@id":"x:Terms","@context":{"end":{"@id":"x:end"},"start":"x:start"}}}}`,
+		"https://contexts.example/pay/v2": `{"@context":[{"id":"@id","type":"@type","@vocab":"https://x.example/"},{"Bid":"Offer","deposit":"second","balance":{"@id":"first"},"note":{},
+			"Terms":{"@id":"https://x.example/Terms","@context":{"expiry":{"@id":"https://x.example/end"}}},"nothing":null}]}`,
+		rdfContext: string(rdfFile),
+	}
+	var pinned []vc.Context
+	texts := map[string][]byte{}
+	for url, file := range files {
+		pinned = append(pinned, must[vc.Context](t)(vc.PinContext(url, []byte(file), sha256.Sum256([]byte(file)))))
+		texts[url] = []byte(file)
+	}
+	c := must[*rdf.Canonicalizer](t)(rdf.New(texts))
+	v := &vc.Verifier{RDF: c.Canonical, Contexts: must[*vc.Contexts](t)(vc.NewContexts(pinned...))}
+	doc := func(name string, value any) canon.Object {
+		return canon.Object{}.With("@context", []any{rdfContext, "https://contexts.example/pay/v1"}).With("id", "urn:a").With(name, value)
+	}
+	paid := proveRDF(t, c, did.EdDSA, vc.AssertionMethod, doc("deposit", "10"))
+	swapped := paid.Without("deposit").With("balance", "10").With("@context", []any{rdfContext, "https://contexts.example/pay/v2"})
+	if first, second := must[[]byte](t)(c.Canonical(paid.Without("proof"))), must[[]byte](t)(c.Canonical(swapped.Without("proof"))); string(first) != string(second) {
+		t.Fatalf("%s is not %s", second, first)
+	}
+	signed := func(name string, value any) canon.Object {
+		return proveRDF(t, c, did.EdDSA, vc.AssertionMethod, doc(name, value))
+	}
+	for name, tt := range map[string]struct {
+		doc  canon.Object
+		code fault.Code
+	}{
+		"a name with another meaning elsewhere":   {paid, fault.InvalidValue},
+		"swapped":                                 {swapped, fault.InvalidValue},
+		"a type with another name":                {signed("type", "Offer"), fault.InvalidValue},
+		"a name within":                           {signed("note", canon.Object{}.With("type", "Terms").With("end", "2026")), fault.InvalidValue},
+		"names alike in both, and one of its own": {signed("note", canon.Object{}.With("type", "Terms").With("start", "2026")), fault.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := v.Proofs(context.Background(), tt.doc, vc.AssertionMethod, nil, now); fault.Of(err) != tt.code {
+				t.Errorf("%v, want %v", err, tt.code)
+			}
+		})
+	}
+}
+
 // CE-5: eddsa-rdfc-2022 is verified where the texts of the contexts are known, and what
 // they do not define is not signed and so refused.
 func TestRDF(t *testing.T) {
