@@ -208,7 +208,7 @@ func (c *Client) Identity(ctx context.Context, did string) (*Linked, error) {
 // Record reads a record by its reference.
 func (c *Client) Record(ctx context.Context, id string) (*Record, error) {
 	v, err := c.api.GetRecord(ctx, &killickv1.GetRecordRequest{Id: id})
-	return v, refusal(err)
+	return about(id, v, v.GetId(), err)
 }
 
 // FindCredential reads the credential that has an entry of its issuer's status lists.
@@ -220,7 +220,7 @@ func (c *Client) FindCredential(ctx context.Context, issuer string, list, index 
 // Credential reads a credential's status by its reference.
 func (c *Client) Credential(ctx context.Context, id string) (*Credential, error) {
 	v, err := c.api.GetCredential(ctx, &killickv1.GetCredentialRequest{Id: id})
-	return v, refusal(err)
+	return about(id, v, v.GetId(), err)
 }
 
 // Balance reads what a DID owns of an asset.
@@ -248,6 +248,15 @@ func (c *Client) Proof(ctx context.Context, s Subject) ([]byte, error) {
 func (c *Client) Payouts(ctx context.Context, account string) ([]*Payout, error) {
 	v, err := c.api.GetPayout(ctx, &killickv1.GetPayoutRequest{Account: account})
 	return v.GetPayouts(), refusal(err)
+}
+
+// about lets an answer pass that is about what was asked for: what is signed, and which
+// file is written, goes by it, and a gateway that lies could name something else.
+func about[T any](asked string, answer *T, name string, err error) (*T, error) {
+	if err == nil && name != asked {
+		return nil, &Error{Fault: fault.Error{Code: fault.Internal, Text: fmt.Sprintf("the gateway was asked for %.80q and answered with %.80q", asked, name)}}
+	}
+	return answer, refusal(err)
 }
 
 // submitted is refusal for calls that change the ledger: when the connection

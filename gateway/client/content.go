@@ -40,7 +40,7 @@ func (c *Client) Content(ctx context.Context, s Signer, record string) (*Content
 		return nil, fmt.Errorf("sign request: %w", err)
 	}
 	v, err := c.api.FetchContent(ctx, &killickv1.FetchContentRequest{Request: item.Compact()})
-	return v, refusal(err)
+	return about(record, v, v.GetRecord(), err)
 }
 
 // Recipients returns the keys under keyAgreement of the DIDs, by their documents as

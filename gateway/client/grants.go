@@ -48,7 +48,7 @@ func (c *Client) Offers(ctx context.Context, q *ListOffers) (*OfferPage, error) 
 // Grant reads a grant by its reference.
 func (c *Client) Grant(ctx context.Context, id string) (*Grant, error) {
 	v, err := c.api.GetGrant(ctx, &killickv1.GetGrantRequest{Id: id})
-	return v, refusal(err)
+	return about(id, v, v.GetId(), err)
 }
 
 // Grants lists grants by owner, client or record.
@@ -60,7 +60,7 @@ func (c *Client) Grants(ctx context.Context, q *ListGrants) (*GrantPage, error) 
 // Use reads the receipt of a use by its reference.
 func (c *Client) Use(ctx context.Context, id string) (*Use, error) {
 	v, err := c.api.GetUse(ctx, &killickv1.GetUseRequest{Id: id})
-	return v, refusal(err)
+	return about(id, v, v.GetId(), err)
 }
 
 // Uses lists receipts of uses by owner, client or grant.

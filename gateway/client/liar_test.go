@@ -29,6 +29,70 @@ func (l *liar) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest) 
 	return r, err
 }
 
+// inventive is a gateway that answers about something else than was asked.
+type inventive struct {
+	killickv1.UnimplementedKillickServer
+}
+
+const invented = "00000001-0000000000000000000000000000000000000000000000000000000000000001"
+
+func (inventive) GetRecord(context.Context, *killickv1.GetRecordRequest) (*killickv1.Record, error) {
+	return &killickv1.Record{Id: invented}, nil
+}
+
+func (inventive) GetGrant(context.Context, *killickv1.GetGrantRequest) (*killickv1.Grant, error) {
+	return &killickv1.Grant{Id: invented, Price: "1000000000000"}, nil
+}
+
+func (inventive) GetUse(context.Context, *killickv1.GetUseRequest) (*killickv1.Use, error) {
+	return &killickv1.Use{Id: invented}, nil
+}
+
+func (inventive) GetCredential(context.Context, *killickv1.GetCredentialRequest) (*killickv1.Credential, error) {
+	return &killickv1.Credential{Id: invented}, nil
+}
+
+func (inventive) FetchContent(context.Context, *killickv1.FetchContentRequest) (*killickv1.Content, error) {
+	return &killickv1.Content{Record: invented}, nil
+}
+
+// Who asks for one grant is not made to pay for another: an answer about something else
+// is none. (GW-10)
+func TestAnswersAreAboutTheQuestion(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	killickv1.RegisterKillickServer(server, inventive{})
+	go func() { _ = server.Serve(listener) }() // ends with Stop
+	defer server.Stop()
+	c, err := client.Dial(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	identity, _, err := client.Generate("EdDSA", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, signer := t.Context(), identity.On("main-0011223344556677")
+	for what, ask := range map[string]func(id string) error{
+		"record":     func(id string) error { _, err := c.Record(ctx, id); return err },
+		"grant":      func(id string) error { _, err := c.Grant(ctx, id); return err },
+		"use":        func(id string) error { _, err := c.Use(ctx, id); return err },
+		"credential": func(id string) error { _, err := c.Credential(ctx, id); return err },
+		"content":    func(id string) error { _, err := c.Content(ctx, signer, id); return err },
+	} {
+		if err := ask(invented); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := ask(invented[:72] + "2"); fault.Of(err) != fault.Internal {
+			t.Errorf("another %s was taken: %v", what, err)
+		}
+	}
+}
+
 // What an owner changes and signs is what the ledger has, whatever a gateway says. (GW-10)
 func TestEditBelievesNoGateway(t *testing.T) {
 	address, o := startGateway(t)

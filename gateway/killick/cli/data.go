@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -22,9 +23,10 @@ func (a *app) dataCommand() *cobra.Command {
 	export := a.signing(&cobra.Command{
 		Use: "export --out FOLDER", Short: "Export everything that the ledger has of a DID", Args: cobra.NoArgs,
 		Long: `Export everything that the ledger has of the DID of a key file into a new folder, as JSON:
-every version of its document, the operations that it signed, its records as they are,
-the credentials that it issued, the payments that it made and received, its balances, and
-in the folder contents the private contents of its records, opened. Receipt files,
+every version of its document, what is linked to it, the operations that it signed, its
+records as they are, the grants that it gave and was given and their uses, the credentials
+that it issued, the payments that it made and received, its balances, and in the folder
+contents the private contents of its records, opened. Receipt files,
 credentials that others issued and contents that others encrypted to this DID are with
 their holders and not listed on the ledger.`,
 		Example: "  killick data export --keys alice.keys --out alice-data",
@@ -44,6 +46,9 @@ their holders and not listed on the ledger.`,
 	require(export, "out")
 	return group("data", "Export what the ledger has of a DID", export)
 }
+
+// pageSize is how much is asked for at a time.
+const pageSize = 1000
 
 // export is one export under way.
 type export struct {
@@ -87,22 +92,30 @@ func (e *export) run(ctx context.Context) error {
 	if err := errors.Join(save(e, "operations.json", signed), save(e, "payments-received.json", received)); err != nil {
 		return err
 	}
-	return e.created(ctx, signed)
+	if err := e.created(ctx, signed); err != nil {
+		return err
+	}
+	return e.shared(ctx, network.GetHeight()-1)
 }
 
-// document saves every version of the DID.
+// document saves every version of the DID, and what is linked to it.
 func (e *export) document(ctx context.Context) error {
 	var versions []*client.Resolution
 	for number := uint32(1); ; number++ {
 		r, err := e.gateway.ResolveVersion(ctx, e.signer.DID(), number)
 		if number > 1 && fault.Of(err) == fault.NotFound {
-			return save(e, "did.json", versions)
+			break
 		}
 		if err != nil {
 			return err
 		}
 		versions = append(versions, r)
 	}
+	linked, err := e.gateway.Identity(ctx, e.signer.DID())
+	if err != nil {
+		return err
+	}
+	return errors.Join(save(e, "did.json", versions), save(e, "identity.json", []*client.Linked{linked}))
 }
 
 func (e *export) balances(ctx context.Context, assets []string) error {
@@ -150,6 +163,9 @@ func (e *export) created(ctx context.Context, signed []*client.Event) error {
 		if event.GetCode() != fault.OK.String() {
 			continue
 		}
+		if _, err := ops.ParseReference(event.GetReference()); err != nil { // files have these names
+			return fmt.Errorf("event %.80q: %w", event.GetCursor(), err)
+		}
 		switch event.GetOperation() {
 		case "record.submit":
 			r, err := e.gateway.Record(ctx, event.GetReference())
@@ -170,6 +186,33 @@ func (e *export) created(ctx context.Context, signed []*client.Event) error {
 	}
 	e.records = len(records)
 	return errors.Join(save(e, "records.json", records), save(e, "credentials-issued.json", credentials))
+}
+
+// shared saves the grants that the DID gave and was given, and the receipts of their
+// uses, as of a block or later.
+func (e *export) shared(ctx context.Context, block uint64) error {
+	var grants []*client.Grant
+	var uses []*client.Use
+	did := e.signer.DID()
+	for _, as := range []struct{ owner, client string }{{owner: did}, {client: did}} {
+		q := &client.ListGrants{Owner: as.owner, Client: as.client, PageSize: pageSize, MinBlock: block}
+		for more := true; more; more = q.PageToken != "" {
+			page, err := e.gateway.Grants(ctx, q)
+			if err != nil {
+				return err
+			}
+			grants, q.PageToken = append(grants, page.GetGrants()...), page.GetNextPageToken()
+		}
+		u := &client.ListUses{Owner: as.owner, Client: as.client, PageSize: pageSize, MinBlock: block}
+		for more := true; more; more = u.PageToken != "" {
+			page, err := e.gateway.Uses(ctx, u)
+			if err != nil {
+				return err
+			}
+			uses, u.PageToken = append(uses, page.GetUses()...), page.GetNextPageToken()
+		}
+	}
+	return errors.Join(save(e, "grants.json", grants), save(e, "uses.json", uses))
 }
 
 // content saves a record's private content, if it has one.

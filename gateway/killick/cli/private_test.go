@@ -69,12 +69,15 @@ func TestPrivateContent(t *testing.T) {
 	w.refused("key_unknown", "record", "fetch", ref, "--keys", bob, "--out", w.path("bob4.txt"))
 
 	w.do("record", "submit", "--keys", alice, w.write("open.txt", "a plain one"))
+	w.do("record", "offer", "--keys", alice, ref)
+	offered := items(w.do("record", "catalogue"))[0]["offer"].(string)
+	w.do("record", "use", "--keys", carol, offered)
 	export := w.do("data", "export", "--keys", alice, "--out", w.path("data"))
-	if export["operations"] != 4.0 || export["records"] != 2.0 || export["contents"] != 1.0 || w.read("data/contents/"+ref) != "for bob and carol" {
+	if export["operations"] != 5.0 || export["records"] != 2.0 || export["contents"] != 1.0 || w.read("data/contents/"+ref) != "for bob and carol" {
 		t.Errorf("export %v", export)
 	}
 	for file, want := range map[string]int{
-		"did.json": 1, "operations.json": 4, "records.json": 2, "credentials-issued.json": 0, "payments-received.json": 0, "balances.json": 1,
+		"did.json": 1, "identity.json": 1, "operations.json": 5, "records.json": 2, "grants.json": 1, "uses.json": 1, "credentials-issued.json": 0, "payments-received.json": 0, "balances.json": 1,
 	} {
 		var list []map[string]any
 		if err := json.Unmarshal([]byte(w.read("data/"+file)), &list); err != nil || len(list) != want {

@@ -1,0 +1,117 @@
+package cli_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/submit/submittest"
+)
+
+// liar is a gateway that gives a record another name, to whoever exports it and with
+// each answer about it.
+type liar struct {
+	killickv1.UnimplementedKillickServer
+	honest     killickv1.KillickClient
+	ref, other string
+	content    *killickv1.Content
+}
+
+func (l *liar) GetNetwork(ctx context.Context, in *killickv1.GetNetworkRequest) (*killickv1.Network, error) {
+	return l.honest.GetNetwork(ctx, in)
+}
+
+func (l *liar) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest) (*killickv1.DidResolution, error) {
+	return l.honest.ResolveDid(ctx, in)
+}
+
+func (l *liar) GetIdentity(ctx context.Context, in *killickv1.GetIdentityRequest) (*killickv1.Identity, error) {
+	return l.honest.GetIdentity(ctx, in)
+}
+
+func (l *liar) GetBalance(ctx context.Context, in *killickv1.GetBalanceRequest) (*killickv1.Balance, error) {
+	return l.honest.GetBalance(ctx, in)
+}
+
+func (l *liar) Events(in *killickv1.EventsRequest, to grpc.ServerStreamingServer[killickv1.Event]) error {
+	from, err := l.honest.Events(to.Context(), in)
+	for err == nil {
+		var event *killickv1.Event
+		if event, err = from.Recv(); err != nil {
+			break
+		}
+		if event.Reference == l.ref {
+			event.Reference = l.other
+		}
+		err = to.Send(event)
+	}
+	return err
+}
+
+func (l *liar) GetRecord(ctx context.Context, in *killickv1.GetRecordRequest) (*killickv1.Record, error) {
+	r, err := l.honest.GetRecord(ctx, &killickv1.GetRecordRequest{Id: l.ref})
+	if err == nil {
+		r.Id = in.GetId()
+	}
+	return r, err
+}
+
+func (l *liar) FetchContent(context.Context, *killickv1.FetchContentRequest) (*killickv1.Content, error) {
+	c := proto.CloneOf(l.content)
+	c.Record = l.other
+	return c, nil
+}
+
+// What a gateway says names no file outside the folder of an export. (PV-4)
+func TestExportStaysInItsFolder(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	if err := w.ledger.Found(); err != nil {
+		t.Fatal(err)
+	}
+	alice := w.path("alice.keys")
+	w.do("keys", "new", "--out", w.path("alice"))
+	w.do("did", "create", "--keys", alice)
+	ref := w.do("record", "submit", "--keys", alice, "--private", w.write("note.txt", "run me"))["record"].(string)
+	conn, err := grpc.NewClient(w.gateway, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	honest, err := client.Dial(w.gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer honest.Close()
+	identity, err := client.Load(alice, []byte("correct horse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := honest.Content(t.Context(), identity.On(submittest.Network), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	killickv1.RegisterKillickServer(server, &liar{honest: killickv1.NewKillickClient(conn), ref: ref, other: filepath.Join("..", "..", "planted"), content: content})
+	go func() { _ = server.Serve(listener) }() // ends with Stop
+	defer server.Stop()
+	exit, out, errOut := w.run("--gateway", listener.Addr().String(), "data", "export", "--keys", alice, "--out", w.path("data"))
+	if exit != 1 {
+		t.Errorf("exit %d, %s%s", exit, out, errOut)
+	}
+	if _, err := os.Stat(w.path("planted")); err == nil {
+		t.Error("a file was planted")
+	}
+}
