@@ -306,9 +306,6 @@ func TestEntryTaken(t *testing.T) {
 						t.Fatal(err)
 					}
 					body := o.Body.(*ops.CredentialIssue)
-					if seen[body.Index] {
-						t.Error("an entry is tried twice")
-					}
 					seen[body.Index] = true
 					if tries <= tt.taken {
 						return fault.New(fault.EntryTaken, "taken")
@@ -327,6 +324,10 @@ func TestEntryTaken(t *testing.T) {
 			_, err = s.Issue(t.Context(), i, certificate.Request{Credential: doc, Schema: schema, Evidence: "oracle", Endorser: issuer.DID})
 			if fault.Of(err) != tt.code || tries != tt.tries {
 				t.Errorf("%v after %d tries, want %v after %d", err, tries, tt.code, tt.tries)
+			}
+			// Two of 17 draws are the same once in a thousand runs.
+			if len(seen) < min(tries, 2) || len(seen) < tries-1 {
+				t.Errorf("%d tries of %d entries", tries, len(seen))
 			}
 		})
 	}

@@ -109,26 +109,35 @@ func partyOf(doc canon.Object, name string) string {
 	return id
 }
 
-// validity reads from when to when a credential is valid: nbf and exp of what has a vct,
-// and otherwise validFrom and validUntil.
-func validity(doc canon.Object) (from, until uint64, err error) {
-	names := []string{"validFrom", "validUntil"}
+// timesOf names the members that say from when to when a credential is valid: nbf and
+// exp, which are numbers, of what has a vct, and otherwise validFrom and validUntil.
+func timesOf(doc canon.Object) (names [2]string, numeric bool) {
 	if _, ok := doc.Find("vct"); ok {
-		names = []string{"nbf", "exp"}
+		return [2]string{"nbf", "exp"}, true
 	}
-	if from, err = seconds(doc, names[0]); err == nil {
-		until, err = seconds(doc, names[1])
+	return [2]string{"validFrom", "validUntil"}, false
+}
+
+// validity reads from when to when a credential is valid.
+func validity(doc canon.Object) (from, until uint64, err error) {
+	names, numeric := timesOf(doc)
+	if from, err = seconds(doc, names[0], numeric); err == nil {
+		until, err = seconds(doc, names[1], numeric)
 	}
 	return from, until, err
 }
 
 // seconds reads a time that the ledger keeps, in whole seconds since 1970.
-func seconds(doc canon.Object, name string) (uint64, error) {
+func seconds(doc canon.Object, name string, numeric bool) (uint64, error) {
 	value, ok := doc.Find(name)
 	if !ok {
 		return 0, fault.New(fault.MissingField, "%s: the ledger keeps from when to when a credential is valid", name)
 	}
-	if number, ok := value.(float64); ok && number >= 0 && number <= 1<<53-1 && number == math.Trunc(number) {
+	if numeric {
+		number, ok := value.(float64)
+		if !ok || number < 0 || number > 1<<53-1 || number != math.Trunc(number) {
+			return 0, fault.New(fault.InvalidValue, "%s: not a number of whole seconds since 1970", name)
+		}
 		return uint64(number), nil
 	}
 	text, _ := value.(string)

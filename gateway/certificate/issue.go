@@ -92,10 +92,16 @@ func (s *Service) Issue(ctx context.Context, issuer *Issuer, r Request) (*Issued
 // dated is the credential with the times that the ledger keeps: from now on, and for a
 // year, where it says nothing.
 func (s *Service) dated(credential canon.Object) canon.Object {
+	names, numeric := timesOf(credential)
 	now := s.now().UTC()
-	for name, value := range map[string]time.Time{"validFrom": now, "validUntil": now.Add(termDefault)} {
-		if _, ok := credential.Find(name); !ok {
-			credential = credential.With(name, value.Format(time.RFC3339))
+	for i, at := range []time.Time{now, now.Add(termDefault)} {
+		if _, ok := credential.Find(names[i]); ok {
+			continue
+		}
+		if numeric {
+			credential = credential.With(names[i], float64(at.Unix()))
+		} else {
+			credential = credential.With(names[i], at.Format(time.RFC3339))
 		}
 	}
 	return credential
@@ -117,7 +123,7 @@ func (s *Service) submit(ctx context.Context, issuer *Issuer, body ops.Body) (re
 // secureOn writes the ledger's terms into a credential and signs it.
 func (s *Service) secureOn(issuer *Issuer, r Request, terms Terms) (any, *ops.CredentialIssue, error) {
 	if r.Format == SDJWT {
-		hidden, body, err := DraftSelective(r.Credential, r.Disclose, r.Holder, terms)
+		hidden, body, err := DraftSelective(s.dated(r.Credential), r.Disclose, r.Holder, terms)
 		if err != nil {
 			return nil, nil, err
 		}
