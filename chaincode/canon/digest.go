@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"strconv"
+	"strings"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
@@ -41,6 +42,29 @@ func MemberSetHash(version, k uint64, members [][20]byte) [32]byte {
 // (docs/formats/checkpoint.md). It names no chain.
 func CheckpointDigest(logID [32]byte, setVersion uint64, set [32]byte, size uint64, root [32]byte, time uint64) [32]byte {
 	return Keccak(tag("killick.checkpoint.v1"), logID[:], word(setVersion), set[:], word(size), root[:], word(time))
+}
+
+// MemberLine is one member in the text that MemberListHash hashes.
+func MemberLine(msp, cosign, address string) string { return msp + " " + cosign + " " + address + "\n" }
+
+// MemberListHash identifies a member set to whoever reads notes: it covers names and
+// Ed25519 keys, which contracts do not know (docs/formats/checkpoint.md). lines are
+// MemberLine's, in member order.
+func MemberListHash(lines []string) [32]byte {
+	return Keccak([]byte(strings.Join(lines, "")))
+}
+
+// RotationDigest is what members of the set old sign to hand over to the set next of
+// that version, for all sizes from from on (docs/formats/checkpoint.md). list is the
+// MemberListHash of next. It names no chain.
+func RotationDigest(logID [32]byte, old [32]byte, version uint64, next, list [32]byte, from uint64) [32]byte {
+	return Keccak(tag("killick.rotation.v1"), logID[:], old[:], word(version), next[:], list[:], word(from))
+}
+
+// PossessionText is what a key that is to become a member's signs, to show that there
+// is one: Ed25519 signs the text, secp256k1 its keccak256.
+func PossessionText(logID [32]byte, line string) []byte {
+	return []byte("killick.member.v1\n" + Hex(logID[:]) + "\n" + line)
 }
 
 // PayoutDigest is what members sign for a vault (docs/formats/payout.md). It
