@@ -24,11 +24,12 @@ import (
 	"github.com/killick-ledger/killick/gateway/jwe"
 	"github.com/killick-ledger/killick/network/cluster"
 	"github.com/killick-ledger/killick/network/topology"
+	"golang.org/x/sync/errgroup"
 )
 
 // privateContent keeps contents with the members and deletes them: a recipient opens
-// one through another gateway, a peer that was away fetches what it missed, and after
-// the deletion the stopped and compacted peers of all organisations hold nothing of
+// one through another gateway, a peer that was away fetches what it missed, and one that
+// was away during the deletion purges once it is back. After the deletion the stopped and compacted peers of all organisations hold nothing of
 // them, nor does any gateway, log or other file of the network, while bundles prove
 // that the record existed and was deleted. The same search finds them before. (PV-1 to
 // PV-5)
@@ -50,9 +51,10 @@ func (n *network) privateContent(t *testing.T) {
 	if err := n.Cluster.Kill(away); err != nil {
 		t.Fatal(err)
 	}
-	ref := first.submit(t, n.Client, owner, &ops.RecordSubmit{
+	// Two gateways race, so that there may be a void transaction with the content too.
+	ref := first.submit(t, owner, &ops.RecordSubmit{
 		Schema: "note", Commitment: first.commitment, Size: uint64(len(first.content)), Private: first.sealed.Digest,
-	}, "")
+	}, "", n.Client, other)
 	if err := n.Cluster.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -69,9 +71,9 @@ func (n *network) privateContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.submit(t, other, owner, &ops.RecordAmend{
+	second.submit(t, owner, &ops.RecordAmend{
 		Record: ref, Schema: "note", Commitment: second.commitment, Size: uint64(len(second.content)), Private: second.sealed.Digest,
-	}, v.GetHash())
+	}, v.GetHash(), other)
 	n.keptByAll(t, owner, ref, second)
 	second.opens(t, n.Client, reader, ref)
 
@@ -82,7 +84,18 @@ func (n *network) privateContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	missing := n.Cluster.Orgs()[2].Peer()
+	if err := n.Cluster.Kill(missing.Name); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := other.Submit(t.Context(), jws); err != nil {
+		t.Fatal(err)
+	}
+	data, _ := filepath.Rel(n.Cluster.Dir, missing.Data)
+	if holders := n.search(t, second.needles); !slices.ContainsFunc(holders, func(file string) bool { return strings.HasPrefix(file, data) }) {
+		t.Errorf("a peer that missed the deletion has no content to purge: %q", holders)
+	}
+	if err := n.Cluster.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, who := range []client.Signer{owner, reader} {
@@ -150,17 +163,25 @@ func newSecret(t *testing.T, name string, owner client.Signer, readers []jwe.Rec
 	return s
 }
 
-// submit brings an operation with the content onto the ledger and returns its reference.
-func (s *secret) submit(t *testing.T, c *client.Client, by client.Signer, body ops.Body, prior string) (ref string) {
+// submit brings an operation with the content onto the ledger, through all of the
+// gateways at once, and returns its reference.
+func (s *secret) submit(t *testing.T, by client.Signer, body ops.Body, prior string, through ...*client.Client) (ref string) {
 	t.Helper()
 	jws, ref, err := by.Operation(body, prior)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Submit(t.Context(), jws); fault.Of(err) != fault.ContentMissing {
+	if _, err := through[0].Submit(t.Context(), jws); fault.Of(err) != fault.ContentMissing {
 		t.Errorf("without its content: %v", err)
 	}
-	if _, err := c.SubmitWith(t.Context(), jws, s.sealed.Data); err != nil {
+	var g errgroup.Group
+	for _, c := range through {
+		g.Go(func() error {
+			_, err := c.SubmitWith(t.Context(), jws, s.sealed.Data)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	return ref
