@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -115,17 +116,21 @@ func (a *app) recordWithdraw() *cobra.Command {
 }
 
 func (a *app) recordUse() *cobra.Command {
-	var path, purpose string
+	var path, purpose, most string
 	var version uint32
 	c := a.signing(&cobra.Command{
 		Use: "use GRANT", Short: "Use a grant or an offer, and pay for it", Args: cobra.ExactArgs(1),
 		Long: `Use a grant or an offer once, and pay its price from the balance of the key file's DID. The
 receipt is on the ledger for good, under the reference that is printed: show it to whoever
-keeps the content. What it is used for is public.`,
+keeps the content. What it is used for is public. What is paid is what the gateway says that
+it costs, if the ledger agrees: name with --most what you have seen before.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
 				g, err := gateway.Grant(ctx, args[0])
 				if err != nil {
+					return err
+				}
+				if err := affordable(g, most); err != nil {
 					return err
 				}
 				of := version
@@ -151,7 +156,23 @@ keeps the content. What it is used for is public.`,
 	c.Flags().StringVar(&path, "path", record.Whole, "`path` within the content, in the grant's scope")
 	c.Flags().StringVar(&purpose, "for", "", "what it is used for; sets apart uses that are otherwise equal")
 	c.Flags().Uint32Var(&version, "version", 0, "version of the record (default: the newest)")
+	c.Flags().StringVar(&most, "most", "", "`micro-units` that it may cost at most (default: any price)")
 	return c
+}
+
+// affordable refuses a grant that costs more than was named.
+func affordable(g *client.Grant, most string) error {
+	if most == "" {
+		return nil
+	}
+	var limit, price record.Price
+	if err := errors.Join(limit.UnmarshalText([]byte(most)), price.UnmarshalText([]byte(g.GetPrice()))); err != nil {
+		return err
+	}
+	if price > limit {
+		return fmt.Errorf("it costs %d micro-units of %s, more than --most", price, g.GetAsset())
+	}
+	return nil
 }
 
 // grantView is a grant as it is printed.

@@ -76,7 +76,10 @@ func TestGrantStory(t *testing.T) {
 	w.refused("out_of_scope", "record", "use", "--keys", client, grant)
 	used := w.do("record", "use", "--keys", client, "--path", "/lab/2026/blood", "--for", "second opinion", grant)
 	w.refused("grant_used_up", "record", "use", "--keys", client, "--path", "/lab/2026", grant)
-	w.do("record", "use", "--keys", other, offer)
+	if exit, _, errOut := w.run("record", "use", "--keys", other, "--most", "399999", offer); exit != 1 || !strings.Contains(errOut, "it costs 400000") {
+		t.Errorf("too dear: exit %d, %s", exit, errOut)
+	}
+	w.do("record", "use", "--keys", other, "--most", "400000", offer)
 	if got := w.do("balance", client)["balance"]; got != "750000" {
 		t.Errorf("the client has %v", got)
 	}
