@@ -149,12 +149,20 @@ func TestAccountsPassOn(t *testing.T) {
 	w.SetEpoch(2)
 	w.Do(heir, w.LinkNow(heir, evm), w.Prior(heir))
 	w.signed(w.alice, w.LinkNow(w.alice, evm), w.prior(), fault.LinkTaken)
-	// What the first DID does now leaves it with the second.
-	w.Do(w.alice, opstest.LinkWeb(w.alice, "urn:x"), w.prior())
-	w.want(w.recovers(w.alice.Recovery, "k2", key("k2"), key("spare")), fault.OK)
-	w.Do(w.alice.With(key("spare"), "recovery"), &ops.DIDDeactivate{Key: key("spare").Multikey}, "")
-	if held, _ := w.Store.Get(did.LinkKey(heir.Account(evm).String())); string(held) != fmt.Sprintf(`{"id":%q,"until":0}`, heir.ID) {
-		t.Errorf("the account is held as %s", held)
+	// Whatever the first DID does now leaves it with the second.
+	for name, change := range map[string]func(w *world){
+		"links":   func(w *world) { w.Do(w.alice, opstest.LinkWeb(w.alice, "urn:x"), w.prior()) },
+		"recover": func(w *world) { w.want(w.recovers(w.alice.Recovery, "k2", key("k2"), key("spare")), fault.OK) },
+		"ends": func(w *world) {
+			w.Do(w.alice.With(w.alice.Recovery, "recovery"), &ops.DIDDeactivate{Key: w.alice.Recovery.Multikey}, "")
+		},
+	} {
+		copied := *w
+		copied.World = w.Clone(t)
+		change(&copied)
+		if held, _ := copied.Store.Get(did.LinkKey(heir.Account(evm).String())); string(held) != fmt.Sprintf(`{"id":%q,"until":0}`, heir.ID) {
+			t.Errorf("%s: the account is held as %s", name, held)
+		}
 	}
 	// A link that had not taken effect frees the account at once.
 	w.Do(heir, w.LinkNow(heir, mainnet), w.Prior(heir))
