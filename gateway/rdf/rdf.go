@@ -22,8 +22,9 @@ import (
 )
 
 const (
-	// maxNodes is how many objects a document may have.
-	maxNodes = 1000
+	// maxValues is how many objects, texts, numbers and truth values a document may have:
+	// json-gold v0.7.0 compares those of one property with one another.
+	maxValues = 1000
 	// leastNumber is below what json-gold v0.7.0 and jsonld.js write numbers alike.
 	leastNumber = 1e-6
 )
@@ -161,12 +162,9 @@ func check(doc canon.Object) error {
 	return new(bounds).object(doc)
 }
 
-type bounds struct{ nodes int }
+type bounds struct{ values int }
 
 func (b *bounds) object(o canon.Object) error {
-	if b.nodes++; b.nodes > maxNodes {
-		return fault.New(fault.TooLarge, "more than %d objects", maxNodes)
-	}
 	for _, m := range o {
 		if err := b.name(m); err != nil {
 			return err
@@ -208,6 +206,9 @@ func (b *bounds) list(value any) error {
 		list = []any{value}
 	}
 	for _, e := range list {
+		if b.values++; b.values > maxValues {
+			return fault.New(fault.TooLarge, "more than %d objects and values", maxValues)
+		}
 		switch v := e.(type) {
 		case float64:
 			if v != 0 && math.Abs(v) < leastNumber {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -113,13 +114,15 @@ func (v *Verifier) Proofs(ctx context.Context, doc canon.Object, purpose Purpose
 		return nil, fault.New(fault.InvalidValue, "proof: %d proofs, 1 to %d are taken", len(list), maxProofs)
 	}
 	unsecured := doc.Without("proof")
+	// Once for all proofs: it may take most of a second.
+	about := sync.OnceValues(func() ([]byte, error) { return v.RDF(unsecured) })
 	var proofs []Proof
 	for _, entry := range list {
 		options, ok := entry.(canon.Object)
 		if !ok {
 			return nil, fault.New(fault.WrongType, "proof must be an object, or a list of them")
 		}
-		p, err := v.proof(ctx, unsecured, options, purpose, expect, now)
+		p, err := v.proof(ctx, unsecured, options, about, purpose, expect, now)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +131,7 @@ func (v *Verifier) Proofs(ctx context.Context, doc canon.Object, purpose Purpose
 	return proofs, nil
 }
 
-func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, purpose Purpose, expect *Expectation, now time.Time) (*Proof, error) {
+func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, about func() ([]byte, error), purpose Purpose, expect *Expectation, now time.Time) (*Proof, error) {
 	p, err := checkOptions(proof, purpose, expect, now)
 	if err != nil {
 		return nil, err
@@ -157,7 +160,10 @@ func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, pur
 	if err != nil || value[0] != 'z' {
 		return nil, fault.New(fault.BadSignature, "proofValue is not z and base58btc of 64 bytes")
 	}
-	input, err := v.input(p.Suite, unsecured, proof.Without("proofValue"))
+	if err := ctx.Err(); err != nil { // nobody waits for what may be dear
+		return nil, fault.New(fault.Unavailable, "the proof was not verified in time: %v", err)
+	}
+	input, err := v.input(p.Suite, unsecured, proof.Without("proofValue"), about)
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +173,8 @@ func (v *Verifier) proof(ctx context.Context, unsecured, proof canon.Object, pur
 	return p, nil
 }
 
-// input is what a proof of the suite signs.
-func (v *Verifier) input(suite string, unsecured, options canon.Object) ([]byte, error) {
+// input is what a proof of the suite signs. about canonicalises the document as RDF.
+func (v *Verifier) input(suite string, unsecured, options canon.Object, about func() ([]byte, error)) ([]byte, error) {
 	if suite != rdfSuite {
 		return proofInput(unsecured, options), nil
 	}
@@ -179,11 +185,11 @@ func (v *Verifier) input(suite string, unsecured, options canon.Object) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	about, err := v.RDF(unsecured)
+	document, err := about()
 	if err != nil {
 		return nil, err
 	}
-	first, second := sha256.Sum256(of), sha256.Sum256(about)
+	first, second := sha256.Sum256(of), sha256.Sum256(document)
 	return append(first[:], second[:]...), nil
 }
 

@@ -21,6 +21,12 @@ func (c *Contexts) Issue(unsecured []byte, signer *Signer, options ProofOptions)
 // Errors: as for Issue.
 func (c *Contexts) IssueJWT(unsecured []byte, signer *Signer) (string, error) {
 	credential, err := c.issuable(unsecured, signer)
+	if err == nil {
+		err = checkForms(credential.Document, signer.controller())
+	}
+	if err == nil {
+		err = credential.checkSubject()
+	}
 	if err != nil {
 		return "", err
 	}

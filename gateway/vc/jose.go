@@ -50,28 +50,34 @@ func (v *Verifier) verifyJWS(ctx context.Context, compact, typ string, purpose P
 // checkClaims looks at the claims of RFC 7519 beside those of the data model, which
 // must not contradict the document.
 func checkClaims(claims canon.Object, p *Proof, now time.Time) error {
+	if err := checkForms(claims, p.Controller); err != nil {
+		return err
+	}
+	return p.checkTimes(claims, now)
+}
+
+// checkForms refuses claims beside those of the data model that are good at no time, for
+// the signer with the DID.
+func checkForms(claims canon.Object, signer string) error {
 	for _, name := range []string{"vc", "vp", "proof"} {
 		if _, ok := claims.Find(name); ok {
 			return fault.New(fault.UnknownField, "%s: the payload is the document itself", name)
 		}
 	}
-	if err := p.checkTimes(claims, now); err != nil {
-		return err
-	}
-	if iss, ok := claims.Find("iss"); ok && iss != p.Controller {
-		return fault.New(fault.KidMismatch, "iss is %.200v, the key is of %.200s", iss, p.Controller)
+	if iss, ok := claims.Find("iss"); ok && iss != signer {
+		return fault.New(fault.KidMismatch, "iss is %.200v, the key is of %.200s", iss, signer)
 	}
 	if jti, ok := claims.Find("jti"); ok {
 		if id, _ := text(claims, "id"); jti != id {
 			return fault.New(fault.InvalidValue, "jti and id differ")
 		}
 	}
-	return nil
+	_, err := timesOf(claims)
+	return err
 }
 
-// checkTimes reads iat, nbf and exp, and says whether the JWT is valid now.
-func (p *Proof) checkTimes(claims canon.Object, now time.Time) error {
-	var times [3]time.Time
+// timesOf reads iat, nbf and exp; what is not there is the zero time.
+func timesOf(claims canon.Object) (times [3]time.Time, err error) {
 	for i, name := range []string{"iat", "nbf", "exp"} {
 		value, ok := claims.Find(name)
 		if !ok {
@@ -80,9 +86,18 @@ func (p *Proof) checkTimes(claims canon.Object, now time.Time) error {
 		// Beyond the year 9999 a time cannot be written, nor a float be converted.
 		seconds, ok := value.(float64)
 		if !ok || seconds < 0 || seconds > 253402300799 {
-			return fault.New(fault.InvalidValue, "%s is not a time in seconds", name)
+			return times, fault.New(fault.InvalidValue, "%s is not a time in seconds", name)
 		}
 		times[i] = time.Unix(int64(seconds), 0)
+	}
+	return times, nil
+}
+
+// checkTimes reads iat, nbf and exp, and says whether the JWT is valid now.
+func (p *Proof) checkTimes(claims canon.Object, now time.Time) error {
+	times, err := timesOf(claims)
+	if err != nil {
+		return err
 	}
 	p.Created, p.Expires = times[0], times[2]
 	if times[0].After(now.Add(skew)) || times[1].After(now) {

@@ -168,6 +168,28 @@ func TestPublishedRDF(t *testing.T) {
 	}
 }
 
+// TestRDFOnce: what a document costs, it costs once, and only while somebody waits.
+func TestRDFOnce(t *testing.T) {
+	c := must[*rdf.Canonicalizer](t)(rdf.New(map[string][]byte{rdfContext: rdfFile}))
+	good := signedRDF(t, c, did.EdDSA)
+	asked := 0
+	v := &vc.Verifier{RDF: func(doc canon.Object) ([]byte, error) {
+		if _, isDocument := doc.Find("name"); isDocument {
+			asked++
+		}
+		return c.Canonical(doc)
+	}}
+	proof, _ := good.Find("proof")
+	if _, err := v.Proofs(context.Background(), good.With("proof", []any{proof, proof, proof}), vc.AssertionMethod, nil, now); err != nil || asked != 1 {
+		t.Errorf("canonicalised %d times: %v", asked, err)
+	}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := v.Proofs(gone, good, vc.AssertionMethod, nil, now); fault.Of(err) != fault.Unavailable || asked != 1 {
+		t.Errorf("canonicalised %d times, %v", asked, err)
+	}
+}
+
 // BenchmarkRDF verifies a small document by eddsa-rdfc-2022.
 func BenchmarkRDF(b *testing.B) {
 	c, err := rdf.New(map[string][]byte{rdfContext: rdfFile})

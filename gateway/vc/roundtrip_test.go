@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/vc"
 )
 
@@ -81,5 +82,30 @@ func TestPresentations(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestIssueJWTRefuses: claims beside the credential that every verifier would refuse are
+// not signed.
+func TestIssueJWTRefuses(t *testing.T) {
+	v, issuer := verifier(t), keySigner("issuer", did.ES256)
+	for _, tt := range []struct {
+		name, value string
+		code        fault.Code
+	}{
+		{"exp", `1893456000`, fault.OK},
+		{"exp", `"2030-01-01T00:00:00Z"`, fault.InvalidValue},
+		{"nbf", `-1`, fault.InvalidValue},
+		{"iss", `"` + controller(issuer) + `"`, fault.OK},
+		{"iss", `"did:example:other"`, fault.KidMismatch},
+		{"sub", `"did:example:other"`, fault.InvalidValue},
+		{"jti", `"urn:other"`, fault.InvalidValue},
+		{"vc", `{}`, fault.UnknownField},
+	} {
+		t.Run(tt.name+" "+tt.value, func(t *testing.T) {
+			if _, err := v.Contexts.IssueJWT([]byte(edited(t, alumni(controller(issuer)), tt.name, tt.value)), issuer); fault.Of(err) != tt.code {
+				t.Errorf("%v, want %v", err, tt.code)
+			}
+		})
 	}
 }

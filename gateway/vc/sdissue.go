@@ -40,7 +40,8 @@ type Hidden struct {
 // holder is the key that has to sign presentations, nil for none. Salts are of 128
 // random bits.
 // Errors: those of canon.ParseObject, fault.MissingField without vct,
-// fault.InvalidValue for a path that leads nowhere or to a claim that must be seen.
+// fault.InvalidValue for a path that leads nowhere or to a claim that must be seen, and
+// for times and a cnf that are none.
 func Hide(claims []byte, paths [][]string, holder *did.PublicKey) (*Hidden, error) {
 	payload, err := parse(claims)
 	if err != nil {
@@ -54,6 +55,13 @@ func Hide(claims []byte, paths [][]string, holder *did.PublicKey) (*Hidden, erro
 			return nil, fault.New(fault.UnknownField, "cnf is set from the holder's key")
 		}
 		payload = payload.With("cnf", canon.Object{}.With("jwk", jose.FormatKey(holder)))
+	}
+	// What no verifier would take is not made.
+	if _, err := holderKey(payload); err != nil {
+		return nil, err
+	}
+	if _, err := timesOf(payload); err != nil {
+		return nil, err
 	}
 	if slices.ContainsFunc(paths, func(path []string) bool { return len(path) == 0 }) {
 		return nil, fault.New(fault.InvalidValue, "a path of no names leads nowhere")

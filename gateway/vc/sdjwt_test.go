@@ -112,6 +112,8 @@ func TestIssueSelectiveRefuses(t *testing.T) {
 		{"another issuer", claims, nil, other, fault.KidMismatch},
 		{"no issuer", edited(t, claims, "iss", ""), nil, issuer, fault.KidMismatch},
 		{"a holder of its own", edited(t, claims, "cnf", `{}`), nil, issuer, fault.UnknownField},
+		{"iat is a text", edited(t, claims, "iat", `"2026-01-01T00:00:00Z"`), nil, issuer, fault.InvalidValue},
+		{"exp is negative", edited(t, claims, "exp", `-1`), nil, issuer, fault.InvalidValue},
 		{"an empty path", claims, [][]string{{}}, issuer, fault.InvalidValue},
 		{"hides vct", claims, [][]string{{"vct"}}, issuer, fault.InvalidValue},
 		{"hides exp", claims, [][]string{{"exp"}}, issuer, fault.InvalidValue},

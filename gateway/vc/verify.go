@@ -93,14 +93,23 @@ func (v *Verifier) credentialJWT(ctx context.Context, compact string, now time.T
 	if err != nil {
 		return nil, err
 	}
-	if sub, ok := claims.Find("sub"); ok {
-		named, _ := text(c.Subjects[0], "id")
-		if len(c.Subjects) > 1 || sub != named {
-			return nil, fault.New(fault.InvalidValue, "sub is not the credential's subject")
-		}
+	if err := c.checkSubject(); err != nil {
+		return nil, err
 	}
 	c.Proofs = []Proof{*proof}
 	return c.accept(now)
+}
+
+// checkSubject compares the claim sub, where a JWT has it, with the credential's subject.
+func (c *Credential) checkSubject() error {
+	sub, ok := c.Document.Find("sub")
+	if !ok {
+		return nil
+	}
+	if named, _ := text(c.Subjects[0], "id"); len(c.Subjects) > 1 || sub != named {
+		return fault.New(fault.InvalidValue, "sub is not the credential's subject")
+	}
+	return nil
 }
 
 func (c *Credential) accept(now time.Time) (*Credential, error) {
