@@ -57,6 +57,7 @@ type export struct {
 	dir     string
 
 	operations, records, contents int
+	closed                        []error // contents that could not be opened
 }
 
 func (e *export) run(ctx context.Context) error {
@@ -95,7 +96,13 @@ func (e *export) run(ctx context.Context) error {
 	if err := e.created(ctx, signed); err != nil {
 		return err
 	}
-	return e.shared(ctx, network.GetHeight()-1)
+	if err := e.shared(ctx, network.GetHeight()-1); err != nil {
+		return err
+	}
+	if err := errors.Join(e.closed...); err != nil {
+		return fmt.Errorf("%s has everything but %d contents, which could not be opened: %w", e.dir, len(e.closed), err)
+	}
+	return nil
 }
 
 // document saves every version of the DID, and what is linked to it.
@@ -174,7 +181,7 @@ func (e *export) created(ctx context.Context, signed []*client.Event) error {
 			}
 			records = append(records, r)
 			if err := e.content(ctx, r); err != nil {
-				return fmt.Errorf("content of record %s: %w", r.GetId(), err)
+				e.closed = append(e.closed, fmt.Errorf("content of record %s: %w", r.GetId(), err))
 			}
 		case "credential.issue":
 			c, err := e.gateway.Credential(ctx, event.GetReference())
@@ -215,7 +222,8 @@ func (e *export) shared(ctx context.Context, block uint64) error {
 	return errors.Join(save(e, "grants.json", grants), save(e, "uses.json", uses))
 }
 
-// content saves a record's private content, if it has one.
+// content saves a record's private content, if it has one. One that does not open, such
+// as was encrypted to keys from before a recovery, is saved as it is.
 func (e *export) content(ctx context.Context, r *client.Record) error {
 	if r.GetPrivate() == "" {
 		return nil
@@ -226,7 +234,7 @@ func (e *export) content(ctx context.Context, r *client.Record) error {
 	}
 	_, data, err := e.signer.Open(sealed)
 	if err != nil {
-		return err
+		return errors.Join(err, writeBytes(filepath.Join(e.dir, "contents", r.GetId()+".jwe"), []byte(sealed.GetContent())))
 	}
 	e.contents++
 	return writeBytes(filepath.Join(e.dir, "contents", r.GetId()), data)

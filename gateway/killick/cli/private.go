@@ -102,12 +102,13 @@ func writeBytes(path string, data []byte) error {
 }
 
 func (a *app) recordFetch() *cobra.Command {
-	var out string
+	var out, old string
 	c := a.signing(&cobra.Command{
 		Use: "fetch RECORD --out FILE", Short: "Fetch and open a record's private content", Args: cobra.ExactArgs(1),
 		Long: `Fetch the private content of a record's newest version and open it with the key file of
 its owner or of a DID that it is encrypted to. RECORD is a reference or a receipt file.
-What is written is what the record commits to: that is checked.`,
+What is written is what the record commits to: that is checked. What was encrypted before
+"killick did recover" is fetched with the new keys and opened with --old-keys.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			record, err := recordName(args[0])
 			if err != nil {
@@ -118,7 +119,7 @@ What is written is what the record commits to: that is checked.`,
 				if err != nil {
 					return err
 				}
-				_, data, err := signer.Open(content)
+				data, err := a.open(content, signer, old)
 				if err != nil {
 					return err
 				}
@@ -132,6 +133,22 @@ What is written is what the record commits to: that is checked.`,
 		},
 	})
 	c.Flags().StringVar(&out, "out", "", "`file` to write (required)")
+	c.Flags().StringVar(&old, "old-keys", "", "key `file` of the same DID from before its recovery, to open what those of --keys do not")
 	require(c, "out")
 	return c
+}
+
+// open opens a content with the signer's keys, or with those of an old key file if one
+// is named.
+func (a *app) open(content *client.Content, signer client.Signer, old string) ([]byte, error) {
+	_, data, err := signer.Open(content)
+	if old == "" || !errors.Is(err, jwe.ErrNotRecipient) {
+		return data, err
+	}
+	identity, err := a.load(old)
+	if err != nil {
+		return nil, err
+	}
+	_, data, err = identity.On(signer.Network()).Open(content)
+	return data, err
 }

@@ -147,3 +147,38 @@ func TestPrivateContentSentAgain(t *testing.T) {
 		t.Error("another content was fetched")
 	}
 }
+
+// After a recovery, contents from before are fetched with the new keys and opened with the
+// old ones; an export has all the rest, and says what it could not open. (PV-4)
+func TestContentsAfterARecovery(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	if err := w.ledger.Found(); err != nil {
+		t.Fatal(err)
+	}
+	alice := w.path("alice.keys")
+	w.do("keys", "new", "--out", w.path("alice"))
+	w.do("did", "create", "--keys", alice)
+	before := w.do("record", "submit", "--keys", alice, "--private", w.write("before.txt", "from before"))["record"].(string)
+	w.do("did", "recover", "--recovery", w.path("alice.recovery"), "--out", w.path("alice2"))
+	alice2 := w.path("alice2.keys")
+	after := w.do("record", "submit", "--keys", alice2, "--private", w.write("after.txt", "from after"))["record"].(string)
+	fetch := []string{"record", "fetch", before, "--out", w.path("out"), "--keys"}
+	w.refused("key_unknown", append(fetch, alice)...)
+	if exit, _, errOut := w.run(append(fetch, alice2)...); exit != 1 || !strings.Contains(errOut, "not encrypted to this key") {
+		t.Errorf("%d %s", exit, errOut)
+	}
+	w.do(append(fetch, alice2, "--old-keys", alice)...)
+	if w.read("out") != "from before" {
+		t.Error("another content was fetched")
+	}
+	if exit, _, errOut := w.run("data", "export", "--keys", alice2, "--out", w.path("data")); exit != 1 || !strings.Contains(errOut, before) || strings.Contains(errOut, after) {
+		t.Errorf("%d %s", exit, errOut)
+	}
+	if w.read("data/contents/"+after) != "from after" || !strings.Contains(w.read("data/contents/"+before+".jwe"), `"ciphertext"`) {
+		t.Error("the contents are not in the export")
+	}
+	if !strings.Contains(w.read("data/records.json"), before) || !strings.Contains(w.read("data/grants.json"), "[") {
+		t.Error("the rest is not in the export")
+	}
+}
