@@ -145,7 +145,8 @@ func TestSelectiveOnTheLedger(t *testing.T) {
 		"a hidden vct":    func(_, o dict) { o["disclose"] = []any{"/vct"} },
 		"no such claim":   func(_, o dict) { o["disclose"] = []any{"/x"} },
 		"no pointer":      func(_, o dict) { o["disclose"] = []any{"name"} },
-		"no end":          func(c, _ dict) { delete(c, "exp") },
+		"no vct":          func(c, _ dict) { delete(c, "vct") },
+		"an end in words": func(c, _ dict) { c["exp"] = "2030-01-01T00:00:00Z" },
 		"half a second":   func(c, _ dict) { c["exp"] = 0.5 },
 		"a private key": func(_, o dict) {
 			o["holder"] = dict{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "d": "x"}

@@ -34,7 +34,8 @@ type Terms struct {
 // credentialStatus; other evidence and schemas stay.
 // Errors: fault.MissingField without validFrom or validUntil, fault.UnknownField for a
 // credential that has a proof or a status already, fault.InvalidValue for times that are
-// not whole seconds, and those of credential.Issue's Check, which the caller makes.
+// not whole seconds or what the terms say said otherwise, and those of credential.Issue's
+// Check, which the caller makes.
 func Draft(unsecured canon.Object, t Terms) (canon.Object, *ops.CredentialIssue, error) {
 	doc, issue, err := draft(unsecured, IssuerOf(unsecured), t)
 	if err != nil {
@@ -84,13 +85,25 @@ func draft(unsecured canon.Object, issuer string, t Terms) (canon.Object, *ops.C
 	if issue.ValidFrom, issue.ValidUntil, err = validity(unsecured); err != nil {
 		return nil, nil, err
 	}
-	doc := extend(unsecured, "credentialSchema", canon.Object{}.With("id", schemaPrefix+t.Schema).With("type", vc.LedgerSchema))
-	doc = extend(doc, "evidence", canon.Object{}.With("type", vc.LedgerEvidence).With("evidenceType", t.Evidence).With("endorser", t.Endorser))
+	doc := unsecured
+	for name, element := range ledgerTerms(t.Schema, t.Evidence, t.Endorser) {
+		if doc = extend(doc, name, element); !has(doc, name, element) {
+			return nil, nil, fault.New(fault.InvalidValue, "%s: what the ledger says is there already", name)
+		}
+	}
 	for _, purpose := range []vc.StatusPurpose{vc.Suspension, vc.Revocation} {
 		entry := vc.ListEntry{Purpose: purpose, List: ListURL(t.Lists, issuer, t.List, purpose), Index: int(t.Index)}
 		doc = extend(doc, "credentialStatus", entry.Object())
 	}
 	return doc, issue, nil
+}
+
+// ledgerTerms are the elements of members that say what the ledger says.
+func ledgerTerms(schema, evidence, endorser string) map[string]canon.Object {
+	return map[string]canon.Object{
+		"credentialSchema": canon.Object{}.With("id", schemaPrefix+schema).With("type", vc.LedgerSchema),
+		"evidence":         canon.Object{}.With("type", vc.LedgerEvidence).With("evidenceType", evidence).With("endorser", endorser),
+	}
 }
 
 // IssuerOf returns the issuer that a credential names; empty when it names none.

@@ -1,6 +1,7 @@
 package certificate_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"os"
 	"strings"
@@ -115,11 +116,8 @@ func TestCompare(t *testing.T) {
 	evidence, _ := doc.Find("evidence")
 	twice := doc.With("evidence", append(evidence.([]any), canon.Object{}.With("type", vc.LedgerEvidence).With("evidenceType", "on-chain").With("endorser", issuer)))
 	v := view()
-	_, again, err := certificate.Draft(parse(t, strings.Replace(unsecured(issuer), `"type"`, `"evidence":{"type":"LedgerEvidence","evidenceType":"on-chain","endorser":"`+issuer+`"},"type"`, 1)), terms())
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.Digest = again.Digest
+	sum := sha256.Sum256(twice.JCS())
+	v.Digest = canon.Hex(sum[:])
 	if err := certificate.Compare(twice, v); fault.Of(err) != fault.BadSignature {
 		t.Errorf("evidence twice: %v", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/killick-ledger/killick/chaincode/credential"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
-	"github.com/killick-ledger/killick/gateway/vc"
 )
 
 // number32 reads a number in its one spelling.
@@ -84,10 +83,11 @@ func Compare(document canon.Object, v *credential.View) error {
 	}
 	// The digest covers these; an issuer that signed one thing and told the ledger
 	// another is found out here.
-	if !has(document, "credentialSchema", canon.Object{}.With("id", schemaPrefix+v.Schema).With("type", vc.LedgerSchema)) {
+	terms := ledgerTerms(v.Schema, v.Evidence, v.Endorser)
+	if !has(document, "credentialSchema", terms["credentialSchema"]) {
 		return differs("schema")
 	}
-	if !has(document, "evidence", canon.Object{}.With("type", vc.LedgerEvidence).With("evidenceType", v.Evidence).With("endorser", v.Endorser)) {
+	if !has(document, "evidence", terms["evidence"]) {
 		return differs("evidence")
 	}
 	if from, until, err := validity(document); err != nil || from != v.ValidFrom || until != v.ValidUntil {
