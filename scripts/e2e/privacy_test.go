@@ -56,6 +56,7 @@ func (n *network) privacy(t *testing.T) {
 
 	values := maps.Clone(personal)
 	values["the location"], values["the tag"], values["the DID"] = location, tag, did
+	values["the address"] = n.Cluster.GatewayAddress()
 	s := newSearch(values)
 	s.in(n.told(t, did), "events and metrics")
 	searched := s.files(t, n.Cluster.Dir)
@@ -71,7 +72,7 @@ func (n *network) privacy(t *testing.T) {
 			}
 		}
 	}
-	for value, place := range map[string]string{"the location": "journal", "the tag": "stateLeveldb", "the DID": "events and metrics"} {
+	for value, place := range map[string]string{"the location": "journal", "the tag": "stateLeveldb", "the DID": "events and metrics", "the address": "logs"} {
 		if !s.has(value, place) {
 			t.Errorf("%s is not found in %s: %q", value, place, s.found[value])
 		}
@@ -190,6 +191,7 @@ func (u *user) errs() {
 		}
 		response, err = http.Post(gateway+"/v1/operations", "application/json", bytes.NewReader(text))
 		send(name+" as an operation", response, err)
+		u.certifies(name, value, send)
 		// Signed, in a member that the operation does not have, and in one that it has.
 		quoted, err := json.Marshal(value)
 		if err != nil {
@@ -209,6 +211,46 @@ func (u *user) errs() {
 			u.t.Errorf("the %s was resolved", name)
 		}
 	}
+}
+
+// certifies sends a datum in credentials, in logins and in questions of lists.
+func (u *user) certifies(name, value string, send func(string, *http.Response, error)) {
+	u.t.Helper()
+	gateway := u.Cluster.GatewayURL()
+	quoted, err := json.Marshal(value)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	about := `{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiableCredential"],"issuer":"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK","credentialSubject":{"name":` + string(quoted) + `}}`
+	for path, body := range map[string]string{
+		"/credentials/issue":        `{"credential":` + about + `}`,
+		"/credentials/verify":       `{"verifiableCredential":` + about + `}`,
+		"/presentations/verify":     `{"verifiablePresentation":{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiablePresentation"],"verifiableCredential":[` + about + `]},"options":{"challenge":` + string(quoted) + `,"domain":` + string(quoted) + `}}`,
+		"/v1/contents":              `{"request":` + string(quoted) + `}`,
+		"/v1/records/x/certificate": `{"note":` + string(quoted) + `}`,
+		"/v1/openid/offers":         `{"credentials":[{"configuration":"diploma","claims":{"name":` + string(quoted) + `}}]}`,
+		"/v1/token":                 url.Values{"grant_type": {value}, "assertion": {value}}.Encode(),
+		"/openid/response":          url.Values{"response": {value}, "state": {value}}.Encode(),
+	} {
+		kind := "application/json"
+		if !strings.HasPrefix(body, "{") {
+			kind = "application/x-www-form-urlencoded"
+		}
+		response, err := http.Post(gateway+path, kind, strings.NewReader(body))
+		send(name+" to "+path, response, err)
+	}
+	for _, question := range []string{"records?owner=", "records?pageToken=", "grants?client=", "uses?grant=", "events?cursor="} {
+		response, err := http.Get(gateway + "/v1/" + question + url.QueryEscape(value))
+		send(name+" in "+question, response, err)
+	}
+	request, err := http.NewRequestWithContext(u.t.Context(), http.MethodGet, gateway+"/v1/me", nil)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "DPoP "+url.PathEscape(value))
+	request.Header.Set("DPoP", value)
+	response, err := http.DefaultClient.Do(request)
+	send(name+" as a token", response, err)
 }
 
 // vouched accredits identity verifiers of two organisations and has them bind the person
