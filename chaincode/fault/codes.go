@@ -164,7 +164,7 @@ var table = map[Code]entry{
 	NotAnchored:        {"not_anchored", 404, "NotFound", "Wait until the next anchor is final, then ask again."},
 	NotAcceptable:      {"not_acceptable", 406, "InvalidArgument", "Ask for a media type that is served."},
 	Suspended:          {"suspended", 409, "FailedPrecondition", "The credential is suspended; its issuer may reinstate it."},
-	MethodUnsupported:  {"method_not_supported", 501, "Unimplemented", "Use a DID of a method that is resolved here: did:killick of this network, did:key, or did:web of a host that the operator has named."},
+	MethodUnsupported:  {"method_not_supported", 501, "Unimplemented", "Ask a gateway that is set up for it, or use a DID of a method that is resolved here: did:killick of this network, did:key, or did:web of a host that the operator has named."},
 }
 
 var byName = func() map[string]Code {
