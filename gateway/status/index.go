@@ -11,6 +11,7 @@ package status
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,15 +43,23 @@ type Index struct {
 	lists map[List]*bits
 }
 
-// bits are those of one list of each purpose. Bits are made with the first that is set.
+// bits are those of one list of each purpose.
 type bits struct {
-	entries int // given so far
-	changed map[vc.StatusPurpose]uint64
-	set     map[vc.StatusPurpose]*vc.Bits
+	entries int            // given so far
+	of      [2]purposeBits // by purposes
+}
+
+type purposeBits struct {
+	changed uint64 // block
+	set     marks
+}
+
+func (b *bits) purpose(purpose vc.StatusPurpose) *purposeBits {
+	return &b.of[slices.Index(purposes[:], purpose)]
 }
 
 // purposes of the lists.
-var purposes = []vc.StatusPurpose{vc.Suspension, vc.Revocation}
+var purposes = [2]vc.StatusPurpose{vc.Suspension, vc.Revocation}
 
 // saveEvery is after how many blocks without credentials the place is saved.
 const saveEvery = 1000
@@ -186,7 +195,7 @@ func statusOf(value []byte, changes map[place]string) error {
 func (i *Index) apply(p place, status string, block uint64) error {
 	b := i.lists[p.List]
 	for _, purpose := range purposes {
-		if err := b.put(purpose, int(p.index), means(purpose, status), block); err != nil {
+		if err := b.purpose(purpose).put(p.index, means(purpose, status), block); err != nil {
 			return err
 		}
 	}
@@ -199,26 +208,16 @@ func means(purpose vc.StatusPurpose, status string) bool {
 }
 
 func newBits(block uint64) *bits {
-	return &bits{changed: map[vc.StatusPurpose]uint64{vc.Suspension: block, vc.Revocation: block}, set: map[vc.StatusPurpose]*vc.Bits{}}
+	return &bits{of: [2]purposeBits{{changed: block}, {changed: block}}}
 }
 
-func (b *bits) put(purpose vc.StatusPurpose, index int, set bool, block uint64) error {
-	if b.set[purpose] == nil {
-		if !set {
-			return nil
-		}
-		made, err := vc.NewBits(credential.ListEntries)
-		if err != nil {
-			return err
-		}
-		b.set[purpose] = made
-	}
-	had, err := b.set[purpose].Has(index)
+func (p *purposeBits) put(index uint32, set bool, block uint64) error {
+	had, err := p.set.has(index)
 	if err != nil || had == set {
 		return err
 	}
-	b.changed[purpose] = block
-	return b.set[purpose].Put(index, set)
+	p.changed = block
+	return p.set.put(index, set)
 }
 
 // Bits returns a copy of the bits of a list, and the last block that changed them.
@@ -231,11 +230,9 @@ func (i *Index) Bits(l List, purpose vc.StatusPurpose) (*vc.Bits, uint64, error)
 	if err != nil {
 		return nil, 0, err
 	}
-	if set := b.set[purpose]; set != nil {
-		return set.Clone(), b.changed[purpose], nil
-	}
-	empty, err := vc.NewBits(credential.ListEntries)
-	return empty, b.changed[purpose], err
+	p := b.purpose(purpose)
+	set, err := p.set.bits()
+	return set, p.changed, err
 }
 
 // Changed returns the last block that changed a list. Errors: as for Bits.
@@ -246,7 +243,7 @@ func (i *Index) Changed(l List, purpose vc.StatusPurpose) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return b.changed[purpose], nil
+	return b.purpose(purpose).changed, nil
 }
 
 // find returns a list. The caller holds mu.

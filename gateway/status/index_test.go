@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -228,6 +229,71 @@ func TestFree(t *testing.T) {
 	follow(t, i, c, 1)
 	if n, err := i.Free(issuer); err != nil || n != 1 {
 		t.Errorf("one more: %d, %v", n, err)
+	}
+}
+
+// TestFewAndMany: bits are the same however many there are, before and after a restart.
+func TestFewAndMany(t *testing.T) {
+	c, issuer, path := &chain{}, ledger.ID{7}, filepath.Join(t.TempDir(), "status.db")
+	l := status.List{Issuer: issuer}
+	i := open(t, path)
+	want := map[uint32]bool{}
+	step := func(name string, count int, status string) {
+		t.Helper()
+		var writes []submit.Write
+		for n := range uint32(count) {
+			writes = append(writes, state(t, issuer, 0, 7*n, status))
+			want[7*n] = status == credential.Revoked
+		}
+		c.block(writes...)
+		follow(t, i, c, uint64(len(c.blocks)-1))
+		for n := range uint32(2000) {
+			if has(t, i, l, vc.Revocation, int(n)) != want[n] {
+				t.Fatalf("%s: entry %d is not %v", name, n, want[n])
+			}
+		}
+	}
+	c.block(issue(t, issuer, 0, 1)...)
+	follow(t, i, c, 0)
+	step("few", 256, credential.Revoked)
+	step("fewer", 3, credential.Active)
+	step("many", 258, credential.Revoked)
+	step("few again", 100, credential.Active)
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	i = open(t, path)
+	defer i.Close()
+	step("after a restart", 1, credential.Revoked)
+}
+
+// TestManyLists: an issuer that begins a list with each credential makes nobody hold
+// 131,072 entries for each.
+func TestManyLists(t *testing.T) {
+	const lists = 4000
+	c, issuer := &chain{}, ledger.ID{7}
+	var given, revoked []submit.Write
+	for n := range uint32(lists) {
+		given = append(given, submit.Write{Key: credential.EntryKey(issuer, n, 0), Value: []byte("ref")})
+		revoked = append(revoked, state(t, issuer, n, 0, credential.Revoked))
+	}
+	c.block(given...)
+	c.block(revoked...)
+	i := open(t, filepath.Join(t.TempDir(), "status.db"))
+	defer i.Close()
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := held()
+	follow(t, i, c, 0)
+	if after := held(); after > before+lists*2048 {
+		t.Errorf("%d bytes for each list", (after-before)/lists)
+	}
+	if !has(t, i, status.List{Issuer: issuer, Number: lists - 1}, vc.Revocation, 0) {
+		t.Error("the last is not revoked")
 	}
 }
 

@@ -98,7 +98,7 @@ func (s *store) load() (next uint64, lists map[List]*bits, err error) {
 			return 0, nil, err
 		}
 		copy(l.Issuer[:], issuer)
-		b.changed[vc.Suspension], b.changed[vc.Revocation] = suspension, revocation
+		b.purpose(vc.Suspension).changed, b.purpose(vc.Revocation).changed = suspension, revocation
 		lists[l] = b
 	}
 	if err := rows.Err(); err != nil {
@@ -126,7 +126,8 @@ func (s *store) loadChanged(lists map[List]*bits) error {
 			return fmt.Errorf("list %d has a changed entry and no row", p.Number)
 		}
 		for _, purpose := range purposes {
-			if err := b.put(purpose, int(p.index), means(purpose, status), b.changed[purpose]); err != nil {
+			of := b.purpose(purpose)
+			if err := of.put(p.index, means(purpose, status), of.changed); err != nil {
 				return err
 			}
 		}
