@@ -85,6 +85,14 @@ func TestEncryptAndOpen(t *testing.T) {
 			t.Errorf("%s was changed: %v", name, err)
 		}
 	}
+	form.Recipients[1].Header.Epk.Y = flip(form.Recipients[1].Header.Epk.Y)
+	changed, err := canon.Marshal(form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := jwe.Open(changed, did+"#b", b); !errors.Is(err, jwe.ErrCorrupt) {
+		t.Errorf("a point that is not on the curve: %v", err)
+	}
 }
 
 // flip changes a character and leaves the last ones, whose spare bits have to be 0.
