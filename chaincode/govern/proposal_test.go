@@ -344,3 +344,22 @@ func TestPagesOfQueries(t *testing.T) {
 		t.Errorf("%d old proposals on a page", len(open))
 	}
 }
+
+// What is no subject is named, with the reason in words.
+func TestSubjects(t *testing.T) {
+	w := opstest.New(t)
+	for subject, text := range map[string]string{
+		"issuer/":   `subject "issuer/": not a base58 id of 20 bytes`,
+		"issuer/0":  `subject "issuer/0": not a base58 id of 20 bytes`,
+		"tag/":      `subject "tag/": tag: want 64 hexadecimal digits, got 0`,
+		"tag/AA":    `subject "tag/AA": tag: want 64 hexadecimal digits, got 2`,
+		"stopped/":  `there is no subject "stopped/"`,
+		"stopped/x": `there is no subject "stopped/x"`,
+		"":          `there is no subject ""`,
+	} {
+		_, err := w.Invoke(ledger.Caller{}, "govern:History", govern.HistoryQuery{Subject: subject})
+		if fault.Of(err) != fault.InvalidValue || fault.Text(err) != text {
+			t.Errorf("%q: %v, want %s", subject, err, text)
+		}
+	}
+}

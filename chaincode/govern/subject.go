@@ -56,14 +56,15 @@ func findSubject(text string) (subject, string, error) {
 		return nil, "", fault.New(fault.InvalidValue, "there is no subject %.80q", text)
 	}
 	var err error
-	switch row {
-	case text:
-	case "tag/":
-		err = did.CheckTag(name)
-	default:
+	switch {
+	case row == "tag/":
+		if err := did.CheckTag(name); err != nil {
+			return nil, "", fault.New(fault.InvalidValue, "subject %.80q: %s", text, fault.Text(err))
+		}
+	case strings.HasSuffix(row, "/"):
 		_, err = ledger.ParseID(name)
 	}
-	if err != nil || row == text && strings.HasSuffix(row, "/") {
+	if err != nil {
 		return nil, "", fault.New(fault.InvalidValue, "subject %.80q: %v", text, err)
 	}
 	return s, name, nil
