@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
@@ -38,6 +39,9 @@ func FuzzCredentialJWT(f *testing.F) {
 	})
 }
 
+// odd says that a time has no year of four digits in UTC.
+func odd(t time.Time) bool { return !t.IsZero() && (t.UTC().Year() < 1 || t.UTC().Year() > 9999) }
+
 // FuzzStatusList: a status list that parses is the same once it is written.
 func FuzzStatusList(f *testing.F) {
 	c := contexts(f)
@@ -56,8 +60,11 @@ func FuzzStatusList(f *testing.F) {
 		}
 		written := got.JSON()
 		two, err := c.ParseCredential(written)
+		if err != nil && (got.URL == "" || len(got.URL) > 2000 || odd(got.ValidFrom) || odd(got.ValidUntil)) {
+			return // without an id, or one that leaves no room for the subject's; or of no year of four digits in UTC
+		}
 		if err != nil {
-			return // an id that is no URL, which only its publisher's own checks refuse
+			t.Fatalf("%s is written as %s: %v", data, written, err)
 		}
 		again, err := vc.ParseStatusList(two, got.Purpose)
 		if err != nil || !bytes.Equal(again.JSON(), written) || again.Bits.Len() != got.Bits.Len() || again.URL != got.URL {

@@ -159,6 +159,7 @@ func modelVectors(t testing.TB) []vector {
 		{"time with a zone that is none", "validFrom", `"2026-01-01T00:00:00+24:00"`, "invalid_value"},
 		{"time with a fraction and a zone", "validFrom", `"2026-01-01T00:00:00.123456789-05:30"`, "ok"},
 		{"time with a comma", "validFrom", `"2026-01-01T00:00:00,5Z"`, "invalid_value"},
+		{"end that would stand for none", "validUntil", `"0001-01-01T00:00:00Z"`, "invalid_value"},
 		{"time in seconds", "validFrom", `1767225600`, "wrong_type"},
 		{"no subject", "credentialSubject", ``, "missing_field"},
 		{"empty subject", "credentialSubject", `{}`, "wrong_type"},

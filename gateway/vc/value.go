@@ -91,7 +91,7 @@ func moment(o canon.Object, name string) (time.Time, error) {
 		return time.Time{}, fault.New(fault.WrongType, "%s must be a string", name)
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || !isStamp(s) {
+	if err != nil || !isStamp(s) || t.IsZero() { // which would stand for no end
 		return time.Time{}, fault.New(fault.InvalidValue, "%s: %.64q is not a date and time with its zone", name, s)
 	}
 	return t, nil
