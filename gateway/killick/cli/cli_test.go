@@ -76,6 +76,20 @@ func begin(t *testing.T) *world {
 	return w
 }
 
+// founded is a world with a ledger that has been founded and the DIDs of new key files.
+func founded(t *testing.T, names ...string) *world {
+	t.Helper()
+	w := begin(t)
+	if err := w.ledger.Found(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		w.do("keys", "new", "--out", w.path(name))
+		w.do("did", "create", "--keys", w.path(name+".keys"))
+	}
+	return w
+}
+
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
 func (w *world) write(name, content string) string {

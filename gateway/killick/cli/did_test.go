@@ -12,10 +12,7 @@ import (
 // DID is ended, from the command line. New keys are on disk before anything is sent,
 // and stay there whatever the gateway says.
 func TestLifeOfADID(t *testing.T) {
-	w := begin(t)
-	if err := w.ledger.Found(); err != nil {
-		t.Fatal(err)
-	}
+	w := founded(t)
 	w.do("keys", "new", "--out", w.path("a"))
 	name := w.do("did", "create", "--keys", w.path("a.keys"))["did"].(string)
 	if got := w.do("did", "update", "--keys", w.path("a.keys"), "--rotate", w.path("b.keys"), "--alg", "ES256",

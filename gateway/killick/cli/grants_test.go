@@ -19,14 +19,7 @@ func items(v map[string]any) []map[string]any {
 // An owner's and a client's way: find records, share one, offer another, browse, use and
 // pay, see who used what, and end it.
 func TestGrantStory(t *testing.T) {
-	w := begin(t)
-	if err := w.ledger.Found(); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"owner", "client", "other"} {
-		w.do("keys", "new", "--out", w.path(name))
-		w.do("did", "create", "--keys", w.path(name+".keys"))
-	}
+	w := founded(t, "owner", "client", "other")
 	owner, client, other := w.path("owner.keys"), w.path("client.keys"), w.path("other.keys")
 	for _, keys := range []string{client, other} {
 		if err := w.ledger.Fund(keys, &submittest.Person{DID: publicDID(t, keys)}, 1_000_000); err != nil {
@@ -87,7 +80,7 @@ func TestGrantStory(t *testing.T) {
 		t.Errorf("the owner gets %v", got)
 	}
 	uses := items(w.do("record", "uses", "--owner", owner))
-	if len(uses) != 2 || uses[0]["use"] != used["use"] || uses[0]["path"] != "/lab/2026/blood" || uses[0]["price"] != "250000" || uses[1]["client"] != publicDID(t, other) {
+	if len(uses) != 2 || uses[0]["use"] != used["use"] || uses[0]["path"] != "/lab/2026/blood" || uses[0]["price"] != "250000" || uses[0]["left"] != 0.0 || uses[1]["client"] != publicDID(t, other) {
 		t.Errorf("uses %v", uses)
 	}
 	if _, out, _ := w.run("record", "uses", "--grant", grant); !strings.Contains(out, "read /lab/2026/blood of record "+refs[1]) || !strings.Contains(out, "as of block ") {

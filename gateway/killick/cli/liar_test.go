@@ -73,13 +73,8 @@ func (l *liar) FetchContent(context.Context, *killickv1.FetchContentRequest) (*k
 // What a gateway says names no file outside the folder of an export. (PV-4)
 func TestExportStaysInItsFolder(t *testing.T) {
 	t.Parallel()
-	w := begin(t)
-	if err := w.ledger.Found(); err != nil {
-		t.Fatal(err)
-	}
+	w := founded(t, "alice")
 	alice := w.path("alice.keys")
-	w.do("keys", "new", "--out", w.path("alice"))
-	w.do("did", "create", "--keys", alice)
 	ref := w.do("record", "submit", "--keys", alice, "--private", w.write("note.txt", "run me"))["record"].(string)
 	conn, err := grpc.NewClient(w.gateway, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

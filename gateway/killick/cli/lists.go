@@ -111,10 +111,14 @@ func (a *app) recordUses() *cobra.Command {
 				}
 				l := list{Next: page.GetNextPageToken(), Block: page.GetBlock()}
 				for _, u := range page.GetUses() {
-					l.Items = append(l.Items, map[string]any{
+					v := map[string]any{
 						"use": u.GetId(), "grant": u.GetGrant(), "record": u.GetRecord(), "version": u.GetVersion(), "commitment": u.GetCommitment(), "client": u.GetClient(),
 						"owner": u.GetOwner(), "operation": u.GetOperation(), "path": u.GetPath(), "asset": u.GetAsset(), "price": u.GetPrice(), "epoch": u.GetEpoch(), "time": u.GetTime(),
-					})
+					}
+					if u.Left != nil {
+						v["left"] = u.GetLeft()
+					}
+					l.Items = append(l.Items, v)
 				}
 				return a.showPage(l, func(w io.Writer, i int) {
 					u := page.GetUses()[i]

@@ -6,10 +6,7 @@ import (
 )
 
 func TestLogin(t *testing.T) {
-	w := begin(t)
-	if err := w.ledger.Found(); err != nil {
-		t.Fatal(err)
-	}
+	w := founded(t)
 	w.do("keys", "new", "--out", w.path("alice"), "--alg", "ES256K")
 	keys := w.path("alice.keys")
 	// A DID that is not there cannot log in.

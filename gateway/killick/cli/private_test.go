@@ -25,10 +25,7 @@ func (w *world) read(name string) string {
 // (PV-1, PV-4)
 func TestPrivateContent(t *testing.T) {
 	t.Parallel()
-	w := begin(t)
-	if err := w.ledger.Found(); err != nil {
-		t.Fatal(err)
-	}
+	w := founded(t)
 	dids := map[string]string{}
 	for _, name := range []string{"alice", "bob", "carol"} {
 		w.do("keys", "new", "--out", w.path(name))
@@ -97,16 +94,7 @@ func TestPrivateContent(t *testing.T) {
 // to it, where it is compared with one of them; nor does a DID without such a key. (PV-4)
 func TestRecipientsAreCompared(t *testing.T) {
 	t.Parallel()
-	w, other := begin(t), begin(t)
-	for _, ledger := range []*submittest.Ledger{w.ledger, other.ledger} {
-		if err := ledger.Found(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"alice", "bob"} {
-		w.do("keys", "new", "--out", w.path(name))
-		w.do("did", "create", "--keys", w.path(name+".keys"))
-	}
+	w, other := founded(t, "alice", "bob"), founded(t)
 	alice, bob := w.path("alice.keys"), other.do("did", "create", "--keys", w.path("bob.keys"))["did"].(string)
 	file := w.write("note.txt", "for bob only")
 	submit := []string{"record", "submit", "--keys", alice, "--private", "--to", bob, "--compare", other.gateway, file}
@@ -124,13 +112,8 @@ func TestRecipientsAreCompared(t *testing.T) {
 // again as it was, be it done meanwhile or not. (PV-2)
 func TestPrivateContentSentAgain(t *testing.T) {
 	t.Parallel()
-	w := begin(t)
-	if err := w.ledger.Found(); err != nil {
-		t.Fatal(err)
-	}
+	w := founded(t, "alice")
 	alice := w.path("alice.keys")
-	w.do("keys", "new", "--out", w.path("alice"))
-	w.do("did", "create", "--keys", alice)
 	file := w.write("note.txt", "mine")
 	// Nine refusals hold the batch up for eleven seconds, which the command does not wait.
 	w.ledger.Inject(slices.Repeat([]submittest.Fault{submittest.Unendorsed}, 9)...)
@@ -152,13 +135,8 @@ func TestPrivateContentSentAgain(t *testing.T) {
 // old ones; an export has all the rest, and says what it could not open. (PV-4)
 func TestContentsAfterARecovery(t *testing.T) {
 	t.Parallel()
-	w := begin(t)
-	if err := w.ledger.Found(); err != nil {
-		t.Fatal(err)
-	}
+	w := founded(t, "alice")
 	alice := w.path("alice.keys")
-	w.do("keys", "new", "--out", w.path("alice"))
-	w.do("did", "create", "--keys", alice)
 	before := w.do("record", "submit", "--keys", alice, "--private", w.write("before.txt", "from before"))["record"].(string)
 	w.do("did", "recover", "--recovery", w.path("alice.recovery"), "--out", w.path("alice2"))
 	alice2 := w.path("alice2.keys")
