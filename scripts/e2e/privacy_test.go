@@ -121,7 +121,8 @@ func (u *user) do(args ...string) map[string]any {
 }
 
 // lives has her make a DID, link identities, show one, put a record of her data on the
-// ledger and prove what it is. It returns the DID.
+// ledger and prove what it is, and have the members keep another's content. It returns the
+// DID.
 func (u *user) lives(location string) string {
 	u.do("keys", "new", "--out", u.path("z"), "--chain")
 	keys := []string{"--keys", u.path("z.keys")}
@@ -129,10 +130,16 @@ func (u *user) lives(location string) string {
 	did := u.do(with("did", "create", "--link", "eip155:1337")...)["did"].(string)
 	u.do(with("did", "link", "--web", u.personal["web identity"])...)
 	u.do(with("did", "link", "--web", "mailto:"+u.personal["e-mail"])...)
-	file := u.write("file.json", fmt.Sprintf(`{"name":%q,"email":%q,"number":%q,"text":%q}`,
-		u.personal["name"], u.personal["e-mail"], u.personal["national number"], u.personal["content"]))
+	text := fmt.Sprintf(`{"name":%q,"email":%q,"number":%q,"text":%q}`,
+		u.personal["name"], u.personal["e-mail"], u.personal["national number"], u.personal["content"])
+	file, kept := u.write("file.json", text), u.write("kept.json", text)
 	u.do(with("record", "submit", "--location", location, file)...)
 	u.do("record", "check", file+".record", file)
+	private := u.do(with("record", "submit", "--private", kept)...)["record"].(string)
+	u.do(with("record", "fetch", private, "--out", u.path("fetched.json"))...)
+	if got, err := os.ReadFile(u.path("fetched.json")); err != nil || string(got) != text {
+		u.t.Errorf("fetched %q, %v", got, err)
+	}
 	u.do(with("did", "disclose", "--web", u.personal["web identity"], "--out", u.path("shown"))...)
 	if got := u.do("did", "verify-link", u.path("shown")); got["identity"] != u.personal["web identity"] {
 		u.t.Errorf("verified %v", got)
