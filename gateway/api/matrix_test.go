@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -178,16 +179,19 @@ func (m *matrix) unchanged(t *testing.T, before []ledger.Entry, results map[stri
 	}
 }
 
-// together submits all bad operations in one request, a good one after each.
+// together submits all bad operations in one request, a good one after each: nothing
+// comes of it but what the good ones create.
 func (m *matrix) together(t *testing.T, scene *opstest.Scene, all []bad) {
 	t.Helper()
+	before, created := m.ledger.State(), map[string]bool{}
 	var jws []string
 	var want []fault.Code
 	for i, b := range all {
 		if b.jws == "" || len(b.jws) > 1<<20 || !utf8.ValidString(b.jws) {
 			continue // of a request, not of an item
 		}
-		good, _ := scene.Sign(scene.Bob, opstest.Submit("between "+strconv.Itoa(i)), "")
+		good, ref := scene.Sign(scene.Bob, opstest.Submit("between "+strconv.Itoa(i)), "")
+		created["record/"+ref.String()] = true
 		jws, want = append(jws, b.jws, good.Compact()), append(want, b.code, fault.OK)
 	}
 	receipts, err := m.client.SubmitAll(t.Context(), jws...)
@@ -198,6 +202,10 @@ func (m *matrix) together(t *testing.T, scene *opstest.Scene, all []bad) {
 		if r.GetCode() != want[i].String() || r.GetAdvice() != want[i].Advice() {
 			t.Errorf("%.200s in a batch: %v, want %s", jws[i], r, want[i])
 		}
+	}
+	after := slices.DeleteFunc(m.ledger.State(), func(e ledger.Entry) bool { return created[e.Key] })
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("bad input in a batch changed the ledger:\n%s", diff)
 	}
 }
 
