@@ -147,6 +147,12 @@ func TestAccountsPassOn(t *testing.T) {
 	}
 	w.Do(w.alice, &ops.DIDUnlink{Leaf: w.leafOf(evm)}, w.prior())
 	w.SetEpoch(2)
+	late := *w
+	late.World = w.Clone(t)
+	late.Do(w.alice, late.LinkNow(w.alice, evm), late.prior()) // too late to be as if it had not been
+	if v := late.Linked(w.alice); len(v.Leaves) != 2 || v.Leaves[1].From != 3 {
+		t.Errorf("linked again in the next epoch: %+v", v)
+	}
 	w.Do(heir, w.LinkNow(heir, evm), w.Prior(heir))
 	w.signed(w.alice, w.LinkNow(w.alice, evm), w.prior(), fault.LinkTaken)
 	// Whatever the first DID does now leaves it with the second.
