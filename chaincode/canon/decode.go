@@ -88,12 +88,12 @@ func (d *decoder) integer(s *shape, v reflect.Value) error {
 			n = -n
 		}
 		if v.OverflowInt(n) {
-			return refuse(fault.WrongType)
+			return refuse(fault.NumberRange)
 		}
 		v.SetInt(n)
 	default:
 		if minus || v.OverflowUint(magnitude) {
-			return refuse(fault.WrongType)
+			return refuse(fault.NumberRange)
 		}
 		v.SetUint(magnitude)
 	}

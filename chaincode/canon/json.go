@@ -68,6 +68,8 @@ func explain(data []byte, at int, err error) error {
 		return fault.New(r.code, "member %.80q is not known here", r.pointer)
 	case fault.WrongType:
 		return fault.New(r.code, "member %.80q has the wrong type", r.pointer)
+	case fault.NumberRange:
+		return fault.New(r.code, "the number of member %.80q is negative, or too large for it", r.pointer)
 	}
 	return fault.New(fault.Malformed, "not JSON at byte %d", at)
 }

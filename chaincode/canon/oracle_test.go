@@ -38,6 +38,10 @@ func oracle(data []byte, v any) error {
 	case errors.As(err, &syntax):
 		return fault.New(fault.Malformed, "")
 	}
+	var value *json.SemanticError
+	if errors.As(err, &value) && value.JSONKind == '0' && value.GoType.Kind() >= reflect.Int && value.GoType.Kind() <= reflect.Uint64 {
+		return fault.New(fault.NumberRange, "") // it is an integer, so it does not fit
+	}
 	return fault.New(fault.WrongType, "")
 }
 

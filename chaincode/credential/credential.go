@@ -117,7 +117,8 @@ type Issue struct {
 	Index      uint32 `json:"index"`
 }
 
-// Check looks at what the body says by itself. Errors: fault.InvalidValue.
+// Check looks at what the body says by itself. Errors: fault.InvalidValue,
+// fault.NumberRange.
 func (i *Issue) Check(ledger.Call) error {
 	if err := checkReference("schema", i.Schema); err != nil {
 		return err
@@ -132,7 +133,7 @@ func (i *Issue) Check(ledger.Call) error {
 		return fault.New(fault.InvalidValue, "endorser must be a DID of at most %d characters", maxDID)
 	}
 	if i.Index >= ListEntries {
-		return fault.New(fault.InvalidValue, "index must be below %d", ListEntries)
+		return fault.New(fault.NumberRange, "index must be below %d", ListEntries)
 	}
 	return checkDigest(i.Digest)
 }

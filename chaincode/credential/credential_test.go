@@ -51,7 +51,6 @@ func TestLifeOfACredential(t *testing.T) {
 		func(i *ops.CredentialIssue) { i.Evidence = "hearsay" },
 		func(i *ops.CredentialIssue) { i.Digest = "00" },
 		func(i *ops.CredentialIssue) { i.Schema = "kyc" },
-		func(i *ops.CredentialIssue) { i.Index = credential.ListEntries },
 		func(i *ops.CredentialIssue) { i.Endorser = "" },
 		func(i *ops.CredentialIssue) { i.Endorser = "Oracle Ltd" },
 		func(i *ops.CredentialIssue) { i.Endorser = "did:web:" },
@@ -64,6 +63,9 @@ func TestLifeOfACredential(t *testing.T) {
 		change(&bad)
 		refuse(issuer, &bad, "", fault.InvalidValue)
 	}
+	beyond := *issue
+	beyond.Index = credential.ListEntries
+	refuse(issuer, &beyond, "", fault.NumberRange)
 
 	first := v.Hash
 	revoke := w.Do(issuer, &ops.CredentialRevoke{Credential: ref.String()}, first)
@@ -175,8 +177,8 @@ func TestEntries(t *testing.T) {
 		`{"issuer":"` + issuer.DID + `","list":1,"index":8}`:          fault.NotFound,
 		`{"issuer":"did:killick:main-00:x","list":1,"index":7}`:       fault.InvalidValue,
 		`{"issuer":"` + issuer.DID + `","list":1,"index":7,"x":1}`:    fault.UnknownField,
-		`{"issuer":"` + issuer.DID + `","list":-1,"index":7}`:         fault.WrongType,
-		`{"issuer":"` + issuer.DID + `","list":4294967296,"index":7}`: fault.WrongType,
+		`{"issuer":"` + issuer.DID + `","list":-1,"index":7}`:         fault.NumberRange,
+		`{"issuer":"` + issuer.DID + `","list":4294967296,"index":7}`: fault.NumberRange,
 	} {
 		if _, err := w.Invoke(ledger.Caller{}, "credential:Entry", question); fault.Of(err) != code {
 			t.Errorf("%s: %v, want %v", question, err, code)

@@ -224,7 +224,7 @@ func TestProposeRefuses(t *testing.T) {
 		"asset with a slash":     {admin, "assets", `["usd","pts","a/b"]`, nil, fault.InvalidValue},
 		"no epoch":               {admin, "epochSeconds", `0`, nil, fault.InvalidValue},
 		"epoch in words":         {admin, "epochSeconds", `"60"`, nil, fault.WrongType},
-		"negative":               {admin, "heartbeatSeconds", `-1`, nil, fault.WrongType},
+		"negative":               {admin, "heartbeatSeconds", `-1`, nil, fault.NumberRange},
 		"no heartbeat":           {admin, "heartbeatSeconds", `0`, nil, fault.InvalidValue},
 		"no digest":              {admin, "program", `"current"`, nil, fault.InvalidValue},
 		"upper case":             {admin, "program", `"` + strings.ToUpper(program("x")) + `"`, nil, fault.InvalidValue},

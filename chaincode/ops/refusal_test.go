@@ -111,7 +111,7 @@ func (r *refusals) forms() []refusal {
 		{"string for a number", fault.WrongType, with(`"size":1`, `"size":"1"`)},
 		{"number for a string", fault.WrongType, with(`"schema":"s"`, `"schema":1`)},
 		{"null", fault.WrongType, with(`"location":""`, `"location":null`)},
-		{"negative size", fault.WrongType, with(`"size":1`, `"size":-1`)},
+		{"negative size", fault.NumberRange, with(`"size":1`, `"size":-1`)},
 		{"money as a number", fault.WrongType, of(h, load("reward.pay", fmt.Sprintf(`{"asset":"usd","lines":[{"to":%q,"amount":5}]}`, r.bob.DID)))},
 		{"number beyond 2^53", fault.NumberRange, with(`"size":1`, `"size":9007199254740992`)},
 		{"fraction", fault.NumberRange, with(`"size":1`, `"size":1.0`)},

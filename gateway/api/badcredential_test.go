@@ -54,7 +54,7 @@ func (h *harness) badCredentials(t *testing.T, now int64) []badInput {
 	}
 	return append(all, []badInput{
 		{"issue for an entry that is taken", issue(`"index":6`, `"index":5`), fault.EntryTaken},
-		{"issue for an entry beyond the list", issue(`"index":6`, `"index":131072`), fault.InvalidValue},
+		{"issue for an entry beyond the list", issue(`"index":6`, `"index":131072`), fault.NumberRange},
 		{"issue for a list that is no number", issue(`"list":9`, `"list":"9"`), fault.WrongType},
 		{"issue without an entry", issue(`,"index":6`, ``), fault.MissingField},
 		{"issue on hearsay", issue(`"oracle"`, `"hearsay"`), fault.InvalidValue},

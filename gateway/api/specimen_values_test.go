@@ -50,9 +50,9 @@ func (s *specimen) values(part, text string, sign func(string) string) {
 			with("out of range:", s.beyond(part+v.pointer), fmt.Sprintf("%q", strings.Repeat("x", 3000)))
 		case '0':
 			with("wrong type:", fault.WrongType, `"`+text[v.start:v.end]+`"`)
-			with("negative:", fault.WrongType, "-1")
+			with("negative:", fault.NumberRange, "-1")
 			if strings.HasPrefix(v.pointer, "/body/") {
-				with("out of range:", fault.InvalidValue, "9007199254740991")
+				with("out of range:", fault.NumberRange, "9007199254740991")
 			}
 			with("beyond 2^53:", fault.NumberRange, "9007199254740992")
 			with("fraction:", fault.NumberRange, "1.0")

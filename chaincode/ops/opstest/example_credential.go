@@ -13,8 +13,7 @@ var credentialExamples = map[string]func(*Scene) *Example{
 	"credential.issue": func(s *Scene) *Example {
 		return &Example{Body: s.issue(s.schema(), 0), Codes: map[string]fault.Code{
 			"out of range: payload/body/validUntil": fault.OK,
-			"out of range: payload/body/list":       fault.WrongType, // as a number of 32 bits
-			"out of range: payload/body/index":      fault.WrongType,
+			"out of range: payload/body/validFrom":  fault.InvalidValue, // not before validUntil
 		}}
 	},
 	"credential.revoke": func(s *Scene) *Example {
