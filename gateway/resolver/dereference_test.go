@@ -2,6 +2,7 @@ package resolver_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -213,4 +214,45 @@ func TestParseRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzContent: whatever a did:web's host serves, the whole document means what it meant,
+// and what is made of it for a DID URL is JSON.
+func FuzzContent(f *testing.F) {
+	f.Add(document, "did:example:123?service=files&relativeRef=a")
+	f.Add(`{"id":"did:example:123","a\u0000":[1e3,{"id":"#x"},[]],"service":{}}`, "did:example:123#x")
+	f.Fuzz(func(t *testing.T, text, identifier string) {
+		served := jsontext.Value(text)
+		if !served.IsValid() || served.Kind() != '{' {
+			return
+		}
+		methods := resolver.Resolver{"example": func(context.Context, resolver.URL, resolver.Version) (*resolver.Resolution, error) {
+			return &resolver.Resolution{Document: served.Clone()}, nil
+		}}
+		content := func(identifier, options string) jsontext.Value {
+			q, err := methods.Parse(identifier, options)
+			if err != nil {
+				return nil
+			}
+			r, err := methods.Resolve(t.Context(), q)
+			if err != nil {
+				return nil
+			}
+			_, _ = q.Location(r.Document)
+			got, err := q.Content(r.Document)
+			if err != nil {
+				return nil
+			}
+			if !got.IsValid() {
+				t.Fatalf("%s: %s", identifier, got)
+			}
+			return got
+		}
+		content(identifier, "")
+		content(example, "expandRelativeUrls=true")
+		whole, want := content(example, ""), served.Clone()
+		if err := errors.Join(whole.Canonicalize(), want.Canonicalize()); err != nil || string(whole) != string(want) {
+			t.Fatalf("%s became %s, %v", want, whole, err)
+		}
+	})
 }
