@@ -174,13 +174,18 @@ func (s *Service) secure(ctx context.Context, c *Configuration, claims canon.Obj
 			With("validFrom", now.UTC().Format(time.RFC3339)).With("validUntil", until.UTC().Format(time.RFC3339))
 		return s.cfg.Issuer.IssueJWT(ctx, document, c)
 	}
-	document := claims.With("iss", c.Issuer).With("vct", c.Type).
-		With("iat", float64(now.Unix())).With("nbf", float64(now.Unix())).With("exp", float64(until.Unix()))
-	var paths [][]string
+	document, paths := c.selective(claims)
+	document = document.With("iat", float64(now.Unix())).With("nbf", float64(now.Unix())).With("exp", float64(until.Unix()))
+	return s.cfg.Issuer.IssueSelective(ctx, document, paths, key.key, c)
+}
+
+// selective is an SD-JWT with the claims, before it is dated, and the paths of what can
+// be disclosed: each claim by itself.
+func (c *Configuration) selective(claims canon.Object) (document canon.Object, paths [][]string) {
 	for _, m := range claims {
 		paths = append(paths, []string{m.Name})
 	}
-	return s.cfg.Issuer.IssueSelective(ctx, document, paths, key.key, c)
+	return claims.With("iss", c.Issuer).With("vct", c.Type), paths
 }
 
 // types are those of a credential of the data model.

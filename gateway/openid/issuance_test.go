@@ -130,6 +130,7 @@ func TestOfferRefused(t *testing.T) {
 		"another issuer's":           {`{"credentials":[{"configuration":"badge","claims":{"level":1}}]}`, "insufficient_scope", 403},
 		"twice the same":             {`{"credentials":[` + diploma + `,` + diploma + `]}`, "invalid_request", 400},
 		"a claim that is not listed": {`{"credentials":[{"configuration":"diploma","claims":{"iss":"x"}}]}`, "invalid_request", 400},
+		"a name that SD-JWT keeps":   {`{"credentials":[{"configuration":"diploma","claims":{"degree":{"_sd":[]}}}]}`, "invalid_request", 400},
 		"no claims":                  {`{"credentials":[{"configuration":"diploma","claims":{}}]}`, "invalid_request", 400},
 		"a member that is not known": {`{"credentials":[` + diploma + `],"subject":"x"}`, "invalid_request", 400},
 		"a code of its own":          {`{"credentials":[` + diploma + `],"tx_code":"1234"}`, "invalid_request", 400},

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/login"
+	"github.com/killick-ledger/killick/gateway/vc"
 )
 
 const (
@@ -159,6 +161,13 @@ func (s *Service) items(o canon.Object, issuer string) ([]item, error) {
 		}
 		if err := only(claims, c.Claims...); err != nil {
 			return nil, err
+		}
+		if c.Format == FormatSelective {
+			// What cannot be hidden would be refused when the wallet asks, too late.
+			document, paths := c.selective(claims)
+			if _, err := vc.Hide(document.JCS(), paths, nil); err != nil {
+				return nil, login.Refuse(invalidRequest, "%s: %s", c.ID, fault.Text(err))
+			}
 		}
 		items = append(items, item{configuration: c, claims: claims, state: Offered})
 	}
