@@ -314,7 +314,10 @@ func (d *decider) history(ctx context.Context, subject string) error {
 		}
 		for _, c := range h.Changes {
 			why := "as founded"
-			if c.Number > 0 {
+			switch {
+			case c.Number == 0 && strings.HasPrefix(subject, "tag/"):
+				why = "before any release" // verifiers bind tags, the members found none
+			case c.Number > 0:
 				why = fmt.Sprintf("%s by %s, proposal %s", when(c.Time), strings.Join(c.Approvals, " "), c.Proposal)
 			}
 			fmt.Fprintf(d.out, "%d  %s  %s\n", c.Number, plain(string(c.Value)), plain(why))

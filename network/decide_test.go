@@ -118,7 +118,7 @@ func TestOperatorsReleaseATag(t *testing.T) {
 		w.Do(verifier, &ops.DIDBind{DID: alice.DID, Tag: tag}, "")
 	}
 	one, two := newOperator(t, w, 0), newOperator(t, w, 1)
-	one.prints(one.d.history(ctx, "tag/"+tag), alice.ID.String())
+	one.prints(one.d.history(ctx, "tag/"+tag), `0  "`+alice.ID.String()+`"  before any release`)
 	out := one.prints(one.d.propose(ctx, "tag/"+tag, `""`, "", openFor), "notice     until the checkpoints have counted 604800 s\n", "status     open\n")
 	ref, _, _ := strings.Cut(strings.TrimPrefix(out, "proposal "), "\n")
 	two.prints(two.d.approve(ctx, ref), "status     open\n")
