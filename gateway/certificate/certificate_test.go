@@ -339,7 +339,12 @@ func TestListWaitsForTheLedger(t *testing.T) {
 	height := uint64(1)
 	s := certificate.At(certificate.Config{
 		Resolver: resolver.Resolver{"key": resolver.Key}, Network: opstest.Network, Statuses: emptyIndex(t), URL: "https://gateway.example",
-		Height:  func(context.Context) (uint64, error) { return height, nil },
+		Height: func(ctx context.Context) (uint64, error) {
+			if _, ends := ctx.Deadline(); !ends {
+				t.Error("a peer that hangs is waited for without end")
+			}
+			return height, nil
+		},
 		Issuers: []certificate.Issuer{{DID: issuer.DID, Algorithm: did.EdDSA, Keys: issuer}},
 	}, now)
 	l := status.List{Issuer: issuer.ID}

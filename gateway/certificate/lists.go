@@ -30,8 +30,8 @@ const (
 )
 
 const (
-	// listWait is how long a list waits for blocks that its bits lack, and listStep how
-	// long until it looks again.
+	// listWait is how long a list waits for a peer to say what its last block is, and for
+	// blocks that its bits lack, and listStep how long until it looks again.
 	listWait = 3 * time.Second
 	listStep = 20 * time.Millisecond
 )
@@ -136,12 +136,12 @@ func (s *Service) List(ctx context.Context, l status.List, purpose vc.StatusPurp
 // abreast waits until the bits are those of the ledger's last block: a list that was
 // signed while no block comes to us would say for a day that nothing is revoked.
 func (s *Service) abreast(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, listWait)
+	defer cancel()
 	height, err := s.cfg.Height(ctx)
 	if err != nil {
 		return fault.New(fault.Unavailable, "the ledger's last block is not known: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, listWait)
-	defer cancel()
 	again := time.NewTicker(listStep)
 	defer again.Stop()
 	for s.cfg.Statuses.Next() < height {
