@@ -100,7 +100,7 @@ var table = map[Code]entry{
 	WrongType:          {"wrong_type", 400, "InvalidArgument", "Give the member the JSON type that the operation's table states; amounts are strings."},
 	NumberRange:        {"number_range", 400, "InvalidArgument", "Give an integer within the range that the text states, between -(2^53-1) and 2^53-1 in any case; in credentials a number that a double keeps; write amounts as strings."},
 	MissingField:       {"missing_field", 400, "InvalidArgument", "Add the member that is named."},
-	InvalidValue:       {"invalid_value", 400, "InvalidArgument", "Give the member a value that the operation's table allows."},
+	InvalidValue:       {"invalid_value", 400, "InvalidArgument", "Give the member or parameter a value that is allowed there; the text says what is wrong with it."},
 	TooLarge:           {"too_large", 413, "InvalidArgument", "Make the request smaller, or split the batch."},
 	UnknownOperation:   {"unknown_operation", 400, "InvalidArgument", "Use an operation of this version; docs/formats/operation.md lists them."},
 	WrongNetwork:       {"wrong_network", 400, "InvalidArgument", "Sign for this ledger: take the network name from GET /v1/network."},
