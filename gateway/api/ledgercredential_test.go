@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -28,10 +29,24 @@ func startLedgerIssuer(t *testing.T) (*harness, string) {
 	jws, schema := alice.Operation(body, "")
 	h := startFor(t, alice, func(*submit.Config) {}, func(c *api.Config) {
 		c.Credentials.URL = publicURL
+		c.Ledger = ending{c.Ledger, t}
 		c.Credentials.Issuers = []certificate.Issuer{{DID: alice.DID, Algorithm: did.EdDSA, Keys: alice, Token: issuerToken, Records: schema}}
 	})
 	h.must(jws)
 	return h, schema
+}
+
+// ending is a ledger whose peer may hang: nobody asks it without end.
+type ending struct {
+	api.Ledger
+	t *testing.T
+}
+
+func (l ending) Evaluate(ctx context.Context, function string, args ...[]byte) ([]byte, error) {
+	if _, ends := ctx.Deadline(); !ends {
+		l.t.Errorf("%s is asked for without end", function)
+	}
+	return l.Ledger.Evaluate(ctx, function, args...)
 }
 
 // must submits an operation that is done.

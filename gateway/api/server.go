@@ -84,7 +84,7 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg}
 	s.resolver = s.resolvers(cfg.Web)
-	cfg.Credentials.Resolver, cfg.Credentials.Network, cfg.Credentials.Ledger = s.resolver, cfg.Network, cfg.Ledger
+	cfg.Credentials.Resolver, cfg.Credentials.Network, cfg.Credentials.Ledger = s.resolver, cfg.Network, bounded{cfg.Ledger}
 	cfg.Credentials.Submit, cfg.Credentials.Place, cfg.Credentials.Height = s.bring, s.place, cfg.Ledger.Height
 	s.certificates = certificate.New(cfg.Credentials)
 	if url := cfg.Credentials.URL; url != "" {
