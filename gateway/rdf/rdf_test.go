@@ -94,7 +94,7 @@ func TestRefused(t *testing.T) {
 		"a nameless id":           {`"id":"_:b0","name":"x"`, contextURL, fault.InvalidValue},
 		"many nodes alike":        {`"knows":[{"knows":` + alike(7) + `},{"knows":` + alike(7) + `}]`, contextURL, fault.TooLarge},
 		"some nodes alike, deep":  {`"knows":` + deep(12), contextURL, fault.TooLarge},
-		"many values": {`"name":["x"` + strings.Repeat(`,"x"`, 1000) + `]`, contextURL, fault.TooLarge},
+		"many values":             {`"name":["x"` + strings.Repeat(`,"x"`, 1000) + `]`, contextURL, fault.TooLarge},
 		"many nodes": {`"knows":[` + func() string {
 			var ids []string
 			for i := range 1001 {
