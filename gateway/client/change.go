@@ -140,8 +140,9 @@ func (e *Edit) RemoveService(fragment string) bool {
 // the signer's key, in every list that has it, and likewise a new one to which content
 // is encrypted. It returns the identity with the new keys, which keeps those that open
 // older contents. Save it before the edit is submitted: the old signing key ends with
-// it.
-func (e *Edit) Rotate(s Signer, alg string) (*Identity, error) {
+// it. With keep it stays under assertionMethod, and nowhere else: credentials that it
+// signed stay good. That is for keys that nobody else has.
+func (e *Edit) Rotate(s Signer, alg string, keep bool) (*Identity, error) {
 	i := s.identity
 	old := "#" + i.fragment
 	at := slices.IndexFunc(e.doc.VerificationMethod, func(m did.Method) bool {
@@ -155,17 +156,35 @@ func (e *Edit) Rotate(s Signer, alg string) (*Identity, error) {
 		return nil, err
 	}
 	fresh := "#" + next.fragment
+	if keep {
+		e.doc.VerificationMethod = append(e.doc.VerificationMethod, e.doc.VerificationMethod[at])
+	}
 	e.doc.VerificationMethod[at] = did.Method{ID: fresh, Type: "Multikey", PublicKeyMultibase: next.signing.public}
 	for _, list := range [][]string{e.doc.Authentication, e.doc.AssertionMethod, e.doc.CapabilityInvocation} {
 		if k := slices.Index(list, old); k >= 0 {
 			list[k] = fresh
 		}
 	}
+	if keep {
+		e.doc.AssertionMethod = append(e.doc.AssertionMethod, old)
+	}
 	e.doc.KeyAgreement = slices.DeleteFunc(e.doc.KeyAgreement, func(id string) bool { return id == old })
 	if err := i.rotateAgreement(&e.doc, next); err != nil {
 		return nil, err
 	}
 	return next, next.replaceDocument(e.doc)
+}
+
+// RemoveKey removes the key with the fragment from the document, and says whether there
+// was one. What it has signed is verified no more. A document without a key that signs
+// operations is refused by the ledger.
+func (e *Edit) RemoveKey(fragment string) bool {
+	id, before := "#"+fragment, len(e.doc.VerificationMethod)
+	e.doc.VerificationMethod = slices.DeleteFunc(e.doc.VerificationMethod, func(m did.Method) bool { return m.ID == id })
+	for _, list := range []*[]string{&e.doc.Authentication, &e.doc.AssertionMethod, &e.doc.KeyAgreement, &e.doc.CapabilityInvocation} {
+		*list = slices.DeleteFunc(*list, func(one string) bool { return one == id })
+	}
+	return len(e.doc.VerificationMethod) < before
 }
 
 // Update signs the edit with the identity's key, which is still the one that the

@@ -77,7 +77,7 @@ func TestLifeOfADID(t *testing.T) {
 	e, stale := l.edit(signer.DID()), l.edit(signer.DID())
 	e.SetService("files", "LinkedDomains", "https://old.example")
 	e.SetService("files", "LinkedDomains", "https://alice.example")
-	next, err := e.Rotate(signer, "ES256")
+	next, err := e.Rotate(signer, "ES256", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestLifeOfADID(t *testing.T) {
 	l.acts(first, fault.KeyUnknown)
 	jws, err = next.On(l.network).Update(stale)
 	l.submit(jws, err, fault.StalePrior)
-	if _, err := l.edit(signer.DID()).Rotate(signer, "EdDSA"); err == nil {
+	if _, err := l.edit(signer.DID()).Rotate(signer, "EdDSA", false); err == nil {
 		t.Error("a key that is in the document no more was rotated")
 	}
 	e = l.edit(signer.DID())

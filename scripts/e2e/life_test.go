@@ -44,7 +44,7 @@ func (n *network) lifeOfADID(t *testing.T) {
 	jws, err := owner.Create(nil, "")
 	submit(n.Client, jws, err, fault.OK)
 	edit := n.edit(t, owner.DID())
-	next, err := edit.Rotate(owner, "EdDSA")
+	next, err := edit.Rotate(owner, "EdDSA", false)
 	if err != nil {
 		t.Fatal(err)
 	}

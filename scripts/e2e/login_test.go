@@ -67,7 +67,7 @@ func (n *network) login(t *testing.T) {
 	until("logged in there", there, func(key string, err error) bool { return key == owner.KeyID() && err == nil })
 
 	edit := n.edit(t, owner.DID())
-	next, err := edit.Rotate(owner, "EdDSA")
+	next, err := edit.Rotate(owner, "EdDSA", false)
 	if err != nil {
 		t.Fatal(err)
 	}

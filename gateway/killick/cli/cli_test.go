@@ -176,7 +176,7 @@ func TestStory(t *testing.T) {
 	}
 
 	schema := w.do("credential", "schema", "--keys", issuer, "--name", "member", w.write("schema.json", "{}"))["schema"].(string)
-	w.credentials(issuer, owner, issuerDID, ownerDID, schema)
+	issuer = w.credentials(issuer, owner, issuerDID, ownerDID, schema)
 
 	if err := w.ledger.Fund("issuer", &submittest.Person{DID: issuerDID}, 5_000_000); err != nil {
 		t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 )
 
 // credentials is a credential's way from its issuer to its holder, a verifier, and its
-// end.
-func (w *world) credentials(issuer, owner, issuerDID, ownerDID, schema string) {
+// end. It returns the issuer's key file of then.
+func (w *world) credentials(issuer, owner, issuerDID, ownerDID, schema string) string {
 	t := w.t
 	t.Helper()
 	unsecured := w.write("member.json", `{"@context":["https://www.w3.org/ns/credentials/v2","https://contexts.example/member/v1"],"type":["VerifiableCredential","MemberCredential"],`+
@@ -68,6 +68,22 @@ func (w *world) credentials(issuer, owner, issuerDID, ownerDID, schema string) {
 	if got := w.do("credential", "status", w.path("member.jwt"))["credential"]; got != jwt {
 		t.Errorf("status of %v, want %s", got, jwt)
 	}
+
+	// What a key has signed stays good when the key is kept for it, and ends with the key.
+	verify = []string{"credential", "verify", "--context", context, w.path("member.jwt")}
+	old := w.do("did", "resolve", issuerDID)["didDocument"].(map[string]any)["assertionMethod"].([]any)[0].(string)
+	w.do("did", "update", "--keys", issuer, "--rotate", w.path("issuer2.keys"), "--keep-credentials")
+	w.refused("key_purpose", issue(issuer, "never.json")...)
+	w.do(verify...)
+	w.do(issue(w.path("issuer2.keys"), "new.vc")...)
+	_, fragment, _ := strings.Cut(old, "#")
+	w.do("did", "update", "--keys", w.path("issuer2.keys"), "--remove-key", fragment)
+	w.refused("key_unknown", verify...)
+	w.do("credential", "verify", "--context", context, w.path("new.vc"))
+	if exit, _, errOut := w.run("did", "update", "--keys", w.path("issuer2.keys"), "--remove-key", fragment); exit != 1 || !strings.Contains(errOut, "no key") {
+		t.Errorf("a key that is not there was removed: %d %s", exit, errOut)
+	}
+	return w.path("issuer2.keys")
 }
 
 // An SD-JWT is presented with the claims that are named.

@@ -13,12 +13,16 @@ import (
 
 func (a *app) didUpdate() *cobra.Command {
 	var rotate, alg string
-	var services, drop []string
+	var keep bool
+	var services, drop, dropKeys []string
 	c := a.signing(&cobra.Command{
-		Use: "update", Short: "Replace the signing key or the services of a DID", Args: cobra.NoArgs,
+		Use: "update", Short: "Replace the signing key, or change the services of a DID", Args: cobra.NoArgs,
 		Long: `Replace the signing key of a key file, change services, or both, and leave the rest of
 the document as it is. The new key goes to a new file before anything is sent; from
-then on the old file signs nothing more. The recovery key stays the same.`,
+then on the old file signs nothing more. The recovery key stays the same.
+
+Credentials that the old key signed are void with it, unless --keep-credentials leaves
+it in the document for them alone. Do not keep a key that somebody else may have.`,
 		Example: `  killick did update --keys alice.keys --rotate alice2.keys
   killick did update --keys alice.keys --service files,LinkedDomains,https://alice.example`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -30,9 +34,14 @@ then on the old file signs nothing more. The recovery key stays the same.`,
 				if err := editServices(edit, services, drop); err != nil {
 					return err
 				}
+				for _, id := range dropKeys {
+					if !edit.RemoveKey(strings.TrimPrefix(id, "#")) {
+						return fmt.Errorf("the document has no key %s", id)
+					}
+				}
 				var written []string
 				if rotate != "" {
-					next, err := edit.Rotate(signer, alg)
+					next, err := edit.Rotate(signer, alg, keep)
 					if err != nil {
 						return err
 					}
@@ -50,10 +59,12 @@ then on the old file signs nothing more. The recovery key stays the same.`,
 		},
 	})
 	c.Flags().StringVar(&rotate, "rotate", "", "`file` for a new signing key that replaces that of --keys")
+	c.Flags().BoolVar(&keep, "keep-credentials", false, "with --rotate: credentials that the old key signed stay good")
+	c.Flags().StringArrayVar(&dropKeys, "remove-key", nil, "`fragment` of a key to remove; may be repeated")
 	c.Flags().StringVar(&alg, "alg", "EdDSA", "`algorithm` of the new signing key: EdDSA, ES256 or ES256K")
 	c.Flags().StringArrayVar(&services, "service", nil, "`service` to add or replace: fragment,type,https://...; may be repeated")
 	c.Flags().StringArrayVar(&drop, "remove-service", nil, "`fragment` of a service to remove; may be repeated")
-	c.MarkFlagsOneRequired("rotate", "service", "remove-service")
+	c.MarkFlagsOneRequired("rotate", "service", "remove-service", "remove-key")
 	return c
 }
 
