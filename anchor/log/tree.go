@@ -1,7 +1,6 @@
 package log
 
 import (
-	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -57,19 +56,18 @@ func included(path []Hash, size uint64, root Hash, index uint64, leaf Hash) bool
 	return tlog.CheckRecord(toTlog(path), int64(size), root, int64(index), leaf) == nil
 }
 
-// CheckGrowth returns nil when the proof shows that the tree of a size with a root
-// begins with the old tree, 1 <= old <= size (RFC 6962, section 2.1.2).
+// CheckGrowth reports, as an error, that a consistency proof does not show that the
+// tree of size with root continues the one of old with oldRoot, 1 <= old <= size. The
+// proof is that of RFC 6962, empty for equal sizes.
 func CheckGrowth(old uint64, oldRoot Hash, size uint64, root Hash, proof []Hash) error {
-	if size > 1<<62 || old > size || old == 0 {
-		return fmt.Errorf("growth from %d to %d: %w", old, size, errGrowth)
+	if old < 1 || old > size || size > 1<<62 {
+		return fmt.Errorf("growth from size %d to %d: there is no such proof", old, size)
 	}
 	if err := tlog.CheckTree(toTlog(proof), int64(size), root, int64(old), oldRoot); err != nil {
-		return fmt.Errorf("growth from %d to %d: %w", old, size, errGrowth)
+		return fmt.Errorf("growth from size %d to %d: %w", old, size, err)
 	}
 	return nil
 }
-
-var errGrowth = errors.New("the proof does not lead from one tree to the other")
 
 func fromTlog(in []tlog.Hash) []Hash {
 	out := make([]Hash, len(in))
