@@ -124,12 +124,15 @@ func background(t *testing.T, f func(ctx context.Context) error) {
 
 // members sign for contracts and for notes.
 type members struct {
-	ed   []ed25519.PrivateKey
-	secp []*secp256k1.PrivateKey
+	version uint64
+	ed      []ed25519.PrivateKey
+	secp    []*secp256k1.PrivateKey
 }
 
-func fourMembers() (m members) {
-	for i := range 4 {
+// membersOf are the members of these numbers as the set of a version.
+func membersOf(version uint64, numbers ...int) members {
+	m := members{version: version}
+	for _, i := range numbers {
 		seed := sha256.Sum256(fmt.Append(nil, "member ", i))
 		m.ed = append(m.ed, ed25519.NewKeyFromSeed(seed[:]))
 		m.secp = append(m.secp, secp256k1.PrivKeyFromBytes(seed[:]))
@@ -147,7 +150,9 @@ func (m members) ascending() [][20]byte {
 }
 
 // set is the members as contracts know them.
-func (m members) set() contracts.Set { return contracts.Set{Version: 1, K: 3, Members: m.ascending()} }
+func (m members) set() contracts.Set {
+	return contracts.Set{Version: m.version, K: 3, Members: m.ascending()}
+}
 
 // sign has the first three members of the ascending set sign a digest.
 func (m members) sign(digest [32]byte) contracts.Signatures {
@@ -166,7 +171,7 @@ func (m members) sign(digest [32]byte) contracts.Signatures {
 const net1 = "main-0011223344556677"
 
 func (m members) policy(logID [32]byte, chains []public) *log.Policy {
-	p := &log.Policy{Network: net1, Log: canon.Hex(logID[:]), SetVersion: 1, K: 3}
+	p := &log.Policy{Network: net1, Log: canon.Hex(logID[:]), SetVersion: m.version, K: 3}
 	for i := range m.ed {
 		msp, address := fmt.Sprintf("Org%dMSP", i+1), canon.KeyAddress(m.secp[i].PubKey())
 		p.Members = append(p.Members, log.Member{
@@ -209,8 +214,8 @@ func (p *public) transact(t *testing.T, to send.Address, data []byte) send.Outco
 	return o
 }
 
-// landed waits until the outcome's block is final and returns the event in it.
-func (p *public) landed(t *testing.T, of send.Address, signature string, topic uint64, o send.Outcome) log.Landing {
+// final waits until the outcome's block is final.
+func (p *public) final(t *testing.T, o send.Outcome) *endpoint {
 	t.Helper()
 	e, err := dial(p.url)
 	if err != nil {
@@ -219,12 +224,18 @@ func (p *public) landed(t *testing.T, of send.Address, signature string, topic u
 	for {
 		final, err := e.final(t.Context())
 		if err == nil && final >= o.Block {
-			break
+			return e
 		}
 		if t.Context().Err() != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// landed waits until the outcome's block is final and returns the event in it.
+func (p *public) landed(t *testing.T, of send.Address, signature string, topic uint64, o send.Outcome) log.Landing {
+	t.Helper()
+	e := p.final(t, o)
 	events, err := e.events(t.Context(), p.account(of), signature, topic, o.Block)
 	if err != nil || len(events) != 1 {
 		t.Fatalf("%s: %d events, %v", p.ID(), len(events), err)
@@ -252,7 +263,7 @@ func twoBlocks(vault canon.Account, root reward.Node) []*block.Block {
 // TestRealNodes anchors a log and pays from a vault on the EVM node and on the
 // Tron node, and verifies bundles against both.
 func TestRealNodes(t *testing.T) {
-	m := fourMembers()
+	m := membersOf(1, 0, 1, 2, 3)
 	logID := canon.Sum([]byte("genesis"))
 	chains := []public{startEVM(t), startTron(t)}
 	for i := range chains {
