@@ -208,7 +208,7 @@ func (w *indexer) write(tx, n int, key string, wr block.Write) error {
 	switch {
 	case wr.Delete != block.Put:
 		return w.exec(`DELETE FROM state WHERE key = ?`, key)
-	case parts[0] == "cosig" && len(parts) == 5:
+	case parts[0] == "cosig" && len(parts) == 6:
 		return w.cosignature(parts, wr.Value, tx)
 	case parts[0] == "checkpoint" && len(parts) == 2 && parts[1] != "head":
 		return w.checkpoint(wr.Value)
@@ -245,9 +245,11 @@ func (w *indexer) cosignature(parts []string, value []byte, tx int) error {
 	if err := json.Unmarshal(value, &s); err != nil || len(s.Ed25519) != 64 || len(s.Secp256k1) != 65 {
 		return fmt.Errorf("not a cosignature: %w", err)
 	}
-	// One that comes after a larger checkpoint was accepted can make no other.
-	return w.exec(`INSERT OR IGNORE INTO cosig SELECT ?1, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS
-		(SELECT 1 FROM point WHERE size > ?1)`, int64(size), root[:], int64(time), parts[4],
+	// One that comes after a larger checkpoint was accepted can make no other. A member
+	// of two sets may have signed as one of both: the later one counts, since the ledger
+	// takes none for a size of an earlier set's range.
+	return w.exec(`INSERT OR REPLACE INTO cosig SELECT ?1, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS
+		(SELECT 1 FROM point WHERE size > ?1)`, int64(size), root[:], int64(time), parts[5],
 		s.Ed25519, s.Secp256k1, int64(w.block.Number)<<20|int64(tx))
 }
 
