@@ -116,8 +116,8 @@ func makeVectors(t *testing.T) vectors {
 	if err := json.Unmarshal([]byte(m.v.Steps[len(m.v.Steps)-1].Answer), &made); err != nil {
 		t.Fatal(err)
 	}
-	m.step("approve", old[1], "govern:Approve", govern.Approve{Proposal: made.Proposal})
-	m.step("approve", old[2], "govern:Approve", govern.Approve{Proposal: made.Proposal})
+	m.step("approve", old[1], "govern:Approve", govern.Approve(made))
+	m.step("approve", old[2], "govern:Approve", govern.Approve(made))
 	m.step("cosign in time", old[0], "checkpoint:Cosign", m.Cosign(old[0], 8, root, opstest.Start+1))
 	m.step("enact", old[0], "govern:Enact", govern.Enact{Proposal: made.Proposal, Approvals: []string{"Org1MSP", "Org2MSP", "Org3MSP"}})
 	m.step("cosign what is the next set's", old[1], "checkpoint:Cosign", m.Cosign(old[1], 8, root, opstest.Start+1))
