@@ -278,8 +278,8 @@ func (d *decider) waiting(ctx context.Context, k int, line func(what string, val
 	for _, s := range sets.Next.Signatures {
 		signed = append(signed, s.MSP)
 	}
-	line("waiting", fmt.Sprintf("set %d from size %d on: %s (%d of them decide), signed by %s (%d of %d)", sets.Next.Version, sets.Next.From,
-		strings.Join(next, " "), sets.Next.K, strings.Join(signed, " "), len(signed), k))
+	line("waiting", fmt.Sprintf("set %d from size %d on: %s (%d of them decide); %d of %d have signed: %s", sets.Next.Version, sets.Next.From,
+		strings.Join(next, " "), sets.Next.K, len(signed), k, strings.Join(signed, " ")))
 	return nil
 }
 

@@ -43,7 +43,7 @@ func TestOperatorsChangeMembers(t *testing.T) {
 	three.prints(three.d.approve(ctx, ref), "status     enacted\n")
 	w.Must(w.Members[2].Caller(), "checkpoint:SignRotation", w.SignRotation(w.Members[2]))
 	three.prints(three.d.show(ctx), "Org4MSP (3 of them decide, set 1)\n",
-		"waiting", "set 2 from size 8 on: Org1MSP Org2MSP Org3MSP Org5MSP (3 of them decide), signed by Org3MSP (1 of 3)\n")
+		"waiting", "set 2 from size 8 on: Org1MSP Org2MSP Org3MSP Org5MSP (3 of them decide); 1 of 3 have signed: Org3MSP\n")
 	if again := one.prints(one.d.members(ctx)); again != printed {
 		t.Errorf("in force before the members have handed over:\n%s", again)
 	}
