@@ -146,7 +146,7 @@ func (a *anchor) vaults(network []byte) ([]payout.Vault, error) {
 }
 
 func payoutSignaturePrefix(vault string, r root) string {
-	return fmt.Sprintf("payoutsig/%s/%016x/%08x/", vault, r.Epoch, r.Attempt)
+	return fmt.Sprintf("payoutsig/%s/%016x/%08x/%016x/", vault, r.Epoch, r.Attempt, setVersion)
 }
 
 func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {

@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS event (contract TEXT NOT NULL, number INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS scanned (chain TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
 
 // kept are the prefixes of keys whose present value is kept under state.
-var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "sweep/", "program/"}
+var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "sweep/", "program/", "rotation/"}
 
 // openIndex opens or creates the index. post is the pause between anchors.
 func openIndex(path, chaincode string, post uint64) (*index, error) {
@@ -208,10 +208,14 @@ func (w *indexer) write(tx, n int, key string, wr block.Write) error {
 	switch {
 	case wr.Delete != block.Put:
 		return w.exec(`DELETE FROM state WHERE key = ?`, key)
-	case parts[0] == "cosig" && len(parts) == 5:
+	case parts[0] == "cosig" && len(parts) == 6:
 		return w.cosignature(parts, wr.Value, tx)
 	case parts[0] == "checkpoint" && len(parts) == 2 && parts[1] != "head":
 		return w.checkpoint(wr.Value)
+	case parts[0] == "rotation" && len(parts) == 2 && parts[1] != "next":
+		if err := w.rotation(wr.Value); err != nil {
+			return err
+		}
 	case parts[0] == "total" && len(parts) == 4:
 		return w.total(parts, wr.Value, tx)
 	case parts[0] == "epoch" && len(parts) == 4:
@@ -247,8 +251,22 @@ func (w *indexer) cosignature(parts []string, value []byte, tx int) error {
 	}
 	// One that comes after a larger checkpoint was accepted can make no other.
 	return w.exec(`INSERT OR IGNORE INTO cosig SELECT ?1, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS
-		(SELECT 1 FROM point WHERE size > ?1)`, int64(size), root[:], int64(time), parts[4],
+		(SELECT 1 FROM point WHERE size > ?1)`, int64(size), root[:], int64(time), parts[5],
 		s.Ed25519, s.Secp256k1, int64(w.block.Number)<<20|int64(tx))
+}
+
+// rotation forgets what members of the set before had cosigned of the sizes that are the
+// new set's: it can make no checkpoint, and its members may cosign the same for the new
+// one.
+func (w *indexer) rotation(value []byte) error {
+	var set struct{ Version, From uint64 }
+	if err := json.Unmarshal(value, &set); err != nil {
+		return err
+	}
+	if set.Version == 1 { // the founding set, written down later
+		return nil
+	}
+	return w.exec(`DELETE FROM cosig WHERE size >= ?`, int64(set.From))
 }
 
 // checkpoint keeps an accepted checkpoint, decides whether it goes to public

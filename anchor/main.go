@@ -43,6 +43,13 @@ func main() {
 			}
 			return printKeys(os.Stdout, cfg)
 		}),
+		command("member", "print the own organisation, with the proof of its keys, as a member to be proposed", func(_ context.Context, path string) error {
+			cfg, err := readKeysConfig(path)
+			if err != nil {
+				return err
+			}
+			return printMember(os.Stdout, cfg)
+		}),
 		command("deploy", "deploy the contracts on each chain unless they are there", func(ctx context.Context, path string) error {
 			cfg, err := readDeployConfig(path)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/network/fabric"
@@ -227,7 +228,10 @@ func (d *decider) show(ctx context.Context) error {
 	for _, m := range n.Members {
 		members = append(members, m.MSP)
 	}
-	line("members", append(members, fmt.Sprintf("(%d of them decide)", n.K))...)
+	line("members", append(members, fmt.Sprintf("(%d of them decide, set %d)", n.K, n.SetVersion))...)
+	if err := d.waiting(ctx, n.K, line); err != nil {
+		return err
+	}
 	line("treasuries", n.Treasuries...)
 	line("assets", n.Assets...)
 	line("epochSeconds", fmt.Sprint(n.EpochSeconds))
@@ -259,6 +263,37 @@ func (d *decider) show(ctx context.Context) error {
 		}
 		after = page[len(page)-1].Reference
 	}
+}
+
+// waiting prints the member set that is decided and not in force yet, if there is one.
+func (d *decider) waiting(ctx context.Context, k int, line func(what string, values ...string)) error {
+	var sets checkpoint.SetsView
+	if err := d.query(ctx, "checkpoint:Sets", checkpoint.SetsQuery{}, &sets); err != nil || sets.Next == nil {
+		return err
+	}
+	var next, signed []string
+	for _, m := range sets.Next.Members {
+		next = append(next, m.MSP)
+	}
+	for _, s := range sets.Next.Signatures {
+		signed = append(signed, s.MSP)
+	}
+	line("waiting", fmt.Sprintf("set %d from size %d on: %s (%d of them decide); %d of %d have signed: %s", sets.Next.Version, sets.Next.From,
+		strings.Join(next, " "), sets.Next.K, len(signed), k, strings.Join(signed, " ")))
+	return nil
+}
+
+// members prints the member set in force, in the form in which one is proposed.
+func (d *decider) members(ctx context.Context) error {
+	var h govern.HistoryView
+	if err := d.query(ctx, "govern:History", govern.HistoryQuery{Subject: "members"}, &h); err != nil {
+		return err
+	}
+	if err := h.Value.Indent(jsontext.WithIndent("  ")); err != nil {
+		return fmt.Errorf("member set on the ledger: %w", err)
+	}
+	fmt.Fprintln(d.out, string(h.Value))
+	return nil
 }
 
 func (d *decider) showProposal(ctx context.Context, ref string) error {

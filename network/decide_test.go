@@ -84,7 +84,7 @@ func TestOperatorsDecide(t *testing.T) {
 		"subject    issuer/"+u.ID.String()+"\n", "value      {\"schemas\":[\"*\"]}\n", "by         Org1MSP\n", "at         as soon as it is approved\n",
 		"expires    2023-11-16T10:13:20Z\n", "approvals  Org1MSP (1 of 3)\n", "status     open\n")
 	ref, _, _ := strings.Cut(strings.TrimPrefix(out, "proposal "), "\n")
-	if got := two.prints(two.d.show(ctx), "treasuries", "Org1MSP", "assets", "usd pts", "stopped", opstest.Program, "(3 of them decide)"); !strings.HasSuffix(got, out) {
+	if got := two.prints(two.d.show(ctx), "treasuries", "Org1MSP", "assets", "usd pts", "stopped", opstest.Program, "(3 of them decide, set 1)"); !strings.HasSuffix(got, out) {
 		t.Errorf("the open proposal is not shown:\n%s", got)
 	}
 	two.prints(two.d.approve(ctx, ref), "approvals  Org1MSP Org2MSP (2 of 3)\n", "status     open\n")

@@ -39,7 +39,7 @@ func (s *settings) governCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use: "govern", Short: "Decide with the other members, as an organisation's admin",
 		Long: "What the consortium decides changes by proposals that K members approve.\n" +
-			"Subjects: treasuries, assets, epochSeconds, heartbeatSeconds, stopped, bound, program,\n" +
+			"Subjects: members, treasuries, assets, epochSeconds, heartbeatSeconds, stopped, bound, program,\n" +
 			"issuer/<DID>, verifier/<DID>, tag/<TAG>. Values are JSON; docs/formats/govern.md has them all.",
 	}
 	flags := root.PersistentFlags()
@@ -57,8 +57,13 @@ func (s *settings) governCommand() *cobra.Command {
 		func(ctx context.Context, d *decider, args []string) error { return d.history(ctx, args[0]) })
 	propose := g.command("propose SUBJECT VALUE", "Propose a value; the own organisation approves it", cobra.ExactArgs(2),
 		func(ctx context.Context, d *decider, args []string) error {
-			return d.propose(ctx, args[0], args[1], g.at, g.expires)
+			value, err := valueOf(args[1])
+			if err != nil {
+				return err
+			}
+			return d.propose(ctx, args[0], value, g.at, g.expires)
 		})
+	propose.Long = "Propose a value; the own organisation approves it. VALUE is JSON, or @FILE for that of a file."
 	propose.Flags().StringVar(&g.at, "at", "", "not before this `time` (RFC 3339, or from now: 36h); default: as soon as K members approve")
 	propose.Flags().StringVar(&g.expires, "expires", openFor, "not after this `time` (RFC 3339, or from now: 36h), at most 90 days from now")
 	approve := g.command("approve PROPOSAL", "Approve a proposal; it is enacted at once when that is the last approval it waits for", cobra.ExactArgs(1),
@@ -67,8 +72,20 @@ func (s *settings) governCommand() *cobra.Command {
 		func(ctx context.Context, d *decider, args []string) error { return d.withdraw(ctx, args[0]) })
 	enact := g.command("enact PROPOSAL", "Put a proposal in force whose time has come (anchors do so by themselves)", cobra.ExactArgs(1),
 		func(ctx context.Context, d *decider, args []string) error { return d.enact(ctx, args[0]) })
-	root.AddCommand(show, history, propose, approve, withdraw, enact)
+	members := g.command("members", "Print the member set in force as a value of the subject members, to be changed and proposed", cobra.NoArgs,
+		func(ctx context.Context, d *decider, _ []string) error { return d.members(ctx) })
+	root.AddCommand(show, members, history, propose, approve, withdraw, enact)
 	return root
+}
+
+// valueOf returns a value, or that of a file that is named by @FILE.
+func valueOf(text string) (string, error) {
+	name, isFile := strings.CutPrefix(text, "@")
+	if !isFile {
+		return text, nil
+	}
+	data, err := os.ReadFile(name)
+	return string(data), err
 }
 
 // command makes one of the commands.

@@ -125,3 +125,13 @@ func KeyAddress(key *secp256k1.PublicKey) [20]byte {
 	h := Keccak(key.SerializeUncompressed()[1:])
 	return [20]byte(h[12:])
 }
+
+// UnBase64 reads n bytes in base64 with padding (RFC 4648), in its one form. member names
+// the value in errors: fault.InvalidValue.
+func UnBase64(member, text string, n int) ([]byte, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) != n || base64.StdEncoding.EncodeToString(b) != text {
+		return nil, fault.New(fault.InvalidValue, "%s must be base64 of %d bytes", member, n)
+	}
+	return b, nil
+}

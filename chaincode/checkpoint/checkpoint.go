@@ -1,15 +1,15 @@
 // Package checkpoint keeps the checkpoints of the log over blocks: the
 // organisations' cosignatures, the checkpoints accepted once K of them agree,
-// and the receipts of anchors on public chains. Accepted checkpoints are the
+// the receipts of anchors on public chains, and the signatures by which one member
+// set hands over to the next. Accepted checkpoints are the
 // ledger's clock. Times are seconds since 1970. The package is pure.
 //
 // State (docs/formats/checkpoint.md): cosig/..., checkpoint/head,
-// checkpoint/<number>, anchored/...
+// checkpoint/<number>, anchored/..., rotationsig/...
 package checkpoint
 
 import (
 	"crypto/ed25519"
-	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
@@ -50,9 +50,11 @@ const HeadKey = "checkpoint/head"
 // NumberKey returns the state key of a checkpoint.
 func NumberKey(number uint64) string { return "checkpoint/" + ledger.Hex64(number) }
 
-// CosignatureKey returns the state key of one organisation's cosignature.
-func CosignatureKey(p Point, msp string) string {
-	return "cosig/" + ledger.Hex64(p.Size) + "/" + p.Root + "/" + ledger.Hex64(p.Time) + "/" + msp
+// CosignatureKey returns the state key of one organisation's cosignature as a member of
+// the set with the version. A signature says for which set it is, so that one of a set is
+// never counted, nor in the way, in another.
+func CosignatureKey(p Point, set uint64, msp string) string {
+	return "cosig/" + ledger.Hex64(p.Size) + "/" + p.Root + "/" + ledger.Hex64(p.Time) + "/" + ledger.Hex64(set) + "/" + msp
 }
 
 // ReceiptKey returns the state key of one organisation's anchor receipt.
@@ -86,8 +88,8 @@ type Cosign struct {
 // Apply stores the calling organisation's signatures after checking both. It
 // reads no other organisation's key, so organisations never void each other, and
 // writes once: a cosignature that keeps changing would void every acceptance that
-// names it.
-// Errors: fault.NotMember, fault.InvalidValue, fault.BadSignature.
+// names it. Errors: fault.NotMember, fault.InvalidValue, fault.BadSignature,
+// fault.NotGrowing and fault.NotDue for sizes that are another set's.
 func (c *Cosign) Apply(tx *ledger.Tx, n *govern.Network) error {
 	member, err := n.CallingMember(tx)
 	if err != nil {
@@ -97,7 +99,10 @@ func (c *Cosign) Apply(tx *ledger.Tx, n *govern.Network) error {
 	if err := c.verify(n, member, p); err != nil {
 		return err
 	}
-	key := CosignatureKey(p, member.MSP)
+	if err := n.CheckSize(tx, p.Size); err != nil {
+		return err
+	}
+	key := CosignatureKey(p, n.SetVersion, member.MSP)
 	if had, err := tx.Has(key); err != nil || had {
 		return err
 	}
@@ -117,7 +122,7 @@ func (c *Cosign) verify(n *govern.Network, member govern.Member, p Point) error 
 	if err != nil {
 		return err
 	}
-	signature, err := unBase64("ed25519", c.Ed25519, 64)
+	signature, err := canon.UnBase64("ed25519", c.Ed25519, 64)
 	if err != nil {
 		return err
 	}
@@ -126,7 +131,7 @@ func (c *Cosign) verify(n *govern.Network, member govern.Member, p Point) error 
 	if !ed25519.Verify(key[:], CosignedMessage(n.Name, logID, p.Size, root, p.Time), signature) {
 		return fault.New(fault.BadSignature, "ed25519 is not a cosignature of %s over this checkpoint", member.MSP)
 	}
-	recoverable, err := unBase64("secp256k1", c.Secp256k1, 65)
+	recoverable, err := canon.UnBase64("secp256k1", c.Secp256k1, 65)
 	if err != nil {
 		return err
 	}
@@ -152,14 +157,6 @@ func CosignedMessage(network string, logID [32]byte, size uint64, root [32]byte,
 	return append([]byte(head), canon.CheckpointNote(network, logID, size, root)...)
 }
 
-func unBase64(member, text string, n int) ([]byte, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != n || base64.StdEncoding.EncodeToString(b) != text {
-		return nil, fault.New(fault.InvalidValue, "%s must be base64 of %d bytes", member, n)
-	}
-	return b, nil
-}
-
 // Accept is the request of checkpoint:Accept.
 type Accept struct {
 	Size    uint64   `json:"size"`
@@ -171,7 +168,7 @@ type Accept struct {
 // Apply makes the next checkpoint of a point that K organisations cosigned. It
 // reads exactly the named cosignatures and the head, so the first to commit wins.
 // Errors: fault.NotMember, fault.InvalidValue, fault.NoQuorum,
-// fault.NotGrowing.
+// fault.NotGrowing, fault.NotDue while a rotation waits.
 func (a *Accept) Apply(tx *ledger.Tx, n *govern.Network) (*Checkpoint, error) {
 	if _, err := n.CallingMember(tx); err != nil {
 		return nil, err
@@ -180,21 +177,12 @@ func (a *Accept) Apply(tx *ledger.Tx, n *govern.Network) (*Checkpoint, error) {
 	if _, err := p.check(); err != nil {
 		return nil, err
 	}
-	if len(a.Signers) < n.K {
-		return nil, fault.New(fault.NoQuorum, "%d signers, name at least %d", len(a.Signers), n.K)
-	}
-	signers, err := inOrder(n, a.Signers)
-	if err != nil {
+	if err := n.CheckSize(tx, p.Size); err != nil {
 		return nil, err
 	}
-	for _, msp := range signers {
-		signed, err := tx.Has(CosignatureKey(p, msp))
-		if err != nil {
-			return nil, err
-		}
-		if !signed {
-			return nil, fault.New(fault.NoQuorum, "%s has not cosigned this checkpoint", msp)
-		}
+	signers, err := quorum(tx, n, a.Signers, func(msp string) string { return CosignatureKey(p, n.SetVersion, msp) })
+	if err != nil {
+		return nil, err
 	}
 	head, err := Head(tx)
 	if err != nil {
@@ -213,6 +201,28 @@ func (a *Accept) Apply(tx *ledger.Tx, n *govern.Network) (*Checkpoint, error) {
 		return nil, err
 	}
 	return next, put(tx, HeadKey, next)
+}
+
+// quorum returns K or more members in their order, each of whose keys is there: they have
+// signed. It reads these keys alone.
+func quorum(tx *ledger.Tx, n *govern.Network, msps []string, key func(msp string) string) ([]string, error) {
+	if len(msps) < n.K {
+		return nil, fault.New(fault.NoQuorum, "%d signers, name at least %d", len(msps), n.K)
+	}
+	signers, err := inOrder(n, msps)
+	if err != nil {
+		return nil, err
+	}
+	for _, msp := range signers {
+		signed, err := tx.Has(key(msp))
+		if err != nil {
+			return nil, err
+		}
+		if !signed {
+			return nil, fault.New(fault.NoQuorum, "%s has not signed", msp)
+		}
+	}
+	return signers, nil
 }
 
 // inOrder returns the organisations in the order of members.

@@ -63,14 +63,19 @@ type MemberSignatures struct {
 	Signatures
 }
 
-// Cosignatures answers checkpoint:Cosignatures in the order of members.
+// Cosignatures answers checkpoint:Cosignatures: those by the set whose range has the
+// size, in the order of its members.
 // Errors: fault.InvalidValue.
 func Cosignatures(tx *ledger.Tx, n *govern.Network, p Point) ([]MemberSignatures, error) {
 	if _, err := p.check(); err != nil {
 		return nil, err
 	}
+	set, err := n.SetOf(tx, p.Size)
+	if err != nil {
+		return nil, err
+	}
 	found := []MemberSignatures{}
-	err := each(tx, n, func(msp string) string { return CosignatureKey(p, msp) }, func(msp string, value []byte) error {
+	err = each(tx, set.Members, func(msp string) string { return CosignatureKey(p, set.Version, msp) }, func(msp string, value []byte) error {
 		s := MemberSignatures{MSP: msp}
 		found = append(found, s)
 		return json.Unmarshal(value, &found[len(found)-1].Signatures, json.RejectUnknownMembers(true))
@@ -91,7 +96,7 @@ func Receipts(tx *ledger.Tx, n *govern.Network, chain string, size uint64) ([]Me
 		return nil, err
 	}
 	found := []MemberReceipt{}
-	err := each(tx, n, func(msp string) string { return ReceiptKey(chain, size, msp) }, func(msp string, value []byte) error {
+	err := each(tx, n.Members, func(msp string) string { return ReceiptKey(chain, size, msp) }, func(msp string, value []byte) error {
 		found = append(found, MemberReceipt{MSP: msp})
 		return json.Unmarshal(value, &found[len(found)-1].Anchored, json.RejectUnknownMembers(true))
 	})
@@ -99,15 +104,15 @@ func Receipts(tx *ledger.Tx, n *govern.Network, chain string, size uint64) ([]Me
 }
 
 // each reads one key for each member and passes on those that have a value.
-func each(tx *ledger.Tx, n *govern.Network, key func(msp string) string, use func(msp string, value []byte) error) error {
-	keys := make([]string, len(n.Members))
-	for i, m := range n.Members {
+func each(tx *ledger.Tx, members []govern.Member, key func(msp string) string, use func(msp string, value []byte) error) error {
+	keys := make([]string, len(members))
+	for i, m := range members {
 		keys[i] = key(m.MSP)
 	}
 	if err := tx.Prefetch(keys); err != nil {
 		return err
 	}
-	for i, m := range n.Members {
+	for i, m := range members {
 		value, err := tx.Get(keys[i])
 		if err != nil {
 			return err

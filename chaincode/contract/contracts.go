@@ -106,3 +106,6 @@ func (*checkpoints) Head(ctx *Context) (string, error)         { return run(ctx)
 func (*checkpoints) At(ctx *Context) (string, error)           { return run(ctx) }
 func (*checkpoints) Cosignatures(ctx *Context) (string, error) { return run(ctx) }
 func (*checkpoints) Receipts(ctx *Context) (string, error)     { return run(ctx) }
+func (*checkpoints) SignRotation(ctx *Context) (string, error) { return run(ctx) }
+func (*checkpoints) Rotate(ctx *Context) (string, error)       { return run(ctx) }
+func (*checkpoints) Sets(ctx *Context) (string, error)         { return run(ctx) }

@@ -56,9 +56,10 @@ func ReadPerson(tx *ledger.Tx, id ledger.ID) (*Person, error) {
 }
 
 // Vouch keeps an organisation's word on a DID, in place of what it said before, and
-// binds the tag when another organisation says the same. Errors: fault.NotFound for a
+// binds the tag when another organisation says the same. The words of those that are not
+// members any more go. Errors: fault.NotFound for a
 // DID that is not there or deactivated, fault.TagTaken, fault.AlreadyDone.
-func Vouch(tx *ledger.Tx, network string, id ledger.ID, v Voucher) error {
+func Vouch(tx *ledger.Tx, network string, id ledger.ID, v Voucher, member func(msp string) bool) error {
 	value, err := tx.Get(SignerKeyOf(id))
 	if err != nil {
 		return err
@@ -81,6 +82,7 @@ func Vouch(tx *ledger.Tx, network string, id ledger.ID, v Voucher) error {
 	case owner != nil:
 		return fault.New(fault.TagTaken, "the tag is bound to another DID")
 	}
+	p.Vouchers = slices.DeleteFunc(p.Vouchers, func(o Voucher) bool { return !member(o.Organisation) })
 	p.add(v)
 	if p.Tag != "" {
 		tx.Put(TagKey(p.Tag), []byte(id.String()))

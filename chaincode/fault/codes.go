@@ -117,7 +117,7 @@ var table = map[Code]entry{
 	ContentMissing:     {"content_missing", 422, "FailedPrecondition", "Send the same operation again, together with the content whose SHA-256 it names as private; if it was executed meanwhile, the answer is its first result."},
 	DIDExists:          {"did_exists", 409, "AlreadyExists", "The DID is there already; use it."},
 	LinkTaken:          {"link_taken", 409, "AlreadyExists", "The chain address belongs to another DID; link another one."},
-	BadProof:           {"bad_proof", 400, "InvalidArgument", "Sign the link text with the key of the chain address."},
+	BadProof:           {"bad_proof", 400, "InvalidArgument", "Sign exactly the text that the format asks for, with the key that is to be shown."},
 	MissingPrior:       {"missing_prior", 400, "InvalidArgument", "State prior, the hash of the version that you change."},
 	UnexpectedPrior:    {"unexpected_prior", 400, "InvalidArgument", "Leave prior out; this operation replaces nothing."},
 	StalePrior:         {"stale_prior", 409, "Aborted", "Read the current version, and sign again with its hash as prior."},

@@ -79,17 +79,23 @@ func CheckSchema(tx *ledger.Tx, network string, id ledger.ID, schema string) err
 	return nil
 }
 
-// VerifierOf returns the organisation for which a DID vouches for identities.
+// VerifierOf returns the member for which a DID vouches for identities. An accreditation
+// for an organisation that has left counts for nothing while it is not a member.
 // Errors: fault.NotAccredited.
-func VerifierOf(tx *ledger.Tx, network string, id ledger.ID) (organisation string, err error) {
+func (n *Network) VerifierOf(tx *ledger.Tx, id ledger.ID) (organisation string, err error) {
 	var v Verifier
 	if err := readJSON(tx, VerifierKey(id), &v); err != nil {
 		return "", err
 	}
-	if v.Organisation == "" {
-		return "", fault.New(fault.NotAccredited, "%s is not an accredited identity verifier", did.String(network, id))
+	if !n.isMember(v.Organisation) {
+		return "", fault.New(fault.NotAccredited, "%s is not an accredited identity verifier of a member", did.String(n.Name, id))
 	}
 	return v.Organisation, nil
+}
+
+func (n *Network) isMember(msp string) bool {
+	_, _, err := n.Member(msp)
+	return err == nil
 }
 
 // Issuers returns the accredited issuers in the order of their ids.
@@ -105,8 +111,9 @@ func Issuers(tx *ledger.Tx, network string) ([]string, error) {
 	return issuers, nil
 }
 
-// Verifiers returns the accredited identity verifiers in the order of their ids.
-func Verifiers(tx *ledger.Tx) ([]Verifier, error) {
+// Verifiers returns the accredited identity verifiers of members in the order of their
+// ids.
+func (n *Network) Verifiers(tx *ledger.Tx) ([]Verifier, error) {
 	verifiers := []Verifier{}
 	entries, err := tx.Prefix(verifierPrefix, "", maxAccredited)
 	if err != nil {
@@ -117,7 +124,9 @@ func Verifiers(tx *ledger.Tx) ([]Verifier, error) {
 		if err := decodeStored(e.Value, &v); err != nil {
 			return nil, fmt.Errorf("stored %s: %w", e.Key, err)
 		}
-		verifiers = append(verifiers, v)
+		if n.isMember(v.Organisation) {
+			verifiers = append(verifiers, v)
+		}
 	}
 	return verifiers, nil
 }
@@ -155,23 +164,26 @@ func (a accreditation[V]) read(tx *ledger.Tx, _ *Network, id string) ([]byte, er
 // set puts a value in force for a DID. Whether the DID exists does not matter: an
 // issuer may be accredited before it is created. Errors: fault.InvalidValue and the
 // codes of bad forms.
-func (a accreditation[V]) set(tx *ledger.Tx, n *Network, id string, value []byte) error {
+func (a accreditation[V]) set(tx *ledger.Tx, n *Network, _ Clock, id string, value []byte) ([]byte, error) {
 	if string(bytes.Join(bytes.Fields(value), nil)) == none {
 		tx.Delete(a.prefix + id)
-		return nil
+		return []byte(none), nil
 	}
 	var v V
 	if err := canon.Decode(value, &v, a.fields...); err != nil {
-		return err
+		return nil, err
 	}
 	stored, err := a.stored(n, "did:killick:"+n.Name+":"+id, v)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.checkNumber(tx, id); err != nil {
-		return err
+		return nil, err
 	}
-	return putJSON(tx, a.prefix+id, stored)
+	if err := putJSON(tx, a.prefix+id, stored); err != nil {
+		return nil, err
+	}
+	return canon.Marshal(v)
 }
 
 // checkNumber refuses one more DID than may have the role. Errors:

@@ -24,7 +24,11 @@ func TestAccreditations(t *testing.T) {
 		if want := []bool{any || named, any, any || named}; !slices.Equal(got, want) {
 			t.Errorf("issuer: %v, want %v", got, want)
 		}
-		if msp, err := govern.VerifierOf(tx, opstest.Network, u.ID); msp != organisation || (err == nil) != (msp != "") || err != nil && fault.Of(err) != fault.NotAccredited {
+		n, err := govern.Load(tx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if msp, err := n.VerifierOf(tx, u.ID); msp != organisation || (err == nil) != (msp != "") || err != nil && fault.Of(err) != fault.NotAccredited {
 			t.Errorf("verifier: %q, %v", msp, err)
 		}
 	}

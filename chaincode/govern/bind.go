@@ -43,11 +43,16 @@ func (b *Bind) Keys(call ledger.Call) []string {
 // verifier of another organisation has said the same. Errors: fault.NotAccredited,
 // fault.NotFound, fault.TagTaken, fault.AlreadyDone.
 func (b *Bind) Apply(tx *ledger.Tx, call ledger.Call) error {
-	organisation, err := VerifierOf(tx, call.Network, call.Actor)
+	n, err := Load(tx)
 	if err != nil {
 		return err
 	}
-	return did.Vouch(tx, call.Network, b.id, did.Voucher{Organisation: organisation, Verifier: did.String(call.Network, call.Actor), Tag: b.Tag})
+	organisation, err := n.VerifierOf(tx, call.Actor)
+	if err != nil {
+		return err
+	}
+	v := did.Voucher{Organisation: organisation, Verifier: did.String(call.Network, call.Actor), Tag: b.Tag}
+	return did.Vouch(tx, call.Network, b.id, v, n.isMember)
 }
 
 // tags is to which DID a tag is bound. Verifiers bind it; the consortium only releases
@@ -63,18 +68,19 @@ func (tags) read(tx *ledger.Tx, _ *Network, tag string) ([]byte, error) {
 }
 
 // set releases the tag. Errors: fault.InvalidValue for a value that is not empty.
-func (tags) set(tx *ledger.Tx, _ *Network, tag string, value []byte) error {
+func (tags) set(tx *ledger.Tx, _ *Network, _ Clock, tag string, value []byte) ([]byte, error) {
 	owner, err := decodeValue[string](value)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if owner != "" {
-		return fault.New(fault.InvalidValue, "a tag is released with an empty value; only identity verifiers bind it")
+		return nil, fault.New(fault.InvalidValue, "a tag is released with an empty value; only identity verifiers bind it")
 	}
-	if is, err := did.TagOwner(tx, tag); err != nil || is == "" {
-		return err // nothing to release: its value is empty
+	is, err := did.TagOwner(tx, tag)
+	if err == nil && is != "" { // else there is nothing to release
+		err = did.Release(tx, tag)
 	}
-	return did.Release(tx, tag)
+	return []byte(`""`), err
 }
 
 // notice returns how many seconds the checkpoints' clock counts between a proposal on

@@ -6,11 +6,10 @@
 // network, role/ and program/, so whoever obeys it reads no proposal. Times are
 // seconds of the checkpoints' clock. The package is pure.
 //
-// State (docs/formats/state.md): network, role/, program/, govern/.
+// State (docs/formats/state.md): network, role/, program/, govern/, rotation/.
 package govern
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -49,9 +48,9 @@ type Network struct {
 	Bound            []string `json:"bound"`   // assets that only DIDs with a person are paid
 }
 
-// Clock is what the newest checkpoint says, in seconds: its time, 0 before the first,
-// and what the clock has counted, which an outage does not advance.
-type Clock struct{ Time, Elapsed uint64 }
+// Clock is what the newest checkpoint says: its time in seconds, 0 before the first,
+// what the clock has counted, which an outage does not advance, and its size.
+type Clock struct{ Time, Elapsed, Size uint64 }
 
 // Member is one organisation. Cosign is the note verifier key of its Ed25519
 // cosigner, Address the address of its secp256k1 key.
@@ -166,18 +165,9 @@ func (n *Network) VaultFor(chain, asset string) (Vault, bool) {
 // LogID returns the log id in bytes.
 func (n *Network) LogID() ([32]byte, error) { return canon.UnHex32(n.Log) }
 
-// SetHash returns the hash by which contracts know the member set.
+// SetHash returns the hash by which contracts know the member set in force.
 func (n *Network) SetHash() ([32]byte, error) {
-	addresses := make([][20]byte, len(n.Members))
-	for i, m := range n.Members {
-		a, err := m.AddressBytes()
-		if err != nil {
-			return [32]byte{}, err
-		}
-		addresses[i] = a
-	}
-	slices.SortFunc(addresses, func(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) })
-	return canon.MemberSetHash(n.SetVersion, uint64(n.K), addresses), nil
+	return (&Set{Version: n.SetVersion, K: n.K, Members: n.Members}).Hash()
 }
 
 // AddressBytes returns the address of the member's secp256k1 key.

@@ -61,7 +61,8 @@ func readHead(tx *ledger.Tx, n *Network, text string) (*head, error) {
 		return nil, err
 	}
 	if stored != nil {
-		if _, is := s.(tags); is { // verifiers may have bound it since
+		switch s.(type) {
+		case tags, members: // verifiers may have bound it since; a set may wait, and stands without proofs
 			h.Value, err = s.read(tx, n, name)
 		}
 		return h, err

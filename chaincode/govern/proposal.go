@@ -98,7 +98,7 @@ func (p *Propose) Apply(tx *ledger.Tx, n *Network, clock Clock) (*Proposed, erro
 	if err := p.checkTimes(clock.Time, notice(s)); err != nil {
 		return nil, err
 	}
-	value, err := tryValue(tx, n, p.Subject, p.Prior, p.Value)
+	value, err := p.try(tx, n, clock)
 	if err != nil {
 		return nil, err
 	}
@@ -164,35 +164,28 @@ func (p *Propose) checkTimes(now, notice uint64) error {
 	return nil
 }
 
-// tryValue says what a value that is proposed in place of the version prior would
-// be in force as, and changes nothing. Errors: fault.InvalidValue and the codes of
-// bad forms, fault.StalePrior, fault.AlreadyDone when it is in force.
-func tryValue(tx *ledger.Tx, n *Network, text, prior string, value []byte) (jsontext.Value, error) {
-	s, name, err := findSubject(text)
+// try returns the value as it would be stored, if it could be put in force now, and
+// changes nothing. Errors: fault.InvalidValue and the codes of bad forms,
+// fault.StalePrior, fault.AlreadyDone when it is in force, and those of the subject.
+func (p *Propose) try(tx *ledger.Tx, n *Network, clock Clock) (jsontext.Value, error) {
+	s, name, err := findSubject(p.Subject)
 	if err != nil {
 		return nil, err
 	}
-	now, err := readHead(tx, n, text)
+	now, err := readHead(tx, n, p.Subject)
 	if err != nil {
 		return nil, err
 	}
-	if prior != now.version {
-		return nil, fault.New(fault.StalePrior, "the current version of %s is %s", text, now.version)
+	if p.Prior != now.version {
+		return nil, fault.New(fault.StalePrior, "the current version of %s is %s", p.Subject, now.version)
 	}
 	mark := tx.Mark()
 	defer tx.Rollback(mark)
-	if err := s.set(tx, n, name, value); err != nil {
-		return nil, err
+	value, err := s.set(tx, n, clock, name, p.Value)
+	if err == nil && bytes.Equal(value, now.Value) {
+		return nil, fault.New(fault.AlreadyDone, "this value of %s is in force", p.Subject)
 	}
-	next, err := Load(tx)
-	if err != nil {
-		return nil, err
-	}
-	in, err := s.read(tx, next, name)
-	if err == nil && bytes.Equal(in, now.Value) {
-		return nil, fault.New(fault.AlreadyDone, "this value of %s is in force", text)
-	}
-	return in, err
+	return value, err
 }
 
 // open reads a proposal that can still be decided. Errors: fault.InvalidValue,
@@ -321,7 +314,7 @@ func (e *Enact) Apply(tx *ledger.Tx, n *Network, clock Clock) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.set(tx, n, name, p.Value); err != nil {
+	if _, err := s.set(tx, n, clock, name, p.Value); err != nil {
 		return nil, err
 	}
 	c := Change{p.Subject, before.Number + 1, p.Value, e.Proposal, clock.Time, e.Approvals}

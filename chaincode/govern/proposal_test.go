@@ -247,7 +247,7 @@ func TestProposeRefuses(t *testing.T) {
 	longest.Expires += 89 * 86400
 	w.Propose(w.Members[0], longest)
 	w.Propose(w.Members[0], w.Request("issuer/"+u.ID.String(), schemas(64)))
-	for _, subject := range []string{"", "members", "k", "vaults", "rules", "network", "issuer", "issuer/", "issuer/x", "stopped/" + u.ID.String(), "role/" + u.ID.String(), "issuer/" + u.ID.String() + "/"} {
+	for _, subject := range []string{"", "member", "k", "vaults", "rules", "network", "issuer", "issuer/", "issuer/x", "stopped/" + u.ID.String(), "role/" + u.ID.String(), "issuer/" + u.ID.String() + "/"} {
 		p := govern.Propose{Subject: subject, Value: jsontext.Value("1"), Expires: opstest.Start + 5}
 		refused(t, w, admin, fault.InvalidValue, "govern:Propose", p)
 		refused(t, w, admin, fault.InvalidValue, "govern:History", govern.HistoryQuery{Subject: subject})

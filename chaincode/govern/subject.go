@@ -14,8 +14,9 @@ import (
 type subject interface {
 	// read returns the value in force, as canon writes it.
 	read(tx *ledger.Tx, n *Network, name string) ([]byte, error)
-	// set checks a value and puts it in force in the transaction.
-	set(tx *ledger.Tx, n *Network, name string, value []byte) error
+	// set checks a value, puts it in force in the transaction, and returns it as canon
+	// writes it. clock is what the newest checkpoint says.
+	set(tx *ledger.Tx, n *Network, clock Clock, name string, value []byte) ([]byte, error)
 }
 
 // subjects is the table of docs/formats/govern.md section 1. Those with a slash take
@@ -24,6 +25,7 @@ var subjects = map[string]subject{
 	"issuer/":   issuers,
 	"verifier/": verifiers,
 	"tag/":      tags{},
+	"members":   members{},
 	"bound":     setting[[]string]{of: func(n *Network) *[]string { return &n.Bound }},
 	"treasuries": setting[[]string]{
 		of: func(n *Network) *[]string { return &n.Treasuries },
@@ -80,22 +82,36 @@ func (s setting[V]) read(_ *ledger.Tx, n *Network, _ string) ([]byte, error) {
 	return canon.Marshal(*s.of(n))
 }
 
-func (s setting[V]) set(tx *ledger.Tx, n *Network, _ string, value []byte) error {
+func (s setting[V]) set(tx *ledger.Tx, n *Network, _ Clock, _ string, value []byte) ([]byte, error) {
 	v, err := decodeValue[V](value)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.check != nil {
 		if err := s.check(*s.of(n), v); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	next := *n
 	*s.of(&next) = v
 	if err := next.check(); err != nil {
-		return err
+		return nil, err
 	}
-	return putJSON(tx, NetworkKey, next)
+	// A set that waits comes in force whatever is decided meanwhile, so the value must do
+	// with it as well.
+	waiting, err := NextSet(tx)
+	if err != nil {
+		return nil, err
+	}
+	if waiting != nil {
+		if err := next.with(waiting).check(); err != nil {
+			return nil, err
+		}
+	}
+	if err := putJSON(tx, NetworkKey, next); err != nil {
+		return nil, err
+	}
+	return canon.Marshal(v)
 }
 
 // decodeValue reads a value that need not be an object. Errors: the codes of bad
@@ -119,17 +135,20 @@ func (program) read(tx *ledger.Tx, _ *Network, _ string) ([]byte, error) {
 	return canon.Marshal(c.Digest)
 }
 
-func (program) set(tx *ledger.Tx, _ *Network, _ string, value []byte) error {
+func (program) set(tx *ledger.Tx, _ *Network, _ Clock, _ string, value []byte) ([]byte, error) {
 	digest, err := decodeValue[string](value)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkProgram(digest); err != nil {
-		return err
+		return nil, err
 	}
 	c, err := CurrentProgram(tx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return accept(tx, Program{digest, c.Number + 1})
+	if err := accept(tx, Program{digest, c.Number + 1}); err != nil {
+		return nil, err
+	}
+	return canon.Marshal(digest)
 }

@@ -3,6 +3,7 @@ package govern_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,6 +165,15 @@ func makeVectors(t *testing.T) vectors {
 	m.decide("issuer/"+opstest.NewUser("vector issuer").ID.String(), `{"schemas":["`+ledger.Reference{Expiry: 0x6553f100, ID: [32]byte{31: 1}}.String()+`"]}`)
 	m.decide("issuer/"+opstest.NewUser("vector issuer").ID.String(), `{}`)
 	m.decide("verifier/"+opstest.NewUser("vector bob").ID.String(), `{"organisation":"Org2MSP"}`)
+	next := append(slices.Clone(m.Members[:3]), opstest.NewMember(5))
+	value := m.Membership(3, next...)
+	m.decide("members", m.JSON(value))
+	m.step("propose members while a set waits", "Org1MSP", "admin", "govern:Propose", govern.Propose{
+		Subject: "members", Prior: history(m.World, "members").Version, Value: jsontext.Value(m.JSON(m.Membership(2, m.Members[:3]...))), Expires: opstest.Start + 86400,
+	})
+	m.step("propose a treasury that leaves", "Org1MSP", "admin", "govern:Propose", govern.Propose{
+		Subject: "treasuries", Prior: history(m.World, "treasuries").Version, Value: jsontext.Value(`["Org4MSP"]`), Expires: opstest.Start + 86400,
+	})
 	return m.v
 }
 

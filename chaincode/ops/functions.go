@@ -83,7 +83,7 @@ var functions = []Function{
 		if err != nil {
 			return nil, err
 		}
-		verifiers, err := govern.Verifiers(tx)
+		verifiers, err := n.Verifiers(tx)
 		return NetworkView{*n, issuers, verifiers}, err
 	})},
 	{Name: "ops:Operation", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
@@ -169,6 +169,10 @@ var functions = []Function{
 		run: query([]string{"size", "root", "time", "signers"}, (*checkpoint.Accept).Apply)},
 	{Name: "checkpoint:Receipt", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"chain", "size", "tx", "block", "blockHash"}, (*checkpoint.Receipt).Apply)},
+	{Name: "checkpoint:SignRotation", Args: 1, Writes: true, Organisation: true,
+		run: request([]string{"version", "secp256k1"}, (*checkpoint.SignRotation).Apply)},
+	{Name: "checkpoint:Rotate", Args: 1, Writes: true, Organisation: true,
+		run: query([]string{"version", "signers"}, (*checkpoint.Rotate).Apply)},
 	{Name: "checkpoint:Head", run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, _ []byte) (any, error) {
 		head, err := checkpoint.Head(tx)
 		if err == nil && head == nil {
@@ -179,6 +183,7 @@ var functions = []Function{
 	{Name: "checkpoint:At", Args: 1, run: query([]string{"number"}, (*AtQuery).Answer)},
 	{Name: "checkpoint:Cosignatures", Args: 1, run: query([]string{"size", "root", "time"}, (*CosignaturesQuery).Answer)},
 	{Name: "checkpoint:Receipts", Args: 1, run: query([]string{"chain", "size"}, (*ReceiptsQuery).Answer)},
+	{Name: "checkpoint:Sets", Args: 1, run: query(nil, (*checkpoint.SetsQuery).Answer)},
 }
 
 var functionByName = map[string]*Function{}
@@ -272,7 +277,7 @@ func timed[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Networ
 		}
 		var clock govern.Clock
 		if head != nil {
-			clock = govern.Clock{Time: head.Time, Elapsed: head.Elapsed}
+			clock = govern.Clock{Time: head.Time, Elapsed: head.Elapsed, Size: head.Size}
 		}
 		return answer(q, tx, n, clock)
 	})

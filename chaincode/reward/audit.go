@@ -3,6 +3,7 @@ package reward
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -154,7 +155,7 @@ func (a *audit) vaults() error {
 			return err
 		}
 		a.held[v.Asset] = a.held[v.Asset].Add(total)
-		funded, err := reserve(a.tx, a.network, v.ID)
+		funded, err := a.confirmed(v.ID)
 		if err != nil {
 			return err
 		}
@@ -168,6 +169,30 @@ func (a *audit) vaults() error {
 		}
 	}
 	return nil
+}
+
+// confirmed bounds what K members can have confirmed for a vault when something was
+// assigned: words never fall, but those who gave them may have left since.
+func (a *audit) confirmed(vault string) (Amount, error) {
+	sets, err := a.network.Sets(a.tx, 0, int(a.network.SetVersion))
+	if err != nil {
+		return 0, err
+	}
+	k := sets[0].K
+	for _, s := range sets {
+		k = min(k, s.K)
+	}
+	var words []Amount
+	err = a.each(reserveKey(vault, ""), func(e ledger.Entry) error {
+		word, err := decodeAmount(reserveType, e.Value)
+		words = append(words, word)
+		return err
+	})
+	if err != nil || len(words) < k {
+		return 0, err
+	}
+	slices.Sort(words)
+	return words[len(words)-k], nil
 }
 
 // tree computes a vault's tree from nothing and compares it with what is

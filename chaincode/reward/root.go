@@ -51,9 +51,11 @@ func RootKey(vault string, epoch uint64, attempt uint32) string {
 	return "epoch/" + rootPath(vault, epoch, attempt)
 }
 
-// SignatureKey returns the state key of a member's signature over a root.
-func SignatureKey(vault string, epoch uint64, attempt uint32, msp string) string {
-	return "payoutsig/" + rootPath(vault, epoch, attempt) + "/" + msp
+// SignatureKey returns the state key of a member's signature over a root, given as a
+// member of the set with the version: the set is in what is signed, so each signs anew
+// what the one before has not brought to the chain.
+func SignatureKey(vault string, epoch uint64, attempt uint32, set uint64, msp string) string {
+	return "payoutsig/" + rootPath(vault, epoch, attempt) + "/" + ledger.Hex64(set) + "/" + msp
 }
 
 func rootPath(vault string, epoch uint64, attempt uint32) string {
@@ -306,7 +308,7 @@ func (s *Sign) Apply(tx *ledger.Tx, n *govern.Network) error {
 	if err != nil || signer != address {
 		return fault.New(fault.BadSignature, "not a signature of %s over this payout", member.MSP)
 	}
-	tx.Put(SignatureKey(s.Vault, s.Epoch, s.Attempt, member.MSP), []byte(s.Signature))
+	tx.Put(SignatureKey(s.Vault, s.Epoch, s.Attempt, n.SetVersion, member.MSP), []byte(s.Signature))
 	return nil
 }
 

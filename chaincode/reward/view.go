@@ -124,7 +124,7 @@ type SignatureView struct {
 	Signature string `json:"signature"`
 }
 
-// Answer returns the signatures in the order of members.
+// Answer returns the signatures of the set in force, in the order of its members.
 // Errors: fault.VaultUnknown.
 func (q *SignaturesQuery) Answer(tx *ledger.Tx, n *govern.Network) ([]SignatureView, error) {
 	if _, err := n.Vault(q.Vault); err != nil {
@@ -132,7 +132,7 @@ func (q *SignaturesQuery) Answer(tx *ledger.Tx, n *govern.Network) ([]SignatureV
 	}
 	found := []SignatureView{}
 	for _, m := range n.Members {
-		value, err := tx.Get(SignatureKey(q.Vault, q.Epoch, q.Attempt, m.MSP))
+		value, err := tx.Get(SignatureKey(q.Vault, q.Epoch, q.Attempt, n.SetVersion, m.MSP))
 		if err != nil {
 			return nil, err
 		}

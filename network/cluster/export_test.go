@@ -51,8 +51,8 @@ func RunSteps(ctx context.Context, steps []Step, parts Part, out io.Writer) erro
 	return runSteps(ctx, in, parts, out)
 }
 
-func SameFounding(wanted, founded, history []byte) error {
-	return sameFounding(wanted, founded, history)
+func SameFounding(wanted, founded, treasuries, members []byte) error {
+	return sameFounding(wanted, founded, treasuries, members)
 }
 
 func Serves(ctx context.Context, n topology.Node) error { return serves(ctx, n) }

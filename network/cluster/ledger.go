@@ -48,17 +48,21 @@ func (c *Cluster) initLedger(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	history, err := client.Evaluate(ctx, "govern:History", []byte(`{"subject":"treasuries"}`))
+	treasuries, err := client.Evaluate(ctx, "govern:History", []byte(`{"subject":"treasuries"}`))
 	if err != nil {
 		return err
 	}
-	return sameFounding(founding, founded, history)
+	members, err := client.Evaluate(ctx, "govern:History", []byte(`{"subject":"members"}`))
+	if err != nil {
+		return err
+	}
+	return sameFounding(founding, founded, treasuries, members)
 }
 
 // sameFounding compares who decides on a ledger and who may make money there with
-// what the configuration says. Of the treasuries it takes what the ledger was founded
-// with: by the history, the members may have decided otherwise since.
-func sameFounding(wanted, founded, history []byte) error {
+// what the configuration says. Of treasuries and members it takes what the ledger was
+// founded with: by their histories, the members may have decided otherwise since.
+func sameFounding(wanted, founded, treasuryHistory, memberHistory []byte) error {
 	type founding struct {
 		Network, Log string
 		Members      []member
@@ -69,14 +73,24 @@ func sameFounding(wanted, founded, history []byte) error {
 	var treasuries struct {
 		Changes []struct{ Value []string }
 	}
-	err := errors.Join(json.Unmarshal(wanted, &want), json.Unmarshal(founded, &is), json.Unmarshal(history, &treasuries))
+	var members struct {
+		Changes []struct {
+			Value struct {
+				K       int
+				Members []member
+			}
+		}
+	}
+	err := errors.Join(json.Unmarshal(wanted, &want), json.Unmarshal(founded, &is),
+		json.Unmarshal(treasuryHistory, &treasuries), json.Unmarshal(memberHistory, &members))
 	if err != nil {
 		return fmt.Errorf("ledger's network: %w", err)
 	}
-	if len(treasuries.Changes) == 0 {
-		return errors.New("ledger's network: treasuries have no history")
+	if len(treasuries.Changes) == 0 || len(members.Changes) == 0 {
+		return errors.New("ledger's network: treasuries or members have no history")
 	}
 	is.Treasuries = treasuries.Changes[0].Value
+	is.K, is.Members = members.Changes[0].Value.K, members.Changes[0].Value.Members
 	if !reflect.DeepEqual(want, is) {
 		return fmt.Errorf("the ledger was founded with another network, log, members, quorum or treasuries than the configuration has: %+v, want %+v", is, want)
 	}

@@ -61,7 +61,7 @@ func (w *World) Decide(subject, value string) govern.Change {
 		approvals = append(approvals, m.MSP)
 	}
 	var c govern.Change
-	answer := w.Must(w.Members[3].Caller(), "govern:Enact", govern.Enact{Proposal: ref, Approvals: approvals})
+	answer := w.Must(w.Members[len(w.Members)-1].Caller(), "govern:Enact", govern.Enact{Proposal: ref, Approvals: approvals})
 	if err := canon.Decode(answer, &c); err != nil {
 		w.t.Fatal(err)
 	}

@@ -293,8 +293,12 @@ func (w *World) SetElapsed(seconds uint64) {
 
 // Cosign returns the member's cosignature.
 func (w *World) Cosign(m Member, size uint64, root [32]byte, time uint64) checkpoint.Cosign {
-	set := w.SetHash()
-	signature := canon.SignDigest(m.Chain, canon.CheckpointDigest(LogID, 1, set, size, root, time))
+	n := w.network()
+	set, err := n.SetHash()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	signature := canon.SignDigest(m.Chain, canon.CheckpointDigest(LogID, n.SetVersion, set, size, root, time))
 	return checkpoint.Cosign{
 		Size: size, Root: canon.Hex(root[:]), Time: time,
 		Ed25519:   base64.StdEncoding.EncodeToString(ed25519.Sign(m.ed25519, checkpoint.CosignedMessage(Network, LogID, size, root, time))),
@@ -302,19 +306,23 @@ func (w *World) Cosign(m Member, size uint64, root [32]byte, time uint64) checkp
 	}
 }
 
-// SetHash returns the hash of the member set.
+// SetHash returns the hash of the member set in force.
 func (w *World) SetHash() [32]byte {
 	w.t.Helper()
-	tx := ledger.Begin(w.Store, w.Now, ledger.Caller{})
-	n, err := govern.Load(tx)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	h, err := n.SetHash()
+	h, err := w.network().SetHash()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return h
+}
+
+func (w *World) network() *govern.Network {
+	w.t.Helper()
+	n, err := govern.Load(ledger.Begin(w.Store, w.Now, ledger.Caller{}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }
 
 // Audit checks all invariants of the reward ledger.

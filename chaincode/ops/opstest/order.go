@@ -20,9 +20,20 @@ func (w *World) Endorse(items ...ops.Item) *Endorsed {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.endorse(ledger.Caller{}, "ops:Batch", frame)
+}
+
+// EndorseCall runs a function that must succeed, as Endorse does.
+func (w *World) EndorseCall(caller ledger.Caller, name string, request any) *Endorsed {
+	w.t.Helper()
+	return w.endorse(caller, name, []byte(w.JSON(request)))
+}
+
+func (w *World) endorse(caller ledger.Caller, name string, arg []byte) *Endorsed {
+	w.t.Helper()
 	seen := &reader{Memory: w.Store, reads: map[string]string{}}
-	tx := ledger.Begin(seen, w.Now, ledger.Caller{})
-	answer, err := w.Engine.Invoke(tx, "ops:Batch", [][]byte{frame})
+	tx := ledger.Begin(seen, w.Now, caller)
+	answer, err := w.Engine.Invoke(tx, name, [][]byte{arg})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -40,8 +51,12 @@ func (w *World) Order(e *Endorsed) (valid bool) {
 		}
 	}
 	for _, change := range e.writes {
-		if err := w.Store.Put(change.Key, change.Value); err != nil {
-			w.t.Fatal(err)
+		put := w.Store.Put(change.Key, change.Value)
+		if change.Value == nil {
+			put = w.Store.Delete(change.Key)
+		}
+		if put != nil {
+			w.t.Fatal(put)
 		}
 	}
 	return true
