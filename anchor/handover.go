@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/fault"
 )
 
@@ -76,9 +75,10 @@ func (w *witness) signRotation(ctx context.Context, m *roster, head point) error
 	}
 	h.signed = w.now()
 	signature := m.keys.signDigest(digest)
-	err := w.submit(ctx, "checkpoint:SignRotation", checkpoint.SignRotation{
-		Version: m.next.Version, Secp256k1: base64.StdEncoding.EncodeToString(signature[:]),
-	})
+	err := w.submit(ctx, "checkpoint:SignRotation", struct {
+		Version   uint64 `json:"version"`
+		Secp256k1 string `json:"secp256k1"`
+	}{m.next.Version, base64.StdEncoding.EncodeToString(signature[:])})
 	return w.behind(err, &h.signed)
 }
 
@@ -93,7 +93,10 @@ func (w *witness) rotate(ctx context.Context, m *roster, signers []string) error
 		return nil
 	}
 	h.rotated = now
-	err := w.submit(ctx, "checkpoint:Rotate", checkpoint.Rotate{Version: m.next.Version, Signers: signers[:m.k()]})
+	err := w.submit(ctx, "checkpoint:Rotate", struct {
+		Version uint64   `json:"version"`
+		Signers []string `json:"signers"`
+	}{m.next.Version, signers[:m.k()]})
 	if err == nil {
 		slog.Info("handed over", "version", m.next.Version, "from", m.next.From, "signers", signers[:m.k()])
 	}
