@@ -136,7 +136,7 @@ func (w *world) onRealChain(t *testing.T, mine, theirs *publicChain, on deployed
 	anchors := p.Digest(log.Checkpoint{LogID: logID, Network: network, Size: 7, Root: checkpoint.Root, Time: checkpoint.Time})
 	pays := canon.PayoutDigest(number, mine.vaults[0].Address, logID, setVersion, p.SetHash(), 2, epoch.Root, 1000)
 	intents := []send.Intent{
-		{ID: "anchor", To: mine.anchorLog.Address, Data: contracts.PackSubmit(checkpoint, w.signatures(t, anchors)),
+		{ID: "anchor", To: mine.anchorLog.Address, Data: contracts.PackSubmit(checkpoint, nil, w.signatures(t, anchors)),
 			Check: contracts.PackSizeReached(7), Want: contracts.True()},
 		{ID: "payout", To: mine.vaults[0].Address, Data: contracts.PackActivate(epoch, w.signatures(t, pays)),
 			Check: contracts.PackEpochReached(2), Want: contracts.True()},

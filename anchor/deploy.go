@@ -164,11 +164,12 @@ func deployAnew(ctx context.Context, c *deployConfig, d driver, logID [32]byte) 
 	if err != nil {
 		return deployed{}, fmt.Errorf("token: %w", err)
 	}
-	anchorLog, err := d.Deploy(ctx, contracts.NewAnchorLog(logID, members, uint(c.K)))
+	founding := contracts.Set{Version: 1, K: uint(c.K), Members: members}
+	anchorLog, err := d.Deploy(ctx, contracts.NewAnchorLog(logID, founding))
 	if err != nil {
 		return deployed{}, fmt.Errorf("anchor log: %w", err)
 	}
-	vault, err := d.Deploy(ctx, contracts.NewRewardVault(token, new(big.Int).SetUint64(number), logID, members, uint(c.K)))
+	vault, err := d.Deploy(ctx, contracts.NewRewardVault(token, new(big.Int).SetUint64(number), anchorLog))
 	if err != nil {
 		return deployed{}, fmt.Errorf("vault: %w", err)
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
-// fakeChain is a public chain with an AnchorLog and a RewardVault that trust
-// whatever reaches them; the contracts themselves are tested elsewhere. A block
-// is final when depth more are on it.
+// fakeChain is a public chain with an AnchorLog and a RewardVault that ask for no
+// signatures, but for the proof that a checkpoint extends the head; the contracts
+// themselves are tested elsewhere. A block is final when depth more are on it.
 type fakeChain struct {
 	w         *world
 	id        string
@@ -34,6 +34,8 @@ type fakeChain struct {
 	blocks []chainBlock
 	pool   []chainTx
 	paid   map[string]int // fees by member
+
+	reverted int // transactions that failed
 }
 
 type chainBlock struct {
@@ -41,7 +43,7 @@ type chainBlock struct {
 	epoch  uint64
 	claims int64 // claimed total
 	events []event
-	txs    map[[32]byte]bool
+	txs    map[[32]byte]bool // true for those that succeeded
 }
 
 type chainTx struct {
@@ -78,11 +80,13 @@ func (c *fakeChain) mine() {
 		return
 	}
 	for _, t := range c.pool {
-		b.txs[t.ID] = true
 		c.paid[t.By]++
 		n := binary.BigEndian.Uint64(t.Raw[4+24:])
 		e := event{Number: n, Root: [32]byte(t.Raw[36:68]), Landing: log.Landing{Tx: t.ID, Block: number, BlockHash: canon.Sum(fmt.Append(nil, number))}}
+		b.txs[t.ID] = t.To != c.anchorLog.Address || e.Root == c.rootAt(b, n) || n > b.head.Size && grows(b.head, t.Raw)
 		switch {
+		case !b.txs[t.ID]:
+			c.reverted++
 		case t.To == c.anchorLog.Address && n > b.head.Size:
 			b.head = contracts.Checkpoint{Size: n, Root: e.Root, Time: binary.BigEndian.Uint64(t.Raw[68+24:])}
 			e.Contract = c.anchorLog
@@ -94,6 +98,47 @@ func (c *fakeChain) mine() {
 	}
 	c.pool = nil
 	c.blocks = append(c.blocks, b)
+}
+
+// rootAt returns the root anchored for a size, in a block that is being made or in
+// one that is there.
+func (c *fakeChain) rootAt(b chainBlock, size uint64) [32]byte {
+	for _, b := range append([]chainBlock{b}, c.blocks...) {
+		for _, e := range b.events {
+			if e.Contract == c.anchorLog && e.Number == size {
+				return e.Root
+			}
+		}
+	}
+	return [32]byte{}
+}
+
+// grows reports whether the proof in the calldata of submit leads from the head.
+func grows(head contracts.Checkpoint, data []byte) bool {
+	words := data[4:]
+	number := func(at uint64) uint64 { return binary.BigEndian.Uint64(words[at+24:]) }
+	at := number(3 * 32)
+	var proof [][32]byte
+	for i := range number(at) {
+		proof = append(proof, [32]byte(words[at+32+i*32:]))
+	}
+	if head.Size == 0 {
+		return len(proof) == 0
+	}
+	return log.CheckGrowth(head.Size, head.Root, number(0), [32]byte(words[32:]), proof) == nil
+}
+
+// submit is the calldata by which somebody anchors a checkpoint.
+func (w *world) submit(c *fakeChain, p point) []byte {
+	w.t.Helper()
+	var proof [][32]byte
+	if head := c.block(send.Latest).head; head.Size > 0 && head.Size < p.Size {
+		var err error
+		if proof, err = w.members[0].log.ProveGrowth(p.Size, head.Size); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, proof, contracts.Signatures{})
 }
 
 // final and read implement chainEvents.
@@ -155,14 +200,8 @@ func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at s
 	case to == c.anchorLog.Address && is(contracts.PackSizeReached(0)):
 		return truth(b.head.Size >= binary.BigEndian.Uint64(data[28:])), nil
 	case to == c.anchorLog.Address && is(contracts.PackRootAt(0)):
-		for _, b := range c.blocks {
-			for _, e := range b.events {
-				if e.Contract == c.anchorLog && e.Number == binary.BigEndian.Uint64(data[28:]) {
-					return e.Root[:], nil
-				}
-			}
-		}
-		return word(0), nil
+		root := c.rootAt(chainBlock{}, binary.BigEndian.Uint64(data[28:]))
+		return root[:], nil
 	case is(contracts.PackEpochReached(0)):
 		return truth(b.epoch >= binary.BigEndian.Uint64(data[28:])), nil
 	case is(contracts.PackToken()):
@@ -204,8 +243,12 @@ func (c *fakeAccount) Look(_ context.Context, a send.Attempt) (send.Outcome, err
 		return send.Outcome{}, errDown
 	}
 	for n, b := range c.blocks {
-		if b.txs[[32]byte(a.ID)] {
-			return send.Outcome{State: send.StateMined, Final: n < len(c.blocks)-c.depth, Block: uint64(n), Cost: 1, Fee: "1"}, nil
+		if succeeded, there := b.txs[[32]byte(a.ID)]; there {
+			state := send.StateMined
+			if !succeeded {
+				state = send.StateReverted
+			}
+			return send.Outcome{State: state, Final: n < len(c.blocks)-c.depth, Block: uint64(n), Cost: 1, Fee: "1"}, nil
 		}
 	}
 	for _, t := range c.pool {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
-	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -110,8 +109,8 @@ func TestAnchoredByAStranger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, contracts.Signatures{Signers: new(big.Int)})
 	for _, ch := range w.chains {
+		data := w.submit(ch, p)
 		ch.pool = append(ch.pool, chainTx{ID: canon.Sum([]byte(ch.id)), By: "stranger", To: send.Address(ch.anchorLog.Address), Raw: data})
 	}
 	w.until("anchored by the stranger", time.Minute, func() bool { return w.anchored(p.Size) })
@@ -288,7 +287,7 @@ func TestChainsMeet(t *testing.T) {
 			t.Fatal(err)
 		}
 		if ch.full = second%7 != 0 || p.Size == at.Size; !ch.full {
-			data := contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, contracts.Signatures{Signers: new(big.Int)})
+			data := w.submit(ch, p)
 			ch.pool = slices.Insert(ch.pool, 0, chainTx{ID: canon.Sum(data), By: "stranger", To: send.Address(ch.anchorLog.Address), Raw: data})
 		}
 		w.tick()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
@@ -28,13 +29,13 @@ type poster struct {
 	since    map[string]time.Time // when something to be sent was first seen
 	receipts map[string]time.Time // when a receipt was last sent
 	received map[string]uint64    // by chain: up to this size the ledger has all receipts
-	order    [][20]byte           // members' addresses, ascending
+	set      contracts.Set        // members' addresses, ascending
 }
 
 func newPoster(a *anchor) *poster {
 	order, _ := ascending(a.cfg.Members) // checked with the configuration
 	return &poster{anchor: a, since: map[string]time.Time{}, receipts: map[string]time.Time{},
-		received: map[string]uint64{}, order: order}
+		received: map[string]uint64{}, set: contracts.Set{Version: 1, K: uint(a.cfg.K), Members: order}}
 }
 
 // step does whatever is due on public chains.
@@ -72,7 +73,11 @@ func (p *poster) due(what string, delay time.Duration) bool {
 	return !p.now().Before(first.Add(delay))
 }
 
-func anchorIntent(chain string, size uint64) string { return fmt.Sprintf("anchor/%s/%d", chain, size) }
+// anchorIntent names the intent to anchor a size with a proof from the contract's
+// head: when that moves on, it is another intent.
+func anchorIntent(chain string, size, head uint64) string {
+	return fmt.Sprintf("anchor/%s/%d/%d", chain, size, head)
+}
 
 func payoutIntent(vault string, epoch uint64, attempt uint32) string {
 	return fmt.Sprintf("payout/%s/%d/%d", vault, epoch, attempt)
@@ -102,7 +107,11 @@ func (p *poster) choose(ctx context.Context, c *publicChain, held uint64) (point
 }
 
 // post plans the newest checkpoint that is to be anchored, unless it is there or
-// an earlier one is still on its way.
+// an earlier one is still on its way. Its calldata proves growth from the contract's
+// head, so it is made only for a head that is final; if another's checkpoint comes
+// first, the sender gives the intent up once that is final (Intent.Late), and what is
+// still to be anchored is planned for the new head. The contract takes a size once,
+// so none of this can anchor anything twice.
 func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) error {
 	final, head := c.seen()
 	at, ok, err := p.choose(ctx, c, head.Size)
@@ -114,12 +123,15 @@ func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) e
 			return nil
 		}
 	}
-	id := anchorIntent(c.cfg.ID, at.Size)
+	id := anchorIntent(c.cfg.ID, at.Size, head.Size)
 	if !p.due(id, p.rank(at.Number)*takeover) {
 		return nil
 	}
 	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
 		return err // planned already; which signatures it carries must not change
+	}
+	if alone, err := p.alone(ctx, c, head); err != nil || !alone {
+		return err
 	}
 	cosignatures, err := p.cosignatures(ctx, at)
 	if err != nil {
@@ -133,19 +145,49 @@ func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) e
 	if err != nil {
 		return fmt.Errorf("anchor size %d: %w", at.Size, err)
 	}
+	growth, err := p.growth(head, at)
+	if err != nil {
+		return fmt.Errorf("anchor size %d: %w", at.Size, err)
+	}
 	checkpoint := contracts.Checkpoint{Size: at.Size, Root: at.Root, Time: at.Time}
 	return p.sender.Plan(ctx, c.cfg.ID, send.Intent{
 		ID: id, To: c.anchorLog.Address,
-		Data:  contracts.PackSubmit(checkpoint, signatures),
+		Data:  contracts.PackSubmit(checkpoint, growth, signatures),
 		Check: contracts.PackSizeReached(at.Size), Want: contracts.True(),
+		Late: contracts.PackSizeReached(head.Size + 1),
 	})
+}
+
+// alone reports whether the final head is the newest one too: nobody's checkpoint is
+// in a block that is not final yet.
+func (p *poster) alone(ctx context.Context, c *publicChain, final contracts.Checkpoint) (bool, error) {
+	answer, err := c.driver.Call(ctx, c.anchorLog.Address, contracts.PackHead(), send.Latest)
+	if err != nil {
+		return false, err
+	}
+	head, err := contracts.UnpackHead(answer)
+	return err == nil && head == final, err
+}
+
+// growth returns the proof that a checkpoint extends the contract's head, none for
+// the first one. A proof that the contract would refuse is an error: it is not paid
+// for.
+func (p *poster) growth(head contracts.Checkpoint, at point) ([][32]byte, error) {
+	if head.Size == 0 {
+		return nil, nil
+	}
+	proof, err := p.log.ProveGrowth(at.Size, head.Size)
+	if err != nil {
+		return nil, err
+	}
+	return proof, log.CheckGrowth(head.Size, head.Root, at.Size, at.Root, proof)
 }
 
 // collect brings K signatures into the form that contracts want.
 func (p *poster) collect(by map[[20]byte][65]byte) (contracts.Signatures, error) {
-	s := contracts.Signatures{Members: p.order, Signers: new(big.Int)}
+	s := contracts.Signatures{Set: p.set, Signers: new(big.Int)}
 	count := 0
-	for i, address := range p.order {
+	for i, address := range p.set.Members {
 		sig, ok := by[address]
 		if !ok || count == p.cfg.K { // more would only cost
 			continue
@@ -217,16 +259,16 @@ func (p *poster) receipt(ctx context.Context, c *publicChain) error {
 }
 
 func (p *poster) receiptOf(ctx context.Context, c *publicChain, e event) error {
-	id := anchorIntent(c.cfg.ID, e.Number)
+	id := fmt.Sprintf("receipt/%s/%d", c.cfg.ID, e.Number)
 	delay := (1 + p.rank(e.Number)) * takeover
-	st, err := p.sender.Status(ctx, id)
-	if err != nil && !errors.Is(err, send.ErrUnknown) {
+	ours, err := p.sender.Ours(ctx, e.Tx[:])
+	if err != nil {
 		return err
 	}
-	if try, landed := st.Landed(); landed && string(try.ID) == string(e.Tx[:]) {
+	if ours {
 		delay = 0
 	}
-	if !p.due("receipt/"+id, delay) {
+	if !p.due(id, delay) {
 		return nil
 	}
 	if p.now().Sub(p.receipts[id]) < again {

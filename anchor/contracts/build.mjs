@@ -58,5 +58,6 @@ function write(folder, contracts) {
   }
 }
 
-write("artifacts", compile("src").filter(([name]) => name !== "Members"));
+const libraries = ["Members", "Consistency"]; // inlined
+write("artifacts", compile("src").filter(([name]) => !libraries.includes(name)));
 write("testdata", compile("testdata/src"));

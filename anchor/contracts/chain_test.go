@@ -155,15 +155,18 @@ func oddToken(t *testing.T, name string, supply int64) []byte {
 
 // members is a set of organisations with their keys, in ascending order.
 type members struct {
-	k         uint
-	keys      []*secp256k1.PrivateKey
-	addresses [][20]byte
+	contracts.Set
+	keys []*secp256k1.PrivateKey
 }
 
-func newMembers(n int, k uint) members {
-	m := members{k: k}
+// newMembers returns the founding set of n organisations.
+func newMembers(n int, k uint) members { return newSet(1, n, k, "member of the tests") }
+
+// newSet returns a set whose keys come from a text.
+func newSet(version uint64, n int, k uint, seed string) members {
+	m := members{Set: contracts.Set{Version: version, K: k}}
 	for i := range n {
-		seed := canon.Keccak([]byte("member of the tests"), []byte{byte(i)})
+		seed := canon.Keccak([]byte(seed), []byte{byte(i)})
 		m.keys = append(m.keys, secp256k1.PrivKeyFromBytes(seed[:]))
 	}
 	slices.SortFunc(m.keys, func(a, b *secp256k1.PrivateKey) int {
@@ -171,18 +174,20 @@ func newMembers(n int, k uint) members {
 		return bytes.Compare(x[:], y[:])
 	})
 	for _, key := range m.keys {
-		m.addresses = append(m.addresses, canon.KeyAddress(key.PubKey()))
+		m.Members = append(m.Members, canon.KeyAddress(key.PubKey()))
 	}
 	return m
 }
 
-func (m members) hash() [32]byte {
-	return canon.MemberSetHash(1, uint64(m.k), m.addresses)
+// as returns the same organisations as the set of another version.
+func (m members) as(version uint64) members {
+	m.Version = version
+	return m
 }
 
 // sign returns the signatures of the members with these indices, ascending.
 func (m members) sign(digest [32]byte, who ...int) contracts.Signatures {
-	s := contracts.Signatures{Members: m.addresses, Signers: new(big.Int)}
+	s := contracts.Signatures{Set: m.Set, Signers: new(big.Int)}
 	for _, i := range who {
 		s.Signers.SetBit(s.Signers, i, 1)
 		sig := canon.SignDigest(m.keys[i], digest)

@@ -114,3 +114,6 @@ func addresses(in [][20]byte) []common.Address {
 	}
 	return out
 }
+
+// hashes is never nil, which the encoder does not take for an empty list.
+func hashes(in [][32]byte) [][32]byte { return append([][32]byte{}, in...) }

@@ -36,16 +36,16 @@ type Claim struct {
 	Levels     []byte
 }
 
-// NewRewardVault returns the creation code of a RewardVault for a token. It
-// deploys only on the chain whose CHAINID opcode returns chainID.
-func NewRewardVault(token [20]byte, chainID *big.Int, logID [32]byte, members [][20]byte, k uint) []byte {
-	return rewardVault.create(common.Address(token), chainID, logID, addresses(members),
-		new(big.Int).SetUint64(uint64(k)))
+// NewRewardVault returns the creation code of a RewardVault for a token, whose
+// roots the newest members of an AnchorLog sign. It deploys only on the chain whose
+// CHAINID opcode returns chainID.
+func NewRewardVault(token [20]byte, chainID *big.Int, anchorLog [20]byte) []byte {
+	return rewardVault.create(common.Address(token), chainID, common.Address(anchorLog))
 }
 
 // PackActivate returns the calldata that makes an epoch the active one.
 func PackActivate(e Epoch, s Signatures) []byte {
-	return rewardVault.pack("activate", e.Number, e.Root, e.Total, addresses(s.Members), s.Signers, s.Bytes)
+	return rewardVault.pack("activate", e.Number, e.Root, e.Total, s.tuple())
 }
 
 // PackClaim returns the calldata that pays a claim.
@@ -88,7 +88,7 @@ func PackClaimedTotal() []byte { return rewardVault.pack("claimedTotal") }
 func PackToken() []byte { return rewardVault.pack("token") }
 
 // PackPayoutDigest returns the calldata of the view that returns, as one word,
-// what members sign for an epoch.
+// what members of the newest set sign for an epoch.
 func PackPayoutDigest(e Epoch) []byte {
 	return rewardVault.pack("digest", e.Number, e.Root, e.Total)
 }

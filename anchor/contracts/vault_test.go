@@ -16,14 +16,15 @@ import (
 type vault struct {
 	*chain
 	members
-	address, token common.Address
+	log, address, token common.Address
 }
 
 func newVault(t *testing.T, token func(c *chain) []byte) vault {
 	t.Helper()
 	v := vault{chain: newChain(t), members: newMembers(4, 3)}
 	v.token = v.deploy(token(v.chain))
-	v.address = v.deploy(contracts.NewRewardVault(v.token, big.NewInt(chainID), logID, v.addresses, v.k))
+	v.log = v.deploy(contracts.NewAnchorLog(logID, v.Set))
+	v.address = v.deploy(contracts.NewRewardVault(v.token, big.NewInt(chainID), v.log))
 	return v
 }
 
@@ -33,12 +34,16 @@ func (v vault) tree(ps ...payout) tree {
 	return tree{canon.LeafDomain(chainID, v.address, v.token, logID), ps}
 }
 
-func (v vault) digest(e contracts.Epoch) [32]byte {
-	return canon.PayoutDigest(chainID, v.address, logID, 1, v.hash(), e.Number, e.Root, e.Total.Uint64())
+func (v vault) payout(e contracts.Epoch) [32]byte {
+	return v.payoutBy(v.members, e)
+}
+
+func (v vault) payoutBy(m members, e contracts.Epoch) [32]byte {
+	return canon.PayoutDigest(chainID, v.address, logID, m.Version, m.Hash(), e.Number, e.Root, e.Total.Uint64())
 }
 
 func (v vault) activation(e contracts.Epoch, who ...int) []byte {
-	return contracts.PackActivate(e, v.sign(v.digest(e), who...))
+	return contracts.PackActivate(e, v.sign(v.payout(e), who...))
 }
 
 func (v vault) fund(amount int64) {
@@ -78,8 +83,7 @@ func TestVaultDigests(t *testing.T) {
 	}{
 		{"log id", contracts.PackLogID(), logID},
 		{"token", contracts.PackToken(), common.BytesToHash(v.token[:])},
-		{"member set", contracts.PackMembersHash(), v.hash()},
-		{"payout", contracts.PackPayoutDigest(e), v.digest(e)},
+		{"payout", contracts.PackPayoutDigest(e), v.payout(e)},
 		{"leaf domain", contracts.PackDomain(), tr.domain},
 		{"leaf", contracts.PackLeaf(payee(1), e.Total), tr.leaf(tr.payouts[0])},
 	} {
@@ -90,13 +94,54 @@ func TestVaultDigests(t *testing.T) {
 }
 
 func TestNewVaultRefuses(t *testing.T) {
-	c, m := newChain(t), newMembers(4, 3)
-	token := c.deploy(testToken(c))
-	if got := c.refusal(nil, contracts.NewRewardVault(token, big.NewInt(chainID+1), logID, m.addresses, 3)); got != "WrongChain[1338 1337]" {
-		t.Errorf("other chain: refused with %q", got)
+	c := newChain(t)
+	token, log := c.deploy(testToken(c)), c.deploy(contracts.NewAnchorLog(logID, newMembers(4, 3).Set))
+	for _, tt := range []struct {
+		name, want string
+		code       []byte
+	}{
+		{"other chain", "WrongChain[1338 1337]", contracts.NewRewardVault(token, big.NewInt(chainID+1), log)},
+		{"token without code", "NotAContract", contracts.NewRewardVault(payee(0), big.NewInt(chainID), log)},
+		{"log without code", "NotAContract", contracts.NewRewardVault(token, big.NewInt(chainID), payee(0))},
+		{"a log that is none", "empty reason", contracts.NewRewardVault(token, big.NewInt(chainID), token)},
+	} {
+		if got := c.refusal(nil, tt.code); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: refused with %q, want %q", tt.name, got, tt.want)
+		}
 	}
-	if got := c.refusal(nil, contracts.NewRewardVault(payee(0), big.NewInt(chainID), logID, m.addresses, 3)); !strings.HasPrefix(got, "NotAContract") {
-		t.Errorf("token without code: refused with %q", got)
+}
+
+// The vault follows the members of the log; frozen, it pays what was promised and
+// promises nothing more.
+func TestVaultFollowsTheLog(t *testing.T) {
+	v, second := newVault(t, testToken), newSet(2, 4, 3, "second")
+	h, fork := newHistory(t, 20, 20), newHistory(t, 20, 3)
+	v.fund(1000)
+	first := v.tree(payouts(3, 100)...)
+	v.run(v.address, v.activation(first.epoch(1), 0, 1, 2))
+	v.run(v.log, v.submit(h, 0, 5, 0, 1, 2))
+	v.run(v.log, v.rotate(second, 3, 0, 1, 2))
+	next := v.tree(payouts(3, 200)...)
+	by := func(m members, e contracts.Epoch) []byte {
+		return contracts.PackActivate(e, m.sign(v.payoutBy(m, e), 0, 1, 2))
+	}
+	v.wantRefused(v.address, by(v.members, next.epoch(2)), "WrongMemberSet")
+	v.wantRefused(v.address, by(v.as(2), next.epoch(2)), "WrongMemberSet")
+	v.wantRefused(v.address, by(second.as(1), next.epoch(2)), "WrongMemberSet")
+	v.wantRefused(v.address, contracts.PackActivate(next.epoch(2), second.sign(v.payout(next.epoch(2)), 0, 1, 2)), "WrongSigner")
+	v.run(v.address, by(second, next.epoch(2)))
+	want := v.payoutBy(second, next.epoch(3))
+	if got := v.view(v.address, contracts.PackPayoutDigest(next.epoch(3))); !bytes.Equal(got, want[:]) {
+		t.Errorf("digest %x, want %x", got, want)
+	}
+	v.run(v.log, contracts.PackReport(second.states(h.at(9), 0, 1, 2), second.states(fork.at(9), 0, 1, 2), fork.root(9), nil))
+	v.wantRefused(v.address, by(second, next.epoch(3)), "Frozen[]")
+	v.run(v.address, by(second, next.epoch(2))) // a replay
+	for i := range next.payouts {
+		v.run(v.address, contracts.PackClaim(next.claim(i)))
+	}
+	if got := v.balance(payee(0)); got != 200 {
+		t.Errorf("payee 0 has %d", got)
 	}
 }
 
@@ -200,10 +245,10 @@ func TestActivateRefuses(t *testing.T) {
 		change(&e)
 		return v.activation(e, 0, 1, 2)
 	}
-	high := v.sign(v.digest(next), 0, 1, 2)
+	high := v.sign(v.payout(next), 0, 1, 2)
 	highS(high.Bytes)
-	otherVault := canon.PayoutDigest(chainID, payee(9), logID, 1, v.hash(), next.Number, next.Root, next.Total.Uint64())
-	otherChain := canon.PayoutDigest(chainID+1, v.address, logID, 1, v.hash(), next.Number, next.Root, next.Total.Uint64())
+	otherVault := canon.PayoutDigest(chainID, payee(9), logID, 1, v.Hash(), next.Number, next.Root, next.Total.Uint64())
+	otherChain := canon.PayoutDigest(chainID+1, v.address, logID, 1, v.Hash(), next.Number, next.Root, next.Total.Uint64())
 	for _, tt := range []struct {
 		name, want string
 		data       []byte
@@ -219,7 +264,7 @@ func TestActivateRefuses(t *testing.T) {
 		{"signed for another vault", "WrongSigner", contracts.PackActivate(next, v.sign(otherVault, 0, 1, 2))},
 		{"signed for another chain", "WrongSigner", contracts.PackActivate(next, v.sign(otherChain, 0, 1, 2))},
 		{"signed for another total", "WrongSigner", contracts.PackActivate(
-			contracts.Epoch{Number: 6, Root: next.Root, Total: big.NewInt(700)}, v.sign(v.digest(next), 0, 1, 2))},
+			contracts.Epoch{Number: 6, Root: next.Root, Total: big.NewInt(700)}, v.sign(v.payout(next), 0, 1, 2))},
 		{"total of 129 bits", "empty reason", func() []byte {
 			data := v.activation(next, 0, 1, 2)
 			data[4+64+15] = 1

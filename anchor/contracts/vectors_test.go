@@ -88,7 +88,7 @@ func TestVectors(t *testing.T) {
 		LogID: hexOf(logID[:]),
 		Tags:  make(map[string]string),
 		MemberSet: memberVector{
-			Version: 1, K: int(v.k), Hash: fmt.Sprintf("%#x", v.hash()),
+			Version: 1, K: int(v.K), Hash: fmt.Sprintf("%#x", v.Hash()),
 		},
 		Checkpoint: v.checkpointVector(),
 		Vault:      v.vaultVector(),
@@ -98,7 +98,7 @@ func TestVectors(t *testing.T) {
 	}
 	for i, key := range v.keys {
 		got.MemberSet.Keys = append(got.MemberSet.Keys, hexOf(key.Serialize()))
-		got.MemberSet.Members = append(got.MemberSet.Members, hexOf(v.addresses[i][:]))
+		got.MemberSet.Members = append(got.MemberSet.Members, hexOf(v.Members[i][:]))
 	}
 	text, err := json.MarshalIndent(got, "", "  ")
 	if err != nil {
@@ -109,11 +109,11 @@ func TestVectors(t *testing.T) {
 
 func (v vault) checkpointVector() checkpointVector {
 	v.t.Helper()
-	log := v.deploy(contracts.NewAnchorLog(logID, v.addresses, v.k))
+	log := v.deploy(contracts.NewAnchorLog(logID, v.Set))
 	cp := contracts.Checkpoint{Size: 4711, Root: root("a root"), Time: 1_800_000_000}
-	digest := v.checkpointDigest(cp)
+	digest := v.digest(cp)
 	s := v.sign(digest, 0, 1, 3)
-	calldata := contracts.PackSubmit(cp, s)
+	calldata := contracts.PackSubmit(cp, nil, s)
 	v.run(log, calldata)
 	return checkpointVector{
 		Size: fmt.Sprint(cp.Size), Root: hexOf(cp.Root[:]), Time: fmt.Sprint(cp.Time),
@@ -133,13 +133,13 @@ func (v vault) vaultVector() vaultVector {
 	}
 	e := tr.epoch(9)
 	v.fund(e.Total.Int64())
-	s := v.sign(v.digest(e), 1, 2, 3)
+	s := v.sign(v.payout(e), 1, 2, 3)
 	calldata := contracts.PackActivate(e, s)
 	v.run(v.address, calldata)
 	out := vaultVector{
 		ChainID: big.NewInt(chainID).String(), Vault: hexOf(v.address[:]), Token: hexOf(v.token[:]),
 		Domain: hexOf(tr.domain[:]), Epoch: fmt.Sprint(e.Number), Root: hexOf(e.Root[:]), Total: e.Total.String(),
-		signedVector: signedOf(v.digest(e), s, calldata),
+		signedVector: signedOf(v.payout(e), s, calldata),
 	}
 	for i, p := range tr.payouts {
 		claim := tr.claim(i)

@@ -82,7 +82,7 @@ func TestWrongChainLater(t *testing.T) {
 	l.on(func(request) (any, error) { return nil, errors.New("starting") }, "eth_chainId")
 	c := w.dial(keyOf("one"), l.URL, w.node.URL())
 	l.on(func(request) (any, error) { return "0x1", nil }, "eth_chainId")
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	l.on(func(r request) (any, error) {
 		if r.Method == "eth_chainId" {
 			return "0x1", nil
@@ -98,7 +98,7 @@ func TestFinalNeedsAllNodes(t *testing.T) {
 	w := newWorld(t)
 	l := newLiar(t, w.node.URL())
 	w.c = w.dial(keyOf("one"), w.node.URL(), l.URL, deadURL(t))
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	bumped := w.arm(in, nil)
 	a := w.arm(in, []send.Attempt{bumped})
 	w.send(a)
@@ -180,14 +180,14 @@ func TestLostAnswer(t *testing.T) {
 	w := newWorld(t)
 	l := newLiar(t, w.node.URL())
 	c := w.dial(keyOf("one"), l.URL)
-	a := w.arm(w.intent(5, 1), nil)
+	a := w.arm(w.intent(5), nil)
 	l.on(func(request) (any, error) { return nil, errors.New("lost") }, "eth_sendRawTransaction")
 	if err := c.Send(w.ctx, a); err == nil {
 		t.Error("no error")
 	}
 	w.wantState(a, send.StatePending, false)
 
-	b := w.arm(w.intent(6, 1), nil)
+	b := w.arm(w.intent(6), nil)
 	if err := w.dial(nil, w.node.URL()).Send(w.ctx, send.Attempt{ID: b.ID, Raw: b.Raw[:40], Nonce: b.Nonce}); err == nil {
 		t.Error("sent half a transaction")
 	}
@@ -210,7 +210,7 @@ func TestHang(t *testing.T) {
 		cancel() // the caller's time is up while the node thinks
 		return nil, errors.New("late")
 	}, "eth_call", "eth_sendRawTransaction")
-	if _, err := c.Holds(ctx, w.intent(5, 1), send.Final); err == nil {
+	if _, err := c.Holds(ctx, w.intent(5), send.Final); err == nil {
 		t.Error("no error")
 	}
 }

@@ -18,7 +18,7 @@ func TestAnchor(t *testing.T) {
 	if w.c.ID() != chain {
 		t.Errorf("id %s", w.c.ID())
 	}
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	w.wantHolds(in, false, false)
 	before, err := w.c.Balance(w.ctx, w.c.Address())
 	if err != nil {
@@ -53,7 +53,7 @@ func TestAnchor(t *testing.T) {
 
 func TestBump(t *testing.T) {
 	w := newWorld(t)
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	tries := []send.Attempt{w.arm(in, nil)}
 	w.send(tries[0])
 	// Each one is taken by the node, whose least is a tenth more.
@@ -91,7 +91,7 @@ func TestBump(t *testing.T) {
 
 func TestSendAgain(t *testing.T) {
 	w := newWorld(t)
-	a := w.arm(w.intent(5, 1), nil)
+	a := w.arm(w.intent(5), nil)
 	w.send(a)
 	w.send(a) // already known
 	w.blocks(1)
@@ -108,12 +108,12 @@ func TestNonces(t *testing.T) {
 		inUse []uint64
 		want  uint64
 	}{{nil, 0}, {[]uint64{0}, 1}, {[]uint64{2, 0, 1}, 3}, {[]uint64{1, 7}, 0}} {
-		if a := w.arm(w.intent(5, 1), nil, tt.inUse...); a.Nonce != tt.want {
+		if a := w.arm(w.intent(5), nil, tt.inUse...); a.Nonce != tt.want {
 			t.Errorf("in use %v: nonce %d, want %d", tt.inUse, a.Nonce, tt.want)
 		}
 	}
-	w.send(w.arm(w.intent(5, 1), nil))
-	if a := w.arm(w.intent(6, 1), nil); a.Nonce != 1 {
+	w.send(w.arm(w.intent(5), nil))
+	if a := w.arm(w.intent(6), nil); a.Nonce != 1 {
 		t.Errorf("beside a pending one: nonce %d, want 1", a.Nonce)
 	}
 }
@@ -122,9 +122,9 @@ func TestNonces(t *testing.T) {
 // holds another transaction of that nonce.
 func TestNoFreshNonceWhileAlive(t *testing.T) {
 	w := newWorld(t)
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	unsent := w.arm(in, nil)
-	other := w.arm(w.intent(4, 1), nil)
+	other := w.arm(send.Intent{ID: "other", To: send.Address{9}, Data: []byte{1}}, nil)
 	w.send(other)
 	w.blocks(finality) // one short of final
 	w.wantState(unsent, send.StateUnknown, false)
@@ -145,7 +145,7 @@ func TestNoFreshNonceWhileAlive(t *testing.T) {
 
 func TestReorg(t *testing.T) {
 	w := newWorld(t)
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	a := w.arm(in, nil)
 	w.send(a)
 	w.blocks(2)
@@ -192,11 +192,11 @@ func TestReorg(t *testing.T) {
 
 func TestReverted(t *testing.T) {
 	w := newWorld(t)
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	a := w.arm(in, nil)
 	// Somebody anchors a larger checkpoint first.
 	rival := w.dial(keyOf("two"), w.node.URL())
-	b, err := rival.Arm(w.ctx, w.intent(6, 1), nil, nil)
+	b, err := rival.Arm(w.ctx, w.intent(6), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,14 +217,14 @@ func TestReverted(t *testing.T) {
 	if _, err := w.c.Arm(w.ctx, in, []send.Attempt{a}, nil); err == nil || !strings.Contains(err.Error(), "SizeNotLarger[5 6]") {
 		t.Errorf("arm what the contract refuses: %v", err)
 	}
-	if next := w.arm(w.intent(7, 1), []send.Attempt{a}); next.Nonce != 1 {
+	if next := w.arm(w.intent(7), []send.Attempt{a}); next.Nonce != 1 {
 		t.Errorf("nonce %d after a final failure, want 1", next.Nonce)
 	}
 }
 
 func TestArmRefuses(t *testing.T) {
 	w := newWorld(t)
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	a := w.arm(in, nil)
 	forged := a
 	forged.ID = make([]byte, 32)
@@ -233,7 +233,7 @@ func TestArmRefuses(t *testing.T) {
 		in         send.Intent
 		earlier    []send.Attempt
 	}{
-		{"another intent's attempt", "not one of this intent", w.intent(6, 1), []send.Attempt{a}},
+		{"another intent's attempt", "not one of this intent", w.intent(6), []send.Attempt{a}},
 		{"two nonces", "may both land", in, []send.Attempt{a, w.arm(in, nil, 0)}},
 		{"bytes of another transaction", "its bytes are those", in, []send.Attempt{forged}},
 		{"no transaction", "attempt", in, []send.Attempt{{ID: a.ID, Raw: []byte{2}}}},
@@ -260,7 +260,7 @@ func TestArmRefuses(t *testing.T) {
 
 func TestFeeCap(t *testing.T) {
 	w := newWorld(t)
-	in := w.intent(5, 1)
+	in := w.intent(5)
 	base := w.node.Head().BaseFee
 	dial := func(max *big.Int) *evm.Client {
 		c, err := evm.Dial(w.ctx, evm.Config{Chain: chain, URLs: []string{w.node.URL()}, Key: keyOf("one"), MaxFee: max})
@@ -300,7 +300,7 @@ func TestGasMargin(t *testing.T) {
 		{evm.MaxGas + 1, 0},
 	} {
 		l.on(func(request) (any, error) { return "0x" + new(big.Int).SetUint64(tt.estimate).Text(16), nil }, "eth_estimateGas")
-		a, err := c.Arm(w.ctx, w.intent(5, 1), nil, nil)
+		a, err := c.Arm(w.ctx, w.intent(5), nil, nil)
 		if tt.want == 0 {
 			if err == nil || !strings.Contains(err.Error(), "at most") {
 				t.Errorf("estimate %d: %v", tt.estimate, err)
@@ -339,7 +339,7 @@ func TestDeployAndTransact(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "InsufficientBalance") {
 		t.Errorf("transfer of too much: %v", err)
 	}
-	if _, err := w.c.Deploy(w.ctx, contracts.NewAnchorLog([32]byte{}, nil, 0)); err == nil || !strings.Contains(err.Error(), "NoMembers") {
+	if _, err := w.c.Deploy(w.ctx, contracts.NewAnchorLog([32]byte{}, contracts.Set{})); err == nil || !strings.Contains(err.Error(), "NoMembers") {
 		t.Errorf("deploy what refuses: %v", err)
 	}
 	if _, err := w.c.Call(w.ctx, token, contracts.PackHead(), send.Latest); err == nil || !strings.Contains(err.Error(), "reverted") {

@@ -55,19 +55,19 @@ func (d *desk) step() {
 func TestSenderOnTheChain(t *testing.T) {
 	d := &desk{world: newWorld(t), path: filepath.Join(t.TempDir(), "journal"), now: time.Unix(1_800_000_000, 0)}
 	d.open()
-	intents := []send.Intent{d.intent(5, 1), d.intent(6, 2), d.intent(7, 3), d.intent(8, 4)}
 	trouble := []func(){
 		func() { d.node.Forget() },
 		func() { d.blocks(1); d.fork(1); d.emptyBlocks(1); d.node.Forget() },
 		func() { d.close(); d.open() },
 		func() { d.close(); d.path += "-new"; d.open() }, // the journal is lost
 	}
-	for i, in := range intents {
+	for i, troubled := range trouble {
+		in := d.intent(uint64(5 + i))
 		if err := d.sender.Plan(d.ctx, chain, in); err != nil {
 			t.Fatal(err)
 		}
 		d.step() // arms and broadcasts
-		trouble[i]()
+		troubled()
 		if err := d.sender.Plan(d.ctx, chain, in); err != nil {
 			t.Fatal(err)
 		}
@@ -88,8 +88,8 @@ func TestSenderOnTheChain(t *testing.T) {
 		d.wantHolds(in, true, true)
 	}
 	d.close()
-	if got := d.anchored(); len(got) != len(intents) {
-		t.Errorf("%d events for %d intents: %v", len(got), len(intents), got)
+	if got := d.anchored(); len(got) != len(trouble) {
+		t.Errorf("%d events for %d intents: %v", len(got), len(trouble), got)
 	}
 }
 

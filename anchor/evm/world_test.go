@@ -18,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/evm"
@@ -48,6 +49,7 @@ type world struct {
 	c      *evm.Client
 	log    send.Address
 	signer *secp256k1.PrivateKey
+	leaves tree
 }
 
 func newWorld(t *testing.T) *world {
@@ -66,7 +68,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	seed := canon.Keccak([]byte("member"))
-	w := &world{t: t, ctx: context.Background(), node: n, signer: secp256k1.PrivKeyFromBytes(seed[:])}
+	w := &world{t: t, ctx: context.Background(), node: n, signer: secp256k1.PrivKeyFromBytes(seed[:]), leaves: newTree(t)}
 	w.c = w.dial(keyOf("one"), n.URL())
 	w.log = w.deployLog()
 	return w
@@ -89,7 +91,7 @@ func (w *world) deployLog() send.Address {
 	key := keyOf("two")
 	tx := types.MustSignNewTx(key, types.LatestSignerForChainID(big.NewInt(1337)), &types.DynamicFeeTx{
 		ChainID: big.NewInt(1337), Gas: 2_000_000, GasFeeCap: big.NewInt(2e9), GasTipCap: big.NewInt(1e6),
-		Data: contracts.NewAnchorLog([32]byte{1}, w.members(), 1),
+		Data: contracts.NewAnchorLog([32]byte{1}, w.members()),
 	})
 	raw, err := tx.MarshalBinary()
 	if err != nil {
@@ -104,18 +106,65 @@ func (w *world) deployLog() send.Address {
 	return send.Address(crypto.CreateAddress(crypto.PubkeyToAddress(key.PublicKey), 0))
 }
 
-func (w *world) members() [][20]byte { return [][20]byte{canon.KeyAddress(w.signer.PubKey())} }
+func (w *world) members() contracts.Set {
+	return contracts.Set{Version: 1, K: 1, Members: [][20]byte{canon.KeyAddress(w.signer.PubKey())}}
+}
 
-// intent anchors a checkpoint of this size.
-func (w *world) intent(size uint64, root byte) send.Intent {
-	c := contracts.Checkpoint{Size: size, Root: [32]byte{31: root}, Time: size}
-	set := canon.MemberSetHash(1, 1, w.members())
-	sig := canon.SignDigest(w.signer, canon.CheckpointDigest([32]byte{1}, 1, set, c.Size, c.Root, c.Time))
+// intent anchors a checkpoint of this size, with the proof from the present head.
+func (w *world) intent(size uint64) send.Intent {
+	w.t.Helper()
+	data, err := w.c.Call(w.ctx, w.log, contracts.PackHead(), send.Latest)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	head, err := contracts.UnpackHead(data)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var proof [][32]byte
+	if 0 < head.Size && head.Size < size {
+		hashes, err := tlog.ProveTree(int64(size), int64(head.Size), w.leaves)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, h := range hashes {
+			proof = append(proof, h)
+		}
+	}
+	root, err := tlog.TreeHash(int64(size), w.leaves)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := contracts.Checkpoint{Size: size, Root: root, Time: size}
+	sig := canon.SignDigest(w.signer, canon.CheckpointDigest([32]byte{1}, 1, w.members().Hash(), c.Size, c.Root, c.Time))
 	return send.Intent{
 		ID: fmt.Sprintf("anchor/%s/%d", chain, size), To: w.log,
-		Data:  contracts.PackSubmit(c, contracts.Signatures{Members: w.members(), Signers: big.NewInt(1), Bytes: sig[:]}),
-		Check: contracts.PackRootAt(size), Want: c.Root[:],
+		Data:  contracts.PackSubmit(c, proof, contracts.Signatures{Set: w.members(), Signers: big.NewInt(1), Bytes: sig[:]}),
+		Check: contracts.PackRootAt(size), Want: c.Root[:], Late: contracts.PackSizeReached(head.Size + 1),
 	}
+}
+
+// tree is the log of the tests.
+type tree []tlog.Hash
+
+// ReadHashes implements tlog.HashReader.
+func (t tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	var out []tlog.Hash
+	for _, i := range indexes {
+		out = append(out, t[i])
+	}
+	return out, nil
+}
+
+func newTree(t *testing.T) (hashes tree) {
+	for i := range int64(10) {
+		stored, err := tlog.StoredHashes(i, []byte{byte(i)}, hashes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, stored...)
+	}
+	return hashes
 }
 
 func (w *world) blocks(n int) {

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -55,6 +56,20 @@ func included(path []Hash, size uint64, root Hash, index uint64, leaf Hash) bool
 	}
 	return tlog.CheckRecord(toTlog(path), int64(size), root, int64(index), leaf) == nil
 }
+
+// CheckGrowth returns nil when the proof shows that the tree of a size with a root
+// begins with the old tree, 1 <= old <= size (RFC 6962, section 2.1.2).
+func CheckGrowth(old uint64, oldRoot Hash, size uint64, root Hash, proof []Hash) error {
+	if size > 1<<62 || old > size || old == 0 {
+		return fmt.Errorf("growth from %d to %d: %w", old, size, errGrowth)
+	}
+	if err := tlog.CheckTree(toTlog(proof), int64(size), root, int64(old), oldRoot); err != nil {
+		return fmt.Errorf("growth from %d to %d: %w", old, size, errGrowth)
+	}
+	return nil
+}
+
+var errGrowth = errors.New("the proof does not lead from one tree to the other")
 
 func fromTlog(in []tlog.Hash) []Hash {
 	out := make([]Hash, len(in))

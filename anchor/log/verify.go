@@ -196,7 +196,7 @@ type Reading struct {
 	ChainNumber uint64 // eth_chainId
 	Final       uint64 // number of the finalized or solidified block
 	LogID       Hash   // AnchorLog.logId()
-	SetHash     Hash   // AnchorLog.membersHash()
+	SetHash     Hash   // AnchorLog.setHash(version of the policy's set)
 	Root        Hash   // AnchorLog.rootAt(size); zeros when there is none
 	Anchored    []Event
 	Activated   []Event // of the vault, when the bundle is a payout on this chain

@@ -13,12 +13,26 @@ type Address [20]byte
 // chosen before anything is signed. Check is the calldata of a view call on To
 // that returns exactly Want once the change has happened, whoever caused it:
 // the contract, not our journal, is the truth about "did it happen".
+//
+// Late is for calldata that works only on the state it was made for: a view call on
+// To that returns the ABI's true once that state has passed, for ever. Then Data can
+// change nothing any more; the intent is given up, and the caller plans another one,
+// with an id of its own, for what is left to do.
 type Intent struct {
-	ID    string // for example "anchor/eip155:1337/4711"; at most 200 bytes
+	ID    string // for example "anchor/eip155:1337/4711/4690"; at most 200 bytes
 	To    Address
 	Data  []byte // calldata of the change
 	Check []byte // calldata of the view call
 	Want  []byte // its ABI-encoded result once the change has happened
+	Late  []byte // calldata of the view call on what passed; empty where Data always works
+}
+
+// late is the intent that holds once in is late.
+func (in Intent) late() Intent {
+	yes := make([]byte, 32)
+	yes[31] = 1
+	in.Check, in.Want = in.Late, yes
+	return in
 }
 
 // Attempt is one signed transaction for an intent. Raw is what leaves the

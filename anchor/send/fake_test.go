@@ -1,6 +1,7 @@
 package send_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -14,7 +15,8 @@ import (
 )
 
 // fake is a small chain: accounts with one key, a pool, blocks, a final head two
-// blocks behind, and a contract that ignores what it holds already. With expiry
+// blocks behind, and a contract that ignores what it holds already and refuses what
+// comes too late. With expiry
 // it has Tron's rules instead of nonces. It checks on every broadcast that an
 // intent has at most one payload that may still land.
 type fake struct {
@@ -48,6 +50,7 @@ type block struct {
 	time time.Time
 	txs  []mined
 	held map[string]bool
+	late map[string]bool // intents that the contract refuses from here on
 }
 
 type mined struct {
@@ -113,7 +116,11 @@ func (f *fake) head(at send.Head) int {
 
 func (f *fake) Holds(_ context.Context, in send.Intent, at send.Head) (held bool, err error) {
 	err = f.around("holds", func() error {
-		held = f.blocks[f.head(at)].held[in.ID]
+		b := f.blocks[f.head(at)]
+		held = b.held[in.ID]
+		if bytes.Equal(in.Check, in.Late) {
+			held = b.late[in.ID]
+		}
 		return nil
 	})
 	return held, err
@@ -243,11 +250,7 @@ func (f *fake) outcome(id string, t tx) send.Outcome {
 // mine puts what the pool holds into a new block.
 func (f *fake) mine(after time.Duration) {
 	f.now = f.now.Add(after)
-	b := block{time: f.now, held: maps.Clone(f.blocks[len(f.blocks)-1].held)}
-	if b.held == nil {
-		b.held = map[string]bool{}
-	}
-	f.add(b)
+	f.add(f.next())
 	last := &f.blocks[len(f.blocks)-1]
 	for again := true; again; {
 		again = false
@@ -262,10 +265,13 @@ func (f *fake) mine(after time.Duration) {
 			}
 			delete(f.pool, id)
 			m := mined{id: id, tx: t, effect: !last.held[t.Intent]}
-			if f.revert[t.Intent] > 0 {
+			switch {
+			case last.late[t.Intent] && !last.held[t.Intent]:
+				m.reverted, m.effect = true, false
+			case f.revert[t.Intent] > 0:
 				f.revert[t.Intent]--
 				m.reverted, m.effect = true, false
-			} else {
+			default:
 				last.held[t.Intent] = true
 			}
 			last.txs = append(last.txs, m)
@@ -276,12 +282,30 @@ func (f *fake) mine(after time.Duration) {
 
 // deliver makes the change happen by somebody else's hand in a block of its own.
 func (f *fake) deliver(intent string) {
-	b := block{time: f.now, held: maps.Clone(f.blocks[len(f.blocks)-1].held)}
+	b := f.next()
+	b.held[intent] = true
+	f.add(b)
+}
+
+// overtake makes it too late for an intent that has not happened, in a block of its
+// own: another change came first.
+func (f *fake) overtake(intent string) {
+	b := f.next()
+	b.late[intent] = true
+	f.add(b)
+}
+
+// next is an empty block on the newest one.
+func (f *fake) next() block {
+	last := f.blocks[len(f.blocks)-1]
+	b := block{time: f.now, held: maps.Clone(last.held), late: maps.Clone(last.late)}
 	if b.held == nil {
 		b.held = map[string]bool{}
 	}
-	b.held[intent] = true
-	f.add(b)
+	if b.late == nil {
+		b.late = map[string]bool{}
+	}
+	return b
 }
 
 func (f *fake) add(b block) {

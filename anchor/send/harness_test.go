@@ -44,7 +44,7 @@ func (h *harness) open() {
 }
 
 func intent(id string) send.Intent {
-	return send.Intent{ID: id, To: send.Address{1}, Data: []byte("do " + id), Check: []byte("is " + id), Want: []byte{1}}
+	return send.Intent{ID: id, To: send.Address{1}, Data: []byte("do " + id), Check: []byte("is " + id), Want: []byte{1}, Late: []byte("late " + id)}
 }
 
 func (h *harness) plan(ids ...string) {
@@ -116,7 +116,7 @@ func (h *harness) status(id string) send.Status {
 	return st
 }
 
-// finish runs until all intents are final.
+// finish runs until all intents are final, or too late for good.
 func (h *harness) finish(rounds int) {
 	h.t.Helper()
 	for range rounds {
@@ -124,7 +124,7 @@ func (h *harness) finish(rounds int) {
 		h.f.mine(block3)
 		open := 0
 		for _, in := range h.plans {
-			if !h.status(in.ID).Phase.Done() {
+			if p := h.status(in.ID).Phase; !p.Done() && p != send.PhaseOvertaken {
 				open++
 			}
 		}
@@ -145,13 +145,17 @@ func (h *harness) check() {
 		h.t.Error(b)
 	}
 	h.onDisk()
-	final := h.f.blocks[h.f.head(send.Final)].held
+	final := h.f.blocks[h.f.head(send.Final)]
 	for _, in := range h.plans {
 		if n := h.f.effects(in.ID); n > 1 {
 			h.t.Errorf("%s happened %d times", in.ID, n)
 		}
-		if !final[in.ID] {
+		overtaken := h.status(in.ID).Phase == send.PhaseOvertaken
+		if !overtaken && !final.held[in.ID] {
 			h.t.Errorf("%s is not in the contract at the final head", in.ID)
+		}
+		if overtaken && (final.held[in.ID] || !final.late[in.ID]) {
+			h.t.Errorf("%s is given up although it happened or still can", in.ID)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type journal struct{ db *sql.DB }
 const schema = `
 CREATE TABLE IF NOT EXISTS intent (
 	n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, chain TEXT NOT NULL,
-	target BLOB NOT NULL, data BLOB NOT NULL, checking BLOB NOT NULL, want BLOB NOT NULL,
+	target BLOB NOT NULL, data BLOB NOT NULL, checking BLOB NOT NULL, want BLOB NOT NULL, late BLOB NOT NULL,
 	phase INTEGER NOT NULL, why TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TABLE IF NOT EXISTS attempt (
 	n INTEGER PRIMARY KEY, intent TEXT NOT NULL REFERENCES intent (id),
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS attempt (
 	bandwidth INTEGER NOT NULL DEFAULT 0, fee TEXT NOT NULL DEFAULT '',
 	settled INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (intent, id)) STRICT;
+CREATE INDEX IF NOT EXISTS attempts ON attempt (id);
 CREATE INDEX IF NOT EXISTS loose ON attempt (intent) WHERE first > 0 AND state <> 4 AND final = 0;
 CREATE TABLE IF NOT EXISTS halt (chain TEXT PRIMARY KEY, why TEXT NOT NULL) STRICT;`
 
@@ -72,9 +73,9 @@ func (j *journal) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 // plan adds an intent, or checks that the one of this id is the same.
 func (j *journal) plan(ctx context.Context, chain string, in Intent) error {
 	return j.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO intent (id, chain, target, data, checking, want, phase)
-			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			in.ID, chain, in.To[:], in.Data, in.Check, in.Want, PhasePlanned)
+		_, err := tx.ExecContext(ctx, `INSERT INTO intent (id, chain, target, data, checking, want, late, phase)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			in.ID, chain, in.To[:], in.Data, in.Check, in.Want, append([]byte{}, in.Late...), PhasePlanned)
 		if err != nil {
 			return fmt.Errorf("plan %s: %w", in.ID, err)
 		}
@@ -83,7 +84,7 @@ func (j *journal) plan(ctx context.Context, chain string, in Intent) error {
 			return fmt.Errorf("plan %s: %w", in.ID, err)
 		}
 		if had.Chain != chain || had.To != in.To || !bytes.Equal(had.Data, in.Data) ||
-			!bytes.Equal(had.Check, in.Check) || !bytes.Equal(had.Want, in.Want) {
+			!bytes.Equal(had.Check, in.Check) || !bytes.Equal(had.Want, in.Want) || !bytes.Equal(had.Late, in.Late) {
 			return fmt.Errorf("plan %s: %w", in.ID, ErrDifferent)
 		}
 		return nil
@@ -143,19 +144,19 @@ func (j *journal) settle(ctx context.Context, id string, t Try) error {
 	return nil
 }
 
-// open selects the intents of a chain that are not final, and those whose
+// open selects the intents of a chain that are neither final nor overtaken, and those whose
 // attempts may still land: a nonce is in use until its block is final.
-const open = `WHERE chain = ? AND (phase NOT IN (5, 6) OR EXISTS (SELECT 1 FROM attempt
+const open = `WHERE chain = ? AND (phase NOT IN (5, 6, 8) OR EXISTS (SELECT 1 FROM attempt
 	WHERE attempt.intent = intent.id AND first > 0 AND state <> 4 AND final = 0))`
 
-const intentColumns = `SELECT id, chain, target, data, checking, want, phase, why FROM intent`
+const intentColumns = `SELECT id, chain, target, data, checking, want, late, phase, why FROM intent`
 
 type scanner interface{ Scan(dest ...any) error }
 
 func readIntent(row scanner) (Status, error) {
 	var s Status
 	var to []byte
-	err := row.Scan(&s.ID, &s.Chain, &to, &s.Data, &s.Check, &s.Want, &s.Phase, &s.Why)
+	err := row.Scan(&s.ID, &s.Chain, &to, &s.Data, &s.Check, &s.Want, &s.Late, &s.Phase, &s.Why)
 	if err == nil && copy(s.To[:], to) != len(s.To) {
 		err = errors.New("address is not 20 bytes")
 	}

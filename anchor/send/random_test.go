@@ -46,13 +46,16 @@ func TestRandomSchedules(t *testing.T) {
 func (h *harness) mishap(r *rand.Rand, round int) {
 	h.t.Helper()
 	ids := []string{"a", "b", "c", "d"}
-	switch r.IntN(12) {
+	switch r.IntN(13) {
 	case 0:
 		h.f.reorg(1+r.IntN(finalDepth), r.IntN(2) == 0)
 	case 1:
 		h.f.floor = r.IntN(6)
 	case 2:
-		h.f.deliver(ids[r.IntN(len(ids))])
+		id := ids[r.IntN(len(ids))]
+		if last := h.f.blocks[len(h.f.blocks)-1]; !last.late[id] {
+			h.f.deliver(id)
+		}
 	case 3:
 		h.reopen()
 	case 4: // the pool forgets
@@ -63,6 +66,11 @@ func (h *harness) mishap(r *rand.Rand, round int) {
 		}
 	case 6:
 		h.f.now = h.f.now.Add(time.Duration(r.IntN(90)) * time.Second)
+	case 7:
+		id := ids[r.IntN(len(ids))]
+		if last := h.f.blocks[len(h.f.blocks)-1]; !last.held[id] {
+			h.f.overtake(id)
+		}
 	default:
 		h.f.mine(block3)
 	}

@@ -89,18 +89,8 @@ func (r *round) call(ctx context.Context, what string, do func(ctx context.Conte
 // cannot be younger than the answer.
 func (r *round) look(ctx context.Context, i int) error {
 	st := &r.all[i]
-	v := View{Now: r.s.cfg.Now(), Halted: r.halted, Phase: st.Phase, HeldFinal: st.Phase.Done()}
-	err := r.call(ctx, "ask for "+st.ID, func(ctx context.Context) (err error) {
-		if v.HeldFinal {
-			return nil
-		}
-		if v.HeldFinal, err = r.chain.Holds(ctx, st.Intent, Final); err != nil || v.HeldFinal {
-			return err
-		}
-		v.HeldLatest, err = r.chain.Holds(ctx, st.Intent, Latest)
-		return err
-	})
-	if err != nil {
+	v := View{Now: r.s.cfg.Now(), Halted: r.halted, Phase: st.Phase, HeldFinal: st.Phase.Done(), LateFinal: st.Phase == PhaseOvertaken}
+	if err := r.ask(ctx, st, &v); err != nil {
 		return err
 	}
 	for k := range st.Tries {
@@ -111,6 +101,33 @@ func (r *round) look(ctx context.Context, i int) error {
 	v.Tries = st.Tries
 	r.views[i] = v
 	return nil
+}
+
+// ask asks the contract. Whether it is too late is asked before whether the change
+// has happened: what made it late may be the change itself.
+func (r *round) ask(ctx context.Context, st *Status, v *View) error {
+	if v.HeldFinal || v.LateFinal {
+		return nil
+	}
+	return r.call(ctx, "ask for "+st.ID, func(ctx context.Context) error {
+		for _, q := range []struct {
+			in  Intent
+			at  Head
+			yes *bool
+		}{
+			{st.late(), Final, &v.LateFinal}, {st.Intent, Final, &v.HeldFinal},
+			{st.late(), Latest, &v.LateLatest}, {st.Intent, Latest, &v.HeldLatest},
+		} {
+			if len(q.in.Check) == 0 || v.HeldFinal {
+				continue
+			}
+			var err error
+			if *q.yes, err = r.chain.Holds(ctx, q.in, q.at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (r *round) lookAt(ctx context.Context, id string, t *Try, now time.Time) error {
@@ -157,7 +174,7 @@ func (r *round) move(ctx context.Context, i int) error {
 		return r.arm(ctx, i, d.Phase)
 	case Broadcast:
 		return r.broadcast(ctx, st, d.Try, d.Phase)
-	case Wait, Finish, Stop:
+	case Wait, Finish, Stop, Leave:
 	}
 	return nil
 }
@@ -181,7 +198,7 @@ func (r *round) arm(ctx context.Context, i int, p Phase) error {
 	}
 	phase, sent := PhaseArmed, PhaseSent
 	switch {
-	case p.Done() || p == PhaseMined:
+	case p.Done() || p == PhaseMined || p == PhaseOvertaken:
 		phase, sent = p, p
 	case len(earlier) > 0:
 		phase = PhaseSent // an earlier attempt is out already
@@ -215,10 +232,11 @@ func (r *round) broadcast(ctx context.Context, st *Status, k int, p Phase) error
 }
 
 // blocked reports whether an intent other than i is on its way into a block. One
-// whose change is in a block already is not in the way, ours or not.
+// whose change is in a block already is not in the way, ours or not, nor is one that
+// has come too late.
 func (r *round) blocked(i int) bool {
 	for k := range r.all {
-		if k != i && !r.views[k].HeldLatest && r.pending(k) {
+		if k != i && !r.views[k].settled() && r.pending(k) {
 			return true
 		}
 	}
@@ -228,7 +246,7 @@ func (r *round) blocked(i int) bool {
 // pending reports whether an intent still has to get into a block.
 func (r *round) pending(k int) bool {
 	live, inBlock := sortTries(r.all[k].Tries)
-	return len(live) > 0 && !inBlock && !r.all[k].Phase.Done()
+	return len(live) > 0 && !inBlock && !r.all[k].Phase.Done() && r.all[k].Phase != PhaseOvertaken
 }
 
 // gap reports whether another intent can land only after an attempt of i.
@@ -245,8 +263,8 @@ func (r *round) gap(i int) bool {
 
 // inUse returns the nonces that intents other than i may still need: a block may
 // be dropped, and its transactions go back to the pool. Those of an intent that
-// somebody else delivered may be taken over: whichever of the two transactions
-// lands does no harm, and no gap can open.
+// somebody else delivered, or that is too late, may be taken over: whichever of the
+// two transactions lands does no harm, and no gap can open.
 func (r *round) inUse(i int) []uint64 {
 	var nonces []uint64
 	for k, st := range r.all {
@@ -254,7 +272,8 @@ func (r *round) inUse(i int) []uint64 {
 			continue
 		}
 		_, inBlock := sortTries(st.Tries)
-		if r.views[k].HeldFinal || r.views[k].HeldLatest && !inBlock {
+		v := r.views[k]
+		if v.HeldFinal || v.settled() && !inBlock {
 			continue
 		}
 		for _, a := range alive(st.Tries) {

@@ -37,18 +37,19 @@ type Phase uint8
 // The phases of an intent. An intent goes back from PhaseMined to PhaseSent when its
 // block is dropped, and from PhaseSent to PhasePlanned when its attempts have died.
 const (
-	PhasePlanned  Phase = 1 + iota // known, nothing is signed that may still land
-	PhaseArmed                     // signed bytes on disk, not broadcast yet
-	PhaseSent                      // broadcast at least once
-	PhaseMined                     // in a block that may still be dropped, by whomever
-	PhaseFinal                     // the contract says so at the final head
-	PhaseRecorded                  // final, and the caller has taken note
-	PhaseStopped                   // given up with an alarm; a person has to look
+	PhasePlanned   Phase = 1 + iota // known, nothing is signed that may still land
+	PhaseArmed                      // signed bytes on disk, not broadcast yet
+	PhaseSent                       // broadcast at least once
+	PhaseMined                      // in a block that may still be dropped, by whomever
+	PhaseFinal                      // the contract says so at the final head
+	PhaseRecorded                   // final, and the caller has taken note
+	PhaseStopped                    // given up with an alarm; a person has to look
+	PhaseOvertaken                  // given up: at the final head it is too late for its calldata
 )
 
 // String returns the name of a phase as used in logs and status pages.
 func (p Phase) String() string {
-	names := [...]string{"", "planned", "armed", "sent", "mined", "final", "recorded", "stopped"}
+	names := [...]string{"", "planned", "armed", "sent", "mined", "final", "recorded", "stopped", "overtaken"}
 	if p == 0 || int(p) >= len(names) {
 		return fmt.Sprintf("phase %d", uint8(p))
 	}

@@ -104,9 +104,16 @@ func (s *Sender) Status(ctx context.Context, id string) (Status, error) {
 	return all[0], nil
 }
 
-// Unrecorded returns the intents that are not PhaseRecorded, oldest first.
+// Unrecorded returns the intents that are neither PhaseRecorded nor PhaseOvertaken,
+// oldest first.
 func (s *Sender) Unrecorded(ctx context.Context) ([]Status, error) {
-	return s.db.list(ctx, "WHERE phase <> ?", PhaseRecorded)
+	return s.db.list(ctx, "WHERE phase NOT IN (?, ?)", PhaseRecorded, PhaseOvertaken)
+}
+
+// Ours reports whether a transaction is an attempt of this journal.
+func (s *Sender) Ours(ctx context.Context, tx []byte) (bool, error) {
+	all, err := s.db.list(ctx, "WHERE id IN (SELECT intent FROM attempt WHERE id = ?)", tx)
+	return len(all) > 0, err
 }
 
 // Recent returns the newest intents, newest first.

@@ -11,6 +11,8 @@ type View struct {
 	Now        time.Time
 	HeldFinal  bool // the change has happened at the final head
 	HeldLatest bool // the change has happened in a block that may be dropped
+	LateFinal  bool // at the final head it is too late for the calldata
+	LateLatest bool // so it is in a block that may be dropped
 	Blocked    bool // another intent of the chain is on its way into a block
 	Halted     bool // nothing is to be sent to this chain
 	Gap        bool // an attempt of another intent waits behind the nonce of ours
@@ -28,6 +30,7 @@ const (
 	Broadcast             // send the bytes of attempt Decision.Try, for the first time or again
 	Finish                // the intent is final
 	Stop                  // give up and raise an alarm
+	Leave                 // give up: the calldata can do nothing any more
 )
 
 // Decision is the outcome of Next.
@@ -49,10 +52,12 @@ func Next(v View, p Policy) Decision {
 		return d
 	}
 	switch {
-	case v.Phase.Done():
+	case v.Phase.Done() || v.Phase == PhaseOvertaken:
 		return Decision{Move: Wait, Phase: v.Phase}
 	case v.HeldFinal:
 		return Decision{Move: Finish, Phase: PhaseFinal}
+	case v.LateFinal:
+		return Decision{Move: Leave, Phase: PhaseOvertaken}
 	case v.Phase == PhaseStopped:
 		return Decision{Move: Wait, Phase: PhaseStopped}
 	}
@@ -65,6 +70,10 @@ func Next(v View, p Policy) Decision {
 		// be waste; if the block is dropped, the next view says so. A reverted
 		// attempt counts too: its block may be dropped and it may land after all.
 		return Decision{Move: Wait, Phase: PhaseMined}
+	case v.LateLatest:
+		// Another change came first. Ours would fail and its fee be lost; it works
+		// again if the other's block is dropped.
+		return Decision{Move: Wait, Phase: max(v.Phase, PhasePlanned)}
 	case len(live) == 0 && (v.Blocked || v.Halted):
 		return Decision{Move: Wait, Phase: PhasePlanned}
 	case len(live) == 0:
@@ -101,16 +110,24 @@ func sortTries(tries []Try) (live []int, inBlock bool) {
 	return live, inBlock
 }
 
-// fillsGap: somebody else made the change, and another intent was signed for the
-// next nonce and can only land when ours does, at the price of one fee. Ours was in
-// a block that was dropped and no node kept it, or its fee has become too low.
+// settled reports whether nothing that ours could still do is wanted: somebody made
+// the change, or made it impossible.
+func (v View) settled() bool { return v.HeldFinal || v.HeldLatest || v.LateFinal || v.LateLatest }
+
+// fillsGap: somebody else made the change or made it impossible, and another intent
+// was signed for the next nonce and can only land when ours does, at the price of one
+// fee. Ours was in a block that was dropped and no node kept it, or its fee has become
+// too low.
 func fillsGap(v View, live []int, p Policy) (Decision, bool) {
-	if !v.Gap || v.Halted || len(live) == 0 || !v.HeldLatest && !v.HeldFinal {
+	if !v.Gap || v.Halted || len(live) == 0 || !v.settled() {
 		return Decision{}, false
 	}
 	d := Decision{Move: Broadcast, Phase: PhaseMined, Try: live[len(live)-1]}
-	if v.Phase.Done() {
+	switch {
+	case v.Phase.Done():
 		d.Phase = v.Phase
+	case v.LateFinal && !v.HeldFinal:
+		d.Phase = PhaseOvertaken
 	}
 	t := v.Tries[d.Try]
 	if mayBump(t, len(live), v.Now, p) && t.Outcome.State == StatePending && !t.First.IsZero() {

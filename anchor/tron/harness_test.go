@@ -201,7 +201,7 @@ func (n *network) install(code []byte) send.Address {
 
 // anchorLog deploys an AnchorLog of members of whom k sign.
 func (n *network) anchorLog() send.Address {
-	return n.install(contracts.NewAnchorLog(logID, memberSet(), 2))
+	return n.install(contracts.NewAnchorLog(logID, memberSet()))
 }
 
 var (
@@ -214,23 +214,23 @@ func sorted(keys ...*ecdsa.PrivateKey) []*ecdsa.PrivateKey {
 	return keys
 }
 
-func memberSet() [][20]byte {
-	var out [][20]byte
+func memberSet() contracts.Set {
+	set := contracts.Set{Version: 1, K: 2}
 	for _, m := range members {
-		out = append(out, addressOf(m))
+		set.Members = append(set.Members, addressOf(m))
 	}
-	return out
+	return set
 }
 
 // anchor is the intent to anchor a checkpoint of a size.
 func (n *network) anchor(log send.Address, size uint64) send.Intent {
 	n.t.Helper()
 	cp := contracts.Checkpoint{Size: size, Root: [32]byte{byte(size)}, Time: 1_700_000_000 + size}
-	digest, err := n.Call(n.t.Context(), log, contracts.PackCheckpointDigest(cp), send.Latest)
+	digest, err := n.Call(n.t.Context(), log, contracts.PackCheckpointDigest(1, cp), send.Latest)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	sigs := contracts.Signatures{Members: memberSet(), Signers: big.NewInt(0b011)}
+	sigs := contracts.Signatures{Set: memberSet(), Signers: big.NewInt(0b011)}
 	for _, m := range members[:2] {
 		sig, err := crypto.Sign(digest, m)
 		if err != nil {
@@ -240,7 +240,7 @@ func (n *network) anchor(log send.Address, size uint64) send.Intent {
 		sigs.Bytes = append(sigs.Bytes, sig...)
 	}
 	return send.Intent{
-		ID: "anchor", To: log, Data: contracts.PackSubmit(cp, sigs),
+		ID: "anchor", To: log, Data: contracts.PackSubmit(cp, nil, sigs),
 		Check: contracts.PackSizeReached(size), Want: contracts.True(),
 	}
 }

@@ -146,9 +146,12 @@ func (m members) ascending() [][20]byte {
 	return out
 }
 
+// set is the members as contracts know them.
+func (m members) set() contracts.Set { return contracts.Set{Version: 1, K: 3, Members: m.ascending()} }
+
 // sign has the first three members of the ascending set sign a digest.
 func (m members) sign(digest [32]byte) contracts.Signatures {
-	s := contracts.Signatures{Members: m.ascending(), Signers: big.NewInt(7)}
+	s := contracts.Signatures{Set: m.set(), Signers: big.NewInt(7)}
 	for _, address := range s.Members[:3] {
 		for _, k := range m.secp {
 			if canon.KeyAddress(k.PubKey()) == address {
@@ -191,9 +194,9 @@ func (p *public) deploy(t *testing.T, m members, logID [32]byte) {
 		}
 		return a
 	}
-	p.anchorLog = create(contracts.NewAnchorLog(logID, m.ascending(), 3))
+	p.anchorLog = create(contracts.NewAnchorLog(logID, m.set()))
 	p.token = create(contracts.NewTestToken(big.NewInt(100_000_000)))
-	p.vault = create(contracts.NewRewardVault([20]byte(p.token), new(big.Int).SetUint64(number), logID, m.ascending(), 3))
+	p.vault = create(contracts.NewRewardVault([20]byte(p.token), new(big.Int).SetUint64(number), p.anchorLog))
 	p.transact(t, p.token, contracts.PackTransfer([20]byte(p.vault), big.NewInt(100_000_000)))
 }
 
@@ -284,7 +287,7 @@ func TestRealNodes(t *testing.T) {
 	e := log.Evidence{SetVersion: 1, Note: m.note(t, p, cp)}
 	for i := range chains {
 		c := &chains[i]
-		o := c.transact(t, c.anchorLog, contracts.PackSubmit(contracts.Checkpoint{Size: 2, Root: root, Time: cp.Time}, m.sign(p.Digest(cp))))
+		o := c.transact(t, c.anchorLog, contracts.PackSubmit(contracts.Checkpoint{Size: 2, Root: root, Time: cp.Time}, nil, m.sign(p.Digest(cp))))
 		e.Anchors = append(e.Anchors, log.Anchor{
 			Contract: c.account(c.anchorLog), Size: 2, Landing: c.landed(t, c.anchorLog, "Anchored(uint64,bytes32,uint64)", 2, o),
 		})

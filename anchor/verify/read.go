@@ -50,7 +50,7 @@ func (e *endpoint) read(ctx context.Context, b *log.Bundle, p *log.Policy, chain
 	if r.LogID, err = e.view(ctx, tag, contract, "logId()"); err != nil {
 		return r, err
 	}
-	if r.SetHash, err = e.view(ctx, tag, contract, "membersHash()"); err != nil {
+	if r.SetHash, err = e.view(ctx, tag, contract, "setHash(uint256)", p.SetVersion); err != nil {
 		return r, err
 	}
 	if r.Root, err = e.view(ctx, tag, contract, "rootAt(uint64)", b.Note.Size); err != nil {

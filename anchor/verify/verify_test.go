@@ -116,8 +116,8 @@ func (c chain) call(params []json.RawMessage) (any, error) {
 	if call.To != c.Contract {
 		return "0x", nil
 	}
-	for signature, result := range map[string]string{"logId()": c.LogID, "membersHash()": c.MembersHash} {
-		if call.Data == selector(signature) {
+	for signature, result := range map[string]string{"logId()": c.LogID, "setHash(uint256)": c.MembersHash} {
+		if call.Data == selector(signature) || call.Data == selector(signature)+fmt.Sprintf("%064x", 1) {
 			return result, nil
 		}
 	}

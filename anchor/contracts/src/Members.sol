@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+/// What members of a set signed: the whole set with its version and threshold, a
+/// bitmap that says which of them signed, and one r || s || v for each of these.
+struct Signatures {
+    uint256 version;
+    uint256 k;
+    address[] members;
+    uint256 signers;
+    bytes signatures;
+}
+
 /// Members checks signatures of K of N organisations over a digest.
 ///
 /// A member set is known to a contract by its hash only; who submits brings the
@@ -49,26 +59,22 @@ library Members {
         }
     }
 
-    /// Reverts unless at least k members signed `digest`. Bit i of `signers`
-    /// says that members[i] did; `signatures` holds exactly one r || s || v for
-    /// each bit, in ascending order of members.
-    function check(
-        bytes32 setHash,
-        uint256 version,
-        uint256 k,
-        bytes32 digest,
-        address[] calldata members,
-        uint256 signers,
-        bytes calldata signatures
-    ) internal pure {
-        bytes32 got = hash(version, k, members);
-        if (got != setHash) revert WrongMemberSet(got, setHash);
+    /// Reverts unless the set is the one with the hash `set`, and at least k of
+    /// its members signed `digest`. Bit i of `signers` says that members[i] did;
+    /// `signatures` holds exactly one r || s || v for each bit, in ascending order
+    /// of members.
+    function check(bytes32 set, bytes32 digest, Signatures calldata s) internal pure {
+        bytes32 got = keccak256(abi.encode(SET_TAG, s.version, s.k, s.members));
+        if (got != set) revert WrongMemberSet(got, set);
+        address[] calldata members = s.members;
+        uint256 signers = s.signers;
         if (members.length < MAX_MEMBERS && signers >> members.length != 0) {
             revert UnknownSigner(signers, members.length);
         }
         uint256 count = 0;
         for (uint256 bits = signers; bits != 0; bits &= bits - 1) count++;
-        if (count < k) revert TooFewSignatures(count, k);
+        if (count < s.k) revert TooFewSignatures(count, s.k);
+        bytes calldata signatures = s.signatures;
         if (signatures.length != count * 65) {
             revert BadSignatureLength(signatures.length, count * 65);
         }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Members} from "./Members.sol";
+import {AnchorLog} from "./AnchorLog.sol";
+import {Members, Signatures} from "./Members.sol";
 
 /// What the vault asks of a token. `transfer` is not here: tokens disagree about
 /// what it returns, so the vault looks at balances instead.
@@ -12,11 +13,14 @@ interface Token {
 /// RewardVault pays rewards of one ledger in one token on one chain. K of N
 /// member organisations sign the root of a Merkle-sum tree of cumulative totals;
 /// anyone may then claim for a payee, and the money goes to the payee. A root is
-/// taken only when the vault holds all that it still owes. Nobody owns the
-/// contract, and money leaves it by claims alone.
+/// taken only when the vault holds all that it still owes. Who the members are is
+/// what the ledger's AnchorLog says at that time; once that is frozen no root is
+/// taken any more, and claims under the last one go on. Nobody owns the contract,
+/// and money leaves it by claims alone.
 contract RewardVault {
     error WrongChain(uint256 given, uint256 actual);
-    error NotAContract(address token);
+    error NotAContract(address account);
+    error Frozen();
     error ZeroRoot();
     error EpochNotLater(uint64 epoch, uint64 active);
     error TotalFell(uint128 total, uint128 active);
@@ -35,14 +39,10 @@ contract RewardVault {
     /// A level of a proof: the sibling's sum, 16 bytes, and its hash, 32 bytes.
     uint256 private constant LEVEL = 48;
 
-    /// The version of the member set.
-    uint256 public constant setVersion = 1;
-
     address public immutable token;
     uint256 public immutable chainId;
+    AnchorLog public immutable anchorLog;
     bytes32 public immutable logId;
-    bytes32 public immutable membersHash;
-    uint256 public immutable k;
 
     /// What sets the leaves of this vault apart from those of any other.
     bytes32 public immutable domain;
@@ -58,22 +58,16 @@ contract RewardVault {
     /// What each payee has been paid so far.
     mapping(address payee => uint128 amount) public claimed;
 
-    constructor(
-        address token_,
-        uint256 chainId_,
-        bytes32 logId_,
-        address[] memory members,
-        uint256 k_
-    ) {
+    constructor(address token_, uint256 chainId_, AnchorLog anchorLog_) {
         if (chainId_ != block.chainid) revert WrongChain(chainId_, block.chainid);
         if (token_.code.length == 0) revert NotAContract(token_);
-        Members.checkSet(members, k_);
+        if (address(anchorLog_).code.length == 0) revert NotAContract(address(anchorLog_));
         token = token_;
         chainId = chainId_;
-        logId = logId_;
-        k = k_;
-        membersHash = Members.hash(setVersion, k_, members);
-        domain = keccak256(abi.encode(LEAF_TAG, chainId_, address(this), token_, logId_));
+        anchorLog = anchorLog_;
+        bytes32 id = anchorLog_.logId();
+        logId = id;
+        domain = keccak256(abi.encode(LEAF_TAG, chainId_, address(this), token_, id));
     }
 
     /// Returns the active epoch, zeros before the first.
@@ -91,22 +85,10 @@ contract RewardVault {
         return claimed[payee] >= cumulative;
     }
 
-    /// Returns what members sign for an epoch. It is bound to this vault, since
-    /// the same payout on two vaults would pay twice.
-    function digest(uint64 epoch, bytes32 root, uint128 total) public view returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                PAYOUT_TAG,
-                chainId,
-                address(this),
-                logId,
-                setVersion,
-                membersHash,
-                epoch,
-                root,
-                total
-            )
-        );
+    /// Returns what members of the newest set sign for an epoch.
+    function digest(uint64 epoch, bytes32 root, uint128 total) external view returns (bytes32) {
+        (uint256 version, bytes32 set,,) = anchorLog.newest();
+        return payoutDigest(version, set, epoch, root, total);
     }
 
     /// Returns the leaf hash of a payee's cumulative total.
@@ -116,22 +98,18 @@ contract RewardVault {
 
     /// Makes an epoch the one that is claimed from: later than the active one,
     /// not below its total, covered by the vault's balance, and signed by at
-    /// least K members. The active epoch itself is passed over in silence.
-    function activate(
-        uint64 epoch,
-        bytes32 root,
-        uint128 total,
-        address[] calldata members,
-        uint256 signers,
-        bytes calldata signatures
-    ) external {
+    /// least K members of the newest set. The active epoch itself is passed over in
+    /// silence.
+    function activate(uint64 epoch, bytes32 root, uint128 total, Signatures calldata signatures)
+        external
+    {
         if (root == 0) revert ZeroRoot();
         if (epoch == activeEpoch && root == activeRoot && total == activeTotal) return;
         if (epoch <= activeEpoch) revert EpochNotLater(epoch, activeEpoch);
         if (total < activeTotal) revert TotalFell(total, activeTotal);
-        Members.check(
-            membersHash, setVersion, k, digest(epoch, root, total), members, signers, signatures
-        );
+        (uint256 version, bytes32 set,, bool frozen) = anchorLog.newest();
+        if (frozen) revert Frozen();
+        Members.check(set, payoutDigest(version, set, epoch, root, total), signatures);
         uint256 owed = total - claimedTotal;
         uint256 balance = Token(token).balanceOf(address(this));
         if (owed > balance) revert Underfunded(owed, balance);
@@ -160,6 +138,22 @@ contract RewardVault {
         claimedTotal = uint128(sum);
         pay(payee, amount);
         emit Claimed(payee, amount, cumulative);
+    }
+
+    /// What members sign for an epoch is bound to this vault, since the same
+    /// payout on two vaults would pay twice.
+    function payoutDigest(
+        uint256 version,
+        bytes32 set,
+        uint64 epoch,
+        bytes32 root,
+        uint128 total
+    ) private view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                PAYOUT_TAG, chainId, address(this), logId, version, set, epoch, root, total
+            )
+        );
     }
 
     /// Reverts unless the path leads to the active root and the active total.

@@ -161,10 +161,10 @@ func TestVaultSeesTheChainID(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := new(big.Int).SetBytes(genesis.GetBlockid()[28:])
-	members := [][20]byte{{1}, {2}, {3}}
-	n.deploy("RewardVault", contracts.NewRewardVault(token, id, [32]byte{9}, members, 2))
+	log := n.deploy("AnchorLog", contracts.NewAnchorLog([32]byte{9}, contracts.Set{Version: 1, K: 2, Members: [][20]byte{{1}, {2}, {3}}}))
+	n.deploy("RewardVault", contracts.NewRewardVault(token, id, log))
 	ext, err := n.DeployContract(alice.base58(), "wrong", nil,
-		common.Bytes2Hex(contracts.NewRewardVault(token, big.NewInt(1), [32]byte{9}, members, 2)), 5000*trx, 100, 1)
+		common.Bytes2Hex(contracts.NewRewardVault(token, big.NewInt(1), log)), 5000*trx, 100, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
