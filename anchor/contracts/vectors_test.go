@@ -24,6 +24,35 @@ type vectors struct {
 	MemberSet  memberVector      `json:"member_set"`
 	Checkpoint checkpointVector  `json:"checkpoint"`
 	Vault      vaultVector       `json:"vault"`
+	Growth     []growthVector    `json:"growth"`
+	AnchorLog  []sceneVector     `json:"anchor_log"`
+}
+
+// growthVector is a consistency proof, and whether it holds.
+type growthVector struct {
+	Name    string   `json:"name"`
+	Old     string   `json:"old_size"`
+	OldRoot string   `json:"old_root"`
+	Size    string   `json:"size"`
+	Root    string   `json:"root"`
+	Proof   []string `json:"proof"`
+	Holds   bool     `json:"holds"`
+}
+
+// sceneVector is a story of calls to one new AnchorLog. Refused calls change nothing.
+type sceneVector struct {
+	Name    string       `json:"name"`
+	K       int          `json:"k"`
+	Members []string     `json:"members"`
+	Steps   []stepVector `json:"steps"`
+}
+
+type stepVector struct {
+	Name     string `json:"name"`
+	Calldata string `json:"calldata"`
+	Taken    bool   `json:"taken"`
+	Refusal  string `json:"refusal"` // of a call that is not taken, in words
+	Revert   string `json:"revert"`  // and what it reverts with
 }
 
 type memberVector struct {
@@ -92,8 +121,10 @@ func TestVectors(t *testing.T) {
 		},
 		Checkpoint: v.checkpointVector(),
 		Vault:      v.vaultVector(),
+		Growth:     growthVectors(t),
+		AnchorLog:  sceneVectors(t),
 	}
-	for _, tag := range []string{"killick.members.v1", "killick.checkpoint.v1", "killick.payout.v1", "killick.leaf.v1"} {
+	for _, tag := range []string{"killick.members.v1", "killick.checkpoint.v1", "killick.rotation.v1", "killick.payout.v1", "killick.leaf.v1"} {
 		got.Tags[tag] = fmt.Sprintf("%#x", canon.Keccak([]byte(tag)))
 	}
 	for i, key := range v.keys {
