@@ -16,7 +16,7 @@ OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gat
 BUILD   := go build -trimpath -buildvcs=false -ldflags=-buildid=
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build chaincode-program fabric demo test agreement conformance soak up status down check bench generate contracts fuzz clean
+.PHONY: help build chaincode-program fabric demo test agreement conformance soak up status down check bench generate contracts contracts-test fuzz clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ fuzz: ## run every fuzz target for 20 seconds
 
 contracts: ## compile the Solidity sources again (needs npm)
 	cd anchor/contracts && npm ci --silent && node build.mjs
+
+contracts-test: ## the contracts' unit, fuzz and invariant tests and the vectors, with forge (needs npm)
+	cd anchor/contracts/forge && npm ci --silent
+	cd anchor/contracts && PATH="$$PWD/forge/node_modules/.bin:$$PATH" forge test
 
 generate: ## generated Go and OpenAPI from gateway/api/killick.proto
 	go generate ./gateway/api
