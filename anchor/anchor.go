@@ -46,6 +46,7 @@ type anchor struct {
 	cfg    *config
 	keys   *keys
 	policy *log.Policy
+	sets   log.Sets // the members, by the sizes that they sign
 	log    *log.Log
 	index  *index
 	ledger ledger
@@ -176,6 +177,7 @@ func open(cfg *config, k *keys, l ledger, chains []*publicChain) (*anchor, error
 	if a.policy, err = cfg.policy(); err != nil {
 		return nil, err
 	}
+	a.sets = log.Sets{a.policy.Set()}
 	own := cfg.Members[cfg.Index]
 	if address(a.keys.attest) != own.Address || a.keys.vkey(cfg.Network) != own.CosignKey {
 		return nil, fmt.Errorf("the key files are not those of members[%d]", cfg.Index)

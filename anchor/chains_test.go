@@ -133,8 +133,8 @@ func (w *world) onRealChain(t *testing.T, mine, theirs *publicChain, on deployed
 		t.Fatal(err)
 	}
 	p, logID := w.policy(), w.blocks[0].HeaderHash
-	anchors := p.Digest(log.Checkpoint{LogID: logID, Network: network, Size: 7, Root: checkpoint.Root, Time: checkpoint.Time})
-	pays := canon.PayoutDigest(number, mine.vaults[0].Address, logID, setVersion, p.SetHash(), 2, epoch.Root, 1000)
+	anchors := p.Set().Digest(log.Checkpoint{LogID: logID, Network: network, Size: 7, Root: checkpoint.Root, Time: checkpoint.Time})
+	pays := canon.PayoutDigest(number, mine.vaults[0].Address, logID, setVersion, p.Set().Hash(), 2, epoch.Root, 1000)
 	intents := []send.Intent{
 		{ID: "anchor", To: mine.anchorLog.Address, Data: contracts.PackSubmit(checkpoint, w.signatures(t, anchors)),
 			Check: contracts.PackSizeReached(7), Want: contracts.True()},

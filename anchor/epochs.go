@@ -173,7 +173,7 @@ func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {
 	if err := tree.Matches(r.Root); err != nil {
 		return fmt.Errorf("vault %s: %w", v.ID, err)
 	}
-	digest, err := payout.Digest(v, setVersion, e.policy.SetHash(), r.Root)
+	digest, err := payout.Digest(v, setVersion, e.policy.Set().Hash(), r.Root)
 	if err != nil {
 		return err
 	}

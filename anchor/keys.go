@@ -28,12 +28,12 @@ type keys struct {
 	sender *secp256k1.PrivateKey
 }
 
-// sign makes both signatures of a cosignature.
-func (k *keys) sign(p *log.Policy, c log.Checkpoint) log.Cosignature {
+// sign makes both signatures of a cosignature, as a member of the set.
+func (k *keys) sign(s *log.Set, c log.Checkpoint) log.Cosignature {
 	return log.Cosignature{
 		MSP:       k.msp,
 		Ed25519:   [64]byte(ed25519.Sign(k.cosign, c.CosignedMessage())),
-		Secp256k1: canon.SignDigest(k.attest, p.Digest(c)),
+		Secp256k1: canon.SignDigest(k.attest, s.Digest(c)),
 	}
 }
 

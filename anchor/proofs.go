@@ -31,7 +31,7 @@ func (a *anchor) note(ctx context.Context, p point) ([]byte, error) {
 		return nil, err
 	}
 	c := log.Checkpoint{Network: a.cfg.Network, LogID: a.policy.LogID(), Size: p.Size, Root: p.Root, Time: p.Time}
-	return a.policy.Note(c, cosignatures)
+	return a.sets.At(p.Size).Note(c, cosignatures)
 }
 
 // cosignatures returns those of an accepted checkpoint. The index keeps them for
@@ -132,7 +132,7 @@ func (a *anchor) bundle(ctx context.Context, at place, partial bool, proof *log.
 	if err != nil {
 		return nil, err
 	}
-	built, err := a.log.Build(b, at.tx, at.n, log.Evidence{SetVersion: setVersion, Note: note, Anchors: anchors, Payout: proof})
+	built, err := a.log.Build(b, at.tx, at.n, log.Evidence{SetVersion: a.sets.At(p.Size).Version, Note: note, Anchors: anchors, Payout: proof})
 	if err != nil {
 		return nil, err
 	}

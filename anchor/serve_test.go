@@ -51,7 +51,7 @@ func TestHTTP(t *testing.T) {
 	})
 	t.Run("checkpoint", func(t *testing.T) {
 		_, kind, body := get(t, s.URL+"/checkpoint")
-		c, signers, err := w.policy().OpenNote(body)
+		c, signers, err := w.policy().Set().OpenNote(body)
 		if err != nil || len(signers) < 3 || c.Size != w.head().Size || !strings.HasPrefix(kind, "text/plain") {
 			t.Errorf("%+v by %v: %v", c, signers, err)
 		}

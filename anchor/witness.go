@@ -296,7 +296,7 @@ func (w *witness) sign(ctx context.Context, size uint64, root [32]byte, time uin
 	if err := w.signed.checkpoint(c, w.horizon()); err != nil {
 		return err
 	}
-	s := w.keys.sign(w.policy, c)
+	s := w.keys.sign(w.sets.At(size), c)
 	return w.submit(ctx, "checkpoint:Cosign", struct {
 		Size      uint64 `json:"size"`
 		Root      string `json:"root"`

@@ -163,7 +163,7 @@ func (l *fixture) reading(chain string) log.Reading {
 	root, _ := l.Root(5)
 	number, _ := canon.ChainNumber(chain)
 	at := landing(byte(len(chain)))
-	r := log.Reading{ChainNumber: number, Final: 200, LogID: l.id, SetHash: l.SetHash(), Root: root}
+	r := log.Reading{ChainNumber: number, Final: 200, LogID: l.id, SetHash: l.Set().Hash(), Root: root}
 	r.Anchored = []log.Event{{Landing: landing(99), Root: root}, {Landing: at, Root: root}}
 	paid, _, _, _ := l.payout.prove(l.id)
 	r.Activated = []log.Event{{Landing: landing(50), Root: paid, Total: log.Sum{Lo: l.payout.cumulative}}}

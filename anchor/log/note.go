@@ -30,12 +30,6 @@ func (c Checkpoint) CosignedMessage() []byte {
 	return append(fmt.Appendf(nil, "cosignature/v1\ntime %d\n", c.Time), c.Text()...)
 }
 
-// Digest returns what a member's secp256k1 key signs: the digest that contracts
-// check.
-func (p *Policy) Digest(c Checkpoint) Hash {
-	return canon.CheckpointDigest(c.LogID, p.SetVersion, p.setHash, c.Size, c.Root, c.Time)
-}
-
 // Cosignature is a member's pair of signatures over a checkpoint.
 type Cosignature struct {
 	MSP       string
@@ -44,15 +38,15 @@ type Cosignature struct {
 }
 
 // CheckCosignature verifies both signatures of a cosignature.
-func (p *Policy) CheckCosignature(c Checkpoint, s Cosignature) error {
-	if c.Network != p.Network || c.LogID != p.logID {
+func (s *Set) CheckCosignature(c Checkpoint, sig Cosignature) error {
+	if c.Network != s.Network || c.LogID != s.LogID {
 		return fmt.Errorf("checkpoint is of another log")
 	}
-	i := p.member(s.MSP)
+	i := s.member(sig.MSP)
 	if i < 0 {
-		return fmt.Errorf("%q is not a member", s.MSP)
+		return fmt.Errorf("%q is not a member", sig.MSP)
 	}
-	return p.members[i].check(c, s, p.Digest(c))
+	return s.members[i].check(c, sig, s.Digest(c))
 }
 
 func (v verifiers) check(c Checkpoint, s Cosignature, digest Hash) error {
@@ -69,39 +63,30 @@ func (v verifiers) check(c Checkpoint, s Cosignature, digest Hash) error {
 	return nil
 }
 
-func (p *Policy) member(msp string) int {
-	for i := range p.Members {
-		if p.Members[i].MSP == msp {
-			return i
-		}
-	}
-	return -1
-}
-
 // Note assembles the signed note of a checkpoint from cosignatures in any order.
 // It needs K good ones and leaves out the others: a member that signs badly must
 // not stop the note of those that sign well.
-func (p *Policy) Note(c Checkpoint, cosignatures []Cosignature) ([]byte, error) {
+func (s *Set) Note(c Checkpoint, cosignatures []Cosignature) ([]byte, error) {
 	by := map[string]Cosignature{}
 	var bad []error
-	for _, s := range cosignatures {
-		if err := p.CheckCosignature(c, s); err != nil {
+	for _, sig := range cosignatures {
+		if err := s.CheckCosignature(c, sig); err != nil {
 			bad = append(bad, err)
 			continue
 		}
-		by[s.MSP] = s
+		by[sig.MSP] = sig
 	}
-	if uint64(len(by)) < p.K {
-		return nil, fmt.Errorf("note of size %d: %d good cosignatures, want %d: %w", c.Size, len(by), p.K, errors.Join(bad...))
+	if uint64(len(by)) < s.K {
+		return nil, fmt.Errorf("note of size %d: %d good cosignatures, want %d: %w", c.Size, len(by), s.K, errors.Join(bad...))
 	}
 	n := Note{Checkpoint: c}
-	for i, m := range p.Members {
-		s, ok := by[m.MSP]
+	for i, m := range s.Members {
+		sig, ok := by[m.MSP]
 		if !ok {
 			continue
 		}
 		n.Lines = append(n.Lines, Signatures{
-			Name: p.members[i].name, EdID: p.members[i].ed.KeyHash(), SecpID: p.members[i].secpID, Cosignature: s,
+			Name: s.members[i].name, EdID: s.members[i].ed.KeyHash(), SecpID: s.members[i].secpID, Cosignature: sig,
 		})
 	}
 	return n.Marshal(), nil
@@ -221,47 +206,50 @@ func signatureLine(line string, size int) (name string, raw []byte, err error) {
 	return name, raw, nil
 }
 
-// CheckNote verifies a parsed note: this log, and both signatures of at least K
-// distinct members in member order, every one of them good. It returns the
-// members' MSP ids.
-func (p *Policy) CheckNote(n *Note) ([]string, error) {
-	if n.Network != p.Network || n.LogID != p.logID {
+// CheckNote verifies a parsed note: this log, a size that the set signs, and both
+// signatures of at least K distinct members in member order, every one of them good.
+// It returns the members' MSP ids.
+func (s *Set) CheckNote(n *Note) ([]string, error) {
+	if n.Network != s.Network || n.LogID != s.LogID {
 		return nil, fmt.Errorf("note is of log %x of %s", n.LogID, n.Network)
 	}
-	digest := p.Digest(n.Checkpoint)
+	if n.Size < s.From {
+		return nil, fmt.Errorf("member set %d signs sizes from %d on, the note has %d", s.Version, s.From, n.Size)
+	}
+	digest := s.Digest(n.Checkpoint)
 	var signers []string
 	last := -1
-	for _, s := range n.Lines {
-		i := p.member(s.MSP)
+	for _, line := range n.Lines {
+		i := s.member(line.MSP)
 		if i < 0 {
-			return nil, fmt.Errorf("%q is not a member", s.MSP)
+			return nil, fmt.Errorf("%q is not a member", line.MSP)
 		}
 		if i <= last {
-			return nil, fmt.Errorf("signature of %s is repeated or out of member order", s.MSP)
+			return nil, fmt.Errorf("signature of %s is repeated or out of member order", line.MSP)
 		}
 		last = i
-		v := p.members[i]
-		if s.Name != v.name || s.EdID != v.ed.KeyHash() || s.SecpID != v.secpID {
-			return nil, fmt.Errorf("signature of %s is by another key", s.MSP)
+		v := s.members[i]
+		if line.Name != v.name || line.EdID != v.ed.KeyHash() || line.SecpID != v.secpID {
+			return nil, fmt.Errorf("signature of %s is by another key", line.MSP)
 		}
-		if err := v.check(n.Checkpoint, s.Cosignature, digest); err != nil {
+		if err := v.check(n.Checkpoint, line.Cosignature, digest); err != nil {
 			return nil, err
 		}
-		signers = append(signers, s.MSP)
+		signers = append(signers, line.MSP)
 	}
-	if uint64(len(signers)) < p.K {
-		return nil, fmt.Errorf("%d of %d members signed, want %d", len(signers), len(p.Members), p.K)
+	if uint64(len(signers)) < s.K {
+		return nil, fmt.Errorf("%d of %d members signed, want %d", len(signers), len(s.Members), s.K)
 	}
 	return signers, nil
 }
 
 // OpenNote parses and verifies a note.
-func (p *Policy) OpenNote(data []byte) (Checkpoint, []string, error) {
+func (s *Set) OpenNote(data []byte) (Checkpoint, []string, error) {
 	n, err := ParseNote(data)
 	if err != nil {
 		return Checkpoint{}, nil, err
 	}
-	signers, err := p.CheckNote(n)
+	signers, err := s.CheckNote(n)
 	if err != nil {
 		return Checkpoint{}, nil, fmt.Errorf("note of size %d: %w", n.Size, err)
 	}

@@ -60,7 +60,7 @@ func (c consortium) cosign(cp log.Checkpoint, i int) log.Cosignature {
 	return log.Cosignature{
 		MSP:       c.Members[i].MSP,
 		Ed25519:   [64]byte(ed25519.Sign(c.ed[i], cp.CosignedMessage())),
-		Secp256k1: canon.SignDigest(c.secp[i], c.Digest(cp)),
+		Secp256k1: canon.SignDigest(c.secp[i], c.Set().Digest(cp)),
 	}
 }
 
@@ -70,7 +70,7 @@ func (c consortium) note(t testing.TB, cp log.Checkpoint, members ...int) []byte
 	for _, i := range members {
 		s = append(s, c.cosign(cp, i))
 	}
-	n, err := c.Note(cp, s)
+	n, err := c.Set().Note(cp, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestNoteIsC2SP(t *testing.T) {
 	if at, err := fnote.CoSigV1Timestamp(n.Sigs[0]); err != nil || at.Unix() != 1_790_000_000 {
 		t.Errorf("time %v, %v", at, err)
 	}
-	got, signers, err := c.OpenNote(data)
+	got, signers, err := c.Set().OpenNote(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,12 +141,12 @@ func TestNoteRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, _, err := c.OpenNote([]byte(tt.note)); err == nil {
+			if _, _, err := c.Set().OpenNote([]byte(tt.note)); err == nil {
 				t.Error("accepted")
 			}
 		})
 	}
-	if _, _, err := c.OpenNote([]byte(good)); err != nil {
+	if _, _, err := c.Set().OpenNote([]byte(good)); err != nil {
 		t.Errorf("the good note: %v", err)
 	}
 }
@@ -161,7 +161,7 @@ func TestPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back.SetHash() != c.SetHash() || back.LogID() != c.LogID() {
+	if back.Set().Hash() != c.Set().Hash() || back.LogID() != c.LogID() {
 		t.Error("policy changed on its way through a file")
 	}
 	edits := map[string]func(p *log.Policy){
@@ -200,7 +200,7 @@ func TestNoteLeavesBadCosignaturesOut(t *testing.T) {
 		all = append(all, c.cosign(cp, i))
 	}
 	all[1].Ed25519[40] ^= 1
-	text, err := c.Note(cp, all)
+	text, err := c.Set().Note(cp, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,11 +208,11 @@ func TestNoteLeavesBadCosignaturesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if signers, err := c.CheckNote(note); err != nil || len(signers) != len(all)-1 {
+	if signers, err := c.Set().CheckNote(note); err != nil || len(signers) != len(all)-1 {
 		t.Errorf("signers %v, %v", signers, err)
 	}
 	all[2].Secp256k1[3] ^= 1
-	if _, err := c.Note(cp, all); err == nil {
+	if _, err := c.Set().Note(cp, all); err == nil {
 		t.Error("a note with fewer than K good cosignatures was made")
 	}
 }

@@ -2,18 +2,11 @@ package log
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
-	fnote "github.com/transparency-dev/formats/note"
-	"golang.org/x/mod/sumdb/note"
 )
 
 // Policy is what an auditor pins: the log, its members and how many of them must
@@ -27,17 +20,8 @@ type Policy struct {
 	Members    []Member `json:"members"`    // in member order
 	Chains     []Chain  `json:"chains"`
 
-	logID    Hash
-	setHash  Hash
-	members  []verifiers
+	set      *Set
 	contract map[string]canon.Account // AnchorLog by chain id
-}
-
-// Member is one organisation and its two public keys.
-type Member struct {
-	MSP     string `json:"msp"`
-	Cosign  string `json:"cosign"`  // note verifier key of its Ed25519 cosigner
-	Address string `json:"address"` // of its secp256k1 key, 0x and 40 hex digits
 }
 
 // Chain is a public chain with the contracts that belong to the log.
@@ -52,14 +36,6 @@ type Vault struct {
 	ID    string `json:"id"`    // CAIP-10
 	Token string `json:"token"` // CAIP-10
 	Asset string `json:"asset"` // the ledger's name for what the token is worth
-}
-
-// verifiers are a member's keys, parsed.
-type verifiers struct {
-	name    string // of its keys in notes
-	ed      note.Verifier
-	address [20]byte
-	secpID  uint32 // key id of the secp256k1 line
 }
 
 // ParsePolicy reads a policy file strictly and checks it.
@@ -101,37 +77,14 @@ func (p *Policy) Check() error {
 	if err != nil {
 		bad("log: %w", err)
 	}
-	p.logID = id
-	if p.SetVersion == 0 {
-		bad("setVersion begins with 1")
+	from := uint64(0)
+	if p.SetVersion == 1 {
+		from = 1
 	}
-	if p.K == 0 || p.K > uint64(len(p.Members)) {
-		bad("k is %d of %d members", p.K, len(p.Members))
-	}
-	errs = append(errs, p.checkMembers()...)
+	p.set = &Set{Network: p.Network, LogID: id, Version: p.SetVersion, From: from, K: p.K, Members: p.Members}
+	errs = append(errs, p.set.check())
 	errs = append(errs, p.checkChains()...)
 	return errors.Join(errs...)
-}
-
-func (p *Policy) checkMembers() (errs []error) {
-	p.members = nil
-	names, addresses := map[string]bool{}, map[[20]byte]bool{}
-	sorted := make([][20]byte, 0, len(p.Members))
-	for _, m := range p.Members {
-		v, err := m.verifiers(p.Network)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("member %q: %w", m.MSP, err))
-			continue
-		}
-		if names[v.name] || addresses[v.address] {
-			errs = append(errs, fmt.Errorf("member %q: stated twice", m.MSP))
-		}
-		names[v.name], addresses[v.address] = true, true
-		p.members, sorted = append(p.members, v), append(sorted, v.address)
-	}
-	slices.SortFunc(sorted, func(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) })
-	p.setHash = canon.MemberSetHash(p.SetVersion, p.K, sorted)
-	return errs
 }
 
 func (p *Policy) checkChains() (errs []error) {
@@ -170,52 +123,6 @@ func accountOn(chain, text string) (canon.Account, error) {
 	return a, err
 }
 
-func (m Member) verifiers(network string) (verifiers, error) {
-	v := verifiers{name: m.MSP + "." + network}
-	if !isName(m.MSP) {
-		return v, fmt.Errorf("not an MSP id")
-	}
-	_, encoded, _ := strings.Cut(strings.TrimPrefix(m.Cosign, v.name+"+"), "+")
-	key, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || len(key) != 1+ed25519.PublicKeySize || CosignerKey(m.MSP, network, key[1:]) != m.Cosign {
-		return v, fmt.Errorf("cosign is not a cosignature v1 key named %s", v.name)
-	}
-	if v.ed, err = fnote.NewVerifierForCosignatureV1(m.Cosign); err != nil {
-		return v, fmt.Errorf("cosign: %w", err)
-	}
-	digits, ok := strings.CutPrefix(m.Address, "0x")
-	address, err := canon.UnHex(digits, 20)
-	if !ok || err != nil {
-		return v, fmt.Errorf("address %q is not 0x and 40 lower-case hex digits", m.Address)
-	}
-	v.address = [20]byte(address)
-	v.secpID = secpKeyID(v.name, v.address)
-	return v, nil
-}
-
-const (
-	algCosignatureV1 = 0x04
-	algOther         = 0xff
-	secpIdentifier   = "killick-secp256k1"
-)
-
-// CosignerKey returns the note verifier key of a member's Ed25519 cosigner.
-func CosignerKey(msp, network string, public ed25519.PublicKey) string {
-	name := msp + "." + network
-	key := append([]byte{algCosignatureV1}, public...)
-	return fmt.Sprintf("%s+%08x+%s", name, keyID(name, key), base64.StdEncoding.EncodeToString(key))
-}
-
-func secpKeyID(name string, address [20]byte) uint32 {
-	return keyID(name, append([]byte{algOther}, append([]byte(secpIdentifier), address[:]...)...))
-}
-
-// keyID is that of C2SP signed-note.
-func keyID(name string, key []byte) uint32 {
-	h := canon.Sum([]byte(name), []byte{'\n'}, key)
-	return binary.BigEndian.Uint32(h[:4])
-}
-
 // isName accepts what may stand in an origin line, a key name or a claim: 1 to 64
 // of A-Z a-z 0-9 . _ -.
 func isName(s string) bool {
@@ -233,10 +140,11 @@ func isName(s string) bool {
 }
 
 // LogID returns the log's id.
-func (p *Policy) LogID() Hash { return p.logID }
+func (p *Policy) LogID() Hash { return p.set.LogID }
 
-// SetHash returns the hash by which contracts know the member set.
-func (p *Policy) SetHash() Hash { return p.setHash }
+// Set returns the member set that the policy pins. Its From is 0, which is unknown,
+// unless it is the first one.
+func (p *Policy) Set() *Set { return p.set }
 
 // AnchorLog returns the log's contract on a chain.
 func (p *Policy) AnchorLog(chain string) (canon.Account, bool) {

@@ -56,6 +56,19 @@ func included(path []Hash, size uint64, root Hash, index uint64, leaf Hash) bool
 	return tlog.CheckRecord(toTlog(path), int64(size), root, int64(index), leaf) == nil
 }
 
+// CheckGrowth reports, as an error, that a consistency proof does not show that the
+// tree of size with root continues the one of old with oldRoot, 1 <= old <= size. The
+// proof is that of RFC 6962, empty for equal sizes.
+func CheckGrowth(old uint64, oldRoot Hash, size uint64, root Hash, proof []Hash) error {
+	if old < 1 || old > size || size > 1<<62 {
+		return fmt.Errorf("growth from size %d to %d: there is no such proof", old, size)
+	}
+	if err := tlog.CheckTree(toTlog(proof), int64(size), root, int64(old), oldRoot); err != nil {
+		return fmt.Errorf("growth from size %d to %d: %w", old, size, err)
+	}
+	return nil
+}
+
 func fromTlog(in []tlog.Hash) []Hash {
 	out := make([]Hash, len(in))
 	for i, h := range in {

@@ -166,7 +166,7 @@ func TestVectorsCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest, set := l.Digest(n.Checkpoint), l.SetHash()
+	digest, set := l.Set().Digest(n.Checkpoint), l.Set().Hash()
 	seeds := []string{}
 	for _, k := range l.ed {
 		seeds = append(seeds, canon.Hex(k.Seed()))

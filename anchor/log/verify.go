@@ -82,9 +82,9 @@ func (b *Bundle) Verify(p *Policy) []Check {
 func (b *Bundle) checkLog(p *Policy) Check {
 	const name = "log"
 	switch {
-	case b.Note.Network != p.Network || b.Note.LogID != p.logID:
+	case b.Note.Network != p.Network || b.Note.LogID != p.set.LogID:
 		return failed(name, "the bundle is of log %x of %s, the policy of %s of %s", b.Note.LogID, b.Note.Network, p.Log, p.Network)
-	case b.Block.LogID != p.logID:
+	case b.Block.LogID != p.set.LogID:
 		return failed(name, "the block record is of log %x", b.Block.LogID)
 	case b.SetVersion != p.SetVersion:
 		return failed(name, "signed by member set %d, the policy knows set %d", b.SetVersion, p.SetVersion)
@@ -130,7 +130,7 @@ func (b *Bundle) checkBlock() Check {
 
 func (b *Bundle) checkNote(p *Policy) Check {
 	const name = "cosignatures"
-	signers, err := p.CheckNote(&b.Note)
+	signers, err := p.set.CheckNote(&b.Note)
 	if err != nil {
 		return failed(name, "%v", err)
 	}
@@ -162,7 +162,7 @@ func (b *Bundle) checkPayout(p *Policy) Check {
 	if err != nil {
 		return failed(name, "%v", err)
 	}
-	got, err := b.Payout.root(r.vault, token, p.logID)
+	got, err := b.Payout.root(r.vault, token, p.set.LogID)
 	if err != nil {
 		return failed(name, "%v", err)
 	}
@@ -252,9 +252,9 @@ func (b *Bundle) checkAnchored(p *Policy, chain string, r Reading) Check {
 		return Check{name, Unchecked, fmt.Sprintf("the endpoint serves chain %#x, not %#x", r.ChainNumber, number)}
 	case a.Block > r.Final:
 		return notFinal(name, a.Landing, r)
-	case r.LogID != p.logID:
+	case r.LogID != p.set.LogID:
 		return failed(name, "the contract holds log %x", r.LogID)
-	case r.SetHash != p.setHash:
+	case r.SetHash != p.set.hash:
 		return failed(name, "the contract trusts another member set than the policy")
 	case r.Root == Hash{}:
 		return failed(name, "the contract has no checkpoint of size %d", b.Note.Size)

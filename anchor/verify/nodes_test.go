@@ -284,7 +284,7 @@ func TestRealNodes(t *testing.T) {
 	e := log.Evidence{SetVersion: 1, Note: m.note(t, p, cp)}
 	for i := range chains {
 		c := &chains[i]
-		o := c.transact(t, c.anchorLog, contracts.PackSubmit(contracts.Checkpoint{Size: 2, Root: root, Time: cp.Time}, m.sign(p.Digest(cp))))
+		o := c.transact(t, c.anchorLog, contracts.PackSubmit(contracts.Checkpoint{Size: 2, Root: root, Time: cp.Time}, m.sign(p.Set().Digest(cp))))
 		e.Anchors = append(e.Anchors, log.Anchor{
 			Contract: c.account(c.anchorLog), Size: 2, Landing: c.landed(t, c.anchorLog, "Anchored(uint64,bytes32,uint64)", 2, o),
 		})
@@ -299,7 +299,7 @@ func TestRealNodes(t *testing.T) {
 
 	epoch := contracts.Epoch{Number: 1, Root: tree.Root().Hash, Total: tree.Root().Sum.Big()}
 	number, _ := canon.ChainNumber(vault.Chain)
-	digest := canon.PayoutDigest(number, vault.Address, logID, 1, p.SetHash(), 1, epoch.Root, 12_500_000)
+	digest := canon.PayoutDigest(number, vault.Address, logID, 1, p.Set().Hash(), 1, epoch.Root, 12_500_000)
 	o := onTron.transact(t, onTron.vault, contracts.PackActivate(epoch, m.sign(digest)))
 	at := onTron.landed(t, onTron.vault, "Activated(uint64,bytes32,uint128)", 1, o)
 	e.Payout = proveTo(t, tree, payee, at)
@@ -328,10 +328,10 @@ func (m members) note(t *testing.T, p *log.Policy, cp log.Checkpoint) []byte {
 	var signed []log.Cosignature
 	for i := range 3 {
 		signed = append(signed, log.Cosignature{
-			MSP: p.Members[i].MSP, Ed25519: [64]byte(ed25519.Sign(m.ed[i], cp.CosignedMessage())), Secp256k1: canon.SignDigest(m.secp[i], p.Digest(cp)),
+			MSP: p.Members[i].MSP, Ed25519: [64]byte(ed25519.Sign(m.ed[i], cp.CosignedMessage())), Secp256k1: canon.SignDigest(m.secp[i], p.Set().Digest(cp)),
 		})
 	}
-	n, err := p.Note(cp, signed)
+	n, err := p.Set().Note(cp, signed)
 	if err != nil {
 		t.Fatal(err)
 	}

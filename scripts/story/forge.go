@@ -79,7 +79,7 @@ func (w *World) unanchored(ctx context.Context, good []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	note, err := policy.Note(c, cosignatures)
+	note, err := policy.Set().Note(c, cosignatures)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (w *World) cosignAll(p *log.Policy, c log.Checkpoint) ([]log.Cosignature, e
 		all = append(all, log.Cosignature{
 			MSP:       o.MSPID,
 			Ed25519:   [64]byte(ed25519.Sign(ed25519.NewKeyFromSeed(seed[1:]), c.CosignedMessage())),
-			Secp256k1: canon.SignDigest(secp256k1.PrivKeyFromBytes(secret), p.Digest(c)),
+			Secp256k1: canon.SignDigest(secp256k1.PrivKeyFromBytes(secret), p.Set().Digest(c)),
 		})
 	}
 	return all, nil
