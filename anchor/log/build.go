@@ -15,9 +15,10 @@ const NoWrite = -1
 
 // Evidence is what a bundle holds besides the block.
 type Evidence struct {
-	SetVersion uint64
-	Note       []byte   // signed note of the anchored checkpoint
-	Anchors    []Anchor // one for each chain that took it
+	SetVersion uint64     // of the members that signed the note
+	Rotations  []Rotation // that lead to them, from set 2 on; none for set 1
+	Note       []byte     // signed note of the anchored checkpoint
+	Anchors    []Anchor   // one for each chain that took it
 	Payout     *PayoutProof
 }
 
@@ -38,7 +39,7 @@ func (l *Log) Build(b *block.Block, tx, write int, e Evidence) (*Bundle, error) 
 	if id, _ := l.ID(); root != n.Root || id != n.LogID {
 		return nil, fmt.Errorf("build bundle: the note of size %d is not of this log", n.Size)
 	}
-	out := &Bundle{SetVersion: e.SetVersion, Payout: e.Payout, Note: *n}
+	out := &Bundle{SetVersion: e.SetVersion, Rotations: e.Rotations, Payout: e.Payout, Note: *n}
 	out.Anchors = sortedAnchors(e.Anchors)
 	if out.Path, err = l.Prove(n.Size, b.Number); err != nil {
 		return nil, fmt.Errorf("build bundle: %w", err)

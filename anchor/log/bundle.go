@@ -25,7 +25,8 @@ type Bundle struct {
 	Tx         TxRecord
 	TxPath     []Hash // in the block's tree
 	Block      BlockRecord
-	SetVersion uint64 // of the member set that signed
+	SetVersion uint64     // of the member set that signed
+	Rotations  []Rotation // that lead to it
 	Anchors    []Anchor
 	Payout     *PayoutProof // for the root of an epoch only
 	Path       []Hash       // of the block in the log
@@ -71,6 +72,11 @@ func (b *Bundle) Marshal() ([]byte, error) {
 	}
 	fmt.Fprintf(&out, "transaction %s\ntransaction-path %s\n", b64(b.Tx.Bytes()), path64(b.TxPath))
 	fmt.Fprintf(&out, "block %s\nmembers %d\n", b64(b.Block.Bytes()), b.SetVersion)
+	for _, r := range b.Rotations {
+		if err := r.marshal(&out, b.Note.Network); err != nil {
+			return nil, fmt.Errorf("bundle: %w", err)
+		}
+	}
 	for _, a := range b.Anchors {
 		fmt.Fprintf(&out, "anchor %s %d %s\n", a.Contract, a.Size, a.Landing)
 	}
@@ -134,7 +140,15 @@ func parseBundle(text string) (*Bundle, error) {
 	if len(parts) != 4 || parts[0] != bundleTitle {
 		return nil, fmt.Errorf("want %q, claim, evidence and a tlog-proof, with empty lines between", bundleTitle)
 	}
-	b := &Bundle{}
+	var p proof.TLogProof
+	if err := p.Unmarshal([]byte(parts[3])); err != nil {
+		return nil, err
+	}
+	n, err := ParseNote(p.Checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{Path: p.Hashes, Note: *n}
 	in := &lines{rest: strings.Split(parts[2], "\n")}
 	b.evidence(in)
 	if in.err == nil && len(in.rest) > 0 {
@@ -143,21 +157,13 @@ func parseBundle(text string) (*Bundle, error) {
 	if in.err != nil {
 		return nil, in.err
 	}
-	var p proof.TLogProof
-	if err := p.Unmarshal([]byte(parts[3])); err != nil {
-		return nil, err
-	}
 	if p.Index != b.Block.Number || p.ExtraData != nil {
 		return nil, fmt.Errorf("tlog-proof is of block %d, the record of block %d", p.Index, b.Block.Number)
 	}
-	n, err := ParseNote(p.Checkpoint)
-	if err != nil {
-		return nil, err
-	}
-	b.Path, b.Note = p.Hashes, *n
 	return b, nil
 }
 
+// evidence reads part 3, after the note.
 func (b *Bundle) evidence(in *lines) {
 	if f, ok := in.optional("write", 1); ok {
 		w := &WriteProof{}
@@ -174,6 +180,7 @@ func (b *Bundle) evidence(in *lines) {
 	b.TxPath = in.path(in.required("transaction-path", 1)[0])
 	b.Block = parsed(in, in.required("block", 1)[0], ParseBlockRecord)
 	b.SetVersion = in.number(in.required("members", 1)[0], 64)
+	b.Rotations = in.rotations(b.Note.Network, b.SetVersion)
 	for {
 		f, ok := in.optional("anchor", 5)
 		if !ok {

@@ -3,6 +3,7 @@ package log_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,13 +58,17 @@ func (p paying) prove(logID [32]byte) (root [32]byte, left []bool, sums [][16]by
 }
 
 // fixture is a log whose block 2 holds one write of each kind that makes a claim.
+// Sizes up to 5 are for its first members to sign, those from 6 on for the next.
 type fixture struct {
 	consortium
 	*log.Log
-	blocks []*block.Block
-	id     [32]byte
-	note   []byte
-	payout paying
+	blocks   []*block.Block
+	id       [32]byte
+	note     []byte // of size 5
+	payout   paying
+	next     consortium
+	rotation log.Rotation // to next
+	later    []byte       // note of size 7, by next
 }
 
 func mustAccount(t testing.TB, text string) canon.Account {
@@ -77,7 +82,7 @@ func mustAccount(t testing.TB, text string) canon.Account {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	l := &fixture{Log: open(t, t.TempDir()), blocks: chain(5)}
+	l := &fixture{Log: open(t, t.TempDir()), blocks: chain(7)}
 	l.id = l.blocks[0].HeaderHash
 	l.consortium = newConsortium(t, l.id, 4, 3)
 	l.payout = paying{
@@ -92,13 +97,40 @@ func newFixture(t testing.TB) *fixture {
 	if err := l.Append(l.blocks...); err != nil {
 		t.Fatal(err)
 	}
-	root, err := l.Root(5)
+	l.note = l.consortium.note(t, l.checkpoint(5), 0, 1, 3)
+	l.next = consortiumOf(t, l.id, 2, 3, 0, 1, 2, 4)
+	l.rotation = l.consortium.handOver(t, l.next, 6, 0, 1, 3)
+	l.later = l.next.note(t, l.checkpoint(7), 0, 2, 3)
+	return l
+}
+
+// checkpoint is the log's own of a size.
+func (l *fixture) checkpoint(size uint64) log.Checkpoint {
+	root, err := l.Root(size)
+	if err != nil {
+		panic(err) // the log has all the sizes that tests ask for
+	}
+	return log.Checkpoint{Network: network, LogID: l.id, Size: size, Root: root, Time: 1_790_000_000}
+}
+
+// handOver is the rotation from the members of c, of whom those numbered sign.
+func (c consortium) handOver(t testing.TB, next consortium, from uint64, members ...int) log.Rotation {
+	t.Helper()
+	set, err := log.NewSet(next.Network, next.LogID(), next.SetVersion, from, next.K, next.Members)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cp := log.Checkpoint{Network: network, LogID: l.id, Size: 5, Root: root, Time: 1_790_000_000}
-	l.note = l.consortium.note(t, cp, 0, 1, 3)
-	return l
+	r := log.Rotation{Version: set.Version, From: from, K: set.K}
+	for _, m := range set.Members {
+		if slices.Contains(c.Members, m) {
+			m = log.Member{MSP: m.MSP}
+		}
+		r.Members = append(r.Members, m)
+	}
+	for _, i := range members {
+		r.Signatures = append(r.Signatures, canon.SignDigest(c.secp[i], c.Set().RotationDigest(set)))
+	}
+	return r
 }
 
 func (l *fixture) writes() []block.Write {
@@ -116,7 +148,7 @@ func (l *fixture) writes() []block.Write {
 		{Key: []byte("op/00078f3a/" + opID), Value: canon.NewRecord(0x10).U8(0).U8(30).Fixed(owner).Fixed(pay).Bytes()},
 		{Key: []byte("op/00078f3b/" + opID), Value: canon.NewRecord(0x10).U8(41).U8(30).Fixed(owner).Bytes()},
 		{Key: []byte("credential/" + opRef), Value: []byte(`{"issuer":"` + did(owner) + `","schema":"` + opRef +
-			`","digest":"ab","validFrom":1790000000,"validUntil":1890000000,"evidence":"oracle","endorser":"did:example:oracle","list":2,"index":131071,"status":"revoked","version":2,"by":"` + opRef + `"}`)},
+			`","digest":"` + strings.Repeat("ab", 32) + `","validFrom":1790000000,"validUntil":1890000000,"evidence":"oracle","endorser":"did:example:oracle","list":2,"index":131071,"status":"revoked","version":2,"by":"` + opRef + `"}`)},
 		{Key: []byte("schema/" + opRef), Value: []byte(`{"issuer":"` + did(owner) + `","name":"kyc","digest":"cd"}`)},
 		{Key: []byte("did/" + base58.Encode(owner)), Value: []byte(`{"id":"` + did(owner) +
 			`","version":1,"prior":"","created":"` + opRef + `","createdAt":1790000000,"updated":"` + opRef +
@@ -138,11 +170,7 @@ func landing(n byte) log.Landing {
 // bundle builds the bundle of write w of block 2, or of transaction tx of block b.
 func (l *fixture) bundle(t testing.TB, b, tx, w int) *log.Bundle {
 	t.Helper()
-	e := log.Evidence{SetVersion: 1, Note: l.note}
-	for i := range l.Chains {
-		c, _ := l.AnchorLog(l.Chains[len(l.Chains)-1-i].ID)
-		e.Anchors = append(e.Anchors, log.Anchor{Contract: c, Size: 5, Landing: landing(byte(len(c.Chain)))})
-	}
+	e := log.Evidence{SetVersion: 1, Note: l.note, Anchors: l.anchors(5)}
 	if w >= 0 && strings.HasPrefix(string(l.blocks[b].Txs[tx].Writes[w].Key), "epoch/") {
 		_, left, sums, hashes := l.payout.prove(l.id)
 		p, err := log.ProvePayee(l.payout.payee, l.payout.cumulative, left, sums, hashes, landing(50))
@@ -158,13 +186,49 @@ func (l *fixture) bundle(t testing.TB, b, tx, w int) *log.Bundle {
 	return out
 }
 
-// reading is what an honest node of the chain answers about the honest bundle.
-func (l *fixture) reading(chain string) log.Reading {
-	root, _ := l.Root(5)
+// anchors say where the chains took a size.
+func (l *fixture) anchors(size uint64) (all []log.Anchor) {
+	for i := range l.Chains {
+		c, _ := l.AnchorLog(l.Chains[len(l.Chains)-1-i].ID)
+		all = append(all, log.Anchor{Contract: c, Size: size, Landing: landing(byte(len(c.Chain)) + 5*byte(size-5))})
+	}
+	return all
+}
+
+// rotated builds the bundle of write w of block 2 in the checkpoint of size 7, signed
+// by the later members.
+func (l *fixture) rotated(t testing.TB, w int, edit ...func(e *log.Evidence)) *log.Bundle {
+	t.Helper()
+	e := log.Evidence{SetVersion: 2, Rotations: []log.Rotation{l.rotation}, Note: l.later, Anchors: l.anchors(7)}
+	for _, f := range edit {
+		f(&e)
+	}
+	out, err := l.Build(l.blocks[2], 1, w, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// reading is what an honest node of the chain answers about a size and a set.
+func (l *fixture) reading(chain string, size, version uint64) log.Reading {
 	number, _ := canon.ChainNumber(chain)
-	at := landing(byte(len(chain)))
-	r := log.Reading{ChainNumber: number, Final: 200, LogID: l.id, SetHash: l.Set().Hash(), Root: root}
-	r.Anchored = []log.Event{{Landing: landing(99), Root: root}, {Landing: at, Root: root}}
+	r := log.Reading{ChainNumber: number, Final: 200, LogID: l.id}
+	switch version {
+	case 1:
+		r.SetHash, r.From, r.Next = l.Set().Hash(), 1, l.rotation.From
+	case 2:
+		r.SetHash, r.From = l.next.Set().Hash(), l.rotation.From
+	}
+	if size == 5 || size == 7 {
+		r.Root = l.checkpoint(size).Root
+		r.Anchored = append(r.Anchored, log.Event{Landing: landing(99), Root: r.Root})
+		for _, a := range l.anchors(size) {
+			if a.Contract.Chain == chain {
+				r.Anchored = append(r.Anchored, log.Event{Landing: a.Landing, Root: r.Root})
+			}
+		}
+	}
 	paid, _, _, _ := l.payout.prove(l.id)
 	r.Activated = []log.Event{{Landing: landing(50), Root: paid, Total: log.Sum{Lo: l.payout.cumulative}}}
 	return r
@@ -177,11 +241,15 @@ func (l *fixture) judge(data []byte) log.Status {
 	if err != nil {
 		return log.Failed
 	}
-	checks := b.Verify(l.Policy)
-	for _, c := range l.Chains {
-		checks = append(checks, b.CheckReading(l.Policy, c.ID, l.reading(c.ID))...)
+	return log.Worst(l.checks(b, l.Policy))
+}
+
+func (l *fixture) checks(b *log.Bundle, p *log.Policy) []log.Check {
+	checks := b.Verify(p)
+	for _, c := range p.Chains {
+		checks = append(checks, b.CheckReading(p, c.ID, l.reading(c.ID, b.Note.Size, b.SetVersion))...)
 	}
-	return log.Worst(checks)
+	return checks
 }
 
 func marshal(t testing.TB, b *log.Bundle) []byte {

@@ -22,10 +22,20 @@ type consortium struct {
 	secp []*secp256k1.PrivateKey
 }
 
+// newConsortium has the members 0 to n - 1 as its first set.
 func newConsortium(t testing.TB, logID [32]byte, n, k int) consortium {
 	t.Helper()
+	var members []int
+	for i := range n {
+		members = append(members, i)
+	}
+	return consortiumOf(t, logID, 1, uint64(k), members...)
+}
+
+func consortiumOf(t testing.TB, logID [32]byte, version, k uint64, members ...int) consortium {
+	t.Helper()
 	c := consortium{Policy: &log.Policy{
-		Network: network, Log: canon.Hex(logID[:]), SetVersion: 1, K: uint64(k),
+		Network: network, Log: canon.Hex(logID[:]), SetVersion: version, K: k,
 		Chains: []log.Chain{
 			{ID: "eip155:1337", AnchorLog: account("eip155:1337", 0xa1), Vaults: []log.Vault{
 				{ID: account("eip155:1337", 0xb1), Token: account("eip155:1337", 0xc1), Asset: "usd"}}},
@@ -33,7 +43,7 @@ func newConsortium(t testing.TB, logID [32]byte, n, k int) consortium {
 				{ID: account("tron:0x2b6653dc", 0xb2), Token: account("tron:0x2b6653dc", 0xc2), Asset: "usd"}}},
 		},
 	}}
-	for i := range n {
+	for _, i := range members {
 		seed := sha256.Sum256(fmt.Appendf(nil, "member %d", i))
 		ed := ed25519.NewKeyFromSeed(seed[:])
 		secp := secp256k1.PrivKeyFromBytes(seed[:])

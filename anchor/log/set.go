@@ -42,6 +42,7 @@ type Member struct {
 type verifiers struct {
 	name    string // of its keys in notes
 	ed      note.Verifier
+	ed25519 [32]byte
 	address [20]byte
 	secpID  uint32 // key id of the secp256k1 line
 }
@@ -127,6 +128,7 @@ func (m Member) verifiers(network string) (verifiers, error) {
 	if err != nil || len(key) != 1+ed25519.PublicKeySize || CosignerKey(m.MSP, network, key[1:]) != m.Cosign {
 		return v, fmt.Errorf("cosign is not a cosignature v1 key named %s", v.name)
 	}
+	v.ed25519 = [32]byte(key[1:])
 	if v.ed, err = fnote.NewVerifierForCosignatureV1(m.Cosign); err != nil {
 		return v, fmt.Errorf("cosign: %w", err)
 	}

@@ -2,13 +2,14 @@ package log_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/block"
@@ -167,122 +168,71 @@ func TestVectorsCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest, set := l.Set().Digest(n.Checkpoint), l.Set().Hash()
-	seeds := []string{}
-	for _, k := range l.ed {
-		seeds = append(seeds, canon.Hex(k.Seed()))
-	}
 	golden(t, "checkpoint.json", map[string]any{
-		"about": about, "privateKeys": seeds, "policy": l.Policy, "time": n.Time, "text": string(n.Text()),
+		"about": about, "privateKeys": l.seeds(), "policy": l.Policy, "time": n.Time, "text": string(n.Text()),
 		"cosignedMessage": string(n.CosignedMessage()), "memberSetHash": canon.Hex(set[:]), "digest": canon.Hex(digest[:]),
-		"note": string(l.note),
+		"note": string(l.note), "rotation": l.vectorRotation(t),
 	})
 }
 
-// vectorChain is what a node of a chain answers, for verifiers that read one.
-type vectorChain struct {
-	ID          string            `json:"id"`
-	ChainID     string            `json:"chainId"`
-	Final       uint64            `json:"final"`
-	Contract    string            `json:"contract"` // 0x and 40 hex digits
-	LogID       string            `json:"logId"`
-	MembersHash string            `json:"membersHash"`
-	Roots       map[string]string `json:"roots"` // by size
-	Events      []vectorEvent     `json:"events"`
+func (c consortium) seeds() []string {
+	seeds := []string{}
+	for _, k := range c.ed {
+		seeds = append(seeds, canon.Hex(k.Seed()))
+	}
+	return seeds
 }
 
-type vectorEvent struct {
-	Address   string   `json:"address"`
-	Topics    []string `json:"topics"`
-	Data      string   `json:"data"`
-	Block     uint64   `json:"block"`
-	BlockHash string   `json:"blockHash"`
-	Tx        string   `json:"tx"`
+// vectorRotation is a rotation to the members of a later policy, of whom the last joins.
+type vectorRotation struct {
+	PrivateKeys   []string       `json:"privateKeys"` // of the later members
+	Policy        *log.Policy    `json:"policy"`      // that pins them
+	From          uint64         `json:"from"`
+	MemberSetHash string         `json:"memberSetHash"`
+	List          string         `json:"list"`
+	ListHash      string         `json:"listHash"`
+	Digest        string         `json:"digest"`
+	Signatures    []vectorSigned `json:"signatures"` // of members before
+	Joins         vectorJoins    `json:"joins"`
+	Note          string         `json:"note"` // of a size that the later members sign
+	NoteDigest    string         `json:"noteDigest"`
 }
 
-type vectorBundle struct {
-	Name    string `json:"name"`
-	Verdict string `json:"verdict"` // with both chains read
-	Failed  string `json:"failed"`  // first check that fails
-	Bundle  string `json:"bundle"`
+type vectorSigned struct {
+	MSP       string `json:"msp"`
+	Signature string `json:"signature"`
 }
 
-func event(address [20]byte, signature string, topic uint64, data []byte, at log.Landing) vectorEvent {
-	name := canon.Keccak([]byte(signature))
-	first := canon.NewRecord(0).Fixed(make([]byte, 24)).U64(topic).Bytes()[2:]
-	return vectorEvent{
-		Address: "0x" + canon.Hex(address[:]), Topics: []string{"0x" + canon.Hex(name[:]), "0x" + canon.Hex(first)},
-		Data: "0x" + canon.Hex(data), Block: at.Block, BlockHash: "0x" + canon.Hex(at.BlockHash[:]), Tx: "0x" + canon.Hex(at.Tx[:]),
-	}
+// vectorJoins is how a joining member shows that it has its keys.
+type vectorJoins struct {
+	Text      string `json:"text"`
+	Ed25519   string `json:"ed25519"`
+	Secp256k1 string `json:"secp256k1"`
 }
 
-func (l *fixture) chains() []vectorChain {
-	var out []vectorChain
-	for _, c := range l.Chains {
-		r := l.reading(c.ID)
-		contract, _ := l.AnchorLog(c.ID)
-		number := canon.NewRecord(0).U32(uint32(r.ChainNumber)).Bytes()[2:]
-		v := vectorChain{
-			ID: c.ID, ChainID: "0x" + string(bytes.TrimLeft([]byte(canon.Hex(number)), "0")), Final: r.Final,
-			Contract: "0x" + canon.Hex(contract.Address[:]), LogID: "0x" + canon.Hex(r.LogID[:]),
-			MembersHash: "0x" + canon.Hex(r.SetHash[:]), Roots: map[string]string{"5": "0x" + canon.Hex(r.Root[:])},
-		}
-		time := canon.NewRecord(0).Fixed(r.Root[:]).Fixed(make([]byte, 24)).U64(1_790_000_000).Bytes()[2:]
-		v.Events = append(v.Events, event(contract.Address, "Anchored(uint64,bytes32,uint64)", 5, time, r.Anchored[1].Landing))
-		if c.ID == tron {
-			a := r.Activated[0]
-			data := canon.NewRecord(0).Fixed(a.Root[:]).Fixed(make([]byte, 24)).U64(a.Total.Lo).Bytes()[2:]
-			v.Events = append(v.Events, event(l.payout.vault.Address, "Activated(uint64,bytes32,uint128)", 3, data, a.Landing))
-		}
-		out = append(out, v)
-	}
-	return out
-}
-
-func TestVectorsBundle(t *testing.T) {
-	l := newFixture(t)
-	var list []vectorBundle
-	add := func(name, verdict, failed string, data []byte) {
-		list = append(list, vectorBundle{Name: name, Verdict: verdict, Failed: failed, Bundle: string(data)})
-	}
-	for i, name := range []string{"record", "deleted record", "payment", "refused operation", "revoked credential", "schema", "did", "payout"} {
-		add(name, "verified", "", marshal(t, l.bundle(t, 2, 1, i)))
-	}
-	add("transaction", "verified", "", marshal(t, l.bundle(t, 2, 1, log.NoWrite)))
-	add("withdrawn grant", "verified", "", marshal(t, l.bundle(t, 2, 1, 9)))
-	add("use of a grant", "verified", "", marshal(t, l.bundle(t, 2, 1, 10)))
-	add("invalid transaction", "invalid", "validation", marshal(t, l.bundle(t, 3, 3, log.NoWrite)))
-	record := marshal(t, l.bundle(t, 2, 1, 0))
-	add("changed claim", "invalid", "form", bytes.Replace(record, []byte("version 2"), []byte("version 3"), 1))
-	few := l.bundle(t, 2, 1, 0)
-	few.Note.Lines = few.Note.Lines[:2]
-	add("two signatures", "invalid", "cosignatures", marshal(t, few))
-	add("checkpoint that is not on chain", "invalid", "chain "+evm, l.unanchored(t))
-	one := l.bundle(t, 2, 1, 0)
-	one.Anchors = one.Anchors[:1]
-	add("anchored on one chain", "not fully checked", "", marshal(t, one))
-	golden(t, "bundle.json", map[string]any{"about": about, "policy": l.Policy, "chains": l.chains(), "bundles": list})
-	for _, v := range list {
-		status := map[string]log.Status{"verified": log.Passed, "invalid": log.Failed, "not fully checked": log.Unchecked}[v.Verdict]
-		if v.Name != "checkpoint that is not on chain" && l.judge([]byte(v.Bundle)) != status {
-			t.Errorf("%s: %v", v.Name, l.judge([]byte(v.Bundle)))
-		}
-	}
-}
-
-// unanchored is a bundle whose checkpoint K members signed, but no chain has.
-func (l *fixture) unanchored(t testing.TB) []byte {
-	b := l.bundle(t, 2, 1, 0)
-	root, _ := l.Root(4)
-	note := l.consortium.note(t, log.Checkpoint{Network: network, LogID: l.id, Size: 4, Root: root, Time: 1_790_000_001}, 0, 1, 2)
-	e := log.Evidence{SetVersion: 1, Note: note, Anchors: slices.Clone(b.Anchors)}
-	for i := range e.Anchors {
-		e.Anchors[i].Size = 4
-	}
-	out, err := l.Build(l.blocks[2], 1, 0, e)
+func (l *fixture) vectorRotation(t *testing.T) vectorRotation {
+	set, err := log.NewSet(network, l.id, 2, l.rotation.From, l.next.K, l.next.Members)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return marshal(t, out)
+	hash, list, digest := set.Hash(), set.ListHash(), l.Set().RotationDigest(set)
+	lines := []string{}
+	for _, m := range set.Members {
+		lines = append(lines, canon.MemberLine(m.MSP, m.Cosign, m.Address))
+	}
+	joins := canon.PossessionText(l.id, lines[3])
+	secp := canon.SignDigest(l.next.secp[3], canon.Keccak(joins))
+	noteDigest := set.Digest(l.checkpoint(7))
+	v := vectorRotation{
+		PrivateKeys: l.next.seeds(), Policy: l.next.Policy, From: set.From, MemberSetHash: canon.Hex(hash[:]),
+		List: strings.Join(lines, ""), ListHash: canon.Hex(list[:]), Digest: canon.Hex(digest[:]),
+		Joins: vectorJoins{string(joins), canon.Hex(ed25519.Sign(l.next.ed[3], joins)), canon.Hex(secp[:])},
+		Note:  string(l.later), NoteDigest: canon.Hex(noteDigest[:]),
+	}
+	for i, at := range []int{0, 1, 3} {
+		v.Signatures = append(v.Signatures, vectorSigned{l.Members[at].MSP, canon.Hex(l.rotation.Signatures[i][:])})
+	}
+	return v
 }
 
 // Records of real blocks, from the bytes that a peer delivers.

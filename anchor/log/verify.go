@@ -67,11 +67,12 @@ func Worst(checks []Check) Status {
 // is what K members said; only with every chain of the policy read
 // (CheckReading) is it verified.
 func (b *Bundle) Verify(p *Policy) []Check {
-	checks := []Check{b.checkLog(p)}
+	set, members := b.checkMembers(p)
+	checks := []Check{b.checkLog(p), members}
 	if b.Write != nil {
 		checks = append(checks, b.checkWrite())
 	}
-	checks = append(checks, b.checkValidation(), b.checkTx(), b.checkBlock(), b.checkNote(p))
+	checks = append(checks, b.checkValidation(), b.checkTx(), b.checkBlock(), b.checkNote(set))
 	checks = append(checks, b.checkAnchors(p))
 	if b.Payout != nil {
 		checks = append(checks, b.checkPayout(p))
@@ -86,8 +87,6 @@ func (b *Bundle) checkLog(p *Policy) Check {
 		return failed(name, "the bundle is of log %x of %s, the policy of %s of %s", b.Note.LogID, b.Note.Network, p.Log, p.Network)
 	case b.Block.LogID != p.set.LogID:
 		return failed(name, "the block record is of log %x", b.Block.LogID)
-	case b.SetVersion != p.SetVersion:
-		return failed(name, "signed by member set %d, the policy knows set %d", b.SetVersion, p.SetVersion)
 	}
 	return passed(name, "log %s of %s", p.Log, p.Network)
 }
@@ -128,14 +127,17 @@ func (b *Bundle) checkBlock() Check {
 	return passed(name, "block %d is in the log of size %d", b.Block.Number, b.Note.Size)
 }
 
-func (b *Bundle) checkNote(p *Policy) Check {
+func (b *Bundle) checkNote(set *Set) Check {
 	const name = "cosignatures"
-	signers, err := p.set.CheckNote(&b.Note)
+	if set == nil {
+		return Check{name, Unchecked, "whose signatures they must be is not known"}
+	}
+	signers, err := set.CheckNote(&b.Note)
 	if err != nil {
 		return failed(name, "%v", err)
 	}
 	return passed(name, "%d of %d members (%d needed) signed the checkpoint of %s: %s",
-		len(signers), len(p.Members), p.K, instant(b.Note.Time), strings.Join(signers, ", "))
+		len(signers), len(set.Members), set.K, instant(b.Note.Time), strings.Join(signers, ", "))
 }
 
 func (b *Bundle) checkAnchors(p *Policy) Check {
@@ -196,7 +198,10 @@ type Reading struct {
 	ChainNumber uint64 // eth_chainId
 	Final       uint64 // number of the finalized or solidified block
 	LogID       Hash   // AnchorLog.logId()
-	SetHash     Hash   // AnchorLog.membersHash()
+	SetHash     Hash   // AnchorLog.setHash(version), of the bundle's member set; zeros when there is none
+	From        uint64 // AnchorLog.fromOf(version): first size that the set signs
+	Next        uint64 // AnchorLog.fromOf(version + 1), 0 when there is none
+	Frozen      bool   // AnchorLog.frozen(): members signed two histories
 	Root        Hash   // AnchorLog.rootAt(size); zeros when there is none
 	Anchored    []Event
 	Activated   []Event // of the vault, when the bundle is a payout on this chain
@@ -243,6 +248,7 @@ func (b *Bundle) checkAnchored(p *Policy, chain string, r Reading) Check {
 	name := "chain " + chain
 	number, err := canon.ChainNumber(chain)
 	a, ok := b.AnchorOn(chain)
+	set := b.signers(p)
 	switch {
 	case err != nil:
 		return failed(name, "%v", err)
@@ -254,8 +260,14 @@ func (b *Bundle) checkAnchored(p *Policy, chain string, r Reading) Check {
 		return notFinal(name, a.Landing, r)
 	case r.LogID != p.set.LogID:
 		return failed(name, "the contract holds log %x", r.LogID)
-	case r.SetHash != p.set.hash:
-		return failed(name, "the contract trusts another member set than the policy")
+	case set != nil && r.SetHash != set.hash:
+		return failed(name, "the contract knows no such member set %d", set.Version)
+	case set != nil && set != p.set && r.From != set.From:
+		return failed(name, "member set %d signs from size %d on for the contract, from %d in the bundle", set.Version, r.From, set.From)
+	case r.From > b.Note.Size:
+		return failed(name, "for the contract member set %d signs from size %d on, the checkpoint has size %d", b.SetVersion, r.From, b.Note.Size)
+	case r.Next != 0 && r.Next <= b.Note.Size:
+		return failed(name, "member set %d handed over from size %d on, the checkpoint has size %d", b.SetVersion, r.Next, b.Note.Size)
 	case r.Root == Hash{}:
 		return failed(name, "the contract has no checkpoint of size %d", b.Note.Size)
 	case r.Root != b.Note.Root:
@@ -267,6 +279,12 @@ func (b *Bundle) checkAnchored(p *Policy, chain string, r Reading) Check {
 		return failed(name, "the contract recorded nothing of size %d in transaction %x of block %d", a.Size, a.Tx, a.Block)
 	case e.Root != b.Note.Root:
 		return failed(name, "the contract recorded another root in block %d", a.Block)
+	}
+	if r.Frozen {
+		return Check{name, Unchecked, "the contract is frozen: its members signed two histories, and it vouches for neither"}
+	}
+	if set == nil {
+		return Check{name, Unchecked, fmt.Sprintf("the contract holds this root, but member set %d is not known here", b.SetVersion)}
 	}
 	return passed(name, "AnchorLog %s has held this root for size %d since block %d; final head %d", a.Contract, a.Size, a.Block, r.Final)
 }

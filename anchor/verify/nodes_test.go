@@ -289,7 +289,7 @@ func TestRealNodes(t *testing.T) {
 			Contract: c.account(c.anchorLog), Size: 2, Landing: c.landed(t, c.anchorLog, "Anchored(uint64,bytes32,uint64)", 2, o),
 		})
 	}
-	s := &scene{t: t, evm: chains[0].url, tron: chains[1].url}
+	s := &scene{t: t, evm: withSets(t, chains[0].url, p.Set().Hash()), tron: withSets(t, chains[1].url, p.Set().Hash())}
 	text, err := p.Marshal()
 	if err != nil {
 		t.Fatal(err)

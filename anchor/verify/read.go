@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -50,7 +51,7 @@ func (e *endpoint) read(ctx context.Context, b *log.Bundle, p *log.Policy, chain
 	if r.LogID, err = e.view(ctx, tag, contract, "logId()"); err != nil {
 		return r, err
 	}
-	if r.SetHash, err = e.view(ctx, tag, contract, "membersHash()"); err != nil {
+	if err := e.members(ctx, tag, contract, b.SetVersion, &r); err != nil {
 		return r, err
 	}
 	if r.Root, err = e.view(ctx, tag, contract, "rootAt(uint64)", b.Note.Size); err != nil {
@@ -64,6 +65,33 @@ func (e *endpoint) read(ctx context.Context, b *log.Bundle, p *log.Policy, chain
 		r.Activated, err = e.events(ctx, vault, "Activated(uint64,bytes32,uint128)", epoch, b.Payout.Activated.Block)
 	}
 	return r, err
+}
+
+// members reads what the contract knows of a member set, and whether it is frozen.
+func (e *endpoint) members(ctx context.Context, tag string, contract canon.Account, version uint64, r *log.Reading) (err error) {
+	if r.SetHash, err = e.view(ctx, tag, contract, "setHash(uint64)", version); err != nil {
+		return err
+	}
+	if r.From, err = e.number(ctx, tag, contract, "fromOf(uint64)", version); err != nil {
+		return err
+	}
+	if version < math.MaxUint64 { // there is no set after the last number
+		if r.Next, err = e.number(ctx, tag, contract, "fromOf(uint64)", version+1); err != nil {
+			return err
+		}
+	}
+	frozen, err := e.number(ctx, tag, contract, "frozen()")
+	r.Frozen = frozen != 0
+	return err
+}
+
+// number is view for functions that return an integer of 64 bits, or a truth value.
+func (e *endpoint) number(ctx context.Context, tag string, to canon.Account, signature string, args ...uint64) (uint64, error) {
+	word, err := e.view(ctx, tag, to, signature, args...)
+	if err == nil && uintWord(binary.BigEndian.Uint64(word[24:])) != word {
+		err = fmt.Errorf("%s: eth_call: not a number of 64 bits", signature)
+	}
+	return binary.BigEndian.Uint64(word[24:]), err
 }
 
 // final returns the number of the finalized (on Tron, solidified) block.

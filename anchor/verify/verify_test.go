@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,13 +37,21 @@ type event struct {
 	Tx        string   `json:"tx"`
 }
 
+// memberSet is what AnchorLog knows of one.
+type memberSet struct {
+	Version, From uint64
+	Hash          string
+}
+
 // chain is a node of a public chain that answers what the vectors say: a working
 // small implementation of the five methods, with java-tron's limits on Tron.
 type chain struct {
-	ID, ChainID, Contract, LogID, MembersHash string
-	Final                                     uint64
-	Roots                                     map[string]string
-	Events                                    []event
+	ID, ChainID, Contract, LogID string
+	Final                        uint64
+	Sets                         []memberSet
+	Frozen                       bool
+	Roots                        map[string]string
+	Events                       []event
 
 	tamper func(method string, result any) any
 }
@@ -116,17 +125,32 @@ func (c chain) call(params []json.RawMessage) (any, error) {
 	if call.To != c.Contract {
 		return "0x", nil
 	}
-	for signature, result := range map[string]string{"logId()": c.LogID, "membersHash()": c.MembersHash} {
-		if call.Data == selector(signature) {
-			return result, nil
+	of, digits := call.Data[:min(10, len(call.Data))], strings.TrimPrefix(call.Data, call.Data[:min(10, len(call.Data))])
+	argument, err := strconv.ParseUint("0"+digits, 16, 64)
+	if err != nil {
+		return nil, err
+	}
+	var set memberSet
+	for _, s := range c.Sets {
+		if s.Version == argument {
+			set = s
 		}
 	}
-	if digits, ok := strings.CutPrefix(call.Data, selector("rootAt(uint64)")); ok {
-		size, err := strconv.ParseUint(digits, 16, 64)
-		if root, found := c.Roots[fmt.Sprint(size)]; found && err == nil {
-			return root, nil
+	word := func(n uint64) string { return fmt.Sprintf("0x%064x", n) }
+	switch of {
+	case selector("logId()"):
+		return c.LogID, nil
+	case selector("frozen()"):
+		if c.Frozen {
+			return word(1), nil
 		}
-		return "0x" + strings.Repeat("00", 32), err
+		return word(0), nil
+	case selector("fromOf(uint64)"):
+		return word(set.From), nil
+	case selector("setHash(uint64)"):
+		return cmp.Or(set.Hash, word(0)), nil
+	case selector("rootAt(uint64)"):
+		return cmp.Or(c.Roots[fmt.Sprint(argument)], word(0)), nil
 	}
 	return nil, fmt.Errorf("execution reverted")
 }
@@ -265,7 +289,12 @@ func TestNodes(t *testing.T) {
 		{"another chain", onTron(func(c *chain) { c.ChainID = "0x1" }), exitPartly, "serves chain 0x1"},
 		{"lags", onTron(func(c *chain) { c.Final = 3 }), exitPartly, "not final"},
 		{"no contract", onTron(func(c *chain) { c.Contract = "0x" }), exitInvalid, "holds log 00"},
-		{"another set", onTron(func(c *chain) { c.MembersHash = c.LogID }), exitInvalid, "another member set"},
+		{"another set", onTron(func(c *chain) { c.Sets[0].Hash = c.LogID }), exitInvalid, "no such member set"},
+		{"no set", onTron(func(c *chain) { c.Sets = nil }), exitInvalid, "no such member set"},
+		{"set of later sizes", onTron(func(c *chain) { c.Sets[0].From = 6 }), exitInvalid, "signs from size 6 on"},
+		{"handed over before", onTron(func(c *chain) { c.Sets[1].From = 5 }), exitInvalid, "handed over from size 5"},
+		{"frozen", onTron(func(c *chain) { c.Frozen = true }), exitPartly, "the contract is frozen"},
+		{"frozen and another root", onTron(func(c *chain) { c.Frozen, c.Roots["5"] = true, c.LogID }), exitInvalid, "another root"},
 		{"no root", onTron(func(c *chain) { c.Roots = nil }), exitInvalid, "no checkpoint of size 5"},
 		{"another root", onTron(func(c *chain) { c.Roots["5"] = c.LogID }), exitInvalid, "another root"},
 		{"no events", onTron(func(c *chain) { c.Events = nil }), exitInvalid, "recorded nothing"},
