@@ -9,15 +9,19 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
-// Parsing, all checks without a chain, and both chains' comparison.
+// Parsing, all checks without a chain, and both chains' comparison; with a rotation.
 func BenchmarkVerify(b *testing.B) {
 	l := newFixture(b)
-	data := marshal(b, l.bundle(b, 2, 1, 2))
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		if l.judge(data) != log.Passed {
-			b.Fatal("not verified")
-		}
+	for name, bundle := range map[string]*log.Bundle{"pinned set": l.bundle(b, 2, 1, 2), "after a rotation": l.rotated(b, 2)} {
+		b.Run(name, func(b *testing.B) {
+			data := marshal(b, bundle)
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				if l.judge(data) != log.Passed {
+					b.Fatal("not verified")
+				}
+			}
+		})
 	}
 }
 
