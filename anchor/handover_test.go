@@ -143,7 +143,7 @@ func (w *world) quiet(but ...*fakeMember) {
 	}
 }
 
-// RO-10: a member gets new keys while its anchor runs: nobody stops anything, and what
+// RO-8: a member gets new keys while its anchor runs: nobody stops anything, and what
 // was proved before and after is proved to whoever pins the set before or the next one.
 func TestKeysAreReplaced(t *testing.T) {
 	w := newWorld(t)
@@ -156,6 +156,9 @@ func TestKeysAreReplaced(t *testing.T) {
 	after := w.recorded()
 	w.tickFor(5 * time.Second)
 	w.quiet()
+	if v, err := m.status(t.Context()); err != nil || v.Set != 2 || v.Next != 0 || v.Chains[0].Set != 2 || v.Chains[1].Set != 2 {
+		t.Errorf("status %+v, %v", v, err)
+	}
 	p1, p2 := w.policy(), w.policyOf(2)
 	for _, m := range w.members {
 		if not := append(w.verdicts(m, before, p1), w.verdicts(m, after, p1)...); len(not) > 0 {
@@ -199,7 +202,7 @@ func TestKeysAreReplaced(t *testing.T) {
 	}
 }
 
-// RO-11: whoever leaves follows and serves, signs nothing and says why; whoever joins
+// RO-9: whoever leaves follows and serves, signs nothing and says why; whoever joins
 // signs once the set is in force.
 func TestMemberLeavesAndJoins(t *testing.T) {
 	w := newWorld(t)
@@ -232,7 +235,7 @@ func TestMemberLeavesAndJoins(t *testing.T) {
 	}
 }
 
-// RO-12: N - K members who are silent, or who withhold their signatures, hold up nothing;
+// RO-10: N - K members who are silent, or who withhold their signatures, hold up nothing;
 // more of them do, which is an alarm, and nothing is in force without K.
 func TestSilentMembersWhileASetWaits(t *testing.T) {
 	w := newWorld(t)
@@ -259,7 +262,7 @@ func TestSilentMembersWhileASetWaits(t *testing.T) {
 	w.quiet(w.members[0])
 }
 
-// RO-13: kills at any moment between the decision and the anchor are made up for by the
+// RO-11: kills at any moment between the decision and the anchor are made up for by the
 // next start: nothing is signed twice in two ways, and no rotation is paid twice.
 func TestRestartsWhileHandingOver(t *testing.T) {
 	w := newWorld(t)
@@ -303,7 +306,7 @@ func TestRestartsWhileHandingOver(t *testing.T) {
 	}
 }
 
-// RO-14: an answer that got lost, or a transaction that was not ordered, is made up for.
+// RO-12: an answer that got lost, or a transaction that was not ordered, is made up for.
 func TestHandOverAnswersAreLost(t *testing.T) {
 	for _, function := range []string{"checkpoint:SignRotation", "checkpoint:Rotate"} {
 		for _, done := range []bool{false, true} {
@@ -321,7 +324,7 @@ func TestHandOverAnswersAreLost(t *testing.T) {
 	}
 }
 
-// RO-15: a set that another member brought to a chain, or that K members decided while a
+// RO-13: a set that another member brought to a chain, or that K members decided while a
 // chain was down, goes there once and in order; checkpoints of the new set follow it.
 func TestRotationsReachChains(t *testing.T) {
 	w := newWorld(t)
@@ -356,7 +359,7 @@ func TestRotationsReachChains(t *testing.T) {
 	w.quiet()
 }
 
-// RO-16: a contract that hands over to a set that the ledger does not have, or that is
+// RO-14: a contract that hands over to a set that the ledger does not have, or that is
 // frozen, gets nothing any more.
 func TestChainHasOtherMembers(t *testing.T) {
 	for name, edit := range map[string]func(b *chainBlock){
@@ -387,7 +390,7 @@ func TestChainHasOtherMembers(t *testing.T) {
 	}
 }
 
-// RO-17: a ledger whose history was replaced gets no second set of a version signed.
+// RO-15: a ledger whose history was replaced gets no second set of a version signed.
 func TestOneRotationForAVersion(t *testing.T) {
 	s, err := openSigned(t.TempDir() + "/signed.json")
 	if err != nil {
@@ -413,7 +416,7 @@ func TestOneRotationForAVersion(t *testing.T) {
 	}
 }
 
-// RO-18: an anchor without the keys that the set in force names says what to do, and goes
+// RO-16: an anchor without the keys that the set in force names says what to do, and goes
 // on once they are there.
 func TestKeysAreMissing(t *testing.T) {
 	w := newWorld(t)
