@@ -129,17 +129,12 @@ func (c *fakeChain) mine() {
 		c.paid[t.By]++
 		n := binary.BigEndian.Uint64(t.Raw[4+24:])
 		e := event{Number: n, Root: [32]byte(t.Raw[36:68]), Landing: log.Landing{Tx: t.ID, Block: number, BlockHash: canon.Sum(fmt.Append(nil, number))}}
-		if bytes.Equal(t.Raw[:4], contracts.PackRotate(contracts.Set{}, 0, [32]byte{}, contracts.Signatures{})[:4]) {
-			if b.txs[t.ID] = b.rotate(t.Raw); !b.txs[t.ID] {
-				c.reverted++
-			}
-			continue
-		}
-		b.txs[t.ID] = t.To == c.vault.Address && signedBy(t.Raw, 3) == b.newest().Version || t.To == c.anchorLog.Address &&
-			(e.Root == c.rootAt(b, n) || n > b.head.Size && grows(b.head, t.Raw) && b.belongs(signedBy(t.Raw, 4), n))
+		b.txs[t.ID] = c.works(b, t.To, t.Raw)
 		switch {
 		case !b.txs[t.ID]:
 			c.reverted++
+		case rotates(t.Raw):
+			b.rotate(t.Raw)
 		case t.To == c.anchorLog.Address && n > b.head.Size:
 			b.head = contracts.Checkpoint{Size: n, Root: e.Root, Time: binary.BigEndian.Uint64(t.Raw[68+24:])}
 			e.Contract = c.anchorLog
@@ -151,6 +146,22 @@ func (c *fakeChain) mine() {
 	}
 	c.pool = nil
 	c.blocks = append(c.blocks, b)
+}
+
+func rotates(data []byte) bool {
+	return bytes.Equal(data[:4], contracts.PackRotate(contracts.Set{}, 0, [32]byte{}, contracts.Signatures{})[:4])
+}
+
+// works reports whether a call succeeds after a block, which it does not change.
+func (c *fakeChain) works(b chainBlock, to send.Address, data []byte) bool {
+	n := word(data, 0)
+	switch {
+	case rotates(data):
+		return b.rotate(data)
+	case to == c.vault.Address:
+		return n <= b.epoch || signedBy(data, 3) == b.newest().Version
+	}
+	return [32]byte(data[36:68]) == c.rootAt(b, n) || n > b.head.Size && grows(b.head, data) && b.belongs(signedBy(data, 4), n)
 }
 
 // rootAt returns the root anchored for a size, in a block that is being made or in
@@ -280,8 +291,11 @@ func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Atte
 	if c.down {
 		return send.Attempt{}, errDown
 	}
+	if !c.works(c.block(send.Latest), in.To, in.Data) {
+		return send.Attempt{}, errors.New("the call would fail")
+	}
 	raw, err := json.Marshal(chainTx{By: c.msp, To: in.To, Raw: in.Data})
-	id := canon.Sum(raw, fmt.Append(nil, len(earlier)))
+	id := canon.Sum(raw, fmt.Append(nil, len(earlier), c.w.now))
 	return send.Attempt{ID: id[:], Raw: raw, Made: c.w.now}, err
 }
 

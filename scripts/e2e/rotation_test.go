@@ -89,6 +89,13 @@ func (n *network) newKeys(t *testing.T) {
 	all := l.drain(t)
 	n.exactlyOnce(t, all, height)
 	late := n.proven(t, all[len(all)-1].ref) // with the policy of before
+	saved := filepath.Join(t.TempDir(), "late.anchorproof")
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick"), "--gateway", n.Cluster.GatewayAddress(),
+		"proof", all[len(all)-1].ref, "--out", saved).CombinedOutput(); err != nil {
+		t.Errorf("killick proof: %v\n%s", err, out)
+	} else if late, err = os.ReadFile(saved); err != nil {
+		t.Fatal(err)
+	}
 	if b, err := log.ParseBundle(late); err != nil || b.SetVersion != 2 || len(b.Rotations) != 1 || len(b.Anchors) != 2 {
 		t.Errorf("the bundle afterwards: %+v, %v", b, err)
 	}
