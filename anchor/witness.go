@@ -37,6 +37,7 @@ type witness struct {
 	caughtUp bool
 	headSeen time.Time // when the head was first seen
 	head     uint64    // its number
+	set      uint64    // version of the member set in force
 	handing  handing
 	put      time.Time // when this member put its last candidate
 	puts     int       // how many it has put after this head
@@ -87,6 +88,13 @@ func (w *witness) step(ctx context.Context) error {
 	}
 	if w.headSeen.IsZero() || head.Number != w.head {
 		w.headSeen, w.head, w.puts = now, head.Number, 0
+	}
+	if v := m.set().Version; v != w.set {
+		// A checkpoint is due since long ago; members begin in their order again.
+		if w.set > 0 {
+			w.headSeen, w.puts = now.Add(-w.cfg.Cadence.Busy), 0
+		}
+		w.set = v
 	}
 	size, err := w.size(ctx)
 	if err != nil {
