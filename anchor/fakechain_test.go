@@ -129,14 +129,13 @@ func (c *fakeChain) mine() {
 		c.paid[t.By]++
 		n := binary.BigEndian.Uint64(t.Raw[4+24:])
 		e := event{Number: n, Root: [32]byte(t.Raw[36:68]), Landing: log.Landing{Tx: t.ID, Block: number, BlockHash: canon.Sum(fmt.Append(nil, number))}}
-		if bytes.Equal(t.Raw[:4], contracts.PackRotate(contracts.Set{}, 0, [32]byte{}, contracts.Signatures{})[:4]) {
+		if rotates(t.Raw) {
 			if b.txs[t.ID] = b.rotate(t.Raw); !b.txs[t.ID] {
 				c.reverted++
 			}
 			continue
 		}
-		b.txs[t.ID] = t.To == c.vault.Address && signedBy(t.Raw, 3) == b.newest().Version || t.To == c.anchorLog.Address &&
-			(e.Root == c.rootAt(b, n) || n > b.head.Size && grows(b.head, t.Raw) && b.belongs(signedBy(t.Raw, 4), n))
+		b.txs[t.ID] = t.To == c.vault.Address && signedBy(t.Raw, 3) == b.newest().Version || t.To == c.anchorLog.Address && c.takes(b, t.Raw)
 		switch {
 		case !b.txs[t.ID]:
 			c.reverted++
@@ -151,6 +150,17 @@ func (c *fakeChain) mine() {
 	}
 	c.pool = nil
 	c.blocks = append(c.blocks, b)
+}
+
+// takes reports whether AnchorLog takes the calldata of submit in a block.
+func (c *fakeChain) takes(b chainBlock, data []byte) bool {
+	n := binary.BigEndian.Uint64(data[4+24:])
+	return [32]byte(data[36:68]) == c.rootAt(b, n) || n > b.head.Size && grows(b.head, data) && b.belongs(signedBy(data, 4), n)
+}
+
+// rotates reports whether calldata is that of rotate.
+func rotates(data []byte) bool {
+	return bytes.Equal(data[:4], contracts.PackRotate(contracts.Set{}, 0, [32]byte{}, contracts.Signatures{})[:4])
 }
 
 // rootAt returns the root anchored for a size, in a block that is being made or in
@@ -279,6 +289,9 @@ func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at s
 func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, _ []uint64) (send.Attempt, error) {
 	if c.down {
 		return send.Attempt{}, errDown
+	}
+	if b := c.block(send.Latest); in.To == c.anchorLog.Address && !rotates(in.Data) && !c.takes(b, in.Data) {
+		return send.Attempt{}, errors.New("it would revert") // as the real ones say
 	}
 	raw, err := json.Marshal(chainTx{By: c.msp, To: in.To, Raw: in.Data})
 	id := canon.Sum(raw, fmt.Append(nil, len(earlier)))
