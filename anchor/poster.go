@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,11 @@ import (
 // takeover is how long each member waits for the one before it to pay for a
 // transaction that one of them has to send.
 const takeover = 15 * time.Second
+
+// patience is how long a head that is not final keeps us from going on from it,
+// longer than chains take to make one final. Whoever anchors a little more before
+// the last is final would otherwise keep everybody back for ever.
+const patience = 20 * time.Minute
 
 // poster takes checkpoints to public chains and puts receipts on the ledger. Its
 // fields are memory only.
@@ -144,37 +150,57 @@ func (p *poster) choose(ctx context.Context, c *publicChain, held uint64) (point
 	return p.index.toPost(ctx)
 }
 
+// baseOf returns the head that an anchorIntent is made for.
+func baseOf(id string) uint64 {
+	base, _ := strconv.ParseUint(id[strings.LastIndexByte(id, '/')+1:], 10, 64) // we made it
+	return base
+}
+
 // post plans the newest checkpoint that is to be anchored, unless it is there or
 // an earlier one is still on its way. Its calldata proves growth from the contract's
-// head, so it is made only for a head that is final; if another's checkpoint comes
-// first, the sender gives the intent up once that is final (Intent.Late), and what is
-// still to be anchored is planned for the new head. The contract takes a size once,
-// so none of this can anchor anything twice.
+// head; if another's checkpoint comes first, the sender gives the intent up once that
+// is final (Intent.Late), and what is still to be anchored is planned for the new
+// head. The contract takes a size once, so none of this can anchor anything twice.
 func (p *poster) post(ctx context.Context, m *roster, c *publicChain, open []send.Status) error {
 	final, head := c.seen()
 	at, ok, err := p.choose(ctx, c, head.Size)
-	if err != nil || !ok || final == 0 || head.Size >= at.Size {
+	if err != nil || !ok || final == 0 {
 		return err
+	}
+	if head.Size >= at.Size {
+		delete(p.since, crowded(c))
+		return nil
 	}
 	set := m.sets.At(at.Size)
 	if set.Version > c.set().Version {
 		return nil // the contract does not know the members who signed it: they go first
 	}
+	loose := false // an intent goes on from a head that was not final
 	for _, st := range open {
 		if st.Chain == c.cfg.ID && strings.HasPrefix(st.ID, "anchor/") && !st.Phase.Done() && st.Phase != send.PhaseStopped {
-			return nil
+			if baseOf(st.ID) <= head.Size {
+				return nil
+			}
+			loose = true
 		}
 	}
-	id := anchorIntent(c.cfg.ID, at.Size, head.Size)
+	base, ok, err := p.base(ctx, c, head, at.Size)
+	if err != nil || !ok || loose && base != head {
+		return err
+	}
+	// A loose intent that is still here has lost its head: that is final, and below it.
+	id := anchorIntent(c.cfg.ID, at.Size, base.Size)
 	if !p.due(id, m.rank(at.Number)*takeover) {
 		return nil
 	}
 	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
 		return err // planned already; which signatures it carries must not change
 	}
-	if alone, err := p.alone(ctx, c, head); err != nil || !alone {
-		return err
-	}
+	return p.plan(ctx, c, id, set, base, at)
+}
+
+// plan plans the intent to anchor a checkpoint on top of a head.
+func (p *poster) plan(ctx context.Context, c *publicChain, id string, set *log.Set, head contracts.Checkpoint, at point) error {
 	cosignatures, err := p.cosignatures(ctx, set, at)
 	if err != nil {
 		return err
@@ -200,16 +226,27 @@ func (p *poster) post(ctx context.Context, m *roster, c *publicChain, open []sen
 	})
 }
 
-// alone reports whether the final head is the newest one too: nobody's checkpoint is
-// in a block that is not final yet.
-func (p *poster) alone(ctx context.Context, c *publicChain, final contracts.Checkpoint) (bool, error) {
+// base returns the head to go on from: the final one when it is the newest too. A
+// newer one is waited for, since a block that is dropped takes the use of our calldata
+// with it, but not longer than patience, and not at all when it has what we want.
+func (p *poster) base(ctx context.Context, c *publicChain, final contracts.Checkpoint, want uint64) (contracts.Checkpoint, bool, error) {
 	answer, err := c.driver.Call(ctx, c.anchorLog.Address, contracts.PackHead(), send.Latest)
 	if err != nil {
-		return false, err
+		return contracts.Checkpoint{}, false, err
 	}
 	head, err := contracts.UnpackHead(answer)
-	return err == nil && head == final, err
+	switch {
+	case err != nil:
+		return head, false, err
+	case head == final:
+		delete(p.since, crowded(c))
+		return head, true, nil
+	}
+	return head, head.Size > final.Size && head.Size < want && p.due(crowded(c), patience), nil
 }
+
+// crowded names the wait for a head that is not final.
+func crowded(c *publicChain) string { return "crowded/" + c.cfg.ID }
 
 // growth returns the proof that a checkpoint extends the contract's head, none for
 // the first one. A proof that the contract would refuse is an error: it is not paid

@@ -61,7 +61,7 @@ func (s Signatures) tuple() signatures {
 	return t
 }
 
-// Statement is a checkpoint that members of the newest set signed or, without
+// Statement is a checkpoint that members of its set signed or, without
 // signatures, one that is anchored.
 type Statement struct {
 	Checkpoint

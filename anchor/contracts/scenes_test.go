@@ -226,6 +226,8 @@ func rotationScene(t *testing.T) scene {
 	s.refused("WrongSetForSize[1 20]", "a size from there on: the old set", a.submit(h, 9, 20, 0, 1, 2))
 	s.refused("WrongMemberSet", "the old members as the new version", a.as(2).submit(h, 9, 20, 0, 1, 2))
 	s.taken("a size below by the old set", a.submit(h, 9, 19, 0, 1, 2))
+	s.refused("WrongSetForSize[1 15]", "the old set, which has no size left, cannot freeze", contracts.PackReport(
+		a.states(h.at(15), 0, 1, 2), a.states(fork.at(15), 0, 1, 2), fork.root(15), nil))
 	s.taken("a size from there on by the new set", b.submit(h, 19, 30, 1, 2, 3))
 	s.refused("WrongSetForSize[1 31]", "the old set after the rotation", a.submit(h, 30, 31, 0, 1, 2, 3))
 	s.refused("WrongMemberSet", "the old set rotates again", a.rotate(c, 40, 0, 1, 2))
@@ -322,5 +324,26 @@ func frozenBy(t *testing.T) []scene {
 		s.refused("Frozen[]", "the next checkpoint", m.submit(h, 9, 10, 0, 1, 2))
 		all = append(all, s)
 	}
-	return all
+	return append(all, handedOver(h, fork))
+}
+
+// handedOver: a set that has handed over from a size far off goes on signing, so it
+// answers for what it signs until the head has come there.
+func handedOver(h, fork *history) scene {
+	a, b := newMembers(4, 3), newSet(2, 4, 3, "second")
+	guilty := contracts.PackReport(a.states(h.at(25), 0, 1, 2), a.states(fork.at(25), 0, 1, 2), fork.root(25), nil)
+	s := scene{name: "frozen by a set that has handed over and still signs", set: a}
+	s.taken("anchored", a.submit(h, 0, 9, 0, 1, 2))
+	s.taken("the second set, from a size far off", a.rotate(b, 40, 0, 1, 2))
+	s.refused("OneHistory[]", "two honest candidates of the first set", contracts.PackReport(
+		a.states(h.at(25), 0, 1, 2), a.states(h.at(33), 0, 1, 2), h.root(25), h.growth(25, 33)))
+	s.refused("OneHistory[]", "honest candidates of both sets", contracts.PackReport(
+		a.states(h.at(25), 0, 1, 2), b.states(h.at(50), 0, 1, 2), h.root(25), h.growth(25, 50)))
+	s.refused("WrongSetForSize[1 40]", "the first set, of a size of the second", contracts.PackReport(
+		a.states(h.at(40), 0, 1, 2), a.states(fork.at(40), 0, 1, 2), fork.root(40), nil))
+	s.refused("WrongSetForSize[3 25]", "a set that is not there yet", contracts.PackReport(
+		a.as(3).states(h.at(25), 0, 1, 2), a.states(fork.at(25), 0, 1, 2), fork.root(25), nil))
+	s.taken("two roots of one size by the first set", guilty)
+	s.refused("Frozen[]", "the next checkpoint", a.submit(h, 9, 10, 0, 1, 2))
+	return s
 }

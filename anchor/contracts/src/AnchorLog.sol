@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {Consistency} from "./Consistency.sol";
 import {Members, Signatures} from "./Members.sol";
 
-/// A checkpoint that somebody answers for: members of the newest set by their
-/// signatures, or, without any, the contract itself, which has anchored it.
+/// A checkpoint that somebody answers for: members of a set by their signatures,
+/// or, without any, the contract itself, which has anchored it.
 struct Statement {
     uint64 size;
     bytes32 root;
@@ -172,9 +172,9 @@ contract AnchorLog {
         emit Rotated(version, from, next, list);
     }
 
-    /// Freezes the contract on proof that members of the newest set signed two
-    /// histories: the tree of `b` begins with `a.size` leaves whose root is
-    /// `other`, and `a` states another root for them. For two roots of one size
+    /// Freezes the contract on proof that members who can still anchor something
+    /// signed two histories: the tree of `b` begins with `a.size` leaves whose root
+    /// is `other`, and `a` states another root for them. For two roots of one size
     /// the proof is empty and `other` is the root of `b`. Either statement may be
     /// one that is anchored, without signatures, but checkpoints of one history
     /// can never be made into a proof.
@@ -194,15 +194,18 @@ contract AnchorLog {
         emit Equivocation(a.size, a.root, b.size, b.root);
     }
 
-    /// Reverts unless the checkpoint is anchored or signed by the newest set.
+    /// Reverts unless the checkpoint is anchored, or signed by a set that can still
+    /// anchor something: the newest one, or one before it while the head is below
+    /// the last of its sizes.
     function checkStatement(State memory s, Statement calldata c) private view {
         if (c.signatures.signers == 0) {
             if (c.root == 0 || rootAt[c.size] != c.root) revert NotAnchored(c.size, c.root);
             return;
         }
-        // Keys that signed before may have been given up since.
-        if (c.signatures.version != s.version) {
-            revert WrongSetForSize(c.signatures.version, c.size);
+        uint256 version = c.signatures.version;
+        // The keys of a set that has no size left may have been given up since.
+        if (version < s.version && fromOf[version + 1] <= uint256(s.size) + 1) {
+            revert WrongSetForSize(version, c.size);
         }
         checkSigned(s, c.size, c.root, c.time, c.signatures);
     }
