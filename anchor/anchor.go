@@ -44,9 +44,7 @@ type ledger interface {
 // what is here is safe for concurrent use or does not change.
 type anchor struct {
 	cfg    *config
-	keys   *keys
-	policy *log.Policy
-	sets   log.Sets // the members, by the sizes that they sign
+	policy *log.Policy // without a set: who signs, the ledger says
 	log    *log.Log
 	index  *index
 	ledger ledger
@@ -58,15 +56,7 @@ type anchor struct {
 	alarms *alarms
 	bell   *bell
 	trees  trees
-}
-
-// n is the number of members.
-func (a *anchor) n() uint64 { return uint64(len(a.cfg.Members)) }
-
-// rank returns how many members come before this one for turn t: member t mod n
-// is the first.
-func (a *anchor) rank(t uint64) time.Duration {
-	return time.Duration((uint64(a.cfg.Index) + a.n() - t%a.n()) % a.n())
+	roster rosters
 }
 
 // execute sends a transaction with one JSON argument, or none.
@@ -151,6 +141,7 @@ func run(ctx context.Context, cfg *config) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	a.bft = &orderers{anchor: a}
+	a.roster.open = func() (*keys, error) { return openKeys(cfg.Organisation, cfg.Network, cfg.Keys) }
 	return a.run(ctx)
 }
 
@@ -170,17 +161,13 @@ func lock(path string) (unlock func(), err error) {
 // open opens everything that is on disk. It contacts no chain.
 func open(cfg *config, k *keys, l ledger, chains []*publicChain) (*anchor, error) {
 	a := &anchor{
-		cfg: cfg, keys: k, ledger: l, now: time.Now, alarms: newAlarms(), bell: newBell(),
+		cfg: cfg, ledger: l, now: time.Now, alarms: newAlarms(), bell: newBell(),
 		chains: map[string]*publicChain{},
 	}
+	a.roster.keys = k
 	var err error
 	if a.policy, err = cfg.policy(); err != nil {
 		return nil, err
-	}
-	a.sets = log.Sets{a.policy.Set()}
-	own := cfg.Members[cfg.Index]
-	if address(a.keys.attest) != own.Address || a.keys.vkey(cfg.Network) != own.CosignKey {
-		return nil, fmt.Errorf("the key files are not those of members[%d]", cfg.Index)
 	}
 	if a.signed, err = openSigned(filepath.Join(cfg.Dir, "signed.json")); err != nil {
 		return nil, err
@@ -200,6 +187,9 @@ func open(cfg *config, k *keys, l ledger, chains []*publicChain) (*anchor, error
 		Interval: time.Second, Now: func() time.Time { return a.now() },
 	}); err != nil {
 		return nil, errors.Join(err, a.index.close(), a.log.Close())
+	}
+	if err := a.reload(context.Background()); err != nil {
+		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
 }

@@ -134,12 +134,13 @@ func (w *world) onRealChain(t *testing.T, mine, theirs *publicChain, on deployed
 	}
 	p, logID := w.policy(), w.blocks[0].HeaderHash
 	anchors := p.Set().Digest(log.Checkpoint{LogID: logID, Network: network, Size: 7, Root: checkpoint.Root, Time: checkpoint.Time})
-	pays := canon.PayoutDigest(number, mine.vaults[0].Address, logID, setVersion, p.Set().Hash(), 2, epoch.Root, 1000)
+	pays := canon.PayoutDigest(number, mine.vaults[0].Address, logID, 1, p.Set().Hash(), 2, epoch.Root, 1000)
 	intents := []send.Intent{
 		{ID: "anchor", To: mine.anchorLog.Address, Data: contracts.PackSubmit(checkpoint, nil, w.signatures(t, anchors)),
 			Check: contracts.PackSizeReached(7), Want: contracts.True()},
 		{ID: "payout", To: mine.vaults[0].Address, Data: contracts.PackActivate(epoch, w.signatures(t, pays)),
 			Check: contracts.PackEpochReached(2), Want: contracts.True()},
+		w.rotation(t, mine),
 	}
 	first := w.deliver(t, mine, intents)
 	second := w.deliver(t, theirs, intents)
@@ -166,19 +167,39 @@ func (w *world) onRealChain(t *testing.T, mine, theirs *publicChain, on deployed
 			t.Errorf("event %d is at %s, the sender says %x in block %d", i, e.Landing, try.ID, try.Outcome.Block)
 		}
 	}
+	if newest, err := mine.members(ctx); err != nil || newest.Version != 2 || newest.From != 8 || newest.Frozen {
+		t.Errorf("members: %+v, %v", newest, err)
+	}
 	if head, err := mine.anchored(ctx); err != nil || head != checkpoint {
 		t.Errorf("anchored: %+v, %v", head, err)
+	}
+}
+
+// rotation is the intent to hand over to a set without the last member.
+func (w *world) rotation(t *testing.T, c *publicChain) send.Intent {
+	t.Helper()
+	old := w.policy().Set()
+	next, err := log.NewSet(old.Network, old.LogID, 2, 8, 2, old.Members[:3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, _ := onContracts(next)
+	hash := next.Hash()
+	return send.Intent{
+		ID: "rotate", To: c.anchorLog.Address,
+		Data:  contracts.PackRotate(set, next.From, next.ListHash(), w.signatures(t, old.RotationDigest(next))),
+		Check: contracts.PackSetHash(2), Want: hash[:],
 	}
 }
 
 // signatures are those of K members over a digest.
 func (w *world) signatures(t *testing.T, digest [32]byte) contracts.Signatures {
 	t.Helper()
-	by := map[[20]byte][65]byte{}
+	by := map[string][65]byte{}
 	for _, m := range w.members {
-		by[canon.KeyAddress(m.keys.attest.PubKey())] = canon.SignDigest(m.keys.attest, digest)
+		by[m.keys.msp] = canon.SignDigest(m.keys.attest, digest)
 	}
-	s, err := newPoster(w.members[0].anchor).collect(by)
+	s, err := collect(w.policy().Set(), by)
 	if err != nil {
 		t.Fatal(err)
 	}

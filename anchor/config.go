@@ -20,15 +20,14 @@ import (
 // config is anchor.yaml.
 type config struct {
 	Organisation string        `yaml:"organisation"` // MSP id
-	Index        int           `yaml:"index"`        // place in members, from 0
 	Listen       string        `yaml:"listen"`       // host:port of the HTTP server
 	Dir          string        `yaml:"dir"`          // log, index, journal, last signature
 	Network      string        `yaml:"network"`      // name of the network
 	LogID        string        `yaml:"log_id"`       // hex
-	K            int           `yaml:"k"`            // organisations that must agree
+	K            int           `yaml:"k"`            // how many of members must agree
 	Fabric       fabric.Config `yaml:"fabric"`
 	Keys         keyFiles      `yaml:"keys"`
-	Members      []member      `yaml:"members"` // in the order of the consortium
+	Members      []member      `yaml:"members"` // a member set of the ledger, in its order; who is in force, the ledger says
 	Chains       []chainConfig `yaml:"chains"`
 	Cadence      cadence       `yaml:"cadence"`
 }
@@ -139,9 +138,6 @@ func (c *config) check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		bad("listen: %w", err)
 	}
-	if c.Index < 0 || c.Index >= len(c.Members) || c.Members[c.Index].MSPID != c.Organisation {
-		bad("members[%d] is not %s", c.Index, c.Organisation)
-	}
 	if c.Fabric.MSPID != c.Organisation || len(c.Fabric.Peers) == 0 || c.Fabric.Peers[0].MSPID != c.Organisation {
 		bad("fabric: identity and first peer must be those of %s", c.Organisation)
 	}
@@ -179,11 +175,8 @@ func (c chainConfig) check(i int) (errs []error) {
 	return errs
 }
 
-// setVersion is the version of the member set that signs.
-const setVersion = 1
-
 // policy is what the members agree on, without vaults: their tokens and assets
-// are on the ledger.
+// are on the ledger. Which version the configured set has, only the ledger says.
 func (c *config) policy() (*log.Policy, error) {
 	p := membersPolicy(c.Network, c.LogID, c.K, c.Members)
 	for _, ch := range c.Chains {
@@ -193,7 +186,7 @@ func (c *config) policy() (*log.Policy, error) {
 }
 
 func membersPolicy(network, logID string, k int, members []member) *log.Policy {
-	p := &log.Policy{Network: network, Log: logID, SetVersion: setVersion, K: uint64(max(k, 0))}
+	p := &log.Policy{Network: network, Log: logID, SetVersion: 1, K: uint64(max(k, 0))}
 	for _, m := range members {
 		p.Members = append(p.Members, log.Member{MSP: m.MSPID, Cosign: m.CosignKey, Address: m.Address})
 	}

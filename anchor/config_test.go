@@ -10,7 +10,6 @@ import (
 )
 
 const keysYAML = `organisation: Org1MSP
-index: 0
 network: main-0011223344556677
 keys: {cosign: DIR/keys/cosign.key, attest: DIR/keys/attest.key, sender: DIR/keys/sender.key}
 `
@@ -32,10 +31,10 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	var first, second bytes.Buffer
-	if err := printKeys(&first, cfg); err != nil {
+	if err := printKeys(&first, cfg, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := printKeys(&second, cfg); err != nil {
+	if err := printKeys(&second, cfg, false); err != nil {
 		t.Fatal(err)
 	}
 	if first.String() != second.String() || strings.Count(first.String(), "\n") != 1 {
@@ -63,7 +62,7 @@ func TestKeys(t *testing.T) {
 		if err := os.Chmod(file, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := printKeys(&first, cfg); err == nil || !strings.Contains(err.Error(), "can be read by others") {
+		if err := printKeys(&first, cfg, false); err == nil || !strings.Contains(err.Error(), "can be read by others") {
 			t.Errorf("%s readable by all: %v", name, err)
 		}
 		if err := os.Chmod(file, 0o600); err != nil {
@@ -80,7 +79,7 @@ func TestKeys(t *testing.T) {
 			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := printKeys(&first, cfg); (err == nil) != (content == good) {
+			if err := printKeys(&first, cfg, false); (err == nil) != (content == good) {
 				t.Errorf("%s with %q: %v", name, content, err)
 			}
 		}
@@ -102,7 +101,6 @@ func TestConfigIsChecked(t *testing.T) {
 	for name, edit := range map[string]func(c *config){
 		"dir is needed":    func(c *config) { c.Dir = "" },
 		"listen":           func(c *config) { c.Listen = "nowhere" },
-		"is not Org1MSP":   func(c *config) { c.Index = 1 },
 		"fabric":           func(c *config) { c.Fabric.MSPID = "Org2MSP" },
 		"cadence":          func(c *config) { c.Cadence.Quiet = c.Cadence.Busy / 2 },
 		"k is 5":           func(c *config) { c.K = 5 },

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/payout"
-	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
 // foldTurn is how long each member waits for the one before it to fold a page.
@@ -38,14 +38,22 @@ func newEpochs(a *anchor) *epochs { return &epochs{anchor: a, asked: map[string]
 
 // step does whatever is due for epochs.
 func (e *epochs) step(ctx context.Context) error {
+	m := e.members()
+	if !m.member() {
+		return nil
+	}
 	value, ok, err := e.index.state(ctx, "network")
 	if err != nil || !ok {
 		return err
 	}
-	return errors.Join(e.cutAndFold(ctx), e.sign(ctx, value))
+	err = e.cutAndFold(ctx, m)
+	if m.keys == nil {
+		return err // what that means, the checkpoints' alarm says
+	}
+	return errors.Join(err, e.sign(ctx, m, value))
 }
 
-func (e *epochs) cutAndFold(ctx context.Context) error {
+func (e *epochs) cutAndFold(ctx context.Context, m *roster) error {
 	answer, err := e.ledger.Evaluate(ctx, e.cfg.Organisation, "reward:Epoch")
 	if err != nil {
 		return fmt.Errorf("ask for the epoch: %w", err)
@@ -67,7 +75,7 @@ func (e *epochs) cutAndFold(ctx context.Context) error {
 		if e.due != v.Number {
 			e.due, e.dueSince, e.cut = v.Number, now, nil
 		}
-		if !now.Before(e.dueSince.Add(e.rank(v.Number) * turn)) {
+		if !now.Before(e.dueSince.Add(m.rank(v.Number) * turn)) {
 			e.dueSince = now.Add(again) // if it has no effect, again after a while
 			e.cut = e.submit(ctx, "reward:Cut", nil)
 		}
@@ -85,7 +93,7 @@ func (e *epochs) cutAndFold(ctx context.Context) error {
 	if at := fmt.Sprintf("%d %s", v.Fold.Epoch, state); at != e.folding {
 		e.folding, e.foldedAt = at, now
 	}
-	if now.Before(e.foldedAt.Add(e.rank(v.Fold.Epoch) * foldTurn)) {
+	if now.Before(e.foldedAt.Add(m.rank(v.Fold.Epoch) * foldTurn)) {
 		return nil
 	}
 	return e.fold(ctx)
@@ -115,14 +123,14 @@ func (e *epochs) fold(ctx context.Context) error {
 
 // sign signs the newest root of each vault after recomputing it from the own
 // peer's blocks.
-func (e *epochs) sign(ctx context.Context, network []byte) error {
+func (e *epochs) sign(ctx context.Context, m *roster, network []byte) error {
 	vaults, err := e.vaults(network)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, v := range vaults {
-		errs = append(errs, e.signVault(ctx, v))
+		errs = append(errs, e.signVault(ctx, m, v))
 	}
 	return errors.Join(errs...)
 }
@@ -145,16 +153,18 @@ func (a *anchor) vaults(network []byte) ([]payout.Vault, error) {
 	return all, nil
 }
 
-func payoutSignaturePrefix(vault string, r root) string {
-	return fmt.Sprintf("payoutsig/%s/%016x/%08x/%016x/", vault, r.Epoch, r.Attempt, setVersion)
+// payoutSignaturePrefix begins the keys of the signatures that members of a set have
+// given for a root. Each set signs anew.
+func payoutSignaturePrefix(vault string, r root, set *log.Set) string {
+	return fmt.Sprintf("payoutsig/%s/%016x/%08x/%016x/", vault, r.Epoch, r.Attempt, set.Version)
 }
 
-func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {
+func (e *epochs) signVault(ctx context.Context, m *roster, v payout.Vault) error {
 	r, ok, err := e.index.newestRoot(ctx, v.ID, 1<<62)
 	if err != nil || !ok {
 		return err
 	}
-	key := payoutSignaturePrefix(v.ID, r) + e.cfg.Organisation
+	key := payoutSignaturePrefix(v.ID, r, m.set()) + e.cfg.Organisation
 	if _, done, err := e.index.state(ctx, key); err != nil || done {
 		return err
 	}
@@ -173,7 +183,7 @@ func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {
 	if err := tree.Matches(r.Root); err != nil {
 		return fmt.Errorf("vault %s: %w", v.ID, err)
 	}
-	digest, err := payout.Digest(v, setVersion, e.policy.Set().Hash(), r.Root)
+	digest, err := payout.Digest(v, m.set().Version, m.set().Hash(), r.Root)
 	if err != nil {
 		return err
 	}
@@ -182,7 +192,7 @@ func (e *epochs) signVault(ctx context.Context, v payout.Vault) error {
 	if err := e.signed.payout(v.ID, r.Root); err != nil {
 		return fmt.Errorf("vault %s: %w", v.ID, err)
 	}
-	signature := canon.SignDigest(e.keys.attest, digest)
+	signature := m.keys.signDigest(digest)
 	err = e.submit(ctx, "reward:Sign", struct {
 		Vault     string `json:"vault"`
 		Epoch     uint64 `json:"epoch"`
@@ -202,19 +212,20 @@ func (a *anchor) tree(ctx context.Context, v payout.Vault, r root) (*payout.Tree
 	return payout.Build(v, payees)
 }
 
-// payoutSignatures returns the members' signatures over a root, by address.
-func (p *poster) payoutSignatures(ctx context.Context, vault string, r root) (map[[20]byte][65]byte, error) {
-	stored, err := p.index.states(ctx, payoutSignaturePrefix(vault, r))
+// payoutSignatures returns the signatures of a set's members over a root, by
+// organisation.
+func (p *poster) payoutSignatures(ctx context.Context, vault string, r root, set *log.Set) (map[string][65]byte, error) {
+	stored, err := p.index.states(ctx, payoutSignaturePrefix(vault, r, set))
 	if err != nil {
 		return nil, err
 	}
-	by := map[[20]byte][65]byte{}
+	by := map[string][65]byte{}
 	for msp, text := range stored {
 		raw, err := base64.StdEncoding.DecodeString(string(text))
 		if err != nil || len(raw) != 65 {
 			return nil, fmt.Errorf("payout signature of %s on the ledger: not base64 of 65 bytes", msp)
 		}
-		by[p.addressOf(msp)] = [65]byte(raw)
+		by[msp] = [65]byte(raw)
 	}
 	return by, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
@@ -43,7 +44,52 @@ type chainBlock struct {
 	epoch  uint64
 	claims int64 // claimed total
 	events []event
-	txs    map[[32]byte]bool // true for those that succeeded
+	sets   []contracts.Newest // by version, from 1
+	txs    map[[32]byte]bool  // true for those that succeeded
+}
+
+// newest is the newest member set.
+func (b chainBlock) newest() contracts.Newest { return b.sets[len(b.sets)-1] }
+
+// belongs reports whether a set signs a size.
+func (b chainBlock) belongs(version, size uint64) bool {
+	n := uint64(len(b.sets))
+	return version >= 1 && version <= n && b.sets[version-1].From <= size && (version == n || size < b.sets[version].From)
+}
+
+// word reads a number of calldata.
+func word(data []byte, at uint64) uint64 { return binary.BigEndian.Uint64(data[4+32*at+24:]) }
+
+// signedBy is the version of the set whose signatures a call carries, their place in its
+// arguments given.
+func signedBy(data []byte, at uint64) uint64 { return word(data, word(data, at)/32) }
+
+// rotate does what AnchorLog does with the call, but for signatures.
+func (b *chainBlock) rotate(data []byte) bool {
+	at := word(data, 2) / 32
+	var members [][20]byte
+	for i := range word(data, at) {
+		members = append(members, [20]byte(data[4+32*(at+1+i)+12:]))
+	}
+	next := contracts.Newest{Version: word(data, 0), From: word(data, 3), Hash: canon.MemberSetHash(word(data, 0), word(data, 1), members)}
+	if v := next.Version; v <= uint64(len(b.sets)) {
+		return b.sets[v-1].Hash == next.Hash && b.sets[v-1].From == next.From
+	}
+	if now := b.newest(); next.Version != now.Version+1 || next.From <= now.From || signedBy(data, 5) != now.Version {
+		return false
+	}
+	b.sets = append(slices.Clone(b.sets), next)
+	return true
+}
+
+// found gives the chain's AnchorLog its first member set.
+func (c *fakeChain) found(p *log.Policy) {
+	if err := p.Check(); err != nil {
+		c.w.t.Fatal(err)
+	}
+	for i := range c.blocks {
+		c.blocks[i].sets = []contracts.Newest{{Version: 1, Hash: p.Set().Hash(), From: 1}}
+	}
 }
 
 type chainTx struct {
@@ -83,7 +129,14 @@ func (c *fakeChain) mine() {
 		c.paid[t.By]++
 		n := binary.BigEndian.Uint64(t.Raw[4+24:])
 		e := event{Number: n, Root: [32]byte(t.Raw[36:68]), Landing: log.Landing{Tx: t.ID, Block: number, BlockHash: canon.Sum(fmt.Append(nil, number))}}
-		b.txs[t.ID] = t.To != c.anchorLog.Address || e.Root == c.rootAt(b, n) || n > b.head.Size && grows(b.head, t.Raw)
+		if bytes.Equal(t.Raw[:4], contracts.PackRotate(contracts.Set{}, 0, [32]byte{}, contracts.Signatures{})[:4]) {
+			if b.txs[t.ID] = b.rotate(t.Raw); !b.txs[t.ID] {
+				c.reverted++
+			}
+			continue
+		}
+		b.txs[t.ID] = t.To == c.vault.Address && signedBy(t.Raw, 3) == b.newest().Version || t.To == c.anchorLog.Address &&
+			(e.Root == c.rootAt(b, n) || n > b.head.Size && grows(b.head, t.Raw) && b.belongs(signedBy(t.Raw, 4), n))
 		switch {
 		case !b.txs[t.ID]:
 			c.reverted++
@@ -138,7 +191,7 @@ func (w *world) submit(c *fakeChain, p point) []byte {
 			w.t.Fatal(err)
 		}
 	}
-	return contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, proof, contracts.Signatures{})
+	return contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, proof, contracts.Signatures{Set: contracts.Set{Version: 1}})
 }
 
 // final and read implement chainEvents.
@@ -202,6 +255,15 @@ func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at s
 	case to == c.anchorLog.Address && is(contracts.PackRootAt(0)):
 		root := c.rootAt(chainBlock{}, binary.BigEndian.Uint64(data[28:]))
 		return root[:], nil
+	case is(contracts.PackNewest()):
+		n := b.newest()
+		return slices.Concat(word(n.Version), n.Hash[:], word(n.From), truth(n.Frozen)), nil
+	case is(contracts.PackSetHash(0)):
+		var hash [32]byte
+		if v := binary.BigEndian.Uint64(data[28:]); v <= uint64(len(b.sets)) {
+			hash = b.sets[v-1].Hash
+		}
+		return hash[:], nil
 	case is(contracts.PackEpochReached(0)):
 		return truth(b.epoch >= binary.BigEndian.Uint64(data[28:])), nil
 	case is(contracts.PackToken()):

@@ -190,7 +190,10 @@ func (a *anchor) extend(ctx context.Context, blocks []*block.Block) error {
 	if id, ok := a.log.ID(); ok && id != a.policy.LogID() {
 		return fmt.Errorf("the peer's first block gives log %x, the configuration says %x", id, a.policy.LogID())
 	}
-	return a.index.add(ctx, unindexed...)
+	if err := a.index.add(ctx, unindexed...); err != nil {
+		return err
+	}
+	return a.reload(ctx)
 }
 
 // orderers checks that enough of the ordering nodes signed each block: those

@@ -37,8 +37,9 @@ func (d *decided) step(ctx context.Context) error {
 	if now.Before(d.look) {
 		return nil
 	}
-	if _, ok, err := d.index.state(ctx, "network"); err != nil || !ok {
-		return err
+	m := d.members()
+	if !m.member() {
+		return nil
 	}
 	ready, err := d.ready(ctx)
 	if err != nil {
@@ -55,8 +56,8 @@ func (d *decided) step(ctx context.Context) error {
 	d.since = since // those that are no longer ready are forgotten
 	var errs []error
 	for _, p := range ready {
-		if !now.Before(since[p.Reference].Add(d.rank(p.At) * decidedTurn)) {
-			errs = append(errs, d.enact(ctx, p))
+		if !now.Before(since[p.Reference].Add(m.rank(p.At) * decidedTurn)) {
+			errs = append(errs, d.enact(ctx, m, p))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -96,8 +97,8 @@ func (d *decided) ready(ctx context.Context) ([]govern.ProposalView, error) {
 
 // enact puts a proposal in force. That it was decided otherwise meanwhile is no
 // error.
-func (d *decided) enact(ctx context.Context, p govern.ProposalView) error {
-	approvals := govern.Quorum(p.Approvals, d.cfg.K, d.cfg.Index)
+func (d *decided) enact(ctx context.Context, m *roster, p govern.ProposalView) error {
+	approvals := govern.Quorum(p.Approvals, m.k(), m.index)
 	_, err := d.execute(ctx, "govern:Enact", govern.Enact{Proposal: p.Reference, Approvals: approvals})
 	switch code := refusal(err); {
 	case err == nil:

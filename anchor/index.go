@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS event (contract TEXT NOT NULL, number INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS scanned (chain TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
 
 // kept are the prefixes of keys whose present value is kept under state.
-var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "sweep/", "program/", "rotation/"}
+var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "sweep/", "program/", "rotation/", "rotationsig/"}
 
 // openIndex opens or creates the index. post is the pause between anchors.
 func openIndex(path, chaincode string, post uint64) (*index, error) {

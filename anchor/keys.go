@@ -20,12 +20,42 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
-// keys are an organisation's private keys.
+// keys are an organisation's private keys. Those of a coming member set lie beside
+// the present ones, in files whose names end in .next; which of them sign, the set in
+// force says.
 type keys struct {
 	msp    string
 	cosign ed25519.PrivateKey
 	attest *secp256k1.PrivateKey
 	sender *secp256k1.PrivateKey
+
+	nextCosign ed25519.PrivateKey // nil when there is no such file
+	nextAttest *secp256k1.PrivateKey
+}
+
+// nextSuffix ends the names of the files with the keys of a coming member set.
+const nextSuffix = ".next"
+
+// in returns the keys that a set names for the organisation. Each is looked for among
+// the present and the coming ones, so that files may be renamed one after the other.
+func (k *keys) in(s *log.Set) (*keys, error) {
+	m := s.Members[placeIn(s, k.msp)]
+	out := &keys{msp: k.msp, sender: k.sender}
+	for _, c := range []ed25519.PrivateKey{k.cosign, k.nextCosign} {
+		if c != nil && log.CosignerKey(k.msp, s.Network, c.Public().(ed25519.PublicKey)) == m.Cosign {
+			out.cosign = c
+		}
+	}
+	for _, a := range []*secp256k1.PrivateKey{k.attest, k.nextAttest} {
+		if a != nil && address(a) == m.Address {
+			out.attest = a
+		}
+	}
+	if out.cosign == nil || out.attest == nil {
+		return nil, fmt.Errorf("member set %d names %s and %s for %s, and no key files hold them: put those files where keys.cosign and keys.attest name them, or beside these with %s at the end of the name",
+			s.Version, m.Cosign, m.Address, k.msp, nextSuffix)
+	}
+	return out, nil
 }
 
 // sign makes both signatures of a cosignature, as a member of the set.
@@ -36,6 +66,9 @@ func (k *keys) sign(s *log.Set, c log.Checkpoint) log.Cosignature {
 		Secp256k1: canon.SignDigest(k.attest, s.Digest(c)),
 	}
 }
+
+// signDigest signs a rotation or a payout, as contracts check it.
+func (k *keys) signDigest(digest [32]byte) [65]byte { return canon.SignDigest(k.attest, digest) }
 
 // vkey returns the verifier key of the cosigning key.
 func (k *keys) vkey(network string) string {
@@ -52,22 +85,45 @@ func openKeys(msp, network string, files keyFiles) (*keys, error) {
 	if k.attest, err = readKey(files.Attest); err != nil {
 		return nil, err
 	}
+	if k.nextCosign, err = readCosignKey(files.Cosign+nextSuffix, msp+"."+network); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if k.nextAttest, err = readKey(files.Attest + nextSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	k.sender, err = readKey(files.Sender)
 	return k, err
 }
 
+// coming returns the keys that the organisation has after the present ones: those of
+// files that end in .next, where there are some.
+func (k *keys) coming() *keys {
+	out := *k
+	if k.nextCosign != nil {
+		out.cosign = k.nextCosign
+	}
+	if k.nextAttest != nil {
+		out.attest = k.nextAttest
+	}
+	return &out
+}
+
 // printKeys makes the key files that are missing and prints what others need to
-// know of them as one line of JSON.
-func printKeys(w io.Writer, c *config) error {
+// know of them as one line of JSON. With next it makes those of a coming member set.
+func printKeys(w io.Writer, c *config, next bool) error {
 	name := c.Organisation + "." + c.Network
 	cosign, _, err := note.GenerateKey(rand.Reader, name)
 	if err != nil {
 		return fmt.Errorf("make cosigning key: %w", err)
 	}
-	if err := createSecret(c.Keys.Cosign, cosign+"\n"); err != nil {
+	suffix := ""
+	if next {
+		suffix = nextSuffix
+	}
+	if err := createSecret(c.Keys.Cosign+suffix, cosign+"\n"); err != nil {
 		return err
 	}
-	for _, path := range []string{c.Keys.Attest, c.Keys.Sender} {
+	for _, path := range []string{c.Keys.Attest + suffix, c.Keys.Sender} {
 		key, err := secp256k1.GeneratePrivateKey()
 		if err != nil {
 			return fmt.Errorf("make key: %w", err)
@@ -79,6 +135,9 @@ func printKeys(w io.Writer, c *config) error {
 	k, err := openKeys(c.Organisation, c.Network, c.Keys)
 	if err != nil {
 		return err
+	}
+	if next {
+		k = k.coming()
 	}
 	return json.NewEncoder(w).Encode(struct {
 		member

@@ -36,13 +36,7 @@ func main() {
 			}
 			return run(ctx, cfg)
 		}),
-		command("keys", "make the three key files unless they exist, and print the public parts", func(_ context.Context, path string) error {
-			cfg, err := readKeysConfig(path)
-			if err != nil {
-				return err
-			}
-			return printKeys(os.Stdout, cfg)
-		}),
+		keysCommand(),
 		command("member", "print the own organisation, with the proof of its keys, as a member to be proposed", func(_ context.Context, path string) error {
 			cfg, err := readKeysConfig(path)
 			if err != nil {
@@ -62,6 +56,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, "killick-anchor:", err)
 		os.Exit(1)
 	}
+}
+
+func keysCommand() *cobra.Command {
+	var next bool
+	c := command("keys", "make the three key files unless they exist, and print the public parts", func(_ context.Context, path string) error {
+		cfg, err := readKeysConfig(path)
+		if err != nil {
+			return err
+		}
+		return printKeys(os.Stdout, cfg, next)
+	})
+	c.Flags().BoolVar(&next, "next", false, "make the files of a coming member set, beside the present ones")
+	return c
 }
 
 func command(use, short string, do func(ctx context.Context, config string) error) *cobra.Command {

@@ -12,7 +12,7 @@ import (
 )
 
 // printMember prints this organisation with its keys as a member that joins a ledger, or
-// that gets new keys: what the other members propose (docs/formats/govern.md).
+// that gets new keys (those of files that end in .next): what the other members propose (docs/formats/govern.md).
 func printMember(w io.Writer, c *config) error {
 	logID, err := canon.UnHex32(c.LogID)
 	if err != nil {
@@ -22,6 +22,7 @@ func printMember(w io.Writer, c *config) error {
 	if err != nil {
 		return err
 	}
+	k = k.coming()
 	j := govern.Joiner{MSP: c.Organisation, Cosign: k.vkey(c.Network), Address: address(k.attest)}
 	text := canon.PossessionText(logID, canon.MemberLine(j.MSP, j.Cosign, j.Address))
 	signature := canon.SignDigest(k.attest, canon.Keccak(text))

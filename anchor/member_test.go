@@ -24,7 +24,7 @@ func TestMember(t *testing.T) {
 	if err := printMember(&out, cfg); err == nil {
 		t.Error("printed without keys")
 	}
-	if err := printKeys(new(bytes.Buffer), cfg); err != nil {
+	if err := printKeys(new(bytes.Buffer), cfg, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := printMember(&out, cfg); err != nil {

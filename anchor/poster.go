@@ -29,13 +29,10 @@ type poster struct {
 	since    map[string]time.Time // when something to be sent was first seen
 	receipts map[string]time.Time // when a receipt was last sent
 	received map[string]uint64    // by chain: up to this size the ledger has all receipts
-	set      contracts.Set        // members' addresses, ascending
 }
 
 func newPoster(a *anchor) *poster {
-	order, _ := ascending(a.cfg.Members) // checked with the configuration
-	return &poster{anchor: a, since: map[string]time.Time{}, receipts: map[string]time.Time{},
-		received: map[string]uint64{}, set: contracts.Set{Version: 1, K: uint(a.cfg.K), Members: order}}
+	return &poster{anchor: a, since: map[string]time.Time{}, receipts: map[string]time.Time{}, received: map[string]uint64{}}
 }
 
 // step does whatever is due on public chains.
@@ -52,11 +49,13 @@ func (p *poster) step(ctx context.Context) error {
 	for _, a := range alarms {
 		errs = append(errs, errors.New(a))
 	}
-	for _, id := range slices.Sorted(maps.Keys(p.chains)) {
-		c := p.chains[id]
-		errs = append(errs, p.post(ctx, c, open), p.receipt(ctx, c))
-		for _, v := range c.cfg.Vaults {
-			errs = append(errs, p.activate(ctx, c, v))
+	if m := p.members(); m.member() {
+		for _, id := range slices.Sorted(maps.Keys(p.chains)) {
+			c := p.chains[id]
+			errs = append(errs, p.rotate(ctx, m, c), p.post(ctx, m, c, open), p.receipt(ctx, m, c))
+			for _, v := range c.cfg.Vaults {
+				errs = append(errs, p.activate(ctx, m, c, v))
+			}
 		}
 	}
 	errs = append(errs, p.record(ctx, open))
@@ -79,8 +78,47 @@ func anchorIntent(chain string, size, head uint64) string {
 	return fmt.Sprintf("anchor/%s/%d/%d", chain, size, head)
 }
 
-func payoutIntent(vault string, epoch uint64, attempt uint32) string {
-	return fmt.Sprintf("payout/%s/%d/%d", vault, epoch, attempt)
+// payoutIntent names the intent to activate a payout root under a member set: each set
+// signs it anew.
+func payoutIntent(vault string, epoch uint64, attempt uint32, set uint64) string {
+	return fmt.Sprintf("payout/%s/%d/%d/%d", vault, epoch, attempt, set)
+}
+
+func rotateIntent(chain string, version uint64) string {
+	return fmt.Sprintf("rotate/%s/%d", chain, version)
+}
+
+// rotate plans to bring the member set that follows the chain's newest one, if the
+// ledger has handed over to it. The contract takes a version once and passes over
+// another member's delivery of it, so nothing can happen twice.
+func (p *poster) rotate(ctx context.Context, m *roster, c *publicChain) error {
+	at := c.set().Version
+	if at == 0 || at >= m.set().Version {
+		return nil // not looked yet, or it is there
+	}
+	old, next := m.sets[at-1], m.sets[at]
+	id := rotateIntent(c.cfg.ID, next.Version)
+	if !p.due(id, m.rank(next.Version)*takeover) {
+		return nil
+	}
+	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
+		return err
+	}
+	by, err := p.rotationSignatures(ctx, next.Version)
+	if err != nil {
+		return err
+	}
+	signatures, err := collect(old, by)
+	if err != nil {
+		return fmt.Errorf("bring member set %d: %w", next.Version, err)
+	}
+	set, _ := onContracts(next)
+	hash := next.Hash()
+	return p.sender.Plan(ctx, c.cfg.ID, send.Intent{
+		ID: id, To: c.anchorLog.Address,
+		Data:  contracts.PackRotate(set, next.From, next.ListHash(), signatures),
+		Check: contracts.PackSetHash(next.Version), Want: hash[:],
+	})
 }
 
 // choose returns the checkpoint for a chain: the newest that another chain has and
@@ -112,11 +150,15 @@ func (p *poster) choose(ctx context.Context, c *publicChain, held uint64) (point
 // first, the sender gives the intent up once that is final (Intent.Late), and what is
 // still to be anchored is planned for the new head. The contract takes a size once,
 // so none of this can anchor anything twice.
-func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) error {
+func (p *poster) post(ctx context.Context, m *roster, c *publicChain, open []send.Status) error {
 	final, head := c.seen()
 	at, ok, err := p.choose(ctx, c, head.Size)
 	if err != nil || !ok || final == 0 || head.Size >= at.Size {
 		return err
+	}
+	set := m.sets.At(at.Size)
+	if set.Version > c.set().Version {
+		return nil // the contract does not know the members who signed it: they go first
 	}
 	for _, st := range open {
 		if st.Chain == c.cfg.ID && strings.HasPrefix(st.ID, "anchor/") && !st.Phase.Done() && st.Phase != send.PhaseStopped {
@@ -124,7 +166,7 @@ func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) e
 		}
 	}
 	id := anchorIntent(c.cfg.ID, at.Size, head.Size)
-	if !p.due(id, p.rank(at.Number)*takeover) {
+	if !p.due(id, m.rank(at.Number)*takeover) {
 		return nil
 	}
 	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
@@ -133,15 +175,15 @@ func (p *poster) post(ctx context.Context, c *publicChain, open []send.Status) e
 	if alone, err := p.alone(ctx, c, head); err != nil || !alone {
 		return err
 	}
-	cosignatures, err := p.cosignatures(ctx, at)
+	cosignatures, err := p.cosignatures(ctx, set, at)
 	if err != nil {
 		return err
 	}
-	by := map[[20]byte][65]byte{}
+	by := map[string][65]byte{}
 	for _, s := range cosignatures {
-		by[p.addressOf(s.MSP)] = s.Secp256k1
+		by[s.MSP] = s.Secp256k1
 	}
-	signatures, err := p.collect(by)
+	signatures, err := collect(set, by)
 	if err != nil {
 		return fmt.Errorf("anchor size %d: %w", at.Size, err)
 	}
@@ -183,33 +225,24 @@ func (p *poster) growth(head contracts.Checkpoint, at point) ([][32]byte, error)
 	return proof, log.CheckGrowth(head.Size, head.Root, at.Size, at.Root, proof)
 }
 
-// collect brings K signatures into the form that contracts want.
-func (p *poster) collect(by map[[20]byte][65]byte) (contracts.Signatures, error) {
-	s := contracts.Signatures{Set: p.set, Signers: new(big.Int)}
-	count := 0
-	for i, address := range p.set.Members {
-		sig, ok := by[address]
-		if !ok || count == p.cfg.K { // more would only cost
+// collect brings K signatures of a set's members into the form that contracts want.
+func collect(of *log.Set, by map[string][65]byte) (contracts.Signatures, error) {
+	set, msps := onContracts(of)
+	s := contracts.Signatures{Set: set, Signers: new(big.Int)}
+	count := uint64(0)
+	for i, msp := range msps {
+		sig, ok := by[msp]
+		if !ok || count == of.K { // more would only cost
 			continue
 		}
 		s.Signers.SetBit(s.Signers, i, 1)
 		s.Bytes = append(s.Bytes, sig[:]...)
 		count++
 	}
-	if count < p.cfg.K {
-		return s, fmt.Errorf("%d signatures, want %d", count, p.cfg.K)
+	if count < of.K {
+		return s, fmt.Errorf("%d signatures of member set %d, want %d", count, of.Version, of.K)
 	}
 	return s, nil
-}
-
-func (p *poster) addressOf(msp string) (a [20]byte) {
-	for _, m := range p.cfg.Members {
-		if m.MSPID == msp {
-			b, _ := canon.UnHex(strings.TrimPrefix(m.Address, "0x"), 20) // checked with the configuration
-			copy(a[:], b)
-		}
-	}
-	return a
 }
 
 // record closes the intents that are final: the change is there for good, and
@@ -234,7 +267,7 @@ func (p *poster) record(ctx context.Context, open []send.Status) error {
 // receipt tells the ledger which checkpoints are final on a chain, each once for
 // all members: the one whose transaction it was does so at once, the others if it
 // does not.
-func (p *poster) receipt(ctx context.Context, c *publicChain) error {
+func (p *poster) receipt(ctx context.Context, m *roster, c *publicChain) error {
 	events, err := p.index.eventsAfter(ctx, c.cfg.AnchorLog, p.received[c.cfg.ID])
 	if err != nil {
 		return err
@@ -251,16 +284,16 @@ func (p *poster) receipt(ctx context.Context, c *publicChain) error {
 		if len(had) > 0 {
 			continue
 		}
-		if err := p.receiptOf(ctx, c, e); err != nil {
+		if err := p.receiptOf(ctx, m, c, e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *poster) receiptOf(ctx context.Context, c *publicChain, e event) error {
+func (p *poster) receiptOf(ctx context.Context, m *roster, c *publicChain, e event) error {
 	id := fmt.Sprintf("receipt/%s/%d", c.cfg.ID, e.Number)
-	delay := (1 + p.rank(e.Number)) * takeover
+	delay := (1 + m.rank(e.Number)) * takeover
 	ours, err := p.sender.Ours(ctx, e.Tx[:])
 	if err != nil {
 		return err
@@ -284,9 +317,11 @@ func (p *poster) receiptOf(ctx context.Context, c *publicChain, e event) error {
 	}{c.cfg.ID, e.Number, canon.Hex(e.Tx[:]), e.Block, canon.Hex(e.BlockHash[:])})
 }
 
-// activate plans the newest payout root of a vault that K members have signed,
-// unless the vault has it.
-func (p *poster) activate(ctx context.Context, c *publicChain, vault string) error {
+// activate plans the newest payout root of a vault that K members of the set in force
+// have signed, unless the vault has it. The vault takes signatures of the chain's newest
+// set alone. An intent of a set before that came too late fails at no further cost, and
+// ends when the epoch is active.
+func (p *poster) activate(ctx context.Context, m *roster, c *publicChain, vault string) error {
 	r, ok, err := p.index.newestRoot(ctx, vault, 1<<62)
 	if err != nil || !ok {
 		return err
@@ -294,18 +329,22 @@ func (p *poster) activate(ctx context.Context, c *publicChain, vault string) err
 	if active, ok, err := p.index.newestEvent(ctx, vault); err != nil || ok && active.Number >= r.Epoch {
 		return err
 	}
-	signatures, err := p.payoutSignatures(ctx, vault, r)
-	if err != nil || len(signatures) < p.cfg.K {
+	set := m.set()
+	if c.set().Version != set.Version {
+		return nil
+	}
+	signatures, err := p.payoutSignatures(ctx, vault, r, set)
+	if err != nil || len(signatures) < m.k() {
 		return err
 	}
-	id := payoutIntent(vault, r.Epoch, r.Attempt)
-	if !p.due(id, p.rank(r.Epoch)*takeover) {
+	id := payoutIntent(vault, r.Epoch, r.Attempt, set.Version)
+	if !p.due(id, m.rank(r.Epoch)*takeover) {
 		return nil
 	}
 	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
 		return err
 	}
-	s, err := p.collect(signatures)
+	s, err := collect(set, signatures)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (p *programs) step(ctx context.Context) error {
 		return nil
 	}
 	value, ok, err := p.index.state(ctx, "program/current")
-	if err != nil || !ok {
+	if err != nil || !ok || p.members() == nil {
 		return err
 	}
 	var current struct {
@@ -40,12 +40,12 @@ func (p *programs) step(ctx context.Context) error {
 		return fmt.Errorf("program on the ledger: %w", err)
 	}
 	p.look = p.now().Add(programsEvery)
-	for _, m := range p.cfg.Members {
-		running, accepted, err := p.ask(ctx, m.MSPID)
+	for _, m := range p.members().set().Members {
+		running, accepted, err := p.ask(ctx, m.MSP)
 		if err != nil {
 			continue // what it runs is not known; that it is away, others say
 		}
-		p.alarms.set("program of "+m.MSPID, compare(running, current.Digest, accepted))
+		p.alarms.set("program of "+m.MSP, compare(running, current.Digest, accepted))
 	}
 	return ctx.Err()
 }

@@ -26,19 +26,24 @@ var errNone = errors.New("not on the ledger")
 
 // note returns the signed note of an accepted checkpoint.
 func (a *anchor) note(ctx context.Context, p point) ([]byte, error) {
-	cosignatures, err := a.cosignatures(ctx, p)
+	m := a.members()
+	if m == nil {
+		return nil, errNone
+	}
+	set := m.sets.At(p.Size)
+	cosignatures, err := a.cosignatures(ctx, set, p)
 	if err != nil {
 		return nil, err
 	}
 	c := log.Checkpoint{Network: a.cfg.Network, LogID: a.policy.LogID(), Size: p.Size, Root: p.Root, Time: p.Time}
-	return a.sets.At(p.Size).Note(c, cosignatures)
+	return set.Note(c, cosignatures)
 }
 
 // cosignatures returns those of an accepted checkpoint. The index keeps them for
 // checkpoints that go to the chains by themselves; others can take any there.
-func (a *anchor) cosignatures(ctx context.Context, p point) ([]log.Cosignature, error) {
+func (a *anchor) cosignatures(ctx context.Context, set *log.Set, p point) ([]log.Cosignature, error) {
 	found, err := a.index.cosignatures(ctx, p)
-	if err == nil && len(found) < a.cfg.K {
+	if err == nil && len(found) < int(set.K) {
 		found, err = a.storedCosignatures(ctx, p)
 	}
 	return found, err
@@ -132,7 +137,9 @@ func (a *anchor) bundle(ctx context.Context, at place, partial bool, proof *log.
 	if err != nil {
 		return nil, err
 	}
-	built, err := a.log.Build(b, at.tx, at.n, log.Evidence{SetVersion: a.sets.At(p.Size).Version, Note: note, Anchors: anchors, Payout: proof})
+	m := a.members()
+	version := m.sets.At(p.Size).Version
+	built, err := a.log.Build(b, at.tx, at.n, log.Evidence{SetVersion: version, Rotations: m.rotations[:version-1], Note: note, Anchors: anchors, Payout: proof})
 	if err != nil {
 		return nil, err
 	}

@@ -228,7 +228,23 @@ func (x *index) state(ctx context.Context, key string) (value []byte, ok bool, e
 // states returns the present values of the kept keys with a prefix, by the rest
 // of the key.
 func (x *index) states(ctx context.Context, prefix string) (map[string][]byte, error) {
-	rows, err := x.db.QueryContext(ctx, `SELECT key, value FROM state WHERE key >= ? AND key < ?`, prefix, prefix+"\U0010ffff")
+	found, err := x.values(ctx, `key >= ? AND key < ?`, prefix, prefix+"\U0010ffff")
+	all := map[string][]byte{}
+	for key, value := range found {
+		all[strings.TrimPrefix(key, prefix)] = value
+	}
+	return all, err
+}
+
+// memberKeys returns what the ledger says of its member sets: the values of network and
+// of the keys under rotation/, of one moment.
+func (x *index) memberKeys(ctx context.Context) (map[string][]byte, error) {
+	return x.values(ctx, `key = 'network' OR key >= 'rotation/' AND key < 'rotation0'`)
+}
+
+// values returns the present values of the kept keys that a condition selects.
+func (x *index) values(ctx context.Context, where string, args ...any) (map[string][]byte, error) {
+	rows, err := x.db.QueryContext(ctx, `SELECT key, value FROM state WHERE `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
@@ -240,7 +256,7 @@ func (x *index) states(ctx context.Context, prefix string) (map[string][]byte, e
 		if err := rows.Scan(&key, &value); err != nil {
 			return nil, fmt.Errorf("read index: %w", err)
 		}
-		all[strings.TrimPrefix(key, prefix)] = value
+		all[key] = value
 	}
 	return all, rows.Err()
 }

@@ -116,6 +116,8 @@ type statusView struct {
 	Network      string       `json:"network"`
 	Height       uint64       `json:"height"` // blocks in the log
 	Head         pointView    `json:"head"`   // newest accepted checkpoint
+	Set          uint64       `json:"set"`    // version of the member set in force; 0 before the ledger is founded
+	Next         uint64       `json:"next"`   // version of the one that waits; 0 when none does
 	Chains       []chainView  `json:"chains"`
 	Intents      []intentView `json:"intents"` // newest first
 	Alarms       []string     `json:"alarms"`
@@ -133,6 +135,7 @@ type chainView struct {
 	Final    uint64            `json:"final"`    // number of the final head
 	Anchored uint64            `json:"anchored"` // size of the newest checkpoint in AnchorLog there
 	Time     uint64            `json:"time"`     // its time
+	Set      uint64            `json:"set"`      // version of the newest member set in AnchorLog there
 	Epochs   map[string]uint64 `json:"epochs"`   // active epoch of each vault
 }
 
@@ -169,10 +172,16 @@ func (a *anchor) status(ctx context.Context) (*statusView, error) {
 		Head:   pointView{head.Number, head.Size, canon.Hex(head.Root[:]), head.Time},
 		Chains: []chainView{}, Intents: []intentView{},
 	}
+	if m := a.members(); m != nil {
+		v.Set = m.set().Version
+		if m.next != nil {
+			v.Next = m.next.Version
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(a.chains)) {
 		c := a.chains[id]
 		final, anchored := c.seen()
-		cv := chainView{ID: id, Final: final, Anchored: anchored.Size, Time: anchored.Time, Epochs: map[string]uint64{}}
+		cv := chainView{ID: id, Final: final, Anchored: anchored.Size, Time: anchored.Time, Set: c.set().Version, Epochs: map[string]uint64{}}
 		for _, vault := range c.cfg.Vaults {
 			e, _, err := a.index.newestEvent(ctx, vault)
 			if err != nil {

@@ -28,6 +28,14 @@ type signedFile struct {
 	Root    string                  `json:"root"`
 	Time    uint64                  `json:"time"`
 	Payouts map[string]signedPayout `json:"payouts"` // by vault
+
+	// The newest member set to which this organisation handed over.
+	Rotation signedRotation `json:"rotation"`
+}
+
+type signedRotation struct {
+	Version uint64 `json:"version"`
+	Digest  string `json:"digest"`
 }
 
 type signedPayout struct {
@@ -105,6 +113,22 @@ func (s *signed) payout(vault string, r payout.Root) error {
 		next.Payouts[v] = p
 	}
 	next.Payouts[vault] = signedPayout{Epoch: r.Epoch, Attempt: r.Attempt, Record: r.Encode()}
+	return s.save(next)
+}
+
+// rotation writes down that a rotation is about to be signed. For one version there is
+// one set, whatever a ledger says whose history was replaced.
+func (s *signed) rotation(version uint64, digest [32]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	is := signedRotation{version, canon.Hex(digest[:])}
+	if had := s.file.Rotation; is == had {
+		return nil
+	} else if version <= had.Version {
+		return fmt.Errorf("fork: another rotation to member set %d than the one that waits was signed", had.Version)
+	}
+	next := s.file
+	next.Rotation = is
 	return s.save(next)
 }
 

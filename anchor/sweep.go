@@ -32,8 +32,9 @@ func (s *sweeper) step(ctx context.Context) error {
 	if now.Before(s.look) {
 		return nil
 	}
-	if _, ok, err := s.index.state(ctx, "network"); err != nil || !ok {
-		return err
+	m := s.members()
+	if !m.member() {
+		return nil
 	}
 	// Evaluated, a sweep says what it would do.
 	answer, err := s.ledger.Evaluate(ctx, s.cfg.Organisation, "ops:Sweep")
@@ -58,7 +59,7 @@ func (s *sweeper) step(ctx context.Context) error {
 	if at := fmt.Sprintf("%d %d %x", due.Hour, due.Removed, after); at != s.at {
 		s.at, s.movedAt = at, now
 	}
-	if now.Before(s.movedAt.Add(s.rank(due.Hour) * sweepTurn)) {
+	if now.Before(s.movedAt.Add(m.rank(due.Hour) * sweepTurn)) {
 		return nil
 	}
 	return s.sweep(ctx)

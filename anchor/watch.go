@@ -28,9 +28,10 @@ type publicChain struct {
 	vaults    []canon.Account
 	shut      []func()
 
-	mu    sync.Mutex
-	final uint64 // number of the final head
-	head  contracts.Checkpoint
+	mu     sync.Mutex
+	final  uint64 // number of the final head
+	head   contracts.Checkpoint
+	newest contracts.Newest // member set
 }
 
 // chainDriver is a driver as the anchor's loops use it.
@@ -85,6 +86,22 @@ func (p *publicChain) anchored(ctx context.Context) (contracts.Checkpoint, error
 	return head, nil
 }
 
+// members returns the newest member set in AnchorLog at the final head.
+func (p *publicChain) members(ctx context.Context) (contracts.Newest, error) {
+	answer, err := p.driver.Call(ctx, p.anchorLog.Address, contracts.PackNewest(), send.Final)
+	if err != nil {
+		return contracts.Newest{}, err
+	}
+	return contracts.UnpackNewest(answer)
+}
+
+// set returns the newest member set as the last look at the chain showed it.
+func (p *publicChain) set() contracts.Newest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.newest
+}
+
 // seen returns what the last look at the chain showed.
 func (p *publicChain) seen() (final uint64, head contracts.Checkpoint) {
 	p.mu.Lock()
@@ -115,8 +132,15 @@ func (w *watch) step(ctx context.Context) error {
 	if err := w.compare(ctx, head.Size, head.Root); err != nil {
 		return err
 	}
+	newest, err := w.chain.members(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.sameMembers(ctx, newest); err != nil {
+		return err
+	}
 	w.chain.mu.Lock()
-	w.chain.final, w.chain.head = final, head
+	w.chain.final, w.chain.head, w.chain.newest = final, head, newest
 	w.chain.mu.Unlock()
 	return w.reserves(ctx)
 }
@@ -136,6 +160,9 @@ func (w *watch) pause() time.Duration {
 // by whichever member.
 func (w *watch) expected(ctx context.Context) (bool, error) {
 	_, head := w.chain.seen()
+	if m := w.members(); m != nil && m.set().Version > w.chain.set().Version {
+		return true, nil // a member set is brought there
+	}
 	post, ok, err := w.index.toPost(ctx)
 	if err != nil || ok && post.Size > head.Size {
 		return true, err
@@ -257,11 +284,30 @@ func (w *watch) compare(ctx context.Context, size uint64, root [32]byte) error {
 	return errors.Join(errors.New(why), w.sender.Halt(ctx, w.chain.cfg.ID, why))
 }
 
+// sameMembers stops all sending to the chain when the contract is frozen, or has handed
+// over to members that the own peer's blocks do not have: K members signed two histories.
+func (w *watch) sameMembers(ctx context.Context, newest contracts.Newest) error {
+	why := ""
+	if m := w.members(); newest.Frozen {
+		why = "frozen: AnchorLog was shown two histories that its members signed; it takes nothing any more"
+	} else if m != nil && newest.Version <= m.set().Version {
+		own := m.sets[newest.Version-1]
+		if hash := own.Hash(); newest.Hash != hash || newest.From != own.From {
+			why = fmt.Sprintf("fork: AnchorLog has member set %d, %x from size %d on, the own peer's blocks give %x from size %d on",
+				newest.Version, newest.Hash, newest.From, hash, own.From)
+		}
+	}
+	if why == "" {
+		return nil
+	}
+	return errors.Join(errors.New(why), w.sender.Halt(ctx, w.chain.cfg.ID, why))
+}
+
 // reserves tells the ledger how much money ever reached each vault, when that
 // has changed. Payouts are assigned up to what K members confirm.
 func (w *watch) reserves(ctx context.Context) error {
-	if _, ok, err := w.index.state(ctx, "network"); err != nil || !ok {
-		return err
+	if !w.members().member() {
+		return nil
 	}
 	for i, vault := range w.chain.vaults {
 		funded, err := w.funded(ctx, vault)

@@ -37,6 +37,7 @@ type witness struct {
 	caughtUp bool
 	headSeen time.Time // when the head was first seen
 	head     uint64    // its number
+	handing  handing
 	put      time.Time // when this member put its last candidate
 	puts     int       // how many it has put after this head
 	seen     map[candidateKey]*sighting
@@ -66,9 +67,23 @@ func (w *witness) step(ctx context.Context) error {
 	if !ready || err != nil {
 		return err
 	}
+	m := w.members()
+	if m.mute != nil || m.coming != nil {
+		if err := w.reload(ctx); err != nil { // key files may have come
+			return err
+		}
+		m = w.members()
+	}
+	if m.mute != nil {
+		return m.mute
+	}
 	head, err := w.index.head(ctx)
 	if err != nil {
 		return err
+	}
+	if m.next != nil {
+		// Nobody takes a checkpoint until the members have handed over.
+		return w.handOver(ctx, m, head)
 	}
 	if w.headSeen.IsZero() || head.Number != w.head {
 		w.headSeen, w.head, w.puts = now, head.Number, 0
@@ -81,16 +96,16 @@ func (w *witness) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.sight(candidates, now)
+	w.sight(m, candidates, now)
 	// The largest first: the others are then covered, and a member that puts many
 	// is given one signature.
 	var errs []error
 	for _, c := range slices.Backward(candidates) {
-		if err := w.cosign(ctx, head, c); err != nil && len(errs) < maxErrors {
+		if err := w.cosign(ctx, m, head, c); err != nil && len(errs) < maxErrors {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, w.accept(ctx, head, candidates), w.propose(ctx, head, candidates))
+	errs = append(errs, w.accept(ctx, m, head, candidates), w.propose(ctx, m, head, candidates))
 	return errors.Join(errs...)
 }
 
@@ -102,14 +117,14 @@ func (w *witness) ready(ctx context.Context) (bool, error) {
 	if err != nil || size == 0 {
 		return false, err
 	}
-	value, ok, err := w.index.state(ctx, "network")
-	if err != nil || !ok {
-		return false, err
+	m := w.members()
+	if m == nil {
+		return false, nil
 	}
 	if w.caughtUp {
 		return true, nil
 	}
-	if err := w.sameNetwork(value); err != nil {
+	if err := m.pinned(w.cfg); err != nil {
 		return false, err
 	}
 	height, err := w.ledger.Height(ctx)
@@ -123,7 +138,7 @@ func (w *witness) ready(ctx context.Context) (bool, error) {
 	if err := w.continues("what this organisation signed last", last, root, size); err != nil {
 		return false, err
 	}
-	if err := w.others(ctx, size); err != nil {
+	if err := w.others(ctx, m, size); err != nil {
 		return false, err
 	}
 	for _, c := range w.chains {
@@ -147,18 +162,18 @@ func (w *witness) ready(ctx context.Context) (bool, error) {
 
 // others asks the organisations' peers for the newest checkpoint. The log must
 // continue what K of them say; one that lies, or is down, cannot stop this one.
-func (w *witness) others(ctx context.Context, have uint64) error {
+func (w *witness) others(ctx context.Context, m *roster, have uint64) error {
 	agree := 0
 	var errs []error
-	for _, m := range w.cfg.Members {
-		err := w.asPeerSays(ctx, m.MSPID, have)
+	for _, of := range m.set().Members {
+		err := w.asPeerSays(ctx, of.MSP, have)
 		if err == nil {
 			agree++
 		}
 		errs = append(errs, err)
 	}
-	if agree < w.cfg.K {
-		return fmt.Errorf("the log continues the checkpoint of %d organisations' peers, want %d: %w", agree, w.cfg.K, errors.Join(errs...))
+	if agree < m.k() {
+		return fmt.Errorf("the log continues the checkpoint of %d organisations' peers, want %d: %w", agree, m.k(), errors.Join(errs...))
 	}
 	return nil
 }
@@ -206,37 +221,16 @@ func (w *witness) continues(what string, size uint64, root [32]byte, have uint64
 	return nil
 }
 
-// sameNetwork compares the ledger's members with the configured ones.
-func (w *witness) sameNetwork(value []byte) error {
-	var n struct {
-		Network string       `json:"network"`
-		Log     string       `json:"log"`
-		K       int          `json:"k"`
-		Members []log.Member `json:"members"`
-	}
-	if err := json.Unmarshal(value, &n); err != nil {
-		return fmt.Errorf("network on the ledger: %w", err)
-	}
-	same := n.Network == w.cfg.Network && n.Log == w.cfg.LogID && n.K == w.cfg.K && len(n.Members) == len(w.policy.Members)
-	for i := 0; same && i < len(n.Members); i++ {
-		same = n.Members[i] == w.policy.Members[i]
-	}
-	if !same {
-		return errors.New("network, log id, members or k on the ledger are not those of the configuration")
-	}
-	return nil
-}
-
 // sight remembers when candidates were first seen and first had K signatures,
 // and forgets those that are gone.
-func (w *witness) sight(candidates []candidate, now time.Time) {
+func (w *witness) sight(m *roster, candidates []candidate, now time.Time) {
 	seen := map[candidateKey]*sighting{}
 	for _, c := range candidates {
 		s := w.seen[c.key()]
 		if s == nil {
 			s = &sighting{first: now}
 		}
-		if len(c.By) >= w.cfg.K && s.quorum.IsZero() {
+		if len(c.By) >= m.k() && s.quorum.IsZero() {
 			s.quorum = now
 		}
 		seen[c.key()] = s
@@ -246,7 +240,7 @@ func (w *witness) sight(candidates []candidate, now time.Time) {
 
 // cosign signs another member's candidate if it is what this member would have
 // put itself.
-func (w *witness) cosign(ctx context.Context, head point, c candidate) error {
+func (w *witness) cosign(ctx context.Context, m *roster, head point, c candidate) error {
 	if c.signedBy(w.cfg.Organisation) {
 		return nil
 	}
@@ -273,7 +267,7 @@ func (w *witness) cosign(ctx context.Context, head point, c candidate) error {
 		return nil // its transaction may still be on its way
 	}
 	s.signed = w.now()
-	return w.sign(ctx, c.Size, root, c.Time)
+	return w.sign(ctx, m, c.Size, root, c.Time)
 }
 
 // horizon is later than any time that members sign now.
@@ -291,12 +285,12 @@ func (w *witness) last() (size, time uint64, err error) {
 
 // sign makes both signatures, after writing down that it does, and puts them on
 // the ledger.
-func (w *witness) sign(ctx context.Context, size uint64, root [32]byte, time uint64) error {
+func (w *witness) sign(ctx context.Context, m *roster, size uint64, root [32]byte, time uint64) error {
 	c := log.Checkpoint{Network: w.cfg.Network, LogID: w.policy.LogID(), Size: size, Root: root, Time: time}
 	if err := w.signed.checkpoint(c, w.horizon()); err != nil {
 		return err
 	}
-	s := w.keys.sign(w.sets.At(size), c)
+	s := m.keys.sign(m.set(), c)
 	return w.submit(ctx, "checkpoint:Cosign", struct {
 		Size      uint64 `json:"size"`
 		Root      string `json:"root"`
@@ -308,7 +302,7 @@ func (w *witness) sign(ctx context.Context, size uint64, root [32]byte, time uin
 
 // propose puts a candidate when one is due: after the cadence's pause for the
 // member whose turn it is, later for the others.
-func (w *witness) propose(ctx context.Context, head point, candidates []candidate) error {
+func (w *witness) propose(ctx context.Context, m *roster, head point, candidates []candidate) error {
 	now := w.now()
 	size, err := w.size(ctx)
 	if err != nil || size <= head.Size {
@@ -322,18 +316,18 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 	if busy {
 		pause = w.cfg.Cadence.Busy
 	}
-	due := w.headSeen.Add(pause).Add(w.rank(head.Number+1) * turn)
+	due := w.headSeen.Add(pause).Add(m.rank(head.Number+1) * turn)
 	for _, c := range candidates {
 		// A candidate is out: give it the time to be accepted before another one. Only
 		// one that this member has signed: others may be there to delay it.
 		s := w.seen[c.key()]
 		ours := c.signedBy(w.cfg.Organisation) || !s.signed.IsZero()
-		if next := s.first.Add((1 + w.rank(head.Number+1)) * turn); ours && next.After(due) {
+		if next := s.first.Add((1 + m.rank(head.Number+1)) * turn); ours && next.After(due) {
 			due = next
 		}
 	}
 	// Without a quorum each further one comes later: of no use, they stay for ever.
-	if lap := w.put.Add(min(time.Duration(w.n())*turn<<min(w.puts, 10), w.cfg.Cadence.Quiet)); w.puts > 0 && lap.After(due) {
+	if lap := w.put.Add(min(time.Duration(m.n())*turn<<min(w.puts, 10), w.cfg.Cadence.Quiet)); w.puts > 0 && lap.After(due) {
 		due = lap
 	}
 	if now.Before(due) {
@@ -351,23 +345,23 @@ func (w *witness) propose(ctx context.Context, head point, candidates []candidat
 	}
 	w.put = now
 	w.puts++
-	return w.sign(ctx, size, root, at)
+	return w.sign(ctx, m, size, root, at)
 }
 
 // accept makes a checkpoint of the largest candidate that K members have signed.
 // The member that put it does so at once, the others if it does not.
-func (w *witness) accept(ctx context.Context, head point, candidates []candidate) error {
+func (w *witness) accept(ctx context.Context, m *roster, head point, candidates []candidate) error {
 	now := w.now()
 	for _, c := range slices.Backward(candidates) {
 		s := w.seen[c.key()]
-		if len(c.By) < w.cfg.K || c.Time <= head.Time {
+		if len(c.By) < m.k() || c.Time <= head.Time {
 			continue
 		}
 		if now.Sub(s.accepted) < again {
 			return nil
 		}
-		putBy := w.memberIndex(c.By[0].MSP)
-		if now.Before(s.quorum.Add(w.rank(putBy) * acceptTurn)) {
+		putBy := m.place(c.By[0].MSP)
+		if now.Before(s.quorum.Add(m.rank(putBy) * acceptTurn)) {
 			continue // an earlier one may be due: somebody may put a larger one again and again
 		}
 		s.accepted = now
@@ -388,13 +382,4 @@ func (w *witness) accept(ctx context.Context, head point, candidates []candidate
 		return err
 	}
 	return nil
-}
-
-func (w *witness) memberIndex(msp string) uint64 {
-	for i, m := range w.cfg.Members {
-		if m.MSPID == msp {
-			return uint64(i)
-		}
-	}
-	return 0
 }

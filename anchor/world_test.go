@@ -79,6 +79,11 @@ func newWorld(t *testing.T) *world {
 	}
 	for i, m := range w.members {
 		m.cfg = w.config(i, m.dir, public)
+		if i == 0 {
+			for _, ch := range w.chains {
+				ch.found(membersPolicy(network, m.cfg.LogID, 3, public))
+			}
+		}
 		m.start()
 	}
 	t.Cleanup(func() {
@@ -103,7 +108,7 @@ func (w *world) newMember(i int) *fakeMember {
 func (w *world) config(i int, dir string, public []member) *config {
 	logID := w.blocks[0].HeaderHash
 	c := &config{
-		Organisation: public[i].MSPID, Index: i, Listen: "127.0.0.1:0", Dir: dir, Network: network,
+		Organisation: public[i].MSPID, Listen: "127.0.0.1:0", Dir: dir, Network: network,
 		LogID: canon.Hex(logID[:]), K: 3, Members: public,
 		Fabric: fabric.Config{MSPID: public[i].MSPID, Chaincode: "killick", Peers: []fabric.Endpoint{{MSPID: public[i].MSPID}}},
 	}
@@ -149,6 +154,7 @@ func (m *fakeMember) start() {
 		m.w.t.Fatal(err)
 	}
 	a.now = func() time.Time { return m.w.now }
+	a.roster.open = func() (*keys, error) { return m.keys, nil }
 	m.anchor = a
 	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step, newSweeper(a).step, newPrograms(a).step, newDecided(a).step}
 	for _, c := range chains {

@@ -144,10 +144,6 @@ func PackFromOf(version uint64) []byte {
 	return anchorLog.pack("fromOf", new(big.Int).SetUint64(version))
 }
 
-// PackFrozen returns the calldata of the view that returns True once the contract
-// is frozen.
-func PackFrozen() []byte { return anchorLog.pack("frozen") }
-
 // Newest is the newest member set of an AnchorLog, and whether that is frozen.
 type Newest struct {
 	Version uint64

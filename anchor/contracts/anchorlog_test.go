@@ -225,13 +225,13 @@ func FuzzGrowth(f *testing.F) {
 	for edit := range uint8(6) {
 		f.Add(uint8(8), uint8(13), edit, uint8(1), uint8(7))
 	}
-	h := newHistory(&testing.T{}, 256, 256)
+	all := newHistory(f, 256, 256)
 	m := newMembers(1, 1)
 	f.Fuzz(func(t *testing.T, old, size, edit, at, by uint8) {
 		if old == 0 || size <= old {
 			return
 		}
-		v := newTVM(t)
+		v, h := newTVM(t), &history{t, all.hashes}
 		log := v.create(contracts.NewAnchorLog(logID, m.Set))
 		v.call(log, m.submit(h, 0, uint64(old), 0))
 		proof, c := h.growth(uint64(old), uint64(size)), h.at(uint64(size))

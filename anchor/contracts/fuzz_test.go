@@ -2,7 +2,6 @@ package contracts_test
 
 import (
 	"bytes"
-	"math/big"
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
@@ -12,16 +11,25 @@ import (
 func FuzzUnpack(f *testing.F) {
 	f.Add(make([]byte, 32))
 	f.Add(make([]byte, 96))
+	f.Add(make([]byte, 128))
 	f.Add(bytes.Repeat([]byte{0xff}, 96))
 	f.Add(append(contracts.True(), contracts.True()...))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		word := func(n uint64) []byte { return new(big.Int).SetUint64(n).FillBytes(make([]byte, 32)) }
 		if c, err := contracts.UnpackHead(data); err == nil && !bytes.Equal(bytes.Join([][]byte{word(c.Size), c.Root[:], word(c.Time)}, nil), data) {
 			t.Errorf("%x is read as %+v", data, c)
 		}
 		if e, err := contracts.UnpackActive(data); err == nil {
 			if again := bytes.Join([][]byte{word(e.Number), e.Root[:], e.Total.FillBytes(make([]byte, 32))}, nil); !bytes.Equal(again, data) {
 				t.Errorf("%x is read as %+v", data, e)
+			}
+		}
+		if n, err := contracts.UnpackNewest(data); err == nil {
+			frozen := word(0)
+			if n.Frozen {
+				frozen = word(1)
+			}
+			if again := bytes.Join([][]byte{word(n.Version), n.Hash[:], word(n.From), frozen}, nil); !bytes.Equal(again, data) {
+				t.Errorf("%x is read as %+v", data, n)
 			}
 		}
 		if n, err := contracts.UnpackUint(data); err == nil && !bytes.Equal(n.FillBytes(make([]byte, 32)), data) {

@@ -48,6 +48,8 @@ func submitGas(t *testing.T, line func(string, uint64)) {
 		first := m.submit(h, 0, 300, who...)
 		line(fmt.Sprintf("submit, %d of %d, first", set.k, set.n), c.run(log, first).GasUsed)
 		line(fmt.Sprintf("submit, %d of %d, replay", set.k, set.n), c.run(log, first).GasUsed)
+		stale := contracts.PackSubmit(h.at(310), h.growth(290, 310), m.sign(m.digest(h.at(310)), who...))
+		line(fmt.Sprintf("submit, %d of %d, fails: from another head", set.k, set.n), c.send(&log, stale).GasUsed)
 		next := newSet(2, set.n, set.k, "second")
 		line(fmt.Sprintf("rotate, %d of %d", set.k, set.n), c.run(log, m.rotate(next, 400, who...)).GasUsed)
 		guilty := contracts.PackReport(next.states(h.at(500), who...), next.states(newHistory(t, 600, 5).at(500), who...),

@@ -14,7 +14,7 @@ import (
 // history is a log of the tests: the hashes of the tree over its leaves, as
 // x/mod's tlog stores them.
 type history struct {
-	t      *testing.T
+	t      testing.TB
 	hashes []tlog.Hash
 }
 
@@ -29,7 +29,7 @@ func (h *history) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 
 // newHistory returns a log of n leaves. Two that fork at a leaf have those before
 // it in common.
-func newHistory(t *testing.T, n, fork int) *history {
+func newHistory(t testing.TB, n, fork int) *history {
 	t.Helper()
 	h := &history{t: t}
 	for i := range n {
@@ -76,7 +76,7 @@ func (uniform) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return out, nil
 }
 
-func rootOf(t *testing.T, r tlog.HashReader, size uint64) [32]byte {
+func rootOf(t testing.TB, r tlog.HashReader, size uint64) [32]byte {
 	t.Helper()
 	root, err := tlog.TreeHash(int64(size), r)
 	if err != nil {
@@ -85,7 +85,7 @@ func rootOf(t *testing.T, r tlog.HashReader, size uint64) [32]byte {
 	return root
 }
 
-func growthOf(t *testing.T, r tlog.HashReader, old, size uint64) [][32]byte {
+func growthOf(t testing.TB, r tlog.HashReader, old, size uint64) [][32]byte {
 	t.Helper()
 	proof, err := tlog.ProveTree(int64(size), int64(old), r)
 	if err != nil {

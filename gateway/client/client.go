@@ -302,7 +302,7 @@ func refusal(err error) error {
 	case codes.ResourceExhausted: // gRPC's own, before the gateway saw the message
 		return &Error{Fault: fault.Error{Code: fault.TooLarge, Text: st.Message()}}
 	case codes.Canceled, codes.DeadlineExceeded:
-		return &Error{Fault: fault.Error{Code: fault.Unknown, Text: "no answer in time"}}
+		return &Error{Fault: fault.Error{Code: fault.Unavailable, Text: "no answer in time"}} // submitted makes it unknown
 	case codes.Internal:
 		if strings.HasPrefix(st.Message(), "grpc: error while marshaling") { // gRPC's own, before anything is sent
 			return &Error{Fault: fault.Error{Code: fault.Malformed, Text: "a text that is not UTF-8"}}

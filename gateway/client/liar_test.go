@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -174,5 +175,46 @@ func TestEditBelievesNoGateway(t *testing.T) {
 	}
 	if _, err := honest.Edit(t.Context(), signer.DID()); err != nil {
 		t.Error(err)
+	}
+}
+
+// silent is a gateway that takes calls and never answers.
+type silent struct {
+	killickv1.UnimplementedKillickServer
+}
+
+func (silent) GetNetwork(ctx context.Context, _ *killickv1.GetNetworkRequest) (*killickv1.Network, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (silent) Submit(ctx context.Context, _ *killickv1.SubmitRequest) (*killickv1.Operation, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Whoever gives up on a question knows that nothing has happened; whoever gives up on an
+// operation does not.
+func TestNoAnswerInTime(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	killickv1.RegisterKillickServer(server, silent{})
+	go func() { _ = server.Serve(listener) }() // ends with Stop
+	defer server.Stop()
+	c, err := client.Dial(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := c.Network(ctx); fault.Of(err) != fault.Unavailable {
+		t.Errorf("a question: %v", err)
+	}
+	if _, err := c.Submit(ctx, "x"); fault.Of(err) != fault.Unknown {
+		t.Errorf("an operation: %v", err)
 	}
 }

@@ -36,7 +36,6 @@ type GatewayFile struct {
 // AnchorFile is what an anchor reads (anchor.yaml).
 type AnchorFile struct {
 	Organisation string        `yaml:"organisation"`
-	Index        int           `yaml:"index"`
 	Listen       string        `yaml:"listen"`
 	Dir          string        `yaml:"dir"`
 	Network      string        `yaml:"network"`
@@ -157,7 +156,7 @@ func (o Org) keys() AnchorKeys {
 func (o Org) Anchor(f Facts) (File, error) {
 	l := o.layout
 	return marshal(o.AnchorFile(), AnchorFile{
-		Organisation: o.MSPID, Index: o.Index, Listen: o.AnchorAddress(),
+		Organisation: o.MSPID, Listen: o.AnchorAddress(),
 		Dir: l.path("data", o.AnchorName()), Network: l.Network, LogID: f.LogID, K: l.K(),
 		Fabric: o.Connection(AnchorUser), Keys: o.keys(), Members: f.Members, Chains: f.Chains,
 		Cadence: l.Cadence,
