@@ -204,6 +204,63 @@ func TestRotatedBundle(t *testing.T) {
 	}
 }
 
+// What a bundle says of later sets beyond their addresses and K rests on the members
+// before them alone: K former ones can give the members of a set other names, though
+// nothing that these have not signed.
+func TestNamesOfLaterSets(t *testing.T) {
+	l := newFixture(t)
+	b := l.rotated(t, 0)
+	members := slices.Clone(l.next.Members)
+	ed25519 := map[string][64]byte{}
+	for i := range members {
+		c := consortiumOf(t, l.id, 2, 1, 20+i)
+		n, err := log.ParseNote(c.note(t, b.Note.Checkpoint, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "Other" + members[i].MSP
+		ed25519[name] = n.Lines[0].Ed25519
+		members[i].MSP, members[i].Cosign = name, cosigner(t, name, strings.SplitN(c.Members[0].Cosign, "+", 3)[2])
+	}
+	set, err := log.NewSet(network, l.id, 2, 6, 3, members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	former := map[string][65]byte{}
+	for _, i := range []int{0, 1, 3} {
+		former[l.Members[i].MSP] = canon.SignDigest(l.secp[i], l.Set().RotationDigest(set))
+	}
+	r, err := l.Set().HandOver(set, former)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(c log.Checkpoint) ([]byte, error) {
+		var cosignatures []log.Cosignature
+		for _, line := range b.Note.Lines {
+			name := "Other" + line.MSP
+			cosignatures = append(cosignatures, log.Cosignature{MSP: name, Ed25519: ed25519[name], Secp256k1: line.Secp256k1})
+		}
+		return set.Note(c, cosignatures)
+	}
+	note, err := sign(b.Note.Checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := log.ParseNote(note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Rotations, b.Note = []log.Rotation{r}, *n
+	if got := l.judge(marshal(t, b)); got != log.Passed {
+		t.Error(got)
+	}
+	other := n.Checkpoint
+	other.Root[0] ^= 1
+	if _, err := sign(other); err == nil {
+		t.Error("members of the set have signed another root")
+	}
+}
+
 func TestHandOver(t *testing.T) {
 	l := newFixture(t)
 	r := l.rotation

@@ -2,6 +2,7 @@ package checkpoint_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -256,6 +257,35 @@ func TestRotateBack(t *testing.T) {
 	w.Read("checkpoint:Sets", checkpoint.SetsQuery{After: 1<<53 - 1}, &sets)
 	if len(sets.Sets) != 0 {
 		t.Errorf("%+v", sets)
+	}
+}
+
+// brokenStore is a peer's state of which the set in force cannot be read.
+type brokenStore struct{ ledger.Store }
+
+var errBroken = errors.New("peer is gone")
+
+func (b brokenStore) Get(key string) ([]byte, error) {
+	if key == govern.RotationKey(2) {
+		return nil, errBroken
+	}
+	return b.Store.Get(key)
+}
+
+// A set that cannot be read is an error, and makes no answer.
+func TestSetsFail(t *testing.T) {
+	w, old, next := waits(t)
+	w.HandOver(old[:3], next)
+	tx := ledger.Begin(brokenStore{w.Store}, w.Now, ledger.Caller{})
+	n, err := govern.Load(tx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := checkpoint.Cosignatures(tx, n, checkpoint.Point{Size: 9, Root: canon.Hex(root[:]), Time: opstest.Start}); !errors.Is(err, errBroken) {
+		t.Errorf("cosignatures: %v", err)
+	}
+	if _, err := (&checkpoint.SetsQuery{}).Answer(tx, n); !errors.Is(err, errBroken) {
+		t.Errorf("sets: %v", err)
 	}
 }
 

@@ -10,7 +10,6 @@
 package govern
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -199,8 +198,8 @@ func (m Member) CosignKey(network string) ([32]byte, error) {
 	if parts[0] != m.MSP+"."+network {
 		return bad("the key must be named " + m.MSP + "." + network)
 	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(parts[2])
-	if err != nil || len(raw) != 33 || raw[0] != cosignatureV1 {
+	raw, err := canon.UnBase64("cosign", parts[2], 33)
+	if err != nil || raw[0] != cosignatureV1 {
 		return bad("the key is not an Ed25519 cosignature/v1 key")
 	}
 	sum := canon.Sum([]byte(parts[0]), []byte{'\n'}, raw)

@@ -126,13 +126,14 @@ func (n *Network) checkMembers() error {
 		if !ledger.IsName(m.MSP, 64) {
 			return fault.New(fault.InvalidValue, "msp %.80q is not 1 to 64 of A-Z a-z 0-9 . _ -", m.MSP)
 		}
-		if _, err := m.CosignKey(n.Name); err != nil {
+		key, err := m.CosignKey(n.Name)
+		if err != nil {
 			return err
 		}
 		if _, err := m.AddressBytes(); err != nil {
 			return fault.New(fault.InvalidValue, "address of %s: %s", m.MSP, fault.Text(err))
 		}
-		for _, part := range []string{m.MSP, m.Cosign, m.Address} {
+		for _, part := range []string{m.MSP, canon.Hex(key[:]), m.Address} {
 			if seen[part] {
 				return fault.New(fault.InvalidValue, "%.120q belongs to two members", part)
 			}

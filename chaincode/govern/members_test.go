@@ -1,6 +1,8 @@
 package govern_test
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -8,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ops"
@@ -33,6 +36,20 @@ func TestMembersRefuses(t *testing.T) {
 	needless := now[3].Joining()
 	renamed := five.Known()
 	renamed.MSP = "Org6MSP"
+	raw := append([]byte{4}, now[0].CosignKey().Public().(ed25519.PublicKey)...)
+	id := canon.Sum([]byte("Org5MSP."+opstest.Network+"\n"), raw)
+	shared := "Org5MSP." + opstest.Network + "+" + canon.Hex(id[:4]) + "+" + base64.StdEncoding.EncodeToString(raw)
+	written := func(cosign string, key ed25519.PrivateKey) govern.Joiner {
+		j := five.Joining()
+		j.Cosign = cosign
+		text := canon.PossessionText(opstest.LogID, canon.MemberLine(j.MSP, j.Cosign, j.Address))
+		signature := canon.SignDigest(five.Chain, canon.Keccak(text))
+		j.Proof = &govern.Possession{
+			Ed25519:   base64.StdEncoding.EncodeToString(ed25519.Sign(key, text)),
+			Secp256k1: base64.StdEncoding.EncodeToString(signature[:]),
+		}
+		return j
+	}
 	for name, c := range map[string]struct {
 		value string
 		code  fault.Code
@@ -50,6 +67,8 @@ func TestMembersRefuses(t *testing.T) {
 		"new keys, no proof":    {value(3, append(first, rekeyed.Known())...), fault.InvalidValue},
 		"needless proof":        {value(3, append(first, needless)...), fault.InvalidValue},
 		"key of another name":   {value(3, append(first, renamed)...), fault.InvalidValue},
+		"key with a line break": {value(3, append(first, written(five.Public().Cosign+"\n", five.CosignKey()))...), fault.InvalidValue},
+		"key of another":        {value(3, append(first, written(shared, now[0].CosignKey()))...), fault.InvalidValue},
 		"ed25519 of another":    {value(3, append(first, proof(func(p *govern.Possession) { p.Ed25519 = other.Ed25519 }))...), fault.BadProof},
 		"secp256k1 of another":  {value(3, append(first, proof(func(p *govern.Possession) { p.Secp256k1 = other.Secp256k1 }))...), fault.BadProof},
 		"ed25519 is no base64":  {value(3, append(first, proof(func(p *govern.Possession) { p.Ed25519 = "?" }))...), fault.InvalidValue},

@@ -83,8 +83,11 @@ func (n *Network) Sets(tx *ledger.Tx, after uint64, limit int) ([]Rotation, erro
 func (n *Network) SetOf(tx *ledger.Tx, size uint64) (*Set, error) {
 	for v := n.SetVersion; ; v-- {
 		r, err := n.rotation(tx, v)
-		if err != nil || v == 1 || size >= r.From {
-			return &r.Set, err
+		if err != nil {
+			return nil, err
+		}
+		if v == 1 || size >= r.From {
+			return &r.Set, nil
 		}
 	}
 }
