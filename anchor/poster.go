@@ -94,15 +94,25 @@ func rotateIntent(chain string, version uint64) string {
 	return fmt.Sprintf("rotate/%s/%d", chain, version)
 }
 
-// rotate plans to bring the member set that follows the chain's newest one, if the
-// ledger has handed over to it. The contract takes a version once and passes over
-// another member's delivery of it, so nothing can happen twice.
-func (p *poster) rotate(ctx context.Context, m *roster, c *publicChain) error {
+// waiting returns the chain's newest member set and the one that follows it, if the
+// ledger has handed over to it.
+func (c *publicChain) waiting(m *roster) (old, next *log.Set, ok bool) {
 	at := c.set().Version
 	if at == 0 || at >= m.set().Version {
-		return nil // not looked yet, or it is there
+		return nil, nil, false // not looked yet, or it is there
 	}
-	old, next := m.sets[at-1], m.sets[at]
+	return m.sets[at-1], m.sets[at], true
+}
+
+// rotate plans to bring the member set that follows the chain's newest one, once the
+// last checkpoint of that one is final there: what the old keys could sign afterwards,
+// whoever has them then, is below the head. The contract takes a version once and passes
+// over another member's delivery of it, so nothing can happen twice.
+func (p *poster) rotate(ctx context.Context, m *roster, c *publicChain) error {
+	old, next, ok := c.waiting(m)
+	if _, head := c.seen(); !ok || head.Size < next.From-1 {
+		return nil
+	}
 	id := rotateIntent(c.cfg.ID, next.Version)
 	if !p.due(id, m.rank(next.Version)*takeover) {
 		return nil
@@ -129,8 +139,15 @@ func (p *poster) rotate(ctx context.Context, m *roster, c *publicChain) error {
 
 // choose returns the checkpoint for a chain: the newest that another chain has and
 // this one has not, since a bundle needs one checkpoint on all of them and somebody
-// may be in front of us on one; else the newest that is to be anchored.
-func (p *poster) choose(ctx context.Context, c *publicChain, held uint64) (point, bool, error) {
+// may be in front of us on one; else the newest that is to be anchored. A set whose
+// successor waits is brought to its end first.
+func (p *poster) choose(ctx context.Context, m *roster, c *publicChain, held uint64) (point, bool, error) {
+	if _, next, ok := c.waiting(m); ok {
+		if held >= next.From-1 {
+			return point{}, false, nil // rotate comes
+		}
+		return p.index.point(ctx, `WHERE size = ?`, int64(next.From-1))
+	}
 	newest := held
 	for _, other := range p.chains {
 		e, ok, err := p.index.newestEvent(ctx, other.cfg.AnchorLog)
@@ -163,7 +180,7 @@ func baseOf(id string) uint64 {
 // head. The contract takes a size once, so none of this can anchor anything twice.
 func (p *poster) post(ctx context.Context, m *roster, c *publicChain, open []send.Status) error {
 	final, head := c.seen()
-	at, ok, err := p.choose(ctx, c, head.Size)
+	at, ok, err := p.choose(ctx, m, c, head.Size)
 	if err != nil || !ok || final == 0 {
 		return err
 	}
@@ -172,9 +189,6 @@ func (p *poster) post(ctx context.Context, m *roster, c *publicChain, open []sen
 		return nil
 	}
 	set := m.sets.At(at.Size)
-	if set.Version > c.set().Version {
-		return nil // the contract does not know the members who signed it: they go first
-	}
 	loose := false // an intent goes on from a head that was not final
 	for _, st := range open {
 		if st.Chain == c.cfg.ID && strings.HasPrefix(st.ID, "anchor/") && !st.Phase.Done() && st.Phase != send.PhaseStopped {

@@ -24,8 +24,8 @@ func (s *Set) RotationDigest(next *Set) Hash {
 	return canon.RotationDigest(s.LogID, s.hash, next.Version, next.hash, next.list, next.From)
 }
 
-// HandOver assembles the rotation to next from signatures by MSP id. It needs K good
-// ones and leaves out the others.
+// HandOver assembles the rotation to next from signatures by MSP id. It takes the first
+// K good ones in the order of members: each more would cost every reader a recovery.
 func (s *Set) HandOver(next *Set, signatures map[string][65]byte) (Rotation, error) {
 	r := Rotation{Version: next.Version, From: next.From, K: next.K}
 	for _, m := range next.Members {
@@ -37,7 +37,7 @@ func (s *Set) HandOver(next *Set, signatures map[string][65]byte) (Rotation, err
 	digest := s.RotationDigest(next)
 	for i, m := range s.Members {
 		sig, ok := signatures[m.MSP]
-		if !ok {
+		if !ok || uint64(len(r.Signatures)) == s.K {
 			continue
 		}
 		if address, err := canon.Recover(digest, sig[:]); err == nil && address == s.members[i].address {
