@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/chaincode/fault"
 )
 
@@ -114,4 +117,51 @@ func (w *witness) behind(err error, tried *time.Time) error {
 		return nil
 	}
 	return err
+}
+
+func rotateIntent(chain string, version uint64) string {
+	return fmt.Sprintf("rotate/%s/%d", chain, version)
+}
+
+// waiting returns the chain's newest member set and the one that follows it, if the
+// ledger has handed over to it.
+func (c *publicChain) waiting(m *roster) (old, next *log.Set, ok bool) {
+	at := c.set().Version
+	if at == 0 || at >= m.set().Version {
+		return nil, nil, false // not looked yet, or it is there
+	}
+	return m.sets[at-1], m.sets[at], true
+}
+
+// rotate plans to bring the member set that follows the chain's newest one, once the
+// last checkpoint of that one is final there: what the old keys could sign afterwards,
+// whoever has them then, is below the head. The contract takes a version once and passes
+// over another member's delivery of it, so nothing can happen twice.
+func (p *poster) rotate(ctx context.Context, m *roster, c *publicChain) error {
+	old, next, ok := c.waiting(m)
+	if _, head := c.seen(); !ok || head.Size < next.From-1 {
+		return nil
+	}
+	id := rotateIntent(c.cfg.ID, next.Version)
+	if !p.due(id, m.rank(next.Version)*takeover) {
+		return nil
+	}
+	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
+		return err
+	}
+	by, err := p.rotationSignatures(ctx, next.Version)
+	if err != nil {
+		return err
+	}
+	signatures, err := collect(old, by)
+	if err != nil {
+		return fmt.Errorf("bring member set %d: %w", next.Version, err)
+	}
+	set, _ := onContracts(next)
+	hash := next.Hash()
+	return p.sender.Plan(ctx, c.cfg.ID, send.Intent{
+		ID: id, To: c.anchorLog.Address,
+		Data:  contracts.PackRotate(set, next.From, next.ListHash(), signatures),
+		Check: contracts.PackSetHash(next.Version), Want: hash[:],
+	})
 }

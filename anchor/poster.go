@@ -90,53 +90,6 @@ func payoutIntent(vault string, epoch uint64, attempt uint32, set uint64) string
 	return fmt.Sprintf("payout/%s/%d/%d/%d", vault, epoch, attempt, set)
 }
 
-func rotateIntent(chain string, version uint64) string {
-	return fmt.Sprintf("rotate/%s/%d", chain, version)
-}
-
-// waiting returns the chain's newest member set and the one that follows it, if the
-// ledger has handed over to it.
-func (c *publicChain) waiting(m *roster) (old, next *log.Set, ok bool) {
-	at := c.set().Version
-	if at == 0 || at >= m.set().Version {
-		return nil, nil, false // not looked yet, or it is there
-	}
-	return m.sets[at-1], m.sets[at], true
-}
-
-// rotate plans to bring the member set that follows the chain's newest one, once the
-// last checkpoint of that one is final there: what the old keys could sign afterwards,
-// whoever has them then, is below the head. The contract takes a version once and passes
-// over another member's delivery of it, so nothing can happen twice.
-func (p *poster) rotate(ctx context.Context, m *roster, c *publicChain) error {
-	old, next, ok := c.waiting(m)
-	if _, head := c.seen(); !ok || head.Size < next.From-1 {
-		return nil
-	}
-	id := rotateIntent(c.cfg.ID, next.Version)
-	if !p.due(id, m.rank(next.Version)*takeover) {
-		return nil
-	}
-	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
-		return err
-	}
-	by, err := p.rotationSignatures(ctx, next.Version)
-	if err != nil {
-		return err
-	}
-	signatures, err := collect(old, by)
-	if err != nil {
-		return fmt.Errorf("bring member set %d: %w", next.Version, err)
-	}
-	set, _ := onContracts(next)
-	hash := next.Hash()
-	return p.sender.Plan(ctx, c.cfg.ID, send.Intent{
-		ID: id, To: c.anchorLog.Address,
-		Data:  contracts.PackRotate(set, next.From, next.ListHash(), signatures),
-		Check: contracts.PackSetHash(next.Version), Want: hash[:],
-	})
-}
-
 // choose returns the checkpoint for a chain: the newest that another chain has and
 // this one has not, since a bundle needs one checkpoint on all of them and somebody
 // may be in front of us on one; else the newest that is to be anchored. A set whose
