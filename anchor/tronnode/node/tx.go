@@ -19,6 +19,7 @@ const (
 	maxSignatures   = 5
 	recentBlocks    = 1 << 16
 	maxPending      = 2000
+	maxWait         = 60_000 // ms that a transaction waits for a block
 	maxContractName = 32
 )
 
@@ -46,6 +47,7 @@ type transaction struct {
 	owner    common.Address
 	contract proto.Message // the one contract
 	kind     core.Transaction_Contract_ContractType
+	since    int64 // ms: when it began to wait, by this node's clock
 }
 
 // TransactionID is the SHA-256 of the raw data.
