@@ -17,6 +17,10 @@ func (c *Chain) Broadcast(msg *core.Transaction) *Refusal {
 	if len(c.pending) > maxPending {
 		return refuse(api.Return_SERVER_BUSY, "Server busy.")
 	}
+	now := c.cfg.Now().UnixMilli()
+	if c.cfg.IDCache && !c.seen.add(TransactionID(msg.GetRawData()), now) {
+		return refuse(api.Return_DUP_TRANSACTION_ERROR, "Transaction already exists.")
+	}
 	t, refusal := decode(msg)
 	if refusal != nil {
 		return refusal
@@ -36,7 +40,7 @@ func (c *Chain) Broadcast(msg *core.Transaction) *Refusal {
 	if c.waiting[t.id] {
 		return duplicate()
 	}
-	t.since = c.cfg.Now().UnixMilli()
+	t.since = now
 	return c.enqueue(t)
 }
 

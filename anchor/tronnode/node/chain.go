@@ -28,6 +28,11 @@ type Config struct {
 	// solidified. 0 means Tron's 19. One process writes all blocks here, so a
 	// smaller number only makes a test network faster.
 	SolidifyAfter int
+	// IDCache has the node remember for an hour every transaction id that was
+	// broadcast to it, before it looks at the transaction, and answer
+	// DUP_TRANSACTION_ERROR to it from then on, be it in a block, refused or lost.
+	// java-tron has it off unless it is configured.
+	IDCache bool
 	// Alloc gives accounts their sun in block 0, and the network its identity.
 	Alloc map[common.Address]uint64
 	// Now is the clock; nil means the system's. A block's time is never less than
@@ -72,6 +77,7 @@ type Chain struct {
 	deployed map[common.Address]*core.SmartContract
 	pending  []*transaction
 	waiting  map[common.Hash]bool // ids of pending
+	seen     idCache
 	ahead    *state.StateDB       // the head's state with pending applied
 	fault    error                // the disk failed: no block is made any more
 }
