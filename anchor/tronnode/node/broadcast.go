@@ -28,7 +28,7 @@ func (c *Chain) Broadcast(msg *core.Transaction) *Refusal {
 	if t.expires() < c.head()+c.cfg.Period.Milliseconds() {
 		return expired()
 	}
-	if refusal := t.checkSignature(); refusal != nil {
+	if refusal := t.checkSignatures(c.ahead); refusal != nil {
 		return refusal
 	}
 	if len(msg.GetRawData().GetContract()) != 1 {

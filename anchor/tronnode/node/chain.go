@@ -78,8 +78,8 @@ type Chain struct {
 	pending  []*transaction
 	waiting  map[common.Hash]bool // ids of pending
 	seen     idCache
-	ahead    *state.StateDB       // the head's state with pending applied
-	fault    error                // the disk failed: no block is made any more
+	ahead    *state.StateDB // the head's state with pending applied
+	fault    error          // the disk failed: no block is made any more
 }
 
 // Open reads the chain in cfg.Dir, or begins it.

@@ -110,8 +110,8 @@ func (c *Chain) forget(t *transaction) {
 
 // Fork has a side chain overtake: above block number parent, which is not below
 // the solidified one, other producers have made one block for each list of
-// transactions, more of them than the chain has there. Signatures are checked;
-// what is not valid in its block is left out of it. The transactions of the
+// transactions, more of them than the chain has there. What is not valid in its
+// block is left out of it. The transactions of the
 // blocks that are left wait again for 60 s, behind those that waited before,
 // unless the side chain has them too, or they are no longer valid on it.
 func (c *Chain) Fork(parent uint64, blocks ...[]*core.Transaction) error {
@@ -128,9 +128,6 @@ func (c *Chain) Fork(parent uint64, blocks ...[]*core.Transaction) error {
 	for i, msgs := range blocks {
 		for _, msg := range msgs {
 			t, refusal := decode(msg)
-			if refusal == nil {
-				refusal = t.checkSignature()
-			}
 			if refusal != nil {
 				return fmt.Errorf("block %d of the side chain: %w", i, refusal)
 			}

@@ -113,6 +113,9 @@ func (c *Chain) env(number uint64, time int64) tvm.Env {
 func (c *Chain) apply(db *state.StateDB, t *transaction, number uint64, time int64) (*core.TransactionInfo, *Refusal) {
 	snapshot := db.Snapshot()
 	db.SetTxContext(t.id, 0, 0)
+	if refusal := t.checkSignatures(db); refusal != nil {
+		return nil, refusal // permissions may have changed since it was taken
+	}
 	info, refusal := execute(db, c.env(number, time), c.head(), t)
 	if refusal != nil {
 		db.RevertToSnapshot(snapshot)

@@ -119,11 +119,9 @@ func (v view) account(addr common.Address) (*core.Account, error) {
 		Address:      wire(addr),
 		Balance:      int64(db.GetBalance(addr).Uint64()),
 		FreeNetUsage: int64(freeUsed(db, addr, v.c.head())),
-		OwnerPermission: &core.Permission{
-			Type: core.Permission_Owner, PermissionName: "owner", Threshold: 1,
-			Keys: []*core.Key{{Address: wire(addr), Weight: 1}},
-		},
 	}
+	p := permissionsOf(db, addr)
+	a.OwnerPermission, a.ActivePermission = p.GetOwner(), p.GetActives()
 	if db.GetCodeSize(addr) > 0 {
 		a.Type = core.AccountType_Contract
 	}

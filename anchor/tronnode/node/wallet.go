@@ -52,6 +52,10 @@ func (w wallet) DeployContract(_ context.Context, c *core.CreateSmartContract) (
 	return w.extend(w.c.compose(c, core.Transaction_Contract_CreateSmartContract))
 }
 
+func (w wallet) AccountPermissionUpdate(_ context.Context, c *core.AccountPermissionUpdateContract) (*api.TransactionExtention, error) {
+	return w.extend(w.c.compose(c, core.Transaction_Contract_AccountPermissionUpdateContract))
+}
+
 func (wallet) extend(tx *core.Transaction, err error) (*api.TransactionExtention, error) {
 	if err != nil {
 		return nil, err
