@@ -342,6 +342,8 @@ func (w wallet) httpBroadcast(_ context.Context, f fields) (any, error) {
 	return refusalJSON(tx, w.c.Broadcast(tx)), nil
 }
 
+// httpBroadcastHex takes a transaction's bytes. As on java-tron, the answer holds
+// the transaction as JSON within JSON.
 func (w wallet) httpBroadcastHex(_ context.Context, f fields) (any, error) {
 	b, err := f.bytes("transaction")
 	if err != nil {
@@ -351,5 +353,11 @@ func (w wallet) httpBroadcastHex(_ context.Context, f fields) (any, error) {
 	if err := proto.Unmarshal(b, tx); err != nil {
 		return nil, fmt.Errorf("transaction: %w", err)
 	}
-	return refusalJSON(tx, w.c.Broadcast(tx)), nil
+	out := refusalJSON(tx, w.c.Broadcast(tx))
+	read, err := json.Marshal(transactionJSON(tx))
+	if err != nil {
+		return nil, fmt.Errorf("write transaction: %w", err)
+	}
+	out["transaction"] = string(read)
+	return out, nil
 }
