@@ -16,7 +16,7 @@ OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gat
 BUILD   := go build -trimpath -buildvcs=false -ldflags=-buildid=
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build chaincode-program fabric demo test agreement conformance soak up status down check bench generate contracts contracts-test fuzz clean
+.PHONY: help build chaincode-program fabric demo test agreement tronweb conformance soak up status down check bench generate contracts contracts-test fuzz clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ test: build ## all tests, the end-to-end one on the real network included
 agreement: ## credentials and private contents in both directions against other implementations (needs npm)
 	cd scripts/agreement && npm ci --silent && go test -tags agreement -count=1 .
 	KILLICK_NPM=$(CURDIR)/scripts/agreement/node_modules go test -count=1 -run TestNpmJose -v ./gateway/jwe
+
+tronweb: ## npm's tronweb as a client of the Tron node, and its encoder against anchor/tron (needs npm)
+	cd scripts/agreement/tron && npm ci --silent && go test -tags agreement -count=1 .
 
 conformance: build ## published vectors and the W3C's suites against a gateway (docs/conformance.md); SUITES=folder of clones
 	@test -d "$(SUITES)" || { echo "SUITES=folder with the clones: docs/conformance.md lists them"; exit 2; }

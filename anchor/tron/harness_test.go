@@ -45,22 +45,32 @@ type network struct {
 	t     *testing.T
 	chain *node.Chain
 	cfg   tron.Config
+	clock *atomic.Int64 // of the node, in ms
 }
 
 func start(t *testing.T, extra ...uint64) *network {
 	t.Helper()
-	poor := uint64(trx / 100)
-	for _, e := range extra {
-		poor += e
-	}
-	chain, err := node.Open(node.Config{
+	return startWith(t, func(c *node.Config) {
+		for _, e := range extra {
+			c.Alloc[addressOf(key("poor"))] += e
+		}
+	})
+}
+
+func startWith(t *testing.T, change func(*node.Config)) *network {
+	t.Helper()
+	clock := &atomic.Int64{}
+	clock.Store(1_700_000_000_000)
+	conf := node.Config{
 		Dir: t.TempDir(), SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return time.Unix(1_700_000_000, 0) },
+		Now: func() time.Time { return time.UnixMilli(clock.Load()) },
 		Alloc: map[common.Address]uint64{
 			addressOf(key("alice")): 100_000 * trx,
-			addressOf(key("poor")):  poor,
+			addressOf(key("poor")):  trx / 100,
 		},
-	})
+	}
+	change(&conf)
+	chain, err := node.Open(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +85,7 @@ func start(t *testing.T, extra ...uint64) *network {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- node.Serve(ctx, chain, sockets) }()
-	n := &network{t: t, chain: chain, cfg: tron.Config{
+	n := &network{t: t, chain: chain, clock: clock, cfg: tron.Config{
 		GRPC: sockets.GRPC.Addr().String(), Solidity: sockets.Solidity.Addr().String(), Key: key("alice"),
 	}}
 	n.produce(3)

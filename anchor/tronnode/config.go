@@ -23,6 +23,7 @@ type config struct {
 	Dir           string            `yaml:"dir"`
 	Period        time.Duration     `yaml:"period"`
 	SolidifyAfter int               `yaml:"solidify_after"`
+	TxCache       bool              `yaml:"tx_cache"`
 	Alloc         map[string]string `yaml:"alloc"`
 
 	alloc map[common.Address]uint64 // Alloc, read by Check
@@ -68,8 +69,8 @@ func (c *config) Check() error {
 	if c.Period < 0 || c.Period > 0 && c.Period < time.Millisecond {
 		errs = append(errs, errors.New("period: must be at least 1ms"))
 	}
-	if c.SolidifyAfter < 0 {
-		errs = append(errs, errors.New("solidify_after: must not be negative"))
+	if c.SolidifyAfter < 0 || c.SolidifyAfter > node.Producers {
+		errs = append(errs, fmt.Errorf("solidify_after: must be from 0 to %d", node.Producers))
 	}
 	c.alloc = map[common.Address]uint64{}
 	var sum uint64
@@ -98,6 +99,6 @@ func (c *config) Check() error {
 
 func (c *config) chain(log *slog.Logger) node.Config {
 	return node.Config{
-		Dir: c.Dir, Period: c.Period, SolidifyAfter: c.SolidifyAfter, Alloc: c.alloc, Log: log,
+		Dir: c.Dir, Period: c.Period, SolidifyAfter: c.SolidifyAfter, IDCache: c.TxCache, Alloc: c.alloc, Log: log,
 	}
 }

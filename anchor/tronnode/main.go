@@ -1,5 +1,5 @@
 // Command killick-tronnode is a Tron node for tests and demonstrations: Tron's
-// own gRPC API and JSON-RPC reads over one block producer (package node). It is
+// own gRPC and HTTP API over block producers that it plays itself (package node). It is
 // no java-tron and has no peers; it names itself a test node wherever it is
 // asked.
 package main
@@ -19,18 +19,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-const usage = `killick-tronnode serves a Tron network of one block producer, for tests.
+const usage = `killick-tronnode serves a Tron network whose 27 producers it plays itself, for tests.
 
 usage: killick-tronnode --config FILE
 
 The file is YAML:
   grpc: 127.0.0.1:50051      # Tron's gRPC API (protocol.Wallet)
   solidity: 127.0.0.1:50061  # the same reads at the solidified block (protocol.WalletSolidity)
-  http: 127.0.0.1:8090       # /jsonrpc and a few /wallet reads
+  http: 127.0.0.1:8090       # /jsonrpc, /wallet and /walletsolidity
   dir: ./tron                # the blocks; made when missing
   period: 3s                 # time between blocks; 3s when left out, as on Tron
-  solidify_after: 19         # producers that must have built on a block, itself included;
-                             # 19 when left out, as on Tron
+  solidify_after: 19         # producers of 27 that must have built on a block, its own
+                             # included; 19 when left out, as on Tron
+  tx_cache: false            # remember every id that was broadcast for an hour and answer
+                             # DUP_TRANSACTION_ERROR, whatever became of it
   alloc:                     # sun of accounts in block 0; the network's id depends on it
     TExampleAddressOrHexadecimal: "1000000000000"
 

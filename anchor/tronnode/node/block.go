@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -24,19 +23,6 @@ const (
 	// too; it makes the ids of this network differ from those of any other.
 	genesisWitness = "killick tron test network"
 )
-
-// witnessKey signs blocks. It is no secret: the node has nothing to protect.
-var witnessKey = mustKey(sha256.Sum256([]byte("killick tron test network witness")))
-
-func mustKey(seed [32]byte) *ecdsa.PrivateKey {
-	key, err := crypto.ToECDSA(seed[:])
-	if err != nil {
-		panic(err) // the seed is a constant
-	}
-	return key
-}
-
-func witness() common.Address { return crypto.PubkeyToAddress(witnessKey.PublicKey) }
 
 var deterministic = proto.MarshalOptions{Deterministic: true}
 
@@ -81,18 +67,20 @@ func merkleRoot(txs []*core.Transaction) []byte {
 	return level[0][:]
 }
 
-// seal makes a signed block of transactions on top of parent.
-func seal(number uint64, parent common.Hash, time int64, txs []*core.Transaction) (*core.Block, error) {
+// seal makes a block of transactions on top of parent, signed by the producer
+// whose turn it is.
+func (c *Chain) seal(number uint64, parent common.Hash, time int64, txs []*core.Transaction) (*core.Block, error) {
+	by := witnesses[c.turn(time)]
 	raw := &core.BlockHeaderRaw{
 		Number:         int64(number),
 		ParentHash:     parent[:],
 		Timestamp:      time,
 		TxTrieRoot:     merkleRoot(txs),
-		WitnessAddress: wire(witness()),
+		WitnessAddress: wire(by.address),
 		Version:        blockVersion,
 	}
 	digest := sha256.Sum256(marshal(raw))
-	sig, err := crypto.Sign(digest[:], witnessKey)
+	sig, err := crypto.Sign(digest[:], by.key)
 	if err != nil {
 		return nil, fmt.Errorf("sign block %d: %w", number, err)
 	}

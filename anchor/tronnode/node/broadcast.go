@@ -17,25 +17,30 @@ func (c *Chain) Broadcast(msg *core.Transaction) *Refusal {
 	if len(c.pending) > maxPending {
 		return refuse(api.Return_SERVER_BUSY, "Server busy.")
 	}
+	now := c.cfg.Now().UnixMilli()
+	if c.cfg.IDCache && !c.seen.add(TransactionID(msg.GetRawData()), now) {
+		return refuse(api.Return_DUP_TRANSACTION_ERROR, "Transaction already exists.")
+	}
 	t, refusal := decode(msg)
 	if refusal != nil {
 		return refusal
 	}
-	if t.expires() < c.head+c.cfg.Period.Milliseconds() {
+	if t.expires() < c.head()+c.cfg.Period.Milliseconds() {
 		return expired()
 	}
-	if refusal := t.checkSignature(); refusal != nil {
+	if refusal := t.checkSignatures(c.ahead); refusal != nil {
 		return refusal
 	}
 	if len(msg.GetRawData().GetContract()) != 1 {
 		return invalid("a transaction holds exactly one contract")
 	}
-	if refusal := c.admit(t, c.head); refusal != nil {
+	if refusal := c.admit(t, c.head()); refusal != nil {
 		return refusal
 	}
 	if c.waiting[t.id] {
 		return duplicate()
 	}
+	t.since = now
 	return c.enqueue(t)
 }
 
@@ -58,7 +63,7 @@ func (c *Chain) admit(t *transaction, time int64) *Refusal {
 		return refuse(api.Return_TOO_BIG_TRANSACTION_ERROR,
 			"Transaction of %d bytes, at most %d with its result", t.size, maxTxBytes)
 	}
-	if t.expires() <= c.head || t.expires() > c.head+maxExpiry || t.expires() < time {
+	if t.expires() <= c.head() || t.expires() > c.head()+maxExpiry || t.expires() < time {
 		return expired()
 	}
 	if _, ok := c.txs[t.id]; ok {
@@ -78,13 +83,13 @@ func (c *Chain) refers(raw *core.TransactionRaw) bool {
 	if back > c.height() {
 		return false
 	}
-	id := c.ids[c.height()-back]
+	id := c.blocks[c.height()-back].id
 	return bytes.Equal(raw.GetRefBlockHash(), id[8:16])
 }
 
 // enqueue runs t on the state ahead of the head and lets it wait.
 func (c *Chain) enqueue(t *transaction) *Refusal {
-	next := c.head + c.cfg.Period.Milliseconds()
+	next := c.head() + c.cfg.Period.Milliseconds()
 	if _, refusal := c.apply(c.ahead, t, c.height()+1, next); refusal != nil {
 		return refusal
 	}

@@ -23,11 +23,16 @@ type Config struct {
 	Dir string
 	// Period is the time between blocks; 0 means Tron's three seconds.
 	Period time.Duration
-	// SolidifyAfter is the number of different block producers, a block's own
-	// included, that must have built on a block before it counts as solidified.
-	// 0 means Tron's 19 of 27. One producer writes all blocks here, so a smaller
-	// number only makes a test network faster.
+	// SolidifyAfter is the number of different block producers of the 27, a block's
+	// own included, that must have built on a block before it counts as
+	// solidified. 0 means Tron's 19. One process writes all blocks here, so a
+	// smaller number only makes a test network faster.
 	SolidifyAfter int
+	// IDCache has the node remember for an hour every transaction id that was
+	// broadcast to it, before it looks at the transaction, and answer
+	// DUP_TRANSACTION_ERROR to it from then on, be it in a block, refused or lost.
+	// java-tron has it off unless it is configured.
+	IDCache bool
 	// Alloc gives accounts their sun in block 0, and the network its identity.
 	Alloc map[common.Address]uint64
 	// Now is the clock; nil means the system's. A block's time is never less than
@@ -36,6 +41,13 @@ type Config struct {
 	Now func() time.Time
 	// Log receives what happens; nil means the default logger.
 	Log *slog.Logger
+}
+
+// entry is what is kept in memory of a block of the chain.
+type entry struct {
+	id     common.Hash
+	time   int64 // ms
+	record int   // in the block file
 }
 
 // place is where a transaction stands.
@@ -54,8 +66,10 @@ type Chain struct {
 	disk     *journal
 	tries    *triedb.Database
 	states   state.Database
-	ids      []common.Hash // block ids by number
-	head     int64         // time of the head block
+	blocks   []entry // the chain, by number
+	solid    uint64  // number of the solidified block
+	side     map[common.Hash]branch
+	silent   map[int]bool  // producers that make no block
 	roots    []common.Hash // state roots of the solidified block and all above it
 	txs      map[common.Hash]place
 	infos    map[common.Hash]*core.TransactionInfo
@@ -63,8 +77,9 @@ type Chain struct {
 	deployed map[common.Address]*core.SmartContract
 	pending  []*transaction
 	waiting  map[common.Hash]bool // ids of pending
-	ahead    *state.StateDB       // the head's state with pending applied
-	fault    error                // the disk failed: no block is made any more
+	seen     idCache
+	ahead    *state.StateDB // the head's state with pending applied
+	fault    error          // the disk failed: no block is made any more
 }
 
 // Open reads the chain in cfg.Dir, or begins it.
@@ -73,7 +88,7 @@ func Open(cfg Config) (*Chain, error) {
 		cfg.Period = 3 * time.Second
 	}
 	if cfg.SolidifyAfter == 0 {
-		cfg.SolidifyAfter = 19
+		cfg.SolidifyAfter = defaultSolid
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -81,8 +96,8 @@ func Open(cfg Config) (*Chain, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	if cfg.Period < 0 || cfg.SolidifyAfter < 0 {
-		return nil, errors.New("period and solidify_after must not be negative")
+	if cfg.Period < 0 || cfg.SolidifyAfter < 0 || cfg.SolidifyAfter > Producers {
+		return nil, fmt.Errorf("period must not be negative, solidify_after must be from 0 to %d", Producers)
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make state folder: %w", err)
@@ -101,6 +116,7 @@ func Open(cfg Config) (*Chain, error) {
 		byBlock:  map[uint64][]common.Hash{},
 		deployed: map[common.Address]*core.SmartContract{},
 		waiting:  map[common.Hash]bool{},
+		side:     map[common.Hash]branch{},
 	}
 	if err := c.load(); err != nil {
 		return nil, errors.Join(err, disk.close(), tries.Close())
@@ -129,15 +145,17 @@ func (c *Chain) chainID() uint64 {
 func (c *Chain) Height() (head, solid uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.height(), c.solid()
+	return c.height(), c.solid
 }
 
-func (c *Chain) height() uint64 { return uint64(len(c.ids) - 1) }
+func (c *Chain) height() uint64 { return uint64(len(c.blocks) - 1) }
 
-// solid is the highest block on which enough producers have built: with
-// producers taking turns, as many blocks from it to the head.
-func (c *Chain) solid() uint64 {
-	return c.height() - min(c.height(), uint64(c.cfg.SolidifyAfter-1))
+// head is the time of the head block, in ms; 0 before there is any.
+func (c *Chain) head() int64 {
+	if len(c.blocks) == 0 {
+		return 0
+	}
+	return c.blocks[len(c.blocks)-1].time
 }
 
 // state opens the state at block number, which is the solidified block or one
@@ -157,7 +175,8 @@ func (c *Chain) keep(root common.Hash) error {
 		return fmt.Errorf("keep state: %w", err)
 	}
 	c.roots = append(c.roots, root)
-	for uint64(len(c.roots)) > c.height()-c.solid()+1 {
+	c.solidify()
+	for uint64(len(c.roots)) > c.height()-c.solid+1 {
 		if err := c.tries.Dereference(c.roots[0]); err != nil {
 			return fmt.Errorf("let go of state: %w", err)
 		}

@@ -21,7 +21,7 @@ type execution struct {
 	info   *core.TransactionInfo
 }
 
-// execute applies t: bandwidth, memo, contract, pay, in java-tron's order.
+// execute applies t: bandwidth, several signatures, memo, contract, pay, in java-tron's order.
 func execute(db *state.StateDB, env tvm.Env, parent int64, t *transaction) (*core.TransactionInfo, *Refusal) {
 	x := &execution{db: db, env: env, parent: parent, t: t}
 	x.info = &core.TransactionInfo{Id: t.id[:], Receipt: &core.ResourceReceipt{}}
@@ -30,6 +30,9 @@ func execute(db *state.StateDB, env tvm.Env, parent int64, t *transaction) (*cor
 	}
 	if r := x.bandwidth(); r != nil {
 		return nil, r
+	}
+	if len(t.msg.GetSignature()) > 1 && !x.charge(multiSignFee) {
+		return nil, refuse(api.Return_BANDWITH_ERROR, "account %s cannot pay for several signatures", Base58(t.owner))
 	}
 	if len(t.msg.GetRawData().GetData()) > 0 {
 		if !x.charge(memoFee) {
@@ -44,6 +47,8 @@ func execute(db *state.StateDB, env tvm.Env, parent int64, t *transaction) (*cor
 		r = x.trigger(c)
 	case *core.CreateSmartContract:
 		r = x.deploy(c)
+	case *core.AccountPermissionUpdateContract:
+		r = x.permit(c)
 	}
 	if r != nil {
 		return nil, r

@@ -137,7 +137,7 @@ func (s rpc) located(id common.Hash) (*core.Transaction, place, common.Hash, err
 	if !ok || err != nil {
 		return nil, place{}, common.Hash{}, err
 	}
-	return tx, at, s.c.ids[at.block], nil
+	return tx, at, s.c.blocks[at.block].id, nil
 }
 
 func (s rpc) transactionByHash(params []json.RawMessage) (any, error) {
@@ -273,7 +273,7 @@ func (s rpc) logs(params []json.RawMessage) (any, error) {
 	out := []object{}
 	for n := from; n <= to; n++ {
 		s.c.mu.Lock()
-		id, any := s.c.ids[n], len(s.c.byBlock[n]) > 0
+		id, any := s.c.blocks[n].id, len(s.c.byBlock[n]) > 0
 		s.c.mu.Unlock()
 		if !any {
 			continue

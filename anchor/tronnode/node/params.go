@@ -14,6 +14,8 @@ const (
 	newAccountFee      = 1_000_000      // sun, likewise
 	maxFeeLimit        = 15_000_000_000 // sun
 	memoFee            = 1_000_000      // sun for a transaction with a memo
+	multiSignFee       = 1_000_000      // sun for a transaction with more than one signature
+	permissionFee      = 100_000_000    // sun for changing an account's permissions
 	constantCallEnergy = 100_000_000    // energy limit of a call that changes nothing
 )
 
@@ -30,6 +32,9 @@ func chainParameters() *core.ChainParameters {
 		{"getCreateNewAccountFeeInSystemContract", newAccountFee},
 		{"getMaxFeeLimit", maxFeeLimit},
 		{"getMemoFee", memoFee},
+		{"getMultiSignFee", multiSignFee},
+		{"getUpdateAccountPermissionFee", permissionFee},
+		{"getAllowMultiSign", 1},
 		{"getAllowTvmCompatibleEvm", 1},
 		{"getAllowTvmLondon", 1},
 		{"getAllowEnergyAdjustment", 1},

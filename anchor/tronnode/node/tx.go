@@ -19,6 +19,7 @@ const (
 	maxSignatures   = 5
 	recentBlocks    = 1 << 16
 	maxPending      = 2000
+	maxWait         = 60_000 // ms that a transaction waits for a block
 	maxContractName = 32
 )
 
@@ -46,6 +47,8 @@ type transaction struct {
 	owner    common.Address
 	contract proto.Message // the one contract
 	kind     core.Transaction_Contract_ContractType
+	signers  []common.Address // of each signature, once they are recovered
+	since    int64            // ms: when it began to wait, by this node's clock
 }
 
 // TransactionID is the SHA-256 of the raw data.
@@ -73,6 +76,9 @@ func decode(msg *core.Transaction) (*transaction, *Refusal) {
 	case core.Transaction_Contract_CreateSmartContract:
 		c := &core.CreateSmartContract{}
 		t.contract, owner = c, unpack(contracts[0], c, c.GetOwnerAddress)
+	case core.Transaction_Contract_AccountPermissionUpdateContract:
+		c := &core.AccountPermissionUpdateContract{}
+		t.contract, owner = c, unpack(contracts[0], c, c.GetOwnerAddress)
 	default:
 		return nil, invalid("this test node does not run %s", t.kind)
 	}
@@ -90,36 +96,6 @@ func unpack(c *core.Transaction_Contract, into proto.Message, owner func() []byt
 		return nil
 	}
 	return owner()
-}
-
-// checkSignature asks for the owner's signature. Accounts have the default
-// permissions: owner (0) and active (2), each with the owner's key and
-// threshold 1.
-func (t *transaction) checkSignature() *Refusal {
-	bad := func(format string, args ...any) *Refusal {
-		return refuse(api.Return_SIGERROR, "Validate signature error: "+format, args...)
-	}
-	sigs := t.msg.GetSignature()
-	switch n := len(sigs); {
-	case n == 0:
-		return bad("no signature")
-	case n > maxSignatures:
-		return bad("too many signatures")
-	}
-	if p := t.msg.GetRawData().GetContract()[0].GetPermissionId(); p != 0 && p != 2 {
-		return bad("no such permission")
-	}
-	if len(sigs) > 1 {
-		return bad("%d signatures, and the permission has 1 key", len(sigs))
-	}
-	signer, err := recoverSigner(t.id, sigs[0])
-	if err != nil {
-		return bad("%v", err)
-	}
-	if signer != t.owner {
-		return bad("signed by %s, which is no key of the permission", Base58(signer))
-	}
-	return nil
 }
 
 // recoverSigner returns who made an r, s, v signature; v is 0, 1, 27 or 28.

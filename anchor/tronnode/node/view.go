@@ -19,7 +19,7 @@ type view struct {
 // tip is the view's last block. The chain is locked.
 func (v view) tip() uint64 {
 	if v.solid {
-		return v.c.solid()
+		return v.c.solid
 	}
 	return v.c.height()
 }
@@ -38,7 +38,7 @@ func (v view) block(number int64) (*core.Block, common.Hash, bool, error) {
 		return nil, common.Hash{}, false, nil
 	}
 	b, err := v.c.readBlock(uint64(number))
-	return b, v.c.ids[number], err == nil, err
+	return b, v.c.blocks[number].id, err == nil, err
 }
 
 // blockByID finds a block by its id, which begins with its number.
@@ -118,12 +118,10 @@ func (v view) account(addr common.Address) (*core.Account, error) {
 	a := &core.Account{
 		Address:      wire(addr),
 		Balance:      int64(db.GetBalance(addr).Uint64()),
-		FreeNetUsage: int64(freeUsed(db, addr, v.c.head)),
-		OwnerPermission: &core.Permission{
-			Type: core.Permission_Owner, PermissionName: "owner", Threshold: 1,
-			Keys: []*core.Key{{Address: wire(addr), Weight: 1}},
-		},
+		FreeNetUsage: int64(freeUsed(db, addr, v.c.head())),
 	}
+	p := permissionsOf(db, addr)
+	a.OwnerPermission, a.ActivePermission = p.GetOwner(), p.GetActives()
 	if db.GetCodeSize(addr) > 0 {
 		a.Type = core.AccountType_Contract
 	}

@@ -52,6 +52,10 @@ func (w wallet) DeployContract(_ context.Context, c *core.CreateSmartContract) (
 	return w.extend(w.c.compose(c, core.Transaction_Contract_CreateSmartContract))
 }
 
+func (w wallet) AccountPermissionUpdate(_ context.Context, c *core.AccountPermissionUpdateContract) (*api.TransactionExtention, error) {
+	return w.extend(w.c.compose(c, core.Transaction_Contract_AccountPermissionUpdateContract))
+}
+
 func (wallet) extend(tx *core.Transaction, err error) (*api.TransactionExtention, error) {
 	if err != nil {
 		return nil, err
@@ -68,11 +72,11 @@ func (c *Chain) compose(contract proto.Message, kind core.Transaction_Contract_C
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id := c.ids[c.height()]
+	id := c.blocks[c.height()].id
 	return &core.Transaction{RawData: &core.TransactionRaw{
 		RefBlockBytes: id[6:8],
 		RefBlockHash:  id[8:16],
-		Expiration:    c.head + defaultExpiry,
+		Expiration:    c.head() + defaultExpiry,
 		Timestamp:     c.cfg.Now().UnixMilli(),
 		Contract:      []*core.Transaction_Contract{{Type: kind, Parameter: param}},
 	}}, nil
@@ -126,10 +130,10 @@ func (w wallet) GetAccountResource(_ context.Context, a *core.Account) (*api.Acc
 func (w wallet) GetNodeInfo(context.Context, *api.EmptyMessage) (*core.NodeInfo, error) {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
-	line := func(n uint64) string { return fmt.Sprintf("Num:%d,ID:%x", n, w.c.ids[n]) }
+	line := func(n uint64) string { return fmt.Sprintf("Num:%d,ID:%x", n, w.c.blocks[n].id) }
 	return &core.NodeInfo{
 		Block:         line(w.c.height()),
-		SolidityBlock: line(w.c.solid()),
+		SolidityBlock: line(w.c.solid),
 		ConfigNodeInfo: &core.NodeInfo_ConfigNodeInfo{
 			CodeVersion: Version, SupportConstant: true, AllowCreationOfContracts: 1,
 		},
