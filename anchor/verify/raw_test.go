@@ -171,6 +171,9 @@ func TestRawBlock(t *testing.T) {
 	changed := s.write("changed.block", edited(t, own, func(b *common.Block) {
 		action(t, b, func(a *peer.ChaincodeActionPayload) { a.Action.Endorsements = a.Action.Endorsements[:1] })
 	}))
+	unfounded := s.write("unfounded.block", edited(t, genesis, func(b *common.Block) {
+		b.Header.Number, b.Header.PreviousHash = 5, make([]byte, 32)
+	}))
 	tests := []struct {
 		name   string
 		raw    string
@@ -186,7 +189,8 @@ func TestRawBlock(t *testing.T) {
 		{"another block", recorded + "23.block", []string{genesis}, exitPartly, "the file holds block 23"},
 		{"no block", s.policy, []string{genesis}, exitPartly, "policy.json: block"},
 		{"another channel's genesis block", own, []string{recorded + "raft/0.block"}, exitPartly, "not the genesis block that the log id pins"},
-		{"no configuration block", own, []string{genesis, own}, exitPartly, "no configuration block"},
+		{"a block that changes no configuration", own, []string{genesis, own}, exitPartly, "no configuration block"},
+		{"a configuration that no orderer signed", own, []string{genesis, unfounded}, exitPartly, "0 of 4 orderers signed"},
 		{"configuration blocks in another order", own, []string{genesis, genesis}, exitPartly, "comes after"},
 		{"no configuration", own, nil, exitPartly, "go together"},
 	}
