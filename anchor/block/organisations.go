@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"time"
@@ -122,16 +123,15 @@ func ordererOrganisations(groups entries) (Signers, error) {
 }
 
 // membersOf reads of each group values["MSP"], an MSPConfig, and returns the
-// organisations by ascending MSP id.
+// organisations in the order of their groups' names.
 func membersOf(groups entries) (out Organisations, err error) {
-	for name, group := range groups {
-		o, err := organisation(group)
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		o, err := organisation(groups[name])
 		if err != nil {
 			return nil, fmt.Errorf("organisation %q: %w", name, err)
 		}
 		out = append(out, o)
 	}
-	slices.SortFunc(out, func(a, b Organisation) int { return bytes.Compare([]byte(a.MSP), []byte(b.MSP)) })
 	return out, nil
 }
 
