@@ -16,7 +16,7 @@ OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gat
 BUILD   := go build -trimpath -buildvcs=false -ldflags=-buildid=
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build chaincode-program fabric demo test agreement tronweb conformance soak up status down check bench generate contracts contracts-test fuzz clean
+.PHONY: help build chaincode-program fabric demo test agreement tronweb conformance soak up status down check bench generate contracts contracts-test fuzz release clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ contracts-test: ## the contracts' unit, fuzz and invariant tests and the vectors
 
 generate: ## generated Go and OpenAPI from gateway/api/killick.proto
 	go generate ./gateway/api
+
+release: ## the auditor's program for Linux, macOS and Windows, reproducibly, into dist/
+	@scripts/release dist
 
 clean: down ## remove everything that was built
 	rm -rf $(STATE)

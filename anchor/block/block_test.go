@@ -256,5 +256,12 @@ func FuzzDecode(f *testing.F) {
 		if err == nil && len(b.Txs) != len(b.Filter) {
 			t.Errorf("%d transactions, %d codes", len(b.Txs), len(b.Filter))
 		}
+		if err != nil {
+			return
+		}
+		b.Members() // neither panics
+		for i := range b.Txs {
+			block.Members{}.Endorsers(&b.Txs[i])
+		}
 	})
 }

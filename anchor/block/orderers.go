@@ -201,17 +201,22 @@ func (c Consenters) key(id uint32) *ecdsa.PublicKey {
 	return nil
 }
 
-// verifies checks one signature over Value || header || Block.Header. Fabric
-// refuses signatures with a high s.
+// verifies checks one signature over Value || header || Block.Header.
 func verifies(key *ecdsa.PublicKey, b *Block, s Signature) bool {
+	return signedBy(key, s.Bytes, b.Orderers.Value, s.Signed, b.Header)
+}
+
+// signedBy checks an ECDSA signature of SHA-256 over parts one after the other. Fabric
+// refuses signatures with a high s.
+func signedBy(key *ecdsa.PublicKey, signature []byte, parts ...[]byte) bool {
 	h := sha256.New()
-	h.Write(b.Orderers.Value)
-	h.Write(s.Signed)
-	h.Write(b.Header)
+	for _, p := range parts {
+		h.Write(p)
+	}
 	var rs struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(s.Bytes, &rs); err != nil || len(rest) != 0 {
+	if rest, err := asn1.Unmarshal(signature, &rs); err != nil || len(rest) != 0 {
 		return false
 	}
 	half := new(big.Int).Rsh(key.Curve.Params().N, 1)
-	return rs.S.Sign() > 0 && rs.S.Cmp(half) <= 0 && ecdsa.VerifyASN1(key, h.Sum(nil), s.Bytes)
+	return rs.S.Sign() > 0 && rs.S.Cmp(half) <= 0 && ecdsa.VerifyASN1(key, h.Sum(nil), signature)
 }

@@ -6,18 +6,20 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"time"
 )
 
-// Organisation is an organisation that runs orderers of a Raft channel: whose
-// certificates its authorities issue is its member.
+// Organisation is an organisation of a channel: whose certificates its authorities
+// issue is its member.
 type Organisation struct {
 	MSP           string
 	Roots         *x509.CertPool
 	Intermediates *x509.CertPool
 	Revoked       []Revoked
+	PeerUnit      string // organisational unit of certificates of its peers; empty without roles
 }
 
 // Revoked is one certificate that an authority took back.
@@ -52,27 +54,36 @@ func (o Organisations) Check(b *Block) error {
 
 // key is the public key of a serialized identity (msp.SerializedIdentity).
 func (o Organisations) key(creator []byte) (*ecdsa.PublicKey, error) {
-	var msp string
-	var certificate []byte
-	if err := into(creator, sink{1: toString(&msp), 2: toBytes(&certificate)}); err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(o, func(o Organisation) bool { return o.MSP == msp })
-	if i < 0 {
-		return nil, fmt.Errorf("%q runs no orderer", msp)
-	}
-	cert, err := parse(certificate)
+	of, cert, err := o.issuer(creator)
 	if err != nil {
-		return nil, fmt.Errorf("orderer of %s: %w", msp, err)
-	}
-	if err := o[i].issued(cert); err != nil {
-		return nil, fmt.Errorf("orderer of %s: %w", msp, err)
+		return nil, err
 	}
 	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("orderer of %s: key is not ECDSA", msp)
+		return nil, fmt.Errorf("orderer of %s: key is not ECDSA", of.MSP)
 	}
 	return key, nil
+}
+
+// issuer returns the organisation of a serialized identity and its certificate.
+func (o Organisations) issuer(creator []byte) (Organisation, *x509.Certificate, error) {
+	var msp string
+	var certificate []byte
+	if err := into(creator, sink{1: toString(&msp), 2: toBytes(&certificate)}); err != nil {
+		return Organisation{}, nil, err
+	}
+	i := slices.IndexFunc(o, func(o Organisation) bool { return o.MSP == msp })
+	if i < 0 {
+		return Organisation{}, nil, fmt.Errorf("%q runs no orderer", msp)
+	}
+	cert, err := parse(certificate)
+	if err == nil {
+		err = o[i].issued(cert)
+	}
+	if err != nil {
+		return Organisation{}, nil, fmt.Errorf("orderer of %s: %w", msp, err)
+	}
+	return o[i], cert, nil
 }
 
 // issued verifies that the organisation's authorities issued the certificate and did
@@ -99,20 +110,28 @@ func (o Organisation) issued(cert *x509.Certificate) error {
 	return nil
 }
 
-// ordererOrganisations reads of each group values["MSP"], an MSPConfig.
+// ordererOrganisations are those of the groups under Orderer.
 func ordererOrganisations(groups entries) (Signers, error) {
-	var out Organisations
-	for name, group := range groups {
-		o, err := organisation(group)
+	out, err := membersOf(groups)
+	if err != nil {
+		return nil, err
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no organisation runs an orderer")
+	}
+	return out, nil
+}
+
+// membersOf reads of each group values["MSP"], an MSPConfig, and returns the
+// organisations in the order of their groups' names.
+func membersOf(groups entries) (out Organisations, err error) {
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		o, err := organisation(groups[name])
 		if err != nil {
 			return nil, fmt.Errorf("organisation %q: %w", name, err)
 		}
 		out = append(out, o)
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("no organisation runs an orderer")
-	}
-	slices.SortFunc(out, func(a, b Organisation) int { return bytes.Compare([]byte(a.MSP), []byte(b.MSP)) })
 	return out, nil
 }
 
@@ -134,7 +153,11 @@ func organisation(group []byte) (Organisation, error) {
 		return o, fmt.Errorf("its identities are of type %d, not X.509", kind)
 	}
 	var roots, intermediates, lists [][]byte
-	if err := into(fabric, sink{1: toString(&o.MSP), 2: toList(&roots), 3: toList(&intermediates), 5: toList(&lists)}); err != nil {
+	peers := sink{2: toString(&o.PeerUnit)} // FabricOUIdentifier
+	err := into(fabric, sink{
+		1: toString(&o.MSP), 2: toList(&roots), 3: toList(&intermediates), 5: toList(&lists), 11: toMessage(nil, sink{3: toMessage(nil, peers)}),
+	})
+	if err != nil {
 		return o, err
 	}
 	if o.MSP == "" || len(roots) == 0 {

@@ -9,22 +9,6 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
-// Parsing, all checks without a chain, and both chains' comparison; with a rotation.
-func BenchmarkVerify(b *testing.B) {
-	l := newFixture(b)
-	for name, bundle := range map[string]*log.Bundle{"pinned set": l.bundle(b, 2, 1, 2), "after a rotation": l.rotated(b, 2)} {
-		b.Run(name, func(b *testing.B) {
-			data := marshal(b, bundle)
-			b.SetBytes(int64(len(data)))
-			for b.Loop() {
-				if l.judge(data) != log.Passed {
-					b.Fatal("not verified")
-				}
-			}
-		})
-	}
-}
-
 // One block of four batches with 500 writes of 200 bytes each.
 func BenchmarkLeaf(b *testing.B) {
 	blk := &block.Block{Number: 1}

@@ -2,10 +2,10 @@ package log
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -58,12 +58,11 @@ func (p *Policy) Marshal() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, compact, "", "  "); err != nil {
+	out := jsontext.Value(compact)
+	if err := out.Indent(jsontext.WithIndent("  ")); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	out.WriteByte('\n')
-	return out.Bytes(), nil
+	return append(out, '\n'), nil
 }
 
 // Check reports all mistakes at once and makes the policy usable.

