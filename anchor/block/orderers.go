@@ -4,10 +4,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
-	"math/big"
 )
 
 // Consenter is an orderer of a BFT channel, as the channel's configuration names
@@ -95,7 +93,7 @@ func signers(envelope []byte) (Signers, error) {
 	case "BFT":
 		return consenters(values["Orderers"])
 	case "etcdraft":
-		return ordererOrganisations(organisations)
+		return organisationsOf(organisations)
 	}
 	return nil, fmt.Errorf("consensus type %q", kind)
 }
@@ -201,17 +199,11 @@ func (c Consenters) key(id uint32) *ecdsa.PublicKey {
 	return nil
 }
 
-// verifies checks one signature over Value || header || Block.Header. Fabric
-// refuses signatures with a high s.
+// verifies checks one signature over Value || header || Block.Header.
 func verifies(key *ecdsa.PublicKey, b *Block, s Signature) bool {
 	h := sha256.New()
 	h.Write(b.Orderers.Value)
 	h.Write(s.Signed)
 	h.Write(b.Header)
-	var rs struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(s.Bytes, &rs); err != nil || len(rest) != 0 {
-		return false
-	}
-	half := new(big.Int).Rsh(key.Curve.Params().N, 1)
-	return rs.S.Sign() > 0 && rs.S.Cmp(half) <= 0 && ecdsa.VerifyASN1(key, h.Sum(nil), s.Bytes)
+	return matches(key, h.Sum(nil), s.Bytes)
 }

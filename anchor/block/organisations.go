@@ -59,18 +59,18 @@ func (o Organisations) key(creator []byte) (*ecdsa.PublicKey, error) {
 	}
 	i := slices.IndexFunc(o, func(o Organisation) bool { return o.MSP == msp })
 	if i < 0 {
-		return nil, fmt.Errorf("%q runs no orderer", msp)
+		return nil, fmt.Errorf("%q is no organisation of the configuration", msp)
 	}
 	cert, err := parse(certificate)
 	if err != nil {
-		return nil, fmt.Errorf("orderer of %s: %w", msp, err)
+		return nil, fmt.Errorf("member of %s: %w", msp, err)
 	}
 	if err := o[i].issued(cert); err != nil {
-		return nil, fmt.Errorf("orderer of %s: %w", msp, err)
+		return nil, fmt.Errorf("member of %s: %w", msp, err)
 	}
 	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("orderer of %s: key is not ECDSA", msp)
+		return nil, fmt.Errorf("member of %s: key is not ECDSA", msp)
 	}
 	return key, nil
 }
@@ -99,8 +99,8 @@ func (o Organisation) issued(cert *x509.Certificate) error {
 	return nil
 }
 
-// ordererOrganisations reads of each group values["MSP"], an MSPConfig.
-func ordererOrganisations(groups entries) (Signers, error) {
+// organisationsOf reads of each group values["MSP"], an MSPConfig.
+func organisationsOf(groups entries) (Organisations, error) {
 	var out Organisations
 	for name, group := range groups {
 		o, err := organisation(group)
@@ -110,7 +110,7 @@ func ordererOrganisations(groups entries) (Signers, error) {
 		out = append(out, o)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no organisation runs an orderer")
+		return nil, fmt.Errorf("no organisations")
 	}
 	slices.SortFunc(out, func(a, b Organisation) int { return bytes.Compare([]byte(a.MSP), []byte(b.MSP)) })
 	return out, nil
