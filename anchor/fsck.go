@@ -147,9 +147,9 @@ func (r *fsckReport) check(ctx context.Context, cfg *config, o fsckOptions, prog
 	}
 	defer audit.Close() //nolint:errcheck // it was only read
 	r.LogSize = audit.Size()
-	var from *supply
+	var from *blockSource
 	if o.files != "" {
-		from, err = fileSupply(o.files)
+		from, err = fileBlocks(o.files)
 	} else {
 		one := cfg.Fabric
 		one.Peers, one.Endorsements = one.Peers[:1], 1
@@ -158,7 +158,7 @@ func (r *fsckReport) check(ctx context.Context, cfg *config, o fsckOptions, prog
 			return err
 		}
 		defer own.Close() //nolint:errcheck // nothing was sent that counts
-		from, err = peerSupply(ctx, own, "the peer of "+cfg.Organisation)
+		from, err = peerBlocks(ctx, own, "the peer of "+cfg.Organisation)
 	}
 	if err != nil {
 		return err
@@ -166,10 +166,10 @@ func (r *fsckReport) check(ctx context.Context, cfg *config, o fsckOptions, prog
 	return r.against(ctx, cfg, audit, from, progress)
 }
 
-// against compares with the blocks of one supply.
-func (r *fsckReport) against(ctx context.Context, cfg *config, audit *log.Audit, from *supply, progress io.Writer) error {
+// against compares with the blocks of one source.
+func (r *fsckReport) against(ctx context.Context, cfg *config, audit *log.Audit, from *blockSource, progress io.Writer) error {
 	r.Source, r.First = from.name, from.first
-	c := &check{cfg: cfg, supply: from, audit: audit, signatures: r.Signatures, report: r}
+	c := &check{cfg: cfg, from: from, audit: audit, signatures: r.Signatures, report: r}
 	ctx, stop := context.WithCancel(ctx)
 	var reporter sync.WaitGroup
 	reporter.Go(func() { r.progress(ctx, progress) })

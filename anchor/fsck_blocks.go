@@ -27,21 +27,21 @@ type piece struct {
 	decode func() (*block.Block, error)
 }
 
-// supply is where fsck has blocks from: all from one number on, in order. height is how
+// blockSource is where fsck has blocks from: all from one number on, in order. height is how
 // many blocks there are, 0 when that shows only at the end.
-type supply struct {
+type blockSource struct {
 	name          string
 	first, height uint64
 	blocks        func(ctx context.Context) iter.Seq2[piece, error]
 }
 
-// peerSupply reads from a running peer what it has now.
-func peerSupply(ctx context.Context, c *fabric.Client, name string) (*supply, error) {
+// peerBlocks reads from a running peer what it has now.
+func peerBlocks(ctx context.Context, c *fabric.Client, name string) (*blockSource, error) {
 	height, err := c.Height(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("height of %s: %w", name, err)
 	}
-	s := &supply{name: name, height: height}
+	s := &blockSource{name: name, height: height}
 	if _, err = c.Block(ctx, 0); err != nil {
 		var ok bool
 		if s.first, ok = afterSnapshot(err); !ok {
@@ -82,10 +82,10 @@ func afterSnapshot(err error) (first uint64, ok bool) {
 	return first, err == nil
 }
 
-// fileSupply reads the block files of a stopped peer: blockfile_000000 and those that
+// fileBlocks reads the block files of a stopped peer: blockfile_000000 and those that
 // follow, in each the blocks behind their length.
-func fileSupply(dir string) (*supply, error) {
-	s := &supply{name: dir}
+func fileBlocks(dir string) (*blockSource, error) {
+	s := &blockSource{name: dir}
 	s.blocks = func(ctx context.Context) iter.Seq2[piece, error] { return readFiles(ctx, dir) }
 	for p, err := range s.blocks(context.Background()) {
 		if err != nil {
@@ -105,7 +105,7 @@ func readFiles(ctx context.Context, dir string) iter.Seq2[piece, error] {
 	return func(yield func(piece, error) bool) {
 		for i := 0; ; i++ {
 			name := fmt.Sprintf("blockfile_%06d", i)
-			more, err := readFile(ctx, filepath.Join(dir, name), name, yield)
+			more, err := readStored(ctx, filepath.Join(dir, name), name, yield)
 			if errors.Is(err, fs.ErrNotExist) && i > 0 {
 				return
 			}
@@ -122,7 +122,7 @@ func readFiles(ctx context.Context, dir string) iter.Seq2[piece, error] {
 // maxStored bounds what a length in a block file may ask for.
 const maxStored = 1 << 30
 
-func readFile(ctx context.Context, path, name string, yield func(piece, error) bool) (more bool, err error) {
+func readStored(ctx context.Context, path, name string, yield func(piece, error) bool) (more bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return false, err

@@ -22,7 +22,7 @@ const inFlight = 32
 // the first there is.
 type check struct {
 	cfg        *config
-	supply     *supply
+	from       *blockSource
 	audit      *log.Audit
 	signatures bool
 	report     *fsckReport
@@ -98,7 +98,7 @@ func drain(read <-chan *item) {
 func (c *check) read(ctx context.Context, to chan<- *item) {
 	defer close(to)
 	id := c.logID()
-	for p, err := range c.supply.blocks(ctx) {
+	for p, err := range c.from.blocks(ctx) {
 		i := &item{piece: p, err: err, decoded: make(chan struct{}), verified: make(chan struct{})}
 		if err == nil {
 			go i.decode(id)
@@ -115,15 +115,15 @@ func (c *check) read(ctx context.Context, to chan<- *item) {
 
 // start takes what comes before the first block from the log itself.
 func (c *check) start() error {
-	c.next, c.compare = c.supply.first, c.audit.Size() >= c.supply.first
+	c.next, c.compare = c.from.first, c.audit.Size() >= c.from.first
 	if c.next == 0 {
 		return nil
 	}
 	if !c.compare {
-		c.report.skip("the log: it has %d blocks, and %s begins with block %d", c.audit.Size(), c.supply.name, c.next)
+		c.report.skip("the log: it has %d blocks, and %s begins with block %d", c.audit.Size(), c.from.name, c.next)
 		return nil
 	}
-	c.report.skip("blocks 0 to %d: %s has none before block %d (it joined from a snapshot); their leaves were taken as they stand", c.next-1, c.supply.name, c.next)
+	c.report.skip("blocks 0 to %d: %s has none before block %d (it joined from a snapshot); their leaves were taken as they stand", c.next-1, c.from.name, c.next)
 	for range c.next {
 		leaf, err := c.audit.Take(c.logID())
 		if err != nil {
@@ -163,7 +163,7 @@ func (c *check) chain(i *item) {
 		differs("number", strconv.FormatUint(b.Number, 10), strconv.FormatUint(c.next, 10))
 	case b.Number == 0 && b.HeaderHash != c.logID():
 		differs("log id", canon.Hex(b.HeaderHash[:]), c.cfg.LogID)
-	case b.Number > 0 && (b.Number > c.supply.first || c.compare) && !bytes.Equal(b.PrevHash, c.previous[:]):
+	case b.Number > 0 && (b.Number > c.from.first || c.compare) && !bytes.Equal(b.PrevHash, c.previous[:]):
 		differs("previous hash", canon.Hex(b.PrevHash), canon.Hex(c.previous[:]))
 	}
 }
@@ -298,23 +298,23 @@ func (c *check) root(where string, number uint64, what string, size uint64, root
 }
 
 // compared is how many blocks have been compared.
-func (c *check) compared() uint64 { return c.supply.first + c.report.Blocks }
+func (c *check) compared() uint64 { return c.from.first + c.report.Blocks }
 
 // end compares what there is one of.
 func (c *check) end(ctx context.Context) error {
 	have := c.compared()
-	if c.supply.height > 0 && have < c.supply.height {
-		return errors.Join(fmt.Errorf("%s has %d blocks and sent %d", c.supply.name, c.supply.height, have), ctx.Err())
+	if c.from.height > 0 && have < c.from.height {
+		return errors.Join(fmt.Errorf("%s has %d blocks and sent %d", c.from.name, c.from.height, have), ctx.Err())
 	}
 	if c.blind > 0 {
-		c.report.skip("signatures of %d blocks: %s does not have the configuration that they were made under", c.blind, c.supply.name)
+		c.report.skip("signatures of %d blocks: %s does not have the configuration that they were made under", c.blind, c.from.name)
 	}
 	if !c.compare {
 		return nil
 	}
 	if size := c.audit.Size(); size > have {
 		return &log.Difference{Where: "head", Block: have, Field: "size", Found: strconv.FormatUint(size, 10),
-			Want: fmt.Sprintf("%d at most: %s has no block %d", have, c.supply.name, have)}
+			Want: fmt.Sprintf("%d at most: %s has no block %d", have, c.from.name, have)}
 	} else if size < have {
 		c.report.note("the log is %d blocks behind: %d of %d", have-size, size, have)
 	}
