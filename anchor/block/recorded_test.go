@@ -31,7 +31,8 @@ import (
 // transaction was handed over three times: -into raft, with block 0, a block signed by
 // each orderer that this peer had blocks from, and the one with that transaction. Those
 // in testdata/soak come from a soak: -into soak, with block 0 and one that has, beside an
-// invalid batch, a valid one without any write: all its operations were refused.
+// invalid batch, a valid one without any write: all its operations were refused. Those in
+// testdata/private: block 0, a private record's submission and its deletion, which purges.
 var (
 	record  = flag.String("record", "", "block file of a peer to take testdata from")
 	folder  = flag.String("into", ".", "folder of testdata that they go to")
@@ -121,7 +122,7 @@ func TestRecorded(t *testing.T) {
 		}
 	}
 	got := []summary{}
-	for _, pattern := range []string{"*.block", "raft/*.block", "soak/*.block"} {
+	for _, pattern := range []string{"*.block", "raft/*.block", "soak/*.block", "private/*.block"} {
 		files, err := filepath.Glob(filepath.Join("testdata", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no recorded blocks %s: %v", pattern, err)

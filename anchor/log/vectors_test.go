@@ -235,7 +235,7 @@ func (l *fixture) vectorRotation(t *testing.T) vectorRotation {
 	return v
 }
 
-// Records of real blocks, from the bytes that a peer delivers: of one network, and of two
+// Records of real blocks, from the bytes that a peer delivers: of one network, and of three
 // more in folders of their own.
 func TestVectorsBlocks(t *testing.T) {
 	const dir = "anchor/block/testdata"
@@ -246,7 +246,7 @@ func TestVectorsBlocks(t *testing.T) {
 		Transactions []string `json:"transactions"` // their records
 	}
 	list := []vector{}
-	for _, folder := range []string{"", "/raft", "/soak"} {
+	for _, folder := range []string{"", "/raft", "/soak", "/private"} {
 		files, err := filepath.Glob("../../" + dir + folder + "/*.block")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no recorded blocks: %v", err)
