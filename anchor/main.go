@@ -51,10 +51,11 @@ func main() {
 			}
 			return deploy(ctx, cfg)
 		}),
+		fsckCommand(),
 	)
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "killick-anchor:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 

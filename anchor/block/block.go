@@ -108,27 +108,39 @@ func Decode(raw []byte) (*Block, error) {
 	if err != nil {
 		return nil, fmt.Errorf("block %d: data: %w", b.Number, err)
 	}
+	slots, err := list(parts[2])
+	if err != nil {
+		return nil, fmt.Errorf("block %d: metadata: %w", b.Number, err)
+	}
+	if err := b.content(envelopes, slots); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// content checks and decodes what the header stands for.
+func (b *Block) content(envelopes, slots [][]byte) error {
 	if len(envelopes) == 0 {
-		return nil, fmt.Errorf("block %d: no transactions", b.Number)
+		return fmt.Errorf("block %d: no transactions", b.Number)
 	}
 	h := sha256.New()
 	for _, e := range envelopes {
 		h.Write(e)
 	}
-	if [32]byte(h.Sum(nil)) != b.DataHash {
-		return nil, fmt.Errorf("block %d: data hash is not that of the header", b.Number)
+	if sum := [32]byte(h.Sum(nil)); sum != b.DataHash {
+		return fmt.Errorf("block %d: data hash is %x, that of the header is %x", b.Number, sum, b.DataHash)
 	}
-	if err := b.metadata(parts[2], len(envelopes)); err != nil {
-		return nil, fmt.Errorf("block %d: metadata: %w", b.Number, err)
+	if err := b.metadata(slots, len(envelopes)); err != nil {
+		return fmt.Errorf("block %d: metadata: %w", b.Number, err)
 	}
 	b.Txs = make([]Tx, len(envelopes))
 	for i, e := range envelopes {
 		b.Txs[i] = Tx{Index: i, Code: b.Filter[i], Envelope: e}
 		if err := b.Txs[i].decode(); err != nil {
-			return nil, fmt.Errorf("block %d: valid transaction %d: %w", b.Number, i, err)
+			return fmt.Errorf("block %d: valid transaction %d: %w", b.Number, i, err)
 		}
 	}
-	return b, nil
+	return nil
 }
 
 // Find returns the transaction with the id, the valid one if several state it.
@@ -164,15 +176,19 @@ func (b *Block) header(msg []byte) error {
 	if err != nil {
 		return err
 	}
+	return b.setHeader(number, hashes[0], hashes[1])
+}
+
+func (b *Block) setHeader(number uint64, prev, data []byte) error {
 	wantPrev := 32
 	if number == 0 {
 		wantPrev = 0
 	}
-	if len(hashes[0]) != wantPrev || len(hashes[1]) != 32 {
-		return fmt.Errorf("hashes of %d and %d bytes", len(hashes[0]), len(hashes[1]))
+	if len(prev) != wantPrev || len(data) != 32 {
+		return fmt.Errorf("hashes of %d and %d bytes", len(prev), len(data))
 	}
-	b.Number, b.PrevHash, b.DataHash = number, hashes[0], [32]byte(hashes[1])
-	b.Header = headerDER(number, hashes[0], hashes[1])
+	b.Number, b.PrevHash, b.DataHash = number, prev, [32]byte(data)
+	b.Header = headerDER(number, prev, data)
 	b.HeaderHash = sha256.Sum256(b.Header)
 	return nil
 }
@@ -194,11 +210,7 @@ func headerDER(number uint64, prev, data []byte) []byte {
 	return der
 }
 
-func (b *Block) metadata(msg []byte, txs int) error {
-	slots, err := list(msg)
-	if err != nil {
-		return err
-	}
+func (b *Block) metadata(slots [][]byte, txs int) error {
 	if len(slots) <= slotFilter {
 		return fmt.Errorf("%d slots, no validation codes", len(slots))
 	}

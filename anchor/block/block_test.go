@@ -259,9 +259,10 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		b.Members() // neither panics
+		b.Members() // none panics
 		for i := range b.Txs {
 			block.Members{}.Endorsers(&b.Txs[i])
+			block.Members{}.Check(&b.Txs[i], 1)
 		}
 	})
 }

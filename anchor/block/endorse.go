@@ -1,15 +1,15 @@
 package block
 
 import (
-	"crypto/ecdsa"
+	"bytes"
 	"crypto/sha256"
-	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"slices"
 )
 
 // Members are the organisations of a channel whose peers endorse, as a configuration
-// block names them.
+// block names them. Safe for concurrent use.
 type Members []Organisation
 
 // Enough is how many of them must endorse so that, when at most a third may lie, one
@@ -57,59 +57,98 @@ func (m Members) Endorsers(t *Tx) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transaction %d: %w", t.Index, err)
 	}
-	if e.proposalHash != e.wantHash {
-		return nil, fmt.Errorf("transaction %d: the endorsed result answers another proposal", t.Index)
-	}
-	var out []string
-	for _, msg := range e.endorsements {
-		var endorser, signature []byte
-		if err := into(msg, sink{1: toBytes(&endorser), 2: toBytes(&signature)}); err != nil {
-			continue
-		}
-		msp, key, err := m.peer(endorser)
-		if err != nil || !signedBy(key, signature, e.response, endorser) || slices.Contains(out, msp) {
-			continue
-		}
-		out = append(out, msp)
-	}
-	slices.Sort(out)
+	out, _ := m.endorsers(e)
 	return out, nil
 }
 
-// peer is the key of a serialized identity that is a member's peer.
-func (m Members) peer(creator []byte) (msp string, key *ecdsa.PublicKey, err error) {
-	o, cert, err := Organisations(m).issuer(creator)
+// Check verifies what a peer verified before it marked a transaction valid: that the id
+// is that of nonce and creator, that the creator is of one of the members and signed the
+// envelope, that the endorsed result answers the proposal that was sent, and that the
+// peers of at least want members endorsed it, as Endorsers counts them. Certificates are
+// taken whatever their dates. It does not evaluate the chaincode's endorsement policy,
+// the creator's role, or versions of keys. Invalid and configuration transactions pass:
+// the first have no effect, the second are the orderers' word.
+func (m Members) Check(t *Tx, want int) error {
+	if t.Code != CodeValid || t.Type != TypeEndorser {
+		return nil
+	}
+	e, err := t.endorsed()
 	if err != nil {
-		return "", nil, err
+		return err
 	}
-	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok || !o.hasPeer(cert) {
-		return "", nil, fmt.Errorf("certificate of %s is no peer's", o.MSP)
+	sum := sha256.New()
+	sum.Write(t.Nonce)
+	sum.Write(t.Creator)
+	if id := hex.EncodeToString(sum.Sum(nil)); id != t.ID {
+		return fmt.Errorf("id is %s, nonce and creator give %s", t.ID, id)
 	}
-	return o.MSP, key, nil
+	creator, err := Organisations(m).identify(t.Creator)
+	if err != nil {
+		return fmt.Errorf("creator: %w", err)
+	}
+	if !signedBy(creator.key, e.signature, e.payload) {
+		return fmt.Errorf("the creator's signature does not match")
+	}
+	by, last := m.endorsers(e)
+	if len(by) >= want {
+		return nil
+	}
+	err = fmt.Errorf("endorsed by %d organisations, want %d", len(by), want)
+	if last != nil {
+		err = fmt.Errorf("%w: %w", err, last)
+	}
+	return err
 }
 
-// hasPeer reports whether a certificate has the role of a peer. An organisation
-// without roles has no peer that counts.
-func (o Organisation) hasPeer(cert *x509.Certificate) bool {
-	return o.PeerUnit != "" && slices.Contains(cert.Subject.OrganizationalUnit, o.PeerUnit)
+// endorsers returns whose endorsements count, and why the last one that does not count
+// does not; nil when all do.
+func (m Members) endorsers(e endorsement) (by []string, last error) {
+	for _, msg := range e.endorsements {
+		switch msp, err := m.endorser(msg, e.response); {
+		case err != nil:
+			last = err
+		case !slices.Contains(by, msp):
+			by = append(by, msp)
+		}
+	}
+	slices.Sort(by)
+	return by, last
 }
 
-// endorsement is what the peers of a transaction signed.
+// endorser verifies an Endorsement of a result and returns its member.
+func (m Members) endorser(msg, response []byte) (msp string, err error) {
+	var endorser, signature []byte
+	if err := into(msg, sink{1: toBytes(&endorser), 2: toBytes(&signature)}); err != nil {
+		return "", fmt.Errorf("endorsement: %w", err)
+	}
+	by, err := Organisations(m).identify(endorser)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("endorser: %w", err)
+	case !by.peer:
+		return "", fmt.Errorf("endorser: certificate of %s is no peer's", by.msp)
+	case !signedBy(by.key, signature, response, endorser):
+		return "", fmt.Errorf("the endorsement of %s does not match", by.msp)
+	}
+	return by.msp, nil
+}
+
+// endorsement is what creator and peers of a transaction signed.
 type endorsement struct {
-	response               []byte // ProposalResponsePayload
-	endorsements           [][]byte
-	proposalHash, wantHash [32]byte // as endorsed, and of the block's own proposal
+	payload, signature []byte // of the envelope
+	response           []byte // ProposalResponsePayload
+	endorsements       [][]byte
 }
 
-// endorsed reads TransactionAction.payload, a ChaincodeActionPayload, of the one action.
+// endorsed reads TransactionAction.payload, a ChaincodeActionPayload, of the one action,
+// and fails when its result answers another proposal than its own.
 func (t *Tx) endorsed() (endorsement, error) {
 	var e endorsement
-	var payload, transaction, channel []byte
-	if err := into(t.Envelope, sink{1: toBytes(&payload)}); err != nil {
+	var transaction, channel []byte
+	if err := into(t.Envelope, sink{1: toBytes(&e.payload), 2: toBytes(&e.signature)}); err != nil {
 		return e, err
 	}
-	err := into(payload, sink{1: toMessage(nil, sink{1: toBytes(&channel)}), 2: toBytes(&transaction)})
+	err := into(e.payload, sink{1: toMessage(nil, sink{1: toBytes(&channel)}), 2: toBytes(&transaction)})
 	if err != nil {
 		return e, err
 	}
@@ -134,13 +173,14 @@ func (t *Tx) endorsed() (endorsement, error) {
 	if len(hash) != 32 {
 		return e, fmt.Errorf("proposal hash of %d bytes", len(hash))
 	}
-	e.proposalHash = [32]byte(hash)
 	// As protoutil.GetProposalHash2: the channel's header, the action's, which is that
 	// of the proposal, and the proposal's payload without what is transient.
 	h := sha256.New()
 	h.Write(channel)
 	h.Write(header)
 	h.Write(proposal)
-	e.wantHash = [32]byte(h.Sum(nil))
+	if !bytes.Equal(h.Sum(nil), hash) {
+		return e, fmt.Errorf("the endorsed result answers another proposal")
+	}
 	return e, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -98,5 +99,38 @@ func TestEndorsers(t *testing.T) {
 	}
 	if _, err := recorded(t, "40.block").Members(); err == nil {
 		t.Error("a block without configuration names members")
+	}
+}
+
+// What a peer would not have found valid does not pass, whoever endorsed it.
+func TestCheck(t *testing.T) {
+	members, err := recorded(t, "0.block").Members()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := recorded(t, "23.block").Txs[0]
+	for _, tt := range []struct {
+		name    string
+		members block.Members
+		want    int
+		err     string // in the error; empty: good
+		edit    func(t *block.Tx)
+	}{
+		{"as recorded", members, 2, "", func(*block.Tx) {}},
+		{"too few", members, 3, "endorsed by 2 organisations, want 3", func(*block.Tx) {}},
+		{"void", members, 3, "", func(t *block.Tx) { t.Code = 11 }},
+		{"another id", members, 1, "nonce and creator give", func(t *block.Tx) { t.ID = other.ID }},
+		{"another nonce", members, 1, "nonce and creator give", func(t *block.Tx) { t.Nonce = other.Nonce }},
+		{"another's envelope", members, 1, "the creator's signature does not match", func(t *block.Tx) { t.Envelope = other.Envelope }},
+		{"no envelope", members, 1, "0 actions", func(t *block.Tx) { t.Envelope = nil }},
+		{"creator of no member", nil, 1, "is no organisation of the configuration", func(*block.Tx) {}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tx := recorded(t, "40.block").Txs[0]
+			tt.edit(&tx)
+			if err := tt.members.Check(&tx, tt.want); err == nil != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("got %v, want %q", err, tt.err)
+			}
+		})
 	}
 }

@@ -3,12 +3,14 @@ package block
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"maps"
 	"math/big"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -20,6 +22,17 @@ type Organisation struct {
 	Intermediates *x509.CertPool
 	Revoked       []Revoked
 	PeerUnit      string // organisational unit of certificates of its peers; empty without roles
+	known         *certificates
+}
+
+// maxKnown bounds the certificates that are remembered of an organisation.
+const maxKnown = 4096
+
+// certificates remembers those that an organisation issued, by the hash of their PEM: to
+// parse and verify one costs more than a signature. Safe for concurrent use.
+type certificates struct {
+	mu     sync.Mutex
+	chains map[[32]byte][]*x509.Certificate // from the certificate to its root
 }
 
 // Revoked is one certificate that an authority took back.
@@ -41,9 +54,9 @@ func (o Organisations) Check(b *Block) error {
 		if s.ByID {
 			continue
 		}
-		var key *ecdsa.PublicKey
-		if key, err = o.key(s.Creator); err == nil {
-			if verifies(key, b, s) {
+		var by identity
+		if by, err = o.identify(s.Creator); err == nil {
+			if verifies(by.key, b, s) {
 				return nil
 			}
 			err = fmt.Errorf("the signature does not match")
@@ -52,45 +65,71 @@ func (o Organisations) Check(b *Block) error {
 	return fmt.Errorf("block %d: signed by no orderer: %w", b.Number, err)
 }
 
-// key is the public key of a serialized identity (msp.SerializedIdentity).
-func (o Organisations) key(creator []byte) (*ecdsa.PublicKey, error) {
-	of, cert, err := o.issuer(creator)
-	if err != nil {
-		return nil, err
-	}
-	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("orderer of %s: key is not ECDSA", of.MSP)
-	}
-	return key, nil
+// identity is a member of an organisation.
+type identity struct {
+	msp  string
+	key  *ecdsa.PublicKey
+	peer bool
 }
 
-// issuer returns the organisation of a serialized identity and its certificate.
-func (o Organisations) issuer(creator []byte) (Organisation, *x509.Certificate, error) {
+// identify returns who a serialized identity (msp.SerializedIdentity) is.
+func (o Organisations) identify(creator []byte) (identity, error) {
 	var msp string
 	var certificate []byte
 	if err := into(creator, sink{1: toString(&msp), 2: toBytes(&certificate)}); err != nil {
-		return Organisation{}, nil, err
+		return identity{}, err
 	}
 	i := slices.IndexFunc(o, func(o Organisation) bool { return o.MSP == msp })
 	if i < 0 {
-		return Organisation{}, nil, fmt.Errorf("%q runs no orderer", msp)
+		return identity{}, fmt.Errorf("%q is no organisation of the configuration", msp)
 	}
-	cert, err := parse(certificate)
-	if err == nil {
-		err = o[i].issued(cert)
-	}
+	cert, err := o[i].certificate(certificate)
 	if err != nil {
-		return Organisation{}, nil, fmt.Errorf("orderer of %s: %w", msp, err)
+		return identity{}, fmt.Errorf("member of %s: %w", msp, err)
 	}
-	return o[i], cert, nil
+	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return identity{}, fmt.Errorf("member of %s: key is not ECDSA", msp)
+	}
+	return identity{msp: msp, key: key, peer: o[i].hasPeer(cert)}, nil
 }
 
-// issued verifies that the organisation's authorities issued the certificate and did
-// not take it back.
-func (o Organisation) issued(cert *x509.Certificate) error {
+// certificate reads one that the organisation's authorities issued and did not take back.
+func (o Organisation) certificate(encoded []byte) (*x509.Certificate, error) {
+	hash := sha256.Sum256(encoded)
+	o.known.mu.Lock()
+	chain, ok := o.known.chains[hash]
+	o.known.mu.Unlock()
+	if !ok {
+		cert, err := parse(encoded)
+		if err == nil {
+			chain, err = o.issued(cert)
+		}
+		if err != nil {
+			return nil, err
+		}
+		o.known.mu.Lock()
+		if len(o.known.chains) >= maxKnown {
+			clear(o.known.chains)
+		}
+		o.known.chains[hash] = chain
+		o.known.mu.Unlock()
+	}
+	for _, c := range chain {
+		for _, r := range o.Revoked {
+			if c.SerialNumber.Cmp(r.Serial) == 0 && bytes.Equal(c.RawIssuer, r.Issuer) {
+				return nil, fmt.Errorf("certificate %x was revoked", c.SerialNumber)
+			}
+		}
+	}
+	return chain[0], nil
+}
+
+// issued verifies that the organisation's authorities issued the certificate, and returns
+// the chain to the root.
+func (o Organisation) issued(cert *x509.Certificate) ([]*x509.Certificate, error) {
 	if cert.IsCA {
-		return fmt.Errorf("certificate of an authority")
+		return nil, fmt.Errorf("certificate of an authority")
 	}
 	chains, err := cert.Verify(x509.VerifyOptions{
 		Roots: o.Roots, Intermediates: o.Intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
@@ -98,16 +137,15 @@ func (o Organisation) issued(cert *x509.Certificate) error {
 		CurrentTime: cert.NotBefore.Add(time.Second),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, c := range chains[0] {
-		for _, r := range o.Revoked {
-			if c.SerialNumber.Cmp(r.Serial) == 0 && bytes.Equal(c.RawIssuer, r.Issuer) {
-				return fmt.Errorf("certificate %x was revoked", c.SerialNumber)
-			}
-		}
-	}
-	return nil
+	return chains[0], nil
+}
+
+// hasPeer reports whether a certificate has the role of a peer. An organisation
+// without roles has no peer that counts.
+func (o Organisation) hasPeer(cert *x509.Certificate) bool {
+	return o.PeerUnit != "" && slices.Contains(cert.Subject.OrganizationalUnit, o.PeerUnit)
 }
 
 // ordererOrganisations are those of the groups under Orderer.
@@ -136,7 +174,9 @@ func membersOf(groups entries) (out Organisations, err error) {
 }
 
 func organisation(group []byte) (Organisation, error) {
-	o := Organisation{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool()}
+	o := Organisation{
+		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), known: &certificates{chains: map[[32]byte][]*x509.Certificate{}},
+	}
 	values := entries{}
 	if err := into(group, sink{3: values.add}); err != nil {
 		return o, err

@@ -70,7 +70,7 @@ func TestRaftSignatures(t *testing.T) {
 		{"a self-made orderer", "certificate signed by unknown authority", func(b *common.Block, m *common.Metadata) {
 			m.Signatures = []*common.MetadataSignature{forge(t, b, m, creator(m.Signatures[0]).Mspid)}
 		}},
-		{"another organisation", `"Org4OrdererMSP" runs no orderer`, func(b *common.Block, m *common.Metadata) {
+		{"another organisation", `"Org4OrdererMSP" is no organisation`, func(b *common.Block, m *common.Metadata) {
 			m.Signatures = []*common.MetadataSignature{forge(t, b, m, "Org4OrdererMSP")}
 		}},
 	} {

@@ -19,16 +19,20 @@ import (
 )
 
 // Blocks in testdata come from a peer of a real network that ran the demo: the
-// genesis block, one of lifecycle transactions with private data, one whose
-// transaction is invalid, one with deletions. The numbers differ from run to run.
+// genesis block, one of lifecycle transactions with private data, the largest one (batches
+// and a checkpoint), one whose transaction is invalid, one with deletions. The numbers
+// differ from run to run.
 //
 //	go run ./network up --dir /tmp/k --ports auto
 //	go test ./anchor/block -run Recorded -record \
-//	  /tmp/k/data/peer.org1/ledgersData/chains/chains/main/blockfile_000000 -numbers 0,1,23,40
+//	  /tmp/k/data/peer.org1/ledgersData/chains/chains/main/blockfile_000000 -numbers 0,1,12,23,40
 //
 // Those in testdata/raft come from a network with three Raft orderers on which one
 // transaction was handed over three times: -into raft, with block 0, a block signed by
-// each orderer that this peer had blocks from, and the one with that transaction.
+// each orderer that this peer had blocks from, and the one with that transaction. Those
+// in testdata/soak come from a soak: -into soak, with block 0 and one that has, beside an
+// invalid batch, a valid one without any write: all its operations were refused. Those in
+// testdata/private: block 0, a private record's submission and its deletion, which purges.
 var (
 	record  = flag.String("record", "", "block file of a peer to take testdata from")
 	folder  = flag.String("into", ".", "folder of testdata that they go to")
@@ -118,7 +122,7 @@ func TestRecorded(t *testing.T) {
 		}
 	}
 	got := []summary{}
-	for _, pattern := range []string{"*.block", "raft/*.block"} {
+	for _, pattern := range []string{"*.block", "raft/*.block", "soak/*.block", "private/*.block"} {
 		files, err := filepath.Glob(filepath.Join("testdata", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no recorded blocks %s: %v", pattern, err)

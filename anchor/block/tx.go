@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 )
 
 // Delete says what a write does to its key.
@@ -178,6 +179,7 @@ func publicWrites(out []Write, namespace string, set []byte) ([]Write, error) {
 	if err := into(set, sink{3: toList(&writes)}); err != nil {
 		return nil, err
 	}
+	out = slices.Grow(out, len(writes))
 	for _, msg := range writes {
 		w := Write{Namespace: namespace}
 		var key string

@@ -235,43 +235,47 @@ func (l *fixture) vectorRotation(t *testing.T) vectorRotation {
 	return v
 }
 
-// Records of real blocks, from the bytes that a peer delivers.
+// Records of real blocks, from the bytes that a peer delivers: of one network, and of three
+// more in folders of their own.
 func TestVectorsBlocks(t *testing.T) {
 	const dir = "anchor/block/testdata"
-	files, err := filepath.Glob("../../" + dir + "/*.block")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no recorded blocks: %v", err)
-	}
 	type vector struct {
 		File         string   `json:"file"` // protobuf common.Block, in the repository
+		LogID        string   `json:"logId"`
 		Record       string   `json:"record"`
 		Transactions []string `json:"transactions"` // their records
 	}
-	var id [32]byte
 	list := []vector{}
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for _, folder := range []string{"", "/raft", "/soak", "/private"} {
+		files, err := filepath.Glob("../../" + dir + folder + "/*.block")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no recorded blocks: %v", err)
 		}
-		b, err := block.Decode(raw)
-		if err != nil {
-			t.Fatal(err)
+		var id [32]byte // block 0 is the first
+		for _, file := range files {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := block.Decode(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaf, err := log.Leaf(id, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id = leaf.LogID
+			records, err := log.TxRecords(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := vector{File: dir + folder + "/" + filepath.Base(file), LogID: canon.Hex(id[:]), Record: canon.Hex(leaf.Bytes()), Transactions: []string{}}
+			for _, r := range records {
+				v.Transactions = append(v.Transactions, canon.Hex(r.Bytes()))
+			}
+			list = append(list, v)
 		}
-		leaf, err := log.Leaf(id, b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id = leaf.LogID
-		records, err := log.TxRecords(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v := vector{File: dir + "/" + filepath.Base(file), Record: canon.Hex(leaf.Bytes()), Transactions: []string{}}
-		for _, r := range records {
-			v.Transactions = append(v.Transactions, canon.Hex(r.Bytes()))
-		}
-		list = append(list, v)
 	}
-	golden(t, "blocks.json", map[string]any{"about": about, "logId": canon.Hex(id[:]), "blocks": list})
+	golden(t, "blocks.json", map[string]any{"about": about, "blocks": list})
 }

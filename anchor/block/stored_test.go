@@ -1,0 +1,133 @@
+package block_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/killick-ledger/killick/anchor/block"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+// asStored writes a delivered block as a peer stores it.
+func asStored(t testing.TB, raw []byte) []byte {
+	var b common.Block
+	if err := proto.Unmarshal(raw, &b); err != nil {
+		t.Fatal(err)
+	}
+	out := protowire.AppendVarint(nil, b.Header.Number)
+	out = protowire.AppendBytes(protowire.AppendBytes(out, b.Header.DataHash), b.Header.PreviousHash)
+	for _, list := range [][][]byte{b.Data.Data, b.Metadata.Metadata} {
+		out = protowire.AppendVarint(out, uint64(len(list)))
+		for _, item := range list {
+			out = protowire.AppendBytes(out, item)
+		}
+	}
+	return out
+}
+
+// files are the recorded blocks with a kind of content each.
+func files(t testing.TB) []string {
+	all, err := filepath.Glob("testdata/*/*.block")
+	top, e := filepath.Glob("testdata/*.block")
+	if err != nil || e != nil || len(all) == 0 || len(top) == 0 {
+		t.Fatal("no recorded blocks")
+	}
+	return append(all, top...)
+}
+
+// What a peer stores and what it delivers are the same block, signatures included.
+func TestDecodeStored(t *testing.T) {
+	for _, name := range files(t) {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := block.Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := asStored(t, raw)
+		got, err := block.DecodeStored(stored)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if want.PrevHash == nil {
+			want.PrevHash = []byte{} // in block 0; the stored form has it with length 0
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+		for _, bad := range [][]byte{nil, stored[:len(stored)-1], append(stored[:len(stored):len(stored)], 0), stored[1:]} {
+			if _, err := block.DecodeStored(bad); err == nil {
+				t.Errorf("%s: %d of %d bytes are taken", name, len(bad), len(stored))
+			}
+		}
+	}
+}
+
+// The members of real configurations signed the real transactions after them.
+func TestMembers(t *testing.T) {
+	for dir, numbers := range map[string][]string{".": {"1", "12", "23", "40"}, "raft": {"1", "2", "3"}, "soak": {"12"}, "private": {"18", "19"}} {
+		members, err := recorded(t, filepath.Join(dir, "0.block")).Members()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range numbers {
+			b := recorded(t, filepath.Join(dir, n+".block"))
+			if _, err := b.Members(); err == nil {
+				t.Errorf("%s/%s is taken for a configuration block", dir, n)
+			}
+			for i := range b.Txs {
+				if err := members.Check(&b.Txs[i], 1); err != nil {
+					t.Errorf("%s/%s, transaction %d: %v", dir, n, i, err)
+				}
+			}
+		}
+	}
+}
+
+// The recorded blocks, which are the vectors' source, hold every kind of content.
+func TestRecordedKinds(t *testing.T) {
+	kinds := map[string]int{}
+	count := func(kind string, is bool) {
+		if is {
+			kinds[kind]++
+		}
+	}
+	for _, name := range files(t) {
+		b := recorded(t, name[len("testdata/"):])
+		for _, tx := range b.Txs {
+			endorsed := tx.Type == block.TypeEndorser && tx.Code == block.CodeValid
+			count("configuration", tx.Type == block.TypeConfig)
+			count("invalid", tx.Code != block.CodeValid)
+			count("without writes", endorsed && len(tx.Writes) == 0)
+			count("many writes", len(tx.Writes) >= 500)
+			for _, w := range tx.Writes {
+				count("private", w.Private && w.Delete == block.Put)
+				count("purge", w.Delete == block.Purge)
+				count("delete", !w.Private && w.Delete == block.Remove)
+			}
+		}
+	}
+	for _, kind := range []string{"configuration", "invalid", "without writes", "many writes", "private", "purge", "delete"} {
+		if kinds[kind] == 0 {
+			t.Errorf("no recorded block has: %s", kind)
+		}
+	}
+}
+
+// No stored block, however malformed, makes the decoder panic, and what it takes has one
+// code for each transaction.
+func FuzzDecodeStored(f *testing.F) {
+	good := endorsed(f, results(f))
+	f.Add(asStored(f, marshal(f, build(f, 5, []byte{0}, good))))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if b, err := block.DecodeStored(raw); err == nil && len(b.Txs) != len(b.Filter) {
+			t.Errorf("%d transactions, %d codes", len(b.Txs), len(b.Filter))
+		}
+	})
+}
