@@ -15,6 +15,25 @@ import (
 	"github.com/killick-ledger/killick/gateway/client"
 )
 
+// dialled serves a gateway until the test ends, and returns a client of it.
+func dialled(t *testing.T, gateway killickv1.KillickServer) *client.Client {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	killickv1.RegisterKillickServer(server, gateway)
+	go func() { _ = server.Serve(listener) }() // ends with Stop
+	t.Cleanup(server.Stop)
+	c, err := client.Dial(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 // liar is a gateway that says of DIDs what the ledger does not.
 type liar struct {
 	killickv1.UnimplementedKillickServer
@@ -60,19 +79,7 @@ func (inventive) FetchContent(context.Context, *killickv1.FetchContentRequest) (
 // Who asks for one grant is not made to pay for another: an answer about something else
 // is none. (GW-10)
 func TestAnswersAreAboutTheQuestion(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer()
-	killickv1.RegisterKillickServer(server, inventive{})
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	defer server.Stop()
-	c, err := client.Dial(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := dialled(t, inventive{})
 	identity, _, err := client.Generate("EdDSA", false)
 	if err != nil {
 		t.Fatal(err)
@@ -113,19 +120,7 @@ func TestEditBelievesNoGateway(t *testing.T) {
 	}
 	defer conn.Close()
 	gateway := &liar{honest: killickv1.NewKillickClient(conn)}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer()
-	killickv1.RegisterKillickServer(server, gateway)
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	defer server.Stop()
-	lying, err := client.Dial(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lying.Close()
+	lying := dialled(t, gateway)
 
 	thief, _, err := client.Generate("EdDSA", false)
 	if err != nil {
@@ -196,19 +191,7 @@ func (silent) Submit(ctx context.Context, _ *killickv1.SubmitRequest) (*killickv
 // Whoever gives up on a question knows that nothing has happened; whoever gives up on an
 // operation does not.
 func TestNoAnswerInTime(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer()
-	killickv1.RegisterKillickServer(server, silent{})
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	defer server.Stop()
-	c, err := client.Dial(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := dialled(t, silent{})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := c.Network(ctx); fault.Of(err) != fault.Unavailable {
