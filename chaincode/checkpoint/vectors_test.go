@@ -11,7 +11,6 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
-	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
@@ -27,21 +26,10 @@ const vectorFile = "../../docs/formats/vectors/rotation.json"
 type vectors struct {
 	Comment    string           `json:"comment"`
 	Founding   govern.Init      `json:"founding"`
-	Steps      []vectorStep     `json:"steps"`
+	Steps      []opstest.Step   `json:"steps"`
 	Possession vectorPossession `json:"possession"`
 	Sets       []vectorSet      `json:"sets"`
 	Rotation   string           `json:"rotationDigest"`
-}
-
-type vectorStep struct {
-	Name     string          `json:"name"`
-	MSP      string          `json:"msp"`
-	Role     string          `json:"role"`
-	Function string          `json:"function"`
-	Request  json.RawMessage `json:"request"`
-	Code     string          `json:"code"`
-	Answer   string          `json:"answer,omitempty"`
-	Writes   [][2]string     `json:"writes"` // key and value, which is empty for a delete
 }
 
 // vectorPossession is what the keys of the member that joins sign.
@@ -59,20 +47,6 @@ type vectorSet struct {
 	ListHash string `json:"listHash"`
 }
 
-// play runs a step and fills in what came of it.
-func play(w *opstest.World, s *vectorStep) {
-	before := w.Store.Clone()
-	answer, err := w.Invoke(ledger.Caller{MSP: s.MSP, Role: s.Role}, s.Function, []byte(s.Request))
-	s.Code, s.Answer, s.Writes = fault.Of(err).String(), string(answer), [][2]string{}
-	for _, e := range append(before.Entries(), w.Store.Entries()...) {
-		was, _ := before.Get(e.Key)
-		is, _ := w.Store.Get(e.Key)
-		if write := [2]string{e.Key, string(is)}; string(was) != string(is) && !slices.Contains(s.Writes, write) {
-			s.Writes = append(s.Writes, write)
-		}
-	}
-}
-
 type maker struct {
 	*opstest.World
 	v vectors
@@ -83,8 +57,8 @@ func (m *maker) step(name string, by opstest.Member, function string, request an
 	if function == "govern:Propose" || function == "govern:Approve" {
 		caller = by.Admin()
 	}
-	s := vectorStep{Name: name, MSP: caller.MSP, Role: caller.Role, Function: function, Request: []byte(m.JSON(request))}
-	play(m.World, &s)
+	s := opstest.Step{Name: name, MSP: caller.MSP, Role: caller.Role, Function: function, Request: []byte(m.JSON(request))}
+	m.Play(&s)
 	m.v.Steps = append(m.v.Steps, s)
 }
 
@@ -196,7 +170,7 @@ func TestVectorsPlay(t *testing.T) {
 	w.Must(w.Members[0].Caller(), "ops:Init", v.Founding)
 	for _, s := range v.Steps {
 		want := s
-		play(w, &s)
+		w.Play(&s)
 		if diff := cmp.Diff(want, s); diff != "" {
 			t.Errorf("%s: %s", s.Name, diff)
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
-	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
@@ -24,21 +23,9 @@ const vectorFile = "../../docs/formats/vectors/govern.json"
 // vectors is a history that any implementation can play: founding by Org1MSP, then
 // functions in their order, each with its answer and what it writes.
 type vectors struct {
-	Comment  string       `json:"comment"`
-	Founding govern.Init  `json:"founding"`
-	Steps    []vectorStep `json:"steps"`
-}
-
-type vectorStep struct {
-	Name     string          `json:"name"`
-	Time     uint64          `json:"time"` // of checkpoint/head
-	MSP      string          `json:"msp"`
-	Role     string          `json:"role"`
-	Function string          `json:"function"`
-	Request  json.RawMessage `json:"request"`
-	Code     string          `json:"code"`
-	Answer   string          `json:"answer,omitempty"`
-	Writes   [][2]string     `json:"writes"` // key and value, which is empty for a delete
+	Comment  string         `json:"comment"`
+	Founding govern.Init    `json:"founding"`
+	Steps    []opstest.Step `json:"steps"`
 }
 
 // player plays functions on a ledger.
@@ -54,8 +41,8 @@ func newPlayer(t *testing.T) (*player, govern.Init) {
 	return p, p.Founding(issuer)
 }
 
-// play runs a step and fills in what came of it.
-func (p *player) play(s *vectorStep) {
+// play runs a step at its time and fills in what came of it.
+func (p *player) play(s *opstest.Step) {
 	p.t.Helper()
 	head, err := canon.Marshal(checkpoint.Checkpoint{Number: 1, Size: 1, Root: strings.Repeat("0", 64), Time: s.Time, Signers: []string{}})
 	if err != nil {
@@ -64,26 +51,7 @@ func (p *player) play(s *vectorStep) {
 	if err := p.Store.Put(checkpoint.HeadKey, head); err != nil {
 		p.t.Fatal(err)
 	}
-	before := p.Store.Clone()
-	answer, err := p.Invoke(ledger.Caller{MSP: s.MSP, Role: s.Role}, s.Function, []byte(s.Request))
-	s.Code, s.Answer, s.Writes = fault.Of(err).String(), string(answer), [][2]string{}
-	for _, e := range append(before.Entries(), p.Store.Entries()...) {
-		was, _ := before.Get(e.Key)
-		is, _ := p.Store.Get(e.Key)
-		write := [2]string{e.Key, string(is)}
-		if string(was) != string(is) && !containsWrite(s.Writes, write) {
-			s.Writes = append(s.Writes, write)
-		}
-	}
-}
-
-func containsWrite(writes [][2]string, w [2]string) bool {
-	for _, have := range writes {
-		if have == w {
-			return true
-		}
-	}
-	return false
+	p.Play(s)
 }
 
 // maker makes the vectors.
@@ -93,13 +61,13 @@ type maker struct {
 	time uint64
 }
 
-func (m *maker) step(name, msp, role, function string, request any) vectorStep {
+func (m *maker) step(name, msp, role, function string, request any) opstest.Step {
 	m.t.Helper()
 	raw, err := canon.Marshal(request)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	s := vectorStep{Name: name, Time: m.time, MSP: msp, Role: role, Function: function, Request: raw}
+	s := opstest.Step{Name: name, Time: m.time, MSP: msp, Role: role, Function: function, Request: raw}
 	m.play(&s)
 	m.v.Steps = append(m.v.Steps, s)
 	return s
