@@ -99,7 +99,11 @@ func (p *poster) choose(ctx context.Context, m *roster, c *publicChain, held uin
 		if held >= next.From-1 {
 			return point{}, false, nil // rotate comes
 		}
-		return p.index.point(ctx, `WHERE size = ?`, int64(next.From-1))
+		at, ok, err := p.index.point(ctx, `WHERE size = ?`, int64(next.From-1))
+		if err == nil && !ok { // a set begins right above a checkpoint
+			err = fmt.Errorf("chain %s waits for member set %d, and no checkpoint of size %d is known", c.cfg.ID, next.Version, next.From-1)
+		}
+		return at, ok, err
 	}
 	newest := held
 	for _, other := range p.chains {
