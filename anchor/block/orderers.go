@@ -8,6 +8,8 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Consenter is an orderer of a BFT channel, as the channel's configuration names
@@ -33,9 +35,9 @@ func (c Consenters) Quorum() int {
 // Signers are those whose signatures blocks carry from the block after a configuration
 // block on. The configuration says which kind they are, never a reader's settings.
 type Signers interface {
-	// Check verifies that enough of them signed the block. Block 0 has no signatures:
-	// it is what the log id pins. Certificates are taken whatever their dates: the
-	// configuration is in charge.
+	// Check verifies that enough of them signed the block, and that it has the
+	// envelopes that they saw. Block 0 has no signatures: it is what the log id pins.
+	// Certificates are taken whatever their dates: the configuration is in charge.
 	Check(*Block) error
 }
 
@@ -188,6 +190,29 @@ func (c Consenters) Check(b *Block) error {
 	}
 	if len(c) == 0 || len(signed) < c.Quorum() {
 		return fmt.Errorf("block %d: %d of %d orderers signed, want %d", b.Number, len(signed), len(c), c.Quorum())
+	}
+	return b.wellFormed()
+}
+
+// wellFormed checks that the bytes which the data hash covers are these envelopes and no
+// others: it is over all of them without a mark between, so that two together, or the
+// parts of one, have it too. Orderers sign, and peers take, none but envelopes that begin
+// with their payload and have one, and one signature (Fabric's
+// VerifyTransactionsAreWellFormed): then each payload's tag begins an envelope.
+func (b *Block) wellFormed() error {
+	for i := range b.Txs {
+		fields := 0
+		err := walk(b.Txs[i].Envelope, func(num protowire.Number, v value) error {
+			fields++
+			known := num <= 2 && v.isBytes()
+			if known != (fields <= 2) || known && (int(num) != fields || len(v.b) == 0) {
+				return errWire
+			}
+			return nil
+		})
+		if err != nil || fields < 2 {
+			return fmt.Errorf("block %d: transaction %d is not one envelope as orderers take them, a payload and a signature", b.Number, i)
+		}
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (o Organisations) Check(b *Block) error {
 		var by identity
 		if by, err = o.identify(s.Creator); err == nil {
 			if verifies(by.key, b, s) {
-				return nil
+				return b.wellFormed()
 			}
 			err = fmt.Errorf("the signature does not match")
 		}

@@ -192,6 +192,20 @@ func TestOrdererSignatures(t *testing.T) {
 	}{
 		{"as recorded", true, func(*common.Block, *common.Metadata) {}},
 		{"validation codes are not signed", true, func(b *common.Block, _ *common.Metadata) { b.Metadata.Metadata[2][0] = 11 }},
+		{"two envelopes as one", false, func(b *common.Block, _ *common.Metadata) {
+			d := b.Data.Data
+			b.Data.Data = append([][]byte{slices.Concat(d[0], d[1])}, d[2:]...)
+			b.Metadata.Metadata[2] = b.Metadata.Metadata[2][1:]
+		}},
+		{"one envelope as two", false, func(b *common.Block, _ *common.Metadata) {
+			var e common.Envelope
+			if proto.Unmarshal(b.Data.Data[0], &e) != nil {
+				t.Fatal("envelope")
+			}
+			payload := len(b.Data.Data[0]) - protowire.SizeTag(2) - protowire.SizeBytes(len(e.Signature))
+			b.Data.Data = append([][]byte{b.Data.Data[0][:payload], b.Data.Data[0][payload:]}, b.Data.Data[1:]...)
+			b.Metadata.Metadata[2] = append([]byte{2, 2}, b.Metadata.Metadata[2][1:]...)
+		}},
 		{"another previous block", false, func(b *common.Block, _ *common.Metadata) { b.Header.PreviousHash[0]++ }},
 		{"another number", false, func(b *common.Block, _ *common.Metadata) { b.Header.Number++ }},
 		{"another value", false, func(_ *common.Block, m *common.Metadata) { m.Value[0]++ }},

@@ -15,15 +15,15 @@ import (
 const agreeing = 2
 
 // examine checks the bundle offline, the raw block if there is one, and then every
-// chain of the policy. Chains are read only for a bundle whose form and signatures
-// hold: what else it says could come from anybody.
+// chain of the policy. Block and chains are looked at only for a bundle whose form and
+// signatures hold: what else it says could come from anybody.
 func examine(ctx context.Context, data []byte, p *log.Policy, o options) *finding {
 	b, err := log.ParseBundle(data)
 	if err != nil {
 		return conclude(nil, []log.Check{{Name: "form", Status: log.Failed, Text: err.Error()}}, nil, 0)
 	}
 	checks := append([]log.Check{{Name: "form", Text: fmt.Sprintf("%d bytes; the claim follows from the records", len(data))}}, b.Verify(p)...)
-	if o.raw != nil {
+	if o.raw != nil && log.Worst(checks) != log.Failed {
 		checks = append(checks, o.raw.check(b, p)...)
 	}
 	if log.Worst(checks) == log.Failed {
@@ -34,8 +34,8 @@ func examine(ctx context.Context, data []byte, p *log.Policy, o options) *findin
 	for _, c := range p.Chains {
 		more, silent := o.onChain(ctx, b, p, c.ID)
 		if h, ok := o.headers[c.ID]; ok {
-			more = h.check(b, p, c.ID)
-			if more[0].Status == log.Unchecked && h.size == b.Note.Size {
+			matches := false
+			if more, matches = h.check(b, p, c.ID); matches {
 				matched++
 			}
 		}
@@ -81,7 +81,7 @@ func (o options) onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chai
 			silent = append(silent, found[0])
 			continue
 		}
-		if h := strings.ToLower(host(url)); !slices.Contains(hosts, h) {
+		if h := party(url); !slices.Contains(hosts, h) {
 			hosts = append(hosts, h)
 		}
 		checks = append(checks, found...)

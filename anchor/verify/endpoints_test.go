@@ -63,8 +63,27 @@ func TestEndpoints(t *testing.T) {
 	if code, _ := s.run(s.policy, "--policy", s.policy, "--offline"); code != exitInvalid {
 		t.Errorf("a bundle that is none: exit %d", code)
 	}
-	if code, out := s.run("--help"); code != exitVerified || !strings.Contains(out, "exit 0: verified") {
+	if code, out := s.run("--help"); code != exitPartly || !strings.Contains(out, "exit 0: verified") {
 		t.Errorf("help: exit %d\n%s", code, out)
+	}
+}
+
+// However it is written, one host and port is one party.
+func TestParty(t *testing.T) {
+	for _, same := range [][]string{
+		{"https://rpc.example/v3/key", "https://RPC.example", "https://rpc.example.:443", "https://user@rpc.example:443/other"},
+		{"http://rpc.example", "http://rpc.example:80/"},
+		{"http://[::1]:8545", "http://[::1]:8545/jsonrpc"},
+		{"https://rpc.example:8545"},
+	} {
+		for _, url := range same {
+			if got := party(url); got != party(same[0]) {
+				t.Errorf("%s is %s, %s is %s", url, got, same[0], party(same[0]))
+			}
+		}
+		if other := party("https://rpc.example:8080"); other == party(same[0]) {
+			t.Errorf("%s is %s", same[0], other)
+		}
 	}
 }
 

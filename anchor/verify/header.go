@@ -42,24 +42,25 @@ func (h heads) Set(text string) error {
 	return err
 }
 
-// check compares the bundle with the head. Its first line is never passed. What the
-// chain says of a payout is in no header.
-func (h head) check(b *log.Bundle, p *log.Policy, chain string) []log.Check {
+// check compares the bundle with the head, and reports whether it matches. Its first
+// line is never passed. What the chain says of a payout is in no header.
+func (h head) check(b *log.Bundle, p *log.Policy, chain string) (checks []log.Check, matches bool) {
 	c := log.Check{Name: "chain " + chain, Status: log.Unchecked}
 	_, anchored := b.AnchorOn(chain)
 	switch {
 	case !anchored:
-		return b.CheckReading(p, chain, log.Reading{})
+		return b.CheckReading(p, chain, log.Reading{}), false
 	case h.size != b.Note.Size:
 		c.Text = fmt.Sprintf("the supplied header is of size %d, the checkpoint of size %d", h.size, b.Note.Size)
 	case h.root != b.Note.Root:
 		c.Status, c.Text = log.Failed, fmt.Sprintf("the supplied header has another root for size %d", h.size)
 	default:
+		matches = true
 		c.Text = fmt.Sprintf("matches the supplied header: root 0x%x for size %d", h.root, h.size)
 	}
-	checks := []log.Check{c}
+	checks = []log.Check{c}
 	if vault, _, ok := b.Vault(); ok && vault.Chain == chain {
 		checks = append(checks, log.Check{Name: "vault " + chain, Status: log.Unchecked, Text: "whether the vault activated the epoch is in no supplied header"})
 	}
-	return checks
+	return checks, matches
 }

@@ -46,6 +46,19 @@ func TestHeaders(t *testing.T) {
 			}
 		})
 	}
+	// A bundle without anchors matches nothing, whatever root is supplied.
+	b.Anchors = nil
+	bare, err := b.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range []log.Hash{b.Note.Root, {1}} {
+		code, out := s.run(s.write("bare.anchorproof", bare), "--policy", s.policy, "--offline",
+			"--header", header(first, b.Note.Size, root), "--header", header(second, b.Note.Size, root))
+		if code != exitPartly || !strings.Contains(out, "NOT FULLY CHECKED") {
+			t.Errorf("without anchors, exit %d:\n%s", code, out)
+		}
+	}
 	_, out := s.run(append([]string{s.bundle, "--policy", s.policy, "--offline"}, good...)...)
 	if !strings.Contains(out, "MATCHES THE SUPPLIED HEADER") || strings.Contains(strings.ToLower(out), "verified at") {
 		t.Errorf("the report says\n%s", out)

@@ -35,7 +35,8 @@ With --one-endpoint one is enough; you then trust it.
 --block and --config go deeper, to L2: the raw block as a peer gave it, and the
 channel's configuration blocks from the genesis block to the one that was in charge.
 
-exit 0: verified   2: invalid   3: not fully checked, or matches the supplied header
+exit 0: verified   2: invalid   3: not fully checked, or matches the supplied header, or
+nothing checked at all, as for --help
 `
 
 type urls []string
@@ -66,7 +67,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
-		return exitVerified
+		return exitPartly // a bundle's file may be called --help
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "killick-verify: %v\n", err)

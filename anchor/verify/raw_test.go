@@ -207,11 +207,50 @@ func TestRawBlock(t *testing.T) {
 	}
 }
 
+// A raw block is not looked at for a bundle that is refused already, such as one of a
+// transaction that the block has not got.
+func TestRawBlockOfARefusedBundle(t *testing.T) {
+	genesis, own := recorded+"0.block", recorded+"40.block"
+	s := overBlocks(t, fill(decode(t, contents(t, genesis)), decode(t, contents(t, own)))...)
+	b, err := log.ParseBundle(contents(t, s.bundle))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Tx.Index = 1 << 31
+	forged, err := b.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.bundle = s.write("forged.anchorproof", forged)
+	if code, out := s.deep(own, genesis); code != exitInvalid || !strings.Contains(out, "the transaction is not in the block") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
 // A transaction of another chaincode has another policy, which no file holds.
 func TestRawBlockOfAnotherChaincode(t *testing.T) {
 	genesis, one := recorded+"0.block", recorded+"1.block"
 	s := overBlocks(t, decode(t, contents(t, genesis)), decode(t, contents(t, one)))
 	if code, out := s.deep(one, genesis); code != exitPartly || !strings.Contains(out, `what chaincode "_lifecycle" asks for`) {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+// The data hash has no marks between envelopes: K members could sign a block in which
+// two that were ordered are one, which is another transaction with good endorsements.
+func TestMembersJoinedEnvelopes(t *testing.T) {
+	genesis := recorded + "0.block"
+	raw := edited(t, recorded+"12.block", func(b *common.Block) {
+		d := b.Data.Data
+		b.Data.Data = append([][]byte{slices.Concat(d[0], d[1])}, d[2:]...)
+		b.Metadata.Metadata[2] = b.Metadata.Metadata[2][1:]
+	})
+	joined := decode(t, raw)
+	if joined.HeaderHash != decode(t, contents(t, recorded+"12.block")).HeaderHash {
+		t.Fatal("not what the orderers signed")
+	}
+	s := overBlocks(t, fill(decode(t, contents(t, genesis)), joined)...)
+	if code, out := s.deep(s.write("joined.block", raw), genesis); code != exitInvalid || !strings.Contains(out, "transaction 0 is not one envelope") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
 }

@@ -106,6 +106,19 @@ func host(address string) string {
 	return "endpoint"
 }
 
+// party is the host and port of an endpoint, the same for each way to write them.
+func party(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") + ":" + port
+}
+
 // quantity is a JSON-RPC number: 0x and hex digits.
 type quantity uint64
 
