@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"log/slog"
+	"errors"
 	"math/big"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,11 +17,14 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
 	tronnode "github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
-// nodes are an EVM node and a Tron node in this process, making a block every few
-// milliseconds.
+// period is how often the nodes make a block.
+const period = 10 * time.Millisecond
+
+// nodes are an EVM node and a Tron node in this process.
 func nodes(t *testing.T, payers ...[20]byte) []chainConfig {
 	t.Helper()
 	wei, sun := map[common.Address]*big.Int{}, map[common.Address]uint64{}
@@ -34,49 +36,20 @@ func nodes(t *testing.T, payers ...[20]byte) []chainConfig {
 		t.Fatal(err)
 	}
 	// The chain's clock must not run ahead: transactions would expire on a slow machine.
-	tron, err := tronnode.Open(tronnode.Config{Dir: t.TempDir(), SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
-		Now: time.Now, Period: 10 * time.Millisecond, Alloc: sun})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := func() net.Listener {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	sockets := tronnode.Listen{GRPC: listen(), Solidity: listen(), HTTP: listen()}
+	tron := nodetest.Start(t, tronnode.Config{SolidifyAfter: 3, Now: time.Now, Period: period, Alloc: sun})
+	tron.Run()
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 2)
-	go func() { done <- tronnode.Serve(ctx, tron, sockets) }()
-	go func() {
-		var err error
-		for tick := time.NewTicker(10 * time.Millisecond); err == nil && ctx.Err() == nil; <-tick.C {
-			if _, err = evm.Step(); err == nil {
-				_, err = tron.Produce()
-			}
-		}
-		done <- err
-	}()
+	done := make(chan error, 1)
+	go func() { done <- evm.Run(ctx, period) }()
 	t.Cleanup(func() {
 		cancel()
-		for range 2 {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
-		if err := evm.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := tron.Close(); err != nil {
+		if err := errors.Join(<-done, evm.Close()); err != nil {
 			t.Error(err)
 		}
 	})
 	return []chainConfig{
 		{ID: "eip155:1337", Kind: "evm", RPC: []string{evm.URL()}},
-		{ID: tron.ID(), Kind: "tron", RPC: []string{"http://" + sockets.HTTP.Addr().String() + "/jsonrpc"},
-			GRPC: sockets.GRPC.Addr().String(), Solidity: sockets.Solidity.Addr().String()},
+		{ID: tron.Chain.ID(), Kind: "tron", RPC: []string{tron.URL + "/jsonrpc"}, GRPC: tron.GRPC, Solidity: tron.Solidity},
 	}
 }
 
@@ -233,10 +206,12 @@ func (w *world) deliver(t *testing.T, c *publicChain, intents []send.Intent) (al
 	return all
 }
 
-// until tries until something is so: the nodes make blocks by themselves.
+// until waits until something is so: the nodes make blocks by themselves.
 func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !so(); {
+	tick := time.NewTicker(period / 2)
+	defer tick.Stop()
+	for end := time.Now().Add(2 * time.Minute); !so(); <-tick.C {
 		if time.Now().After(end) {
 			t.Fatalf("not in time: %s", what)
 		}

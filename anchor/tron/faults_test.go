@@ -19,6 +19,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 )
 
 // amount is paid once in each play: a token that would pay a duplicate, too.
@@ -37,7 +38,7 @@ func newPlay(t *testing.T, cache bool) *play {
 	t.Helper()
 	p := &play{network: startWith(t, func(c *node.Config) {
 		c.IDCache = cache
-		c.Alloc[addressOf(key("bob"))] = 1000 * trx
+		c.Alloc[nodetest.Address("bob")] = 1000 * nodetest.TRX
 	})}
 	token := p.install(contracts.NewTestToken(big.NewInt(1_000_000)))
 	p.clock.Store(p.headTime())
@@ -46,7 +47,7 @@ func newPlay(t *testing.T, cache bool) *play {
 			grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUnaryInterceptor(p.lose),
 		}
 	})
-	to := addressOf(key("bob"))
+	to := nodetest.Address("bob")
 	want := common.BigToHash(big.NewInt(amount))
 	p.in = send.Intent{
 		ID: "pay", To: token, Data: contracts.PackTransfer(to, big.NewInt(amount)),
@@ -178,7 +179,7 @@ func (p *play) paid(attempts int) {
 // others acts for somebody else: a call of the token that is in the next block.
 func (p *play) others(who string, data []byte) send.Attempt {
 	p.t.Helper()
-	c := p.dial(func(c *tron.Config) { c.Key = key(who) })
+	c := p.dial(func(c *tron.Config) { c.Key = nodetest.Key(who) })
 	a, err := c.Arm(p.t.Context(), send.Intent{To: p.in.To, Data: data}, nil, nil)
 	if err != nil {
 		p.t.Fatal(err)
@@ -343,10 +344,10 @@ func (p *play) must(err error) {
 // bob spend it in the same block, before the payment.
 func (p *play) runDry() {
 	p.t.Helper()
-	p.others("alice", contracts.PackTransfer(addressOf(key("bob")), big.NewInt(1)))
+	p.others("alice", contracts.PackTransfer(nodetest.Address("bob"), big.NewInt(1)))
 	p.tick(3, p.chain.Produce)
 	a := p.arm(p.in)
 	p.sent = append(p.sent, a)
-	p.others("bob", contracts.PackTransfer(addressOf(key("alice")), big.NewInt(1)))
+	p.others("bob", contracts.PackTransfer(nodetest.Address("alice"), big.NewInt(1)))
 	p.send(a)
 }

@@ -3,8 +3,6 @@ package tron_test
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/sha256"
-	"log/slog"
 	"math/big"
 	"net"
 	"slices"
@@ -23,20 +21,8 @@ import (
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 )
-
-const trx = 1_000_000 // sun
-
-func key(name string) *ecdsa.PrivateKey {
-	seed := sha256.Sum256([]byte(name))
-	k, err := crypto.ToECDSA(seed[:])
-	if err != nil {
-		panic(err)
-	}
-	return k
-}
-
-func addressOf(k *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(k.PublicKey) }
 
 // network is a node whose blocks the test makes, and a driver of it for alice.
 // Extra sun makes it another network.
@@ -52,7 +38,7 @@ func start(t *testing.T, extra ...uint64) *network {
 	t.Helper()
 	return startWith(t, func(c *node.Config) {
 		for _, e := range extra {
-			c.Alloc[addressOf(key("poor"))] += e
+			c.Alloc[nodetest.Address("poor")] += e
 		}
 	})
 }
@@ -62,44 +48,17 @@ func startWith(t *testing.T, change func(*node.Config)) *network {
 	clock := &atomic.Int64{}
 	clock.Store(1_700_000_000_000)
 	conf := node.Config{
-		Dir: t.TempDir(), SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return time.UnixMilli(clock.Load()) },
+		SolidifyAfter: 3, Now: func() time.Time { return time.UnixMilli(clock.Load()) },
 		Alloc: map[common.Address]uint64{
-			addressOf(key("alice")): 100_000 * trx,
-			addressOf(key("poor")):  trx / 100,
+			nodetest.Address("alice"): 100_000 * nodetest.TRX,
+			nodetest.Address("poor"):  nodetest.TRX / 100,
 		},
 	}
 	change(&conf)
-	chain, err := node.Open(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := func() net.Listener {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	sockets := node.Listen{GRPC: listen(), Solidity: listen(), HTTP: listen()}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- node.Serve(ctx, chain, sockets) }()
-	n := &network{t: t, chain: chain, clock: clock, cfg: tron.Config{
-		GRPC: sockets.GRPC.Addr().String(), Solidity: sockets.Solidity.Addr().String(), Key: key("alice"),
-	}}
+	served := nodetest.Start(t, conf)
+	n := &network{t: t, chain: served.Chain, clock: clock, cfg: tron.Config{GRPC: served.GRPC, Solidity: served.Solidity, Key: nodetest.Key("alice")}}
 	n.produce(3)
 	n.Client = n.dial()
-	t.Cleanup(func() {
-		n.Close()
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if err := chain.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
 	return n
 }
 
@@ -216,18 +175,22 @@ func (n *network) anchorLog() send.Address {
 
 var (
 	logID   = [32]byte{1, 2, 3}
-	members = sorted(key("m1"), key("m2"), key("m3"))
+	members = sorted("m1", "m2", "m3")
 )
 
-func sorted(keys ...*ecdsa.PrivateKey) []*ecdsa.PrivateKey {
-	slices.SortFunc(keys, func(a, b *ecdsa.PrivateKey) int { return addressOf(a).Cmp(addressOf(b)) })
+// sorted are the keys of people in the order of their addresses.
+func sorted(names ...string) (keys []*ecdsa.PrivateKey) {
+	slices.SortFunc(names, func(a, b string) int { return nodetest.Address(a).Cmp(nodetest.Address(b)) })
+	for _, name := range names {
+		keys = append(keys, nodetest.Key(name))
+	}
 	return keys
 }
 
 func memberSet() contracts.Set {
 	set := contracts.Set{Version: 1, K: 2}
 	for _, m := range members {
-		set.Members = append(set.Members, addressOf(m))
+		set.Members = append(set.Members, crypto.PubkeyToAddress(m.PublicKey))
 	}
 	return set
 }

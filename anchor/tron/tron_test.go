@@ -17,6 +17,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/tron"
+	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -129,8 +130,8 @@ func TestWhatMayNotBePaid(t *testing.T) {
 		want   error
 	}{
 		{"energy above the limit", func(c *tron.Config) { c.MaxFee = 100_000 }, tron.ErrFee},
-		{"account too poor", func(c *tron.Config) { c.Key = key("poor") }, tron.ErrFunds},
-		{"account not there", func(c *tron.Config) { c.Key = key("nobody") }, tron.ErrFunds},
+		{"account too poor", func(c *tron.Config) { c.Key = nodetest.Key("poor") }, tron.ErrFunds},
+		{"account not there", func(c *tron.Config) { c.Key = nodetest.Key("nobody") }, tron.ErrFunds},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := n.dial(tt.change).Arm(t.Context(), in, nil, nil); !errors.Is(err, tt.want) {
@@ -196,7 +197,7 @@ func forge(t *testing.T, a send.Attempt, signer string, change func(*core.Transa
 		t.Fatal(err)
 	}
 	id := sha256.Sum256(raw)
-	sig, err := crypto.Sign(id[:], key(signer))
+	sig, err := crypto.Sign(id[:], nodetest.Key(signer))
 	if err != nil {
 		t.Fatal(err)
 	}

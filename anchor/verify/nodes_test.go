@@ -8,9 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math/big"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +27,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/tron"
 	tronnode "github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
@@ -81,32 +80,14 @@ func startEVM(t *testing.T) public {
 
 func startTron(t *testing.T) public {
 	address := crypto.PubkeyToAddress(payer().PublicKey)
-	c, err := tronnode.Open(tronnode.Config{
-		Dir: t.TempDir(), Period: period, SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
-		Alloc: map[common.Address]uint64{address: 1e12},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	var listen []net.Listener
-	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		listen = append(listen, l)
-	}
-	background(t, func(ctx context.Context) error {
-		return tronnode.Serve(ctx, c, tronnode.Listen{GRPC: listen[0], Solidity: listen[1], HTTP: listen[2]})
-	})
-	background(t, func(ctx context.Context) error { return tronnode.Run(ctx, c) })
-	d, err := tron.Dial(t.Context(), tron.Config{GRPC: listen[0].Addr().String(), Solidity: listen[1].Addr().String(), Key: payer()})
+	n := nodetest.Start(t, tronnode.Config{Period: period, SolidifyAfter: 3, Alloc: map[common.Address]uint64{address: 1e12}})
+	n.Run()
+	d, err := tron.Dial(t.Context(), tron.Config{GRPC: n.GRPC, Solidity: n.Solidity, Key: payer()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
-	return public{driver: d, url: "http://" + listen[2].Addr().String() + "/jsonrpc"}
+	return public{driver: d, url: n.URL + "/jsonrpc"}
 }
 
 // background runs f until the test ends and waits for it.

@@ -3,10 +3,7 @@ package node_test
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/sha256"
-	"log/slog"
 	"math/big"
-	"net"
 	"testing"
 	"time"
 
@@ -21,21 +18,15 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 )
 
-const trx = 1_000_000 // sun
+const trx = nodetest.TRX
 
 // person is somebody with a key.
 type person struct{ key *ecdsa.PrivateKey }
 
-func named(name string) person {
-	seed := sha256.Sum256([]byte(name))
-	key, err := crypto.ToECDSA(seed[:])
-	if err != nil {
-		panic(err)
-	}
-	return person{key}
-}
+func named(name string) person { return person{nodetest.Key(name)} }
 
 func (p person) address() common.Address { return crypto.PubkeyToAddress(p.key.PublicKey) }
 func (p person) base58() string          { return node.Base58(p.address()) }
@@ -58,7 +49,7 @@ type network struct {
 func start(t testing.TB, dir string, change ...func(*node.Config)) *network {
 	t.Helper()
 	n := &network{t: t, dir: dir, cfg: node.Config{
-		Dir: dir, SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
+		Dir: dir, SolidifyAfter: 3,
 		Now: func() time.Time { return time.Unix(1_700_000_000, 0) },
 		Alloc: map[common.Address]uint64{
 			alice.address(): 100_000 * trx,
@@ -77,45 +68,24 @@ func start(t testing.TB, dir string, change ...func(*node.Config)) *network {
 func (n *network) open() {
 	t := n.t
 	t.Helper()
-	chain, err := node.Open(n.cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := func() net.Listener {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	sockets := node.Listen{GRPC: listen(), Solidity: listen(), HTTP: listen()}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- node.Serve(ctx, chain, sockets) }()
-	n.chain = chain
-	n.GrpcClient = client.NewGrpcClient(sockets.GRPC.Addr().String())
+	served := nodetest.Start(t, n.cfg)
+	n.chain, n.http = served.Chain, served.URL
+	n.GrpcClient = client.NewGrpcClient(served.GRPC)
 	if err := n.Start(grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := grpc.NewClient(sockets.Solidity.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(served.Solidity, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.solidity = api.NewWalletSolidityClient(conn)
-	n.http = "http://" + sockets.HTTP.Addr().String()
 	n.stop = func() {
 		n.stop = func() {}
 		n.Stop()
 		conn.Close()
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-		if err := chain.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
+		served.Stop()
 	}
-	if head, _ := chain.Height(); head == 0 {
+	if head, _ := n.chain.Height(); head == 0 {
 		n.produce(1)
 	}
 }

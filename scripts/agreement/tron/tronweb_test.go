@@ -7,14 +7,10 @@ package agreement_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math/big"
-	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -29,24 +25,12 @@ import (
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 )
 
-const trx = 1_000_000 // sun
+func secret(name string) string { return hex.EncodeToString(crypto.FromECDSA(nodetest.Key(name))) }
 
-func key(name string) *ecdsa.PrivateKey {
-	seed := sha256.Sum256([]byte(name))
-	k, err := crypto.ToECDSA(seed[:])
-	if err != nil {
-		panic(err)
-	}
-	return k
-}
-
-func secret(name string) string { return hex.EncodeToString(crypto.FromECDSA(key(name))) }
-
-func addressOf(name string) send.Address {
-	return send.Address(crypto.PubkeyToAddress(key(name).PublicKey))
-}
+func addressOf(name string) send.Address { return send.Address(nodetest.Address(name)) }
 
 // tronweb runs a part of tronweb.mjs.
 func tronweb(t *testing.T, part string, in, out any) {
@@ -79,43 +63,14 @@ type network struct {
 
 func start(t *testing.T) *network {
 	t.Helper()
-	chain, err := node.Open(node.Config{
-		Dir: t.TempDir(), Period: 100 * time.Millisecond, SolidifyAfter: 3, Log: slog.New(slog.DiscardHandler),
-		Alloc: map[common.Address]uint64{common.Address(addressOf("alice")): 100_000 * trx},
+	served := nodetest.Start(t, node.Config{
+		Period: 100 * time.Millisecond, SolidifyAfter: 3,
+		Alloc: map[common.Address]uint64{nodetest.Address("alice"): 100_000 * nodetest.TRX},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listen := func() net.Listener {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	sockets := node.Listen{GRPC: listen(), Solidity: listen(), HTTP: listen()}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 2)
-	go func() { done <- node.Serve(ctx, chain, sockets) }()
-	go func() { done <- node.Run(ctx, chain) }()
-	t.Cleanup(func() {
-		cancel()
-		for range 2 {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
-		if err := chain.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := chain.Produce(); err != nil {
-		t.Fatal(err)
-	}
-	n := &network{t: t, http: "http://" + sockets.HTTP.Addr().String()}
-	n.Client, err = tron.Dial(t.Context(), tron.Config{
-		GRPC: sockets.GRPC.Addr().String(), Solidity: sockets.Solidity.Addr().String(), Key: key("alice"),
-	})
+	served.Run()
+	n := &network{t: t, http: served.URL}
+	var err error
+	n.Client, err = tron.Dial(t.Context(), tron.Config{GRPC: served.GRPC, Solidity: served.Solidity, Key: nodetest.Key("alice")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +99,7 @@ func (n *network) submit(size uint64) []byte {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	sig, err := crypto.Sign(digest, key("member"))
+	sig, err := crypto.Sign(digest, nodetest.Key("member"))
 	if err != nil {
 		n.t.Fatal(err)
 	}
