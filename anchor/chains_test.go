@@ -172,7 +172,7 @@ func (w *world) signatures(t *testing.T, digest [32]byte) contracts.Signatures {
 	for _, m := range w.members {
 		by[m.keys.msp] = canon.SignDigest(m.keys.attest, digest)
 	}
-	s, err := collect(w.policy().Set(), by)
+	s, err := collect(w.policy().Set(), digest, by)
 	if err != nil {
 		t.Fatal(err)
 	}

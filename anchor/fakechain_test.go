@@ -28,9 +28,10 @@ type fakeChain struct {
 	token     canon.Account
 
 	down   bool
-	lags   bool  // it shows no events
-	full   bool  // its blocks have no room
-	lie    event // it shows this event as well, if it has a contract
+	lags   bool               // it shows no events
+	says   []contracts.Newest // its endpoint says so of the newest set, the last one
+	full   bool               // its blocks have no room
+	lie    event              // it shows this event as well, if it has a contract
 	depth  int
 	blocks []chainBlock
 	pool   []chainTx
@@ -152,6 +153,17 @@ func rotates(data []byte) bool {
 	return bytes.Equal(data[:4], contracts.PackRotate(contracts.Set{}, 0, [32]byte{}, contracts.Signatures{})[:4])
 }
 
+// kindOf says what a call does.
+func kindOf(data []byte) string {
+	switch {
+	case rotates(data):
+		return "rotate"
+	case bytes.Equal(data[:4], contracts.PackActivate(contracts.Epoch{Total: new(big.Int)}, contracts.Signatures{})[:4]):
+		return "activate"
+	}
+	return "submit"
+}
+
 // works reports whether a call succeeds after a block, which it does not change.
 func (c *fakeChain) works(b chainBlock, to send.Address, data []byte) bool {
 	n := word(data, 0)
@@ -268,6 +280,9 @@ func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at s
 		return root[:], nil
 	case is(contracts.PackNewest()):
 		n := b.newest()
+		if len(c.says) > 0 {
+			n = c.says[len(c.says)-1]
+		}
 		return slices.Concat(word(n.Version), n.Hash[:], word(n.From), truth(n.Frozen)), nil
 	case is(contracts.PackSetHash(0)):
 		var hash [32]byte
@@ -291,6 +306,7 @@ func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Atte
 	if c.down {
 		return send.Attempt{}, errDown
 	}
+	c.w.at(c.msp, "arm "+kindOf(in.Data))
 	if !c.works(c.block(send.Latest), in.To, in.Data) {
 		return send.Attempt{}, errors.New("the call would fail")
 	}
@@ -308,7 +324,9 @@ func (c *fakeAccount) Send(_ context.Context, a send.Attempt) error {
 	var t chainTx
 	decodeJSON(c.w.t, a.Raw, &t)
 	t.ID = [32]byte(a.ID)
+	c.w.at(c.msp, "before "+kindOf(t.Raw))
 	c.pool = append(c.pool, t)
+	c.w.at(c.msp, "after "+kindOf(t.Raw))
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -52,11 +51,11 @@ func (w *witness) handOver(ctx context.Context, m *roster, head point) error {
 		err = w.signRotation(ctx, m, head)
 	}
 	if len(signers) >= m.k() {
-		return errors.Join(err, w.rotate(ctx, m, signers), m.coming)
+		err = errors.Join(err, w.rotate(ctx, m, signers))
 	}
 	if now.Sub(w.handing.first) >= rotateWithin {
-		err = errors.Join(err, fmt.Errorf("member set %d waits, and no checkpoint is made: %d of %d members have signed (%s)",
-			m.next.Version, len(signers), m.k(), strings.Join(signers, " ")))
+		err = errors.Join(err, fmt.Errorf("member set %d waits, and no checkpoint is made: %d members have signed (%s), %d have to",
+			m.next.Version, len(signers), strings.Join(signers, " "), m.k()))
 	}
 	return errors.Join(err, m.coming)
 }
@@ -100,9 +99,6 @@ func (w *witness) rotate(ctx context.Context, m *roster, signers []string) error
 		Version uint64   `json:"version"`
 		Signers []string `json:"signers"`
 	}{m.next.Version, signers[:m.k()]})
-	if err == nil {
-		slog.Info("handed over", "version", m.next.Version, "from", m.next.From, "signers", signers[:m.k()])
-	}
 	return w.behind(err, &h.rotated)
 }
 
@@ -153,7 +149,7 @@ func (p *poster) rotate(ctx context.Context, m *roster, c *publicChain) error {
 	if err != nil {
 		return err
 	}
-	signatures, err := collect(old, by)
+	signatures, err := collect(old, old.RotationDigest(next), by)
 	if err != nil {
 		return fmt.Errorf("bring member set %d: %w", next.Version, err)
 	}

@@ -117,7 +117,7 @@ func TestSilentMembersWhileASetWaits(t *testing.T) {
 	if w.inForce().SetVersion != 1 || w.head().Number != from {
 		t.Fatal("two members handed over, or made a checkpoint")
 	}
-	if a := strings.Join(w.members[0].alarms.list(), "\n"); !strings.Contains(a, "member set 2 waits, and no checkpoint is made: 2 of 3") {
+	if a := strings.Join(w.members[0].alarms.list(), "\n"); !strings.Contains(a, "member set 2 waits, and no checkpoint is made: 2 members have signed (Org1MSP Org2MSP), 3 have to") {
 		t.Errorf("alarms %q", a)
 	}
 	w.members[2].asleep = false // and the fourth withholds its signature

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"time"
 
@@ -148,5 +149,28 @@ func (w *world) quiet(but ...*fakeMember) {
 		if a := m.alarms.list(); len(a) > 0 && !slices.Contains(but, m) {
 			w.t.Errorf("%s: alarms %q", m.keys.msp, a)
 		}
+	}
+}
+
+// errKilled is what a border panics with: a kill as other programs see it, since what is
+// on disk by then is there. The anchor starts again.
+var errKilled = errors.New("killed")
+
+// at is called at a border.
+func (w *world) at(msp, border string) {
+	if w.border != nil {
+		w.border(msp, border)
+	}
+}
+
+// survive, deferred, starts an anchor again that was killed.
+func (m *fakeMember) survive() {
+	switch r := recover(); r {
+	case nil:
+	case errKilled:
+		m.stop()
+		m.start()
+	default:
+		panic(r)
 	}
 }

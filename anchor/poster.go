@@ -15,6 +15,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/payout"
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
@@ -180,7 +181,8 @@ func (p *poster) plan(ctx context.Context, c *publicChain, id string, set *log.S
 	for _, s := range cosignatures {
 		by[s.MSP] = s.Secp256k1
 	}
-	signatures, err := collect(set, by)
+	signed := log.Checkpoint{Network: p.cfg.Network, LogID: p.policy.LogID(), Size: at.Size, Root: at.Root, Time: at.Time}
+	signatures, err := collect(set, set.Digest(signed), by)
 	if err != nil {
 		return fmt.Errorf("anchor size %d: %w", at.Size, err)
 	}
@@ -233,14 +235,19 @@ func (p *poster) growth(head contracts.Checkpoint, at point) ([][32]byte, error)
 	return proof, log.CheckGrowth(head.Size, head.Root, at.Size, at.Root, proof)
 }
 
-// collect brings K signatures of a set's members into the form that contracts want.
-func collect(of *log.Set, by map[string][65]byte) (contracts.Signatures, error) {
+// collect brings K signatures of a set's members over a digest into the form that
+// contracts want. It leaves out what the contract would refuse, whoever put it on the
+// ledger: what is planned once keeps its signatures.
+func collect(of *log.Set, digest [32]byte, by map[string][65]byte) (contracts.Signatures, error) {
 	set, msps := onContracts(of)
 	s := contracts.Signatures{Set: set, Signers: new(big.Int)}
 	count := uint64(0)
 	for i, msp := range msps {
-		sig, ok := by[msp]
-		if !ok || count == of.K { // more would only cost
+		if count == of.K { // more would only cost
+			break
+		}
+		sig := by[msp]
+		if signer, err := canon.Recover(digest, sig[:]); err != nil || signer != set.Members[i] {
 			continue
 		}
 		s.Signers.SetBit(s.Signers, i, 1)
@@ -248,7 +255,7 @@ func collect(of *log.Set, by map[string][65]byte) (contracts.Signatures, error) 
 		count++
 	}
 	if count < of.K {
-		return s, fmt.Errorf("%d signatures of member set %d, want %d", count, of.Version, of.K)
+		return s, fmt.Errorf("%d good signatures of member set %d, want %d", count, of.Version, of.K)
 	}
 	return s, nil
 }
@@ -352,9 +359,13 @@ func (p *poster) activate(ctx context.Context, m *roster, c *publicChain, vault 
 	if _, err := p.sender.Status(ctx, id); !errors.Is(err, send.ErrUnknown) {
 		return err
 	}
-	s, err := collect(set, signatures)
+	digest, err := payout.Digest(payout.Vault{ID: vault, LogID: p.policy.LogID()}, set.Version, set.Hash(), r.Root)
 	if err != nil {
 		return err
+	}
+	s, err := collect(set, digest, signatures)
+	if err != nil {
+		return fmt.Errorf("vault %s: epoch %d: %w", vault, r.Epoch, err)
 	}
 	account, err := canon.ParseAccount(vault)
 	if err != nil {

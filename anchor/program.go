@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/killick-ledger/killick/anchor/log"
 )
 
 const (
@@ -19,10 +22,11 @@ const (
 // and decides nothing. A service that lies about itself is not found so.
 type programs struct {
 	*anchor
-	look time.Time // when to look next
+	look  time.Time       // when to look next
+	asked map[string]bool // organisations that may have an alarm
 }
 
-func newPrograms(a *anchor) *programs { return &programs{anchor: a} }
+func newPrograms(a *anchor) *programs { return &programs{anchor: a, asked: map[string]bool{}} }
 
 // step asks every organisation when it is time.
 func (p *programs) step(ctx context.Context) error {
@@ -40,7 +44,15 @@ func (p *programs) step(ctx context.Context) error {
 		return fmt.Errorf("program on the ledger: %w", err)
 	}
 	p.look = p.now().Add(programsEvery)
-	for _, m := range p.members().set().Members {
+	members := p.members().set().Members
+	for msp := range p.asked {
+		if !slices.ContainsFunc(members, func(m log.Member) bool { return m.MSP == msp }) {
+			p.alarms.set("program of "+msp, nil) // it has left
+			delete(p.asked, msp)
+		}
+	}
+	for _, m := range members {
+		p.asked[m.MSP] = true
 		running, accepted, err := p.ask(ctx, m.MSP)
 		if err != nil {
 			continue // what it runs is not known; that it is away, others say

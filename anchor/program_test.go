@@ -53,4 +53,10 @@ func TestProgramAlarms(t *testing.T) {
 		w.running[m.keys.msp] = next
 	}
 	alarms("after it")
+	w.running["Org4MSP"] = other
+	alarms("again", "Org4MSP "+other)
+	w.until("a checkpoint", time.Minute, func() bool { return w.head().Number > 0 })
+	w.decide("members", w.membership(2, w.members[:3]...))
+	w.until("in force", time.Minute, func() bool { return w.inForce().SetVersion == 2 })
+	alarms("after it left")
 }

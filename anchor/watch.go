@@ -280,26 +280,39 @@ func (w *watch) compare(ctx context.Context, size uint64, root [32]byte) error {
 	if err != nil || own == root {
 		return err
 	}
-	why := fmt.Sprintf("fork: AnchorLog holds root %x for size %d, the own peer's blocks give %x", root, size, own)
-	return errors.Join(errors.New(why), w.sender.Halt(ctx, w.chain.cfg.ID, why))
+	return w.halt(ctx, fmt.Sprintf("fork: AnchorLog holds root %x for size %d, the own peer's blocks give %x", root, size, own))
 }
 
 // sameMembers stops all sending to the chain when the contract is frozen, or has handed
 // over to members that the own peer's blocks do not have: K members signed two histories.
+// A set whose version the blocks do not have is an alarm alone, since the own peer may be
+// behind.
 func (w *watch) sameMembers(ctx context.Context, newest contracts.Newest) error {
-	why := ""
-	if m := w.members(); newest.Frozen {
-		why = "frozen: AnchorLog was shown two histories that its members signed; it takes nothing any more"
-	} else if m != nil && newest.Version <= m.set().Version {
-		own := m.sets[newest.Version-1]
-		if hash := own.Hash(); newest.Hash != hash || newest.From != own.From {
-			why = fmt.Sprintf("fork: AnchorLog has member set %d, %x from size %d on, the own peer's blocks give %x from size %d on",
-				newest.Version, newest.Hash, newest.From, hash, own.From)
-		}
+	m := w.members()
+	if newest.Frozen {
+		return w.halt(ctx, "frozen: AnchorLog was shown two histories that its members signed; it takes nothing any more")
 	}
-	if why == "" {
+	if m == nil {
 		return nil
 	}
+	sets := m.sets
+	if m.next != nil { // whoever has K signatures can be faster than the ledger
+		sets = append(slices.Clone(sets), m.next)
+	}
+	if newest.Version > uint64(len(sets)) {
+		return fmt.Errorf("AnchorLog has member set %d, the own peer's blocks have none after set %d: the peer is behind, or members handed over without the ledger",
+			newest.Version, len(sets))
+	}
+	own := sets[newest.Version-1]
+	if hash := own.Hash(); newest.Hash != hash || newest.From != own.From {
+		return w.halt(ctx, fmt.Sprintf("fork: AnchorLog has member set %d, %x from size %d on, the own peer's blocks give %x from size %d on",
+			newest.Version, newest.Hash, newest.From, hash, own.From))
+	}
+	return nil
+}
+
+// halt stops all sending to the chain, until a person has looked, and returns why.
+func (w *watch) halt(ctx context.Context, why string) error {
 	return errors.Join(errors.New(why), w.sender.Halt(ctx, w.chain.cfg.ID, why))
 }
 

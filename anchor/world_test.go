@@ -48,7 +48,12 @@ type world struct {
 	running map[string]string // program that an organisation's service says it runs, where it is not the first
 	silent  string            // organisation whose service does not answer
 	failing string            // function whose transactions end in an error
+	failure error             // which; nil: no orderer answers
 	done    bool              // although they took effect
+
+	// border, when it is set, is called where a program may be killed: before and after
+	// it does something that others see. It panics with errKilled to do so.
+	border  func(msp, at string)
 	chains  []*fakeChain
 	members []*fakeMember
 }
@@ -176,6 +181,7 @@ func (m *fakeMember) step() {
 	if m.anchor == nil || m.asleep {
 		return
 	}
+	defer m.survive()
 	ctx := context.Background()
 	m.alarms.set("blocks", m.catchUp(ctx))
 	for i, loop := range m.loops {
@@ -244,13 +250,18 @@ func (m *fakeMember) Evaluate(_ context.Context, msp, function string, args ...[
 func (m *fakeMember) Execute(_ context.Context, function string, args ...[]byte) ([]byte, error) {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
-	failed := errors.New("no orderer answers")
+	failed := m.w.failure
+	if failed == nil {
+		failed = errors.New("no orderer answers")
+	}
 	if function == m.w.failing && !m.w.done {
 		return nil, failed
 	}
+	m.w.at(m.keys.msp, "before "+function)
 	if err := m.w.invoke(m.keys.msp, function, args); err != nil {
 		return nil, err
 	}
+	m.w.at(m.keys.msp, "after "+function)
 	if function == m.w.failing {
 		return nil, failed
 	}

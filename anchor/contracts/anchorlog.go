@@ -162,8 +162,8 @@ func UnpackNewest(data []byte) (Newest, error) {
 		return Newest{}, err
 	}
 	version := v[0].(*big.Int)
-	if !version.IsUint64() {
-		return Newest{}, fmt.Errorf("result of newest: version %s", version)
+	if !version.IsUint64() || version.Sign() == 0 {
+		return Newest{}, fmt.Errorf("result of newest: version %s; they count from 1", version)
 	}
 	return Newest{Version: version.Uint64(), Hash: v[1].([32]byte), From: v[2].(uint64), Frozen: v[3].(bool)}, nil
 }
