@@ -79,6 +79,19 @@ func TestInitRefuses(t *testing.T) {
 	}
 }
 
+// Names are as long as auditors' policies take them (docs/formats/policy.md).
+func TestCheckName(t *testing.T) {
+	const id = "-0011223344556677"
+	for name, ok := range map[string]bool{
+		"main" + id: true, strings.Repeat("a", 64-len(id)) + id: true, strings.Repeat("a", 65-len(id)) + id: false,
+		strings.Repeat("a", 64) + id: false, id: false, "main-001122334455667": false, "main-001122334455667G": false, "": false,
+	} {
+		if err := govern.CheckName(name); (err == nil) != ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // flip changes the character after the first separator.
 func flip(s, separator string) string {
 	i := strings.Index(s, separator) + 1

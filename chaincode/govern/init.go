@@ -101,11 +101,12 @@ func (n *Network) check() error {
 	return n.checkVaults()
 }
 
-// CheckName refuses what is not `<channel>-<16 hex digits>`.
+// CheckName refuses what is not `<channel>-<16 hex digits>`, 64 characters at most: as
+// long as names are anywhere else.
 // Errors: fault.InvalidValue.
 func CheckName(name string) error {
 	dash := strings.LastIndexByte(name, '-')
-	if dash < 1 || dash > 64 || !ledger.IsName(name[:dash], 64) {
+	if dash < 1 || !ledger.IsName(name, 64) {
 		return fault.New(fault.InvalidValue, "network %.100q is not <channel>-<16 hex digits>", name)
 	}
 	if _, err := canon.UnHex(name[dash+1:], 8); err != nil {
