@@ -33,6 +33,8 @@ import (
 // in testdata/soak come from a soak: -into soak, with block 0 and one that has, beside an
 // invalid batch, a valid one without any write: all its operations were refused. Those in
 // testdata/private: block 0, a private record's submission and its deletion, which purges.
+// Those in testdata/configuration come from the end-to-end test that changes the channel's
+// configuration: block 0, the one that changes it, and one that was ordered under it.
 var (
 	record  = flag.String("record", "", "block file of a peer to take testdata from")
 	folder  = flag.String("into", ".", "folder of testdata that they go to")
@@ -122,7 +124,7 @@ func TestRecorded(t *testing.T) {
 		}
 	}
 	got := []summary{}
-	for _, pattern := range []string{"*.block", "raft/*.block", "soak/*.block", "private/*.block"} {
+	for _, pattern := range []string{"*.block", "raft/*.block", "soak/*.block", "private/*.block", "configuration/*.block"} {
 		files, err := filepath.Glob(filepath.Join("testdata", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no recorded blocks %s: %v", pattern, err)
@@ -230,6 +232,34 @@ func TestOrdererSignatures(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// A configuration block is signed by the orderers that the one before names, and names
+// itself as the newest one; those after it name it.
+func TestConfigurationChanged(t *testing.T) {
+	first, second, later := recorded(t, "configuration/0.block"), recorded(t, "configuration/6.block"), recorded(t, "configuration/8.block")
+	before, ok, err := first.Signers()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := before.Check(second); err != nil {
+		t.Error(err)
+	}
+	after, ok, err := second.Signers()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := after.Check(later); err != nil {
+		t.Error(err)
+	}
+	if members, err := second.Members(); err != nil || len(members) != 4 {
+		t.Errorf("%d members, %v", len(members), err)
+	}
+	for _, b := range []*block.Block{second, later} {
+		if number, ok := b.LastConfig(); !ok || number != second.Number {
+			t.Errorf("block %d names configuration block %d, %v", b.Number, number, ok)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package log_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
@@ -235,8 +239,8 @@ func (l *fixture) vectorRotation(t *testing.T) vectorRotation {
 	return v
 }
 
-// Records of real blocks, from the bytes that a peer delivers: of one network, and of three
-// more in folders of their own.
+// Records of real blocks, from the bytes that a peer delivers: of one network, and of four
+// more in folders of their own. The largest one is made of their bytes.
 func TestVectorsBlocks(t *testing.T) {
 	const dir = "anchor/block/testdata"
 	type vector struct {
@@ -246,7 +250,7 @@ func TestVectorsBlocks(t *testing.T) {
 		Transactions []string `json:"transactions"` // their records
 	}
 	list := []vector{}
-	for _, folder := range []string{"", "/raft", "/soak", "/private"} {
+	for _, folder := range []string{"", "/raft", "/soak", "/private", "/configuration"} {
 		files, err := filepath.Glob("../../" + dir + folder + "/*.block")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no recorded blocks: %v", err)
@@ -277,5 +281,73 @@ func TestVectorsBlocks(t *testing.T) {
 			list = append(list, v)
 		}
 	}
-	golden(t, "blocks.json", map[string]any{"about": about, "blocks": list})
+	golden(t, "blocks.json", map[string]any{"about": about, "blocks": list, "largest": largest(t)})
+}
+
+// vectorLargest is a block that is too large for the repository: how it is made, and its
+// record.
+type vectorLargest struct {
+	Of           string `json:"of"`           // whose envelopes it repeats
+	Transactions int    `json:"transactions"` // all valid
+	Bytes        int    `json:"bytes"`        // of its envelopes
+	Record       string `json:"record"`
+	LeafHash     string `json:"leafHash"`
+	TxRecords    string `json:"txRecords"` // SHA-256 of its transactions' records one after the other
+}
+
+// largest makes the block that follows a recorded one and repeats its envelopes up to the
+// size that our networks allow (AbsoluteMaxBytes). All of them
+// are valid, and it has no commit hash.
+func largest(t *testing.T) vectorLargest {
+	const of, most = "anchor/block/testdata/12.block", 10 << 20
+	raw, err := os.ReadFile("../../" + of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b common.Block
+	if err := proto.Unmarshal(raw, &b); err != nil {
+		t.Fatal(err)
+	}
+	last, err := block.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelopes, data, size := b.Data.Data, [][]byte{}, 0
+	for i := 0; size+len(envelopes[i%len(envelopes)]) <= most; i++ {
+		data = append(data, envelopes[i%len(envelopes)])
+		size += len(data[i])
+	}
+	sum := sha256.Sum256(bytes.Join(data, nil))
+	b.Header = &common.BlockHeader{Number: last.Number + 1, PreviousHash: last.HeaderHash[:], DataHash: sum[:]}
+	b.Data.Data = data
+	b.Metadata.Metadata[2], b.Metadata.Metadata[4] = make([]byte, len(data)), nil
+	if raw, err = proto.Marshal(&b); err != nil {
+		t.Fatal(err)
+	}
+	made, err := block.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	genesis, err := os.ReadFile("../../anchor/block/testdata/0.block")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := block.Decode(genesis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := log.Leaf(first.HeaderHash, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := log.TxRecords(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := sha256.New()
+	for _, r := range records {
+		h.Write(r.Bytes())
+	}
+	hash := leaf.Hash()
+	return vectorLargest{of, len(data), size, canon.Hex(leaf.Bytes()), canon.Hex(hash[:]), canon.Hex(h.Sum(nil))}
 }

@@ -207,6 +207,40 @@ func TestRawBlock(t *testing.T) {
 	}
 }
 
+// After a change of the channel's configuration its block is needed as well; and who
+// signed that one is named by the configuration before it.
+func TestRawBlockAfterAConfiguration(t *testing.T) {
+	genesis, second, own := recorded+"configuration/0.block", recorded+"configuration/6.block", recorded+"configuration/8.block"
+	later := overBlocks(t, fill(decode(t, contents(t, genesis)), decode(t, contents(t, own)))...)
+	forged := later.write("forged.block", edited(t, second, func(b *common.Block) { b.Data.Data[0] = append(b.Data.Data[0], 0x98, 0x06, 0) }))
+	change := overBlocks(t, fill(decode(t, contents(t, genesis)), decode(t, contents(t, second)))...)
+	for _, tt := range []struct {
+		name   string
+		s      *scene
+		raw    string
+		config []string
+		exit   int
+		want   string
+	}{
+		{"both", later, own, []string{genesis, second}, exitVerified, "VERIFIED at depth L2"},
+		{"the first alone", later, own, []string{genesis}, exitPartly, "the configuration in charge is in block 6, the last one given is block 0"},
+		{"the second alone", later, own, []string{second}, exitPartly, "not the genesis block"},
+		{"a changed one", later, own, []string{genesis, forged}, exitPartly, "0 of 4 orderers signed"},
+		{"the change itself", change, second, []string{genesis}, exitPartly, "which nobody endorses"},
+		{"the change by itself", change, second, []string{genesis, second}, exitPartly, "is not before block 6"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, out := tt.s.deep(tt.raw, tt.config...)
+			if code != tt.exit || !strings.Contains(out, tt.want) {
+				t.Errorf("exit %d:\n%s", code, out)
+			}
+			if strings.Contains(out, "FAIL") {
+				t.Errorf("something failed:\n%s", out)
+			}
+		})
+	}
+}
+
 // A raw block is not looked at for a bundle that is refused already, such as one of a
 // transaction that the block has not got.
 func TestRawBlockOfARefusedBundle(t *testing.T) {
