@@ -41,6 +41,7 @@ func TestKillick(t *testing.T) {
 	t.Run("OneMemberAlone", n.oneMemberAlone)
 	t.Run("Govern", n.govern)
 	t.Run("NewKeys", n.newKeys)
+	t.Run("Configuration", n.configuration)
 	t.Run("Certificates", n.certificates)
 	t.Run("HostileUser", n.hostileUser)
 	t.Run("Events", n.events)
