@@ -64,6 +64,30 @@ func (c *Cluster) anchorKeys(ctx context.Context) error {
 		c.facts.Members = append(c.facts.Members, k.Member)
 		c.senders = append(c.senders, k.Sender)
 	}
+	return c.foundingMembers()
+}
+
+// foundingMembers puts the members into the facts with whom the contracts were deployed
+// and the ledger is founded, once there is a policy: an organisation's keys may be others
+// by now.
+func (c *Cluster) foundingMembers() error {
+	data, err := os.ReadFile(c.Policy())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	var policy struct {
+		Members []member `json:"members"`
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &policy)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Policy(), err)
+	}
+	c.facts.Members = nil
+	for _, m := range policy.Members {
+		c.facts.Members = append(c.facts.Members, topology.Member{MSPID: m.MSP, CosignKey: m.Cosign, Address: m.Address})
+	}
 	return nil
 }
 

@@ -35,12 +35,14 @@ func TestKillick(t *testing.T) {
 	t.Run("LifeOfADID", n.lifeOfADID)
 	t.Run("Privacy", n.privacy)
 	t.Run("Login", n.login)
+	t.Run("NewKeys", n.newKeys)
+	t.Run("MembersChange", n.membersChange)
 	t.Run("Grants", n.grants)
 	t.Run("ChaincodeDoor", n.chaincodeDoor)
 	t.Run("Strangers", n.strangers)
 	t.Run("OneMemberAlone", n.oneMemberAlone)
 	t.Run("Govern", n.govern)
-	t.Run("NewKeys", n.newKeys)
+	t.Run("ProvenAcross", n.provenAcross) // what MembersChange has begun
 	t.Run("Configuration", n.configuration)
 	t.Run("Certificates", n.certificates)
 	t.Run("HostileUser", n.hostileUser)
@@ -61,6 +63,7 @@ type network struct {
 	members  []*fabric.Client        // a client of each organisation, endorsing as the policy asks
 	own      []*fabric.Client        // a client of each organisation that uses its own peer alone
 	treasury *fabric.Client
+	across   map[uint64]*person // made under member sets, by version
 }
 
 func programs(t *testing.T) string {

@@ -22,7 +22,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
-	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/network/topology"
 )
 
 // newKeys replaces the anchor keys of one organisation while operations arrive, as
@@ -44,40 +44,15 @@ func (n *network) newKeys(t *testing.T) {
 	bundle := n.proven(t, early) // of the set before, with its policy
 
 	org := n.Cluster.Orgs()[1]
-	oldCosign, oldAttest := n.secrets(t, org.AnchorName())
+	oldCosign, oldAttest := n.secrets(t, org)
 	n.anchor(t, "keys", "--next", "--config", org.AnchorFile())
-	var joiner govern.Joiner
-	if err := json.Unmarshal(n.anchor(t, "member", "--config", org.AnchorFile()), &joiner); err != nil {
-		t.Fatal(err)
-	}
-	var next govern.Membership
-	if err := json.Unmarshal([]byte(n.decides(t, 0, org.MSPID, "members")), &next); err != nil {
-		t.Fatal(err)
-	}
+	joiner := n.joiner(t, 1)
+	next := n.membership(t)
 	if next.Members[1].MSP != org.MSPID || next.Members[1].Cosign == joiner.Cosign {
 		t.Fatalf("members %+v, new %+v", next.Members, joiner)
 	}
 	next.Members[1] = joiner
-	text, err := canon.Marshal(next)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "members.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ref := n.proposed(t, 0, "members", "@"+file)
-	n.decides(t, 1, "status     open", "approve", ref)
-	n.decides(t, 2, "status     enacted", "approve", ref)
-	decided := time.Now()
-	until(t, time.Minute, "the members hand over", func() error {
-		out, err := n.killickGovern(3, "show")
-		if err == nil && !strings.Contains(out, "of them decide, set 2)") {
-			err = errors.New(out)
-		}
-		return err
-	})
-	t.Logf("set 2 is in force %.1f s after it was decided", time.Since(decided).Seconds())
+	decided := n.handOver(t, 2, next, 0, 1, 2)
 
 	from, _ := l.finished(time.Time{})
 	until(t, time.Minute, "operations go on", func() error {
@@ -127,6 +102,11 @@ func (n *network) newKeys(t *testing.T) {
 	for i := range n.Cluster.Orgs() {
 		if alarms := n.alarms(t, i); len(alarms) > 0 {
 			t.Errorf("anchor %d: %q", i, alarms)
+		}
+	}
+	for _, name := range []string{"cosign.key", "attest.key"} {
+		if err := os.Rename(n.key(org, name+".next"), n.key(org, name)); err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -212,11 +192,16 @@ func (n *network) anchor(t *testing.T, args ...string) []byte {
 	return out
 }
 
-// secrets reads the keys with which an anchor signs.
-func (n *network) secrets(t *testing.T, anchor string) (cosign ed25519.PrivateKey, attest *secp256k1.PrivateKey) {
+// key is a key file of an organisation's anchor.
+func (n *network) key(o topology.Org, name string) string {
+	return filepath.Join(n.Cluster.Dir, "keys", o.AnchorName(), name)
+}
+
+// secrets reads the keys with which an organisation's anchor signs.
+func (n *network) secrets(t *testing.T, o topology.Org) (cosign ed25519.PrivateKey, attest *secp256k1.PrivateKey) {
 	t.Helper()
 	read := func(name string, decode func(string) ([]byte, error)) []byte {
-		text, err := os.ReadFile(filepath.Join(n.Cluster.Dir, "keys", anchor, name))
+		text, err := os.ReadFile(n.key(o, name))
 		if err != nil {
 			t.Fatal(err)
 		}
