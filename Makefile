@@ -83,7 +83,8 @@ fuzz: ## run every fuzz target for 20 seconds
 contracts: ## compile the Solidity sources again (needs npm)
 	cd anchor/contracts && npm ci --silent && node build.mjs
 
-contracts-test: ## the contracts' unit, fuzz and invariant tests and the vectors, with forge (needs npm)
+contracts-test: ## the contracts' bytecode is that of their sources; their unit, fuzz and invariant tests and the vectors, with forge (needs npm)
+	cd anchor/contracts && npm ci --silent && node build.mjs --check
 	cd anchor/contracts/forge && npm ci --silent
 	cd anchor/contracts && PATH="$$PWD/forge/node_modules/.bin:$$PATH" forge test
 

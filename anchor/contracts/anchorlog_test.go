@@ -150,6 +150,13 @@ func TestFrozenLogIsRead(t *testing.T) {
 	if receipt := c.run(l.address, report); len(receipt.Logs) != 1 {
 		t.Errorf("%d events", len(receipt.Logs))
 	}
+	for name, data := range map[string][]byte{
+		"the same report": report, "a report of nothing": contracts.PackReport(contracts.Statement{}, contracts.Statement{}, root("x"), nil),
+	} {
+		if receipt := c.run(l.address, data); len(receipt.Logs) != 0 {
+			t.Errorf("%s, once frozen, made an event", name)
+		}
+	}
 	if !l.newest().Frozen || l.head() != h.at(9) {
 		t.Errorf("newest %+v, head %+v", l.newest(), l.head())
 	}

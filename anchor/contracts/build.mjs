@@ -1,11 +1,12 @@
 // Compiles the contracts into artifacts/NAME.json, and the tokens that only
 // tests deploy into testdata/NAME.json. Run by "make contracts"; the results are
-// committed, so nothing else needs npm.
+// committed, so nothing else needs npm. With --check it writes nothing and fails
+// when a file is not what comes out.
 //
 // The bytecode holds no metadata hash: the same source gives the same bytes
 // wherever it lies.
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import solc from "solc";
@@ -54,7 +55,14 @@ function write(folder, contracts) {
       abi: c.abi,
       bin: "0x" + bin,
     };
-    writeFileSync(join(here, folder, name + ".json"), JSON.stringify(artifact, null, 1) + "\n");
+    const path = join(here, folder, name + ".json");
+    const text = JSON.stringify(artifact, null, 1) + "\n";
+    if (!process.argv.includes("--check")) {
+      writeFileSync(path, text);
+    } else if (!existsSync(path) || readFileSync(path, "utf8") !== text) {
+      console.error(`${path} is not what solc ${solc.version()} makes of its sources: run "make contracts"`);
+      process.exitCode = 1;
+    }
   }
 }
 

@@ -66,7 +66,8 @@ func (m members) states(c contracts.Checkpoint, who ...int) contracts.Statement 
 func anchored(c contracts.Checkpoint) contracts.Statement { return contracts.Statement{Checkpoint: c} }
 
 func scenes(t *testing.T) []scene {
-	return append([]scene{signatureScene(t), growthScene(t), rotationScene(t), equivocationScene(t)}, frozenBy(t)...)
+	all := append([]scene{signatureScene(t), growthScene(t), rotationScene(t), equivocationScene(t)}, frozenBy(t)...)
+	return append(all, twoSetsBehind(t))
 }
 
 // signatureScene has everything that is wrong with signatures and their set.
@@ -222,6 +223,14 @@ func rotationScene(t *testing.T) scene {
 	s.taken("its replay", a.rotate(b, 20, 0, 1, 3))
 	s.refused("VersionNotNext[2 2]", "another second set", turn(c.as(2).Set, 20, a.handOver(c.as(2).Set, 20)))
 	s.refused("VersionNotNext[2 2]", "the second set from another size", a.rotate(b, 21, 0, 1, 2))
+	s.refused("VersionNotNext[2 2]", "the second set from a smaller size", a.rotate(b, 19, 0, 1, 2))
+	for k := range uint(4) { // some of these have a larger hash, and some a smaller one
+		other := b.Set
+		other.K = k
+		if other.K != b.K {
+			s.refused("VersionNotNext[2 2]", "the second set with another k", turn(other, 20, a.handOver(other, 20)))
+		}
+	}
 	s.refused("WrongSetForSize[2 19]", "a size below: the new set is a future one", b.submit(h, 9, 19, 0, 1, 2))
 	s.refused("WrongSetForSize[1 20]", "a size from there on: the old set", a.submit(h, 9, 20, 0, 1, 2))
 	s.refused("WrongMemberSet", "the old members as the new version", a.as(2).submit(h, 9, 20, 0, 1, 2))
@@ -345,5 +354,33 @@ func handedOver(h, fork *history) scene {
 		a.as(3).states(h.at(25), 0, 1, 2), a.states(fork.at(25), 0, 1, 2), fork.root(25), nil))
 	s.taken("two roots of one size by the first set", guilty)
 	s.refused("Frozen[]", "the next checkpoint", a.submit(h, 9, 10, 0, 1, 2))
+	return s
+}
+
+// twoSetsBehind: a contract that hears of two rotations before any checkpoint of theirs
+// takes of each set its own sizes, from its first one to its last one.
+func twoSetsBehind(t *testing.T) scene {
+	h, fork := newHistory(t, 60, 60), newHistory(t, 60, 5)
+	a, b, c := newMembers(4, 3), newSet(2, 4, 3, "second"), newSet(3, 5, 4, "third")
+	guilty := func(m members) []byte {
+		return contracts.PackReport(m.states(h.at(25), 0, 1, 2, 3), m.states(fork.at(25), 0, 1, 2, 3), fork.root(25), nil)
+	}
+	s := scene{name: "two sets behind", set: a}
+	s.taken("anchored", a.submit(h, 0, 9, 0, 1, 2))
+	s.taken("the second set", a.rotate(b, 20, 0, 1, 2))
+	s.taken("the third set", b.rotate(c, 30, 0, 1, 2))
+	s.refused("WrongSetForSize[2 19]", "the second set, a size below its own", b.submit(h, 9, 19, 0, 1, 2))
+	s.refused("WrongSetForSize[3 19]", "the third set, a size of the first", c.submit(h, 9, 19, 0, 1, 2, 3))
+	s.taken("the last size of the first set", a.submit(h, 9, 19, 0, 1, 2))
+	s.refused("WrongSetForSize[1 20]", "the first set, a size of the second", a.submit(h, 19, 20, 0, 1, 2))
+	s.refused("WrongSetForSize[3 29]", "the third set, a size of the second", c.submit(h, 19, 29, 0, 1, 2, 3))
+	s.taken("the first size of the second set, which is not the newest one", b.submit(h, 19, 20, 0, 1, 2))
+	s.refused("WrongSetForSize[2 30]", "the second set, a size of the third", b.submit(h, 20, 30, 0, 1, 2))
+	s.refused("WrongSetForSize[3 25]", "the third set, two roots of a size of the second", guilty(c))
+	s.refused("OneHistory[]", "two honest candidates of the second set", contracts.PackReport(
+		b.states(h.at(25), 0, 1, 2), b.states(h.at(28), 0, 1, 2), h.root(25), h.growth(25, 28)))
+	s.taken("all but the last size of the second set", b.submit(h, 20, 28, 0, 1, 2))
+	s.taken("two roots of one size by the second set, which has one left", guilty(b))
+	s.refused("Frozen[]", "that one", b.submit(h, 28, 29, 0, 1, 2))
 	return s
 }

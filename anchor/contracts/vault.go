@@ -69,6 +69,12 @@ func UnpackActive(data []byte) (Epoch, error) {
 // epoch or a later one is active.
 func PackEpochReached(number uint64) []byte { return rewardVault.pack("reached", number) }
 
+// PackLate returns the calldata of the view that returns True once signatures of the
+// set of a version come too late for any epoch: AnchorLog has a newer set, or is frozen.
+func PackLate(version uint64) []byte {
+	return rewardVault.pack("late", new(big.Int).SetUint64(version))
+}
+
 // PackPaid returns the calldata of the view that returns True once the payee has
 // been paid this cumulative total or more.
 func PackPaid(payee [20]byte, cumulative *big.Int) []byte {

@@ -119,8 +119,18 @@ func TestVaultFollowsTheLog(t *testing.T) {
 	v.fund(1000)
 	first := v.tree(payouts(3, 100)...)
 	v.run(v.address, v.activation(first.epoch(1), 0, 1, 2))
+	late := func(want map[uint64]bool) {
+		t.Helper()
+		for version, want := range want {
+			if got := bytes.Equal(v.view(v.address, contracts.PackLate(version)), contracts.True()); got != want {
+				t.Errorf("too late for set %d: %v, want %v", version, got, want)
+			}
+		}
+	}
+	late(map[uint64]bool{0: true, 1: false, 2: false, 1<<64 - 1: false})
 	v.run(v.log, v.submit(h, 0, 5, 0, 1, 2))
 	v.run(v.log, v.rotate(second, 3, 0, 1, 2))
+	late(map[uint64]bool{1: true, 2: false, 3: false})
 	next := v.tree(payouts(3, 200)...)
 	by := func(m members, e contracts.Epoch) []byte {
 		return contracts.PackActivate(e, m.sign(v.payoutBy(m, e), 0, 1, 2))
@@ -136,6 +146,7 @@ func TestVaultFollowsTheLog(t *testing.T) {
 	}
 	v.run(v.log, contracts.PackReport(second.states(h.at(9), 0, 1, 2), second.states(fork.at(9), 0, 1, 2), fork.root(9), nil))
 	v.wantRefused(v.address, by(second, next.epoch(3)), "Frozen[]")
+	late(map[uint64]bool{1: true, 2: true, 3: true})
 	v.run(v.address, by(second, next.epoch(2))) // a replay
 	for i := range next.payouts {
 		v.run(v.address, contracts.PackClaim(next.claim(i)))

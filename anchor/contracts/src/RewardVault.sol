@@ -85,6 +85,13 @@ contract RewardVault {
         return claimed[payee] >= cumulative;
     }
 
+    /// Says whether signatures of the set of this version come too late for any
+    /// epoch: the log has a newer set, or is frozen.
+    function late(uint256 version) external view returns (bool) {
+        (uint256 newest,,, bool frozen) = anchorLog.newest();
+        return frozen || version < newest;
+    }
+
     /// Returns what members of the newest set sign for an epoch.
     function digest(uint64 epoch, bytes32 root, uint128 total) external view returns (bytes32) {
         (uint256 version, bytes32 set,,) = anchorLog.newest();

@@ -133,6 +133,30 @@ contract AnchorLogTest is Base {
         want((log.rootAt(9) != 0) == (count >= 3), "taken");
     }
 
+    function check(bytes32 set, bytes32 digest, Signatures calldata s) external pure {
+        Members.check(set, digest, s);
+    }
+
+    /// Half of the order is the largest s. A signature is made backwards: for nonce 1,
+    /// whose point is the generator, each s signs some digest.
+    function test_largestS() public {
+        uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+        uint256 r = 0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798;
+        uint256 key = 4711;
+        Signatures memory one;
+        (one.version, one.k, one.signers) = (1, 1, 1);
+        one.members = new address[](1);
+        one.members[0] = vm.addr(key);
+        bytes32 set = Members.hash(1, 1, one.members);
+        for (uint256 s = order / 2; s <= order / 2 + 1; s++) {
+            bytes32 digest = bytes32(addmod(s, order - mulmod(r, key, order), order));
+            one.signatures = abi.encodePacked(r, s, uint8(27));
+            want(ecrecover(digest, 27, bytes32(r), bytes32(s)) == one.members[0], "no signature");
+            if (s > order / 2) vm.expectPartialRevert(Members.HighS.selector);
+            this.check(set, digest, one);
+        }
+    }
+
     function testFuzz_changedSignatures(uint256 where, uint8 change) public {
         vm.assume(change != 0);
         bytes32 r = rootOf(HONEST, 9);
