@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -302,6 +303,13 @@ func TestKeysAreMissing(t *testing.T) {
 	if a := strings.Join(m.alarms.list(), "\n"); !strings.Contains(a, "member set 2 names") || !strings.Contains(a, "no key files hold them") {
 		t.Errorf("alarms %q", a)
 	}
+	open := m.roster.open
+	m.roster.open = func() (*keys, error) { return nil, errors.New("attest.key.next can be read by others") }
+	w.tickFor(2 * time.Second)
+	if a := strings.Join(m.alarms.list(), "\n"); !strings.Contains(a, "no key files hold them") || !strings.Contains(a, "can be read by others") {
+		t.Errorf("alarms %q", a)
+	}
+	m.roster.open = open
 	m.keys = next
 	w.members[0].asleep = true
 	w.recorded()

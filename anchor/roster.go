@@ -96,9 +96,17 @@ func (a *anchor) reload(ctx context.Context) error {
 	}
 	now.take(a.cfg.Organisation, r.keys)
 	if (now.mute != nil || now.coming != nil) && r.open != nil {
-		if k, err := r.open(); err == nil {
+		k, err := r.open()
+		if err == nil {
 			r.keys = k
 			now.take(a.cfg.Organisation, k)
+		} else {
+			if now.coming != nil {
+				now.coming = errors.Join(now.coming, err)
+			}
+			if now.mute != nil && now.index >= 0 { // who has left may have destroyed its keys
+				now.mute = errors.Join(now.mute, err)
+			}
 		}
 	}
 	if was := r.now.Load(); was == nil || was.set().Version != now.set().Version {
