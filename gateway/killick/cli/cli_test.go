@@ -41,7 +41,7 @@ type world struct {
 func begin(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, ledger: submittest.New(), dir: t.TempDir()}
-	w.write("pass", "correct horse\n")
+	w.write("pass", passphrase+"\n")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +117,7 @@ func (w *world) do(args ...string) map[string]any {
 	if err := json.Unmarshal([]byte(out), &v); err != nil {
 		w.t.Fatalf("killick %s: %v in %s", strings.Join(args, " "), err, out)
 	}
+	w.lighten()
 	return v
 }
 

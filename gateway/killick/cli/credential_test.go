@@ -90,7 +90,7 @@ func (w *world) credentials(issuer, owner, issuerDID, ownerDID, schema string) s
 func TestPresentSelective(t *testing.T) {
 	w := begin(t)
 	w.do("keys", "new", "--out", w.path("owner"))
-	identity, err := client.Load(w.path("owner.keys"), []byte("correct horse"))
+	identity, err := client.Load(w.path("owner.keys"), []byte(passphrase))
 	if err != nil {
 		t.Fatal(err)
 	}

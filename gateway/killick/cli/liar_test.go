@@ -86,7 +86,7 @@ func TestExportStaysInItsFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer honest.Close()
-	identity, err := client.Load(alice, []byte("correct horse"))
+	identity, err := client.Load(alice, []byte(passphrase))
 	if err != nil {
 		t.Fatal(err)
 	}
