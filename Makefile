@@ -58,9 +58,12 @@ test: build ## all tests, the end-to-end one on the real network included
 	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -v ./scripts/e2e
 	$(BIN)/killick-soak --bin $(BIN) --for 1m --pace 3s
 
-agreement: ## credentials and private contents in both directions against other implementations (needs npm)
+agreement: ## credentials, private contents and the log against other implementations (needs npm)
 	cd scripts/agreement && npm ci --silent && go test -tags agreement -count=1 .
 	KILLICK_NPM=$(CURDIR)/scripts/agreement/node_modules go test -count=1 -run TestNpmJose -v ./gateway/jwe
+	@mkdir -p $(BIN)
+	go build -C scripts/agreement/tlog -o $(BIN)/tlog .
+	KILLICK_TLOG_CLIENT=$(BIN)/tlog go test -count=1 -run TestServedLog -v ./anchor
 
 tronweb: ## npm's tronweb as a client of the Tron node, and its encoder against anchor/tron (needs npm)
 	cd scripts/agreement/tron && npm ci --silent && go test -tags agreement -count=1 .
