@@ -31,6 +31,7 @@ type fakeChain struct {
 	lags   bool               // it shows no events
 	says   []contracts.Newest // its endpoint says so of the newest set, the last one
 	full   bool               // its blocks have no room
+	holds  bool               // they have none for what goes to the vault
 	lie    event              // it shows this event as well, if it has a contract
 	depth  int
 	blocks []chainBlock
@@ -122,11 +123,12 @@ func (c *fakeChain) mine() {
 	b := c.block(send.Latest)
 	b.events, b.txs = nil, map[[32]byte]bool{}
 	number := uint64(len(c.blocks))
-	if c.full {
-		c.blocks = append(c.blocks, b)
-		return
-	}
+	var left []chainTx
 	for _, t := range c.pool {
+		if c.full || c.holds && t.To == c.vault.Address {
+			left = append(left, t)
+			continue
+		}
 		c.paid[t.By]++
 		n := binary.BigEndian.Uint64(t.Raw[4+24:])
 		e := event{Number: n, Root: [32]byte(t.Raw[36:68]), Landing: log.Landing{Tx: t.ID, Block: number, BlockHash: canon.Sum(fmt.Append(nil, number))}}
@@ -145,7 +147,7 @@ func (c *fakeChain) mine() {
 			b.events = append(b.events, e)
 		}
 	}
-	c.pool = nil
+	c.pool = left
 	c.blocks = append(c.blocks, b)
 }
 
@@ -292,6 +294,9 @@ func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at s
 		return hash[:], nil
 	case is(contracts.PackEpochReached(0)):
 		return truth(b.epoch >= binary.BigEndian.Uint64(data[28:])), nil
+	case is(contracts.PackLate(0)):
+		n := b.newest()
+		return truth(n.Frozen || binary.BigEndian.Uint64(data[28:]) < n.Version), nil
 	case is(contracts.PackToken()):
 		return append(make([]byte, 12), c.token.Address[:]...), nil
 	case is(contracts.PackClaimedTotal()):

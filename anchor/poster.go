@@ -334,8 +334,7 @@ func (p *poster) receiptOf(ctx context.Context, m *roster, c *publicChain, e eve
 
 // activate plans the newest payout root of a vault that K members of the set in force
 // have signed, unless the vault has it. The vault takes signatures of the chain's newest
-// set alone. An intent of a set before that came too late fails at no further cost, and
-// ends when the epoch is active.
+// set alone: an intent of a set before is given up once a newer one is final there.
 func (p *poster) activate(ctx context.Context, m *roster, c *publicChain, vault string) error {
 	r, ok, err := p.index.newestRoot(ctx, vault, 1<<62)
 	if err != nil || !ok {
@@ -375,5 +374,6 @@ func (p *poster) activate(ctx context.Context, m *roster, c *publicChain, vault 
 	return p.sender.Plan(ctx, c.cfg.ID, send.Intent{
 		ID: id, To: account.Address, Data: contracts.PackActivate(epoch, s),
 		Check: contracts.PackEpochReached(r.Epoch), Want: contracts.True(),
+		Late: contracts.PackLate(set.Version),
 	})
 }
