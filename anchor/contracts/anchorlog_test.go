@@ -69,6 +69,25 @@ func (l logOf) newest() contracts.Newest {
 	return n
 }
 
+// wantEvent compares the only event of a transaction: its signature, what is indexed
+// and its data.
+func wantEvent(t *testing.T, r *types.Receipt, signature string, indexed [][]byte, data ...[]byte) {
+	t.Helper()
+	if len(r.Logs) != 1 {
+		t.Errorf("%d events, want %s", len(r.Logs), signature)
+		return
+	}
+	name := canon.Keccak([]byte(signature))
+	want := bytes.Join(append([][]byte{name[:]}, indexed...), nil)
+	var got []byte
+	for _, topic := range r.Logs[0].Topics {
+		got = append(got, topic[:]...)
+	}
+	if !bytes.Equal(got, want) || !bytes.Equal(r.Logs[0].Data, bytes.Join(data, nil)) {
+		t.Errorf("topics %x, data %x; want %s: %x, %x", got, r.Logs[0].Data, signature, want, data)
+	}
+}
+
 func TestSubmit(t *testing.T) {
 	c, m, h := newChain(t), newMembers(4, 3), newHistory(t, 20, 20)
 	l := logOf{c, c.deploy(contracts.NewAnchorLog(logID, m.Set))}
@@ -120,9 +139,9 @@ func TestRotate(t *testing.T) {
 	if got, want := l.newest(), (contracts.Newest{Version: 1, Hash: a.Hash(), From: 1}); got != want {
 		t.Errorf("newest set %+v, want %+v", got, want)
 	}
-	if receipt := c.run(l.address, a.rotate(b, 12, 0, 1, 2)); len(receipt.Logs) != 1 {
-		t.Errorf("%d events", len(receipt.Logs))
-	}
+	next := b.Hash()
+	wantEvent(t, c.run(l.address, a.rotate(b, 12, 0, 1, 2)), "Rotated(uint256,uint64,bytes32,bytes32)",
+		[][]byte{word(2)}, word(12), next[:], list[:])
 	if receipt := c.run(l.address, a.rotate(b, 12)); len(receipt.Logs) != 0 {
 		t.Error("the replay made an event")
 	}
@@ -147,9 +166,8 @@ func TestFrozenLogIsRead(t *testing.T) {
 	l := logOf{c, c.deploy(contracts.NewAnchorLog(logID, m.Set))}
 	c.run(l.address, m.submit(h, 0, 9, 0, 1, 2))
 	report := contracts.PackReport(anchored(h.at(9)), m.states(fork.at(9), 1, 2, 3), fork.root(9), nil)
-	if receipt := c.run(l.address, report); len(receipt.Logs) != 1 {
-		t.Errorf("%d events", len(receipt.Logs))
-	}
+	wantEvent(t, c.run(l.address, report), "Equivocation(uint64,bytes32,uint64,bytes32)",
+		nil, word(9), rootBytes(h, 9), word(9), rootBytes(fork, 9))
 	for name, data := range map[string][]byte{
 		"the same report": report, "a report of nothing": contracts.PackReport(contracts.Statement{}, contracts.Statement{}, root("x"), nil),
 	} {

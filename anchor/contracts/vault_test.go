@@ -162,7 +162,8 @@ func TestVaultPays(t *testing.T) {
 	first := v.tree(payouts(300, 10)...)
 	epoch := first.epoch(3)
 	v.fund(epoch.Total.Int64())
-	v.run(v.address, v.activation(epoch, 0, 1, 2))
+	wantEvent(t, v.run(v.address, v.activation(epoch, 0, 1, 2)), "Activated(uint64,bytes32,uint128)",
+		[][]byte{word(3)}, epoch.Root[:], epoch.Total.FillBytes(make([]byte, 32)))
 	if receipt := v.run(v.address, contracts.PackActivate(epoch, v.sign([32]byte{}))); len(receipt.Logs) != 0 {
 		t.Error("replay of an activation made an event")
 	}
