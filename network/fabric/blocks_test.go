@@ -15,6 +15,7 @@ import (
 )
 
 func TestBlocks(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		blocks [][]uint64 // by peer; a peer without ends its streams at once
@@ -60,6 +61,7 @@ func TestBlocks(t *testing.T) {
 // While the own peer is down one lying peer can neither make a block up nor hold
 // the true ones back.
 func TestBlocksOfALiar(t *testing.T) {
+	t.Parallel()
 	for name, liar := range map[string]*fakePeer{
 		"makes blocks up": {blocks: []uint64{0, 1, 2}, liar: true},
 		"sends others":    {blocks: []uint64{7}},
@@ -93,6 +95,7 @@ func TestBlocksOfALiar(t *testing.T) {
 // The own peer answers and is far behind the others, or its stream is stuck: blocks
 // go on from others, as they do when it is down.
 func TestBlocksOfAPeerThatLags(t *testing.T) {
+	t.Parallel()
 	height := func(n uint64) map[string]func() proto.Message {
 		return map[string]func() proto.Message{"GetChainInfo": func() proto.Message { return &common.BlockchainInfo{Height: n} }}
 	}

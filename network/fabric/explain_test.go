@@ -74,6 +74,7 @@ type disputing struct {
 }
 
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	good, lagging := simulated(t, "\x00\x00", 7, "op/a", "op/b"), simulated(t, "\x00\x05", 6, "op/a")
 	refusing, more := simulated(t, "\x00\x1b", 7, "op/a"), simulated(t, "\x00\x00", 7, "op/a", "op/b", "x")
 	ok, bad, behind := says("s7", "ok", "ok"), says("s7", "ok", "bad_signature"), says("s6", "ok", "did_unknown")

@@ -54,6 +54,7 @@ func orderers(answers ...func(int) *orderer.BroadcastResponse) []*fakeOrderer {
 var allTake = []func(int) *orderer.BroadcastResponse{yes, yes, yes, yes}
 
 func TestEndorse(t *testing.T) {
+	t.Parallel()
 	a, b := result("a"), result("b")
 	spoilt := &peer.Endorsement{Signature: []byte("x")}
 	foreign := &peer.Endorsement{Endorser: []byte{0x0a, 1, 'X'}} // of an MSP called X

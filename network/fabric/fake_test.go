@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"io"
 	"math/big"
 	"net"
@@ -34,6 +35,16 @@ import (
 	"github.com/killick-ledger/killick/network/fabric"
 	"github.com/killick-ledger/killick/network/topology"
 )
+
+// TestMain lets more tests run side by side than there are processors: they wait for nodes
+// that do not answer.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // keys is one self-signed key pair that serves as every node's certificate, their
 // authority and the client's identity: what Fabric checks of it is not tested here.

@@ -68,6 +68,7 @@ func (c *chain) peers(t *testing.T) []*fakePeer {
 // although it failed", under both ordering services: the transaction ends up ordered,
 // and the caller knows it.
 func TestOrderersFail(t *testing.T) {
+	t.Parallel()
 	const down = -1
 	noLeader := no(common.Status_SERVICE_UNAVAILABLE, "no Raft leader")
 	for _, tc := range []struct {
@@ -135,6 +136,7 @@ func TestOrderersFail(t *testing.T) {
 // TestAllOrderersFail has no orderer that answers: nobody knows, until the ledger
 // tells.
 func TestAllOrderersFail(t *testing.T) {
+	t.Parallel()
 	for _, ordering := range orderings {
 		for _, done := range []bool{false, true} {
 			t.Run(ordering, func(t *testing.T) {
@@ -202,6 +204,7 @@ func TestRaftGoesToOne(t *testing.T) {
 // TestRejected (OD-2) has orderers that refuse for good: under Raft nothing happened; under
 // SmartBFT one that lies may still do what it likes with it.
 func TestRejected(t *testing.T) {
+	t.Parallel()
 	large := no(common.Status_BAD_REQUEST, "message payload is 11000000 bytes and exceeds maximum allowed 10485760 bytes")
 	denied := no(common.Status_FORBIDDEN, "permission denied")
 	absent := no(common.Status_BAD_REQUEST, "channel does not exist")
