@@ -150,3 +150,45 @@ func TestCollectGoodSignatures(t *testing.T) {
 		}
 	}
 }
+
+// RO-18: a poster that knows of a set before only, while the index is further, plans
+// nothing for the chain that could never work, and goes on with the set in force.
+func TestPostUnderTheSetBefore(t *testing.T) {
+	w := newWorld(t)
+	w.recorded()
+	m := w.members[0]
+	before := m.members()
+	w.members[1].coming("second")
+	w.decide("members", w.membership(3, w.members...))
+	w.rotated(2)
+	anchored := w.recorded()
+	w.tickFor(m.cfg.Cadence.Post)
+	for _, ch := range w.chains {
+		ch.down = true
+	}
+	w.cutRecord()
+	var want point
+	w.until("a checkpoint to be anchored", time.Minute, func() (ok bool) {
+		var err error
+		want, ok, err = m.index.toPost(t.Context())
+		return err == nil && ok && want.Size > anchored+1 && !w.anchored(want.Size)
+	})
+	for _, ch := range w.chains {
+		ch.down = false
+	}
+	p, now := newPoster(m.anchor), m.members()
+	m.roster.now.Store(before)
+	var err error
+	for range 2 {
+		err = p.step(t.Context())
+		w.now = w.now.Add(time.Duration(len(w.members)) * takeover)
+	}
+	if err == nil || !strings.Contains(err.Error(), "good signatures of member set 1, want 3") {
+		t.Errorf("under set 1: %v", err)
+	}
+	m.roster.now.Store(now)
+	for _, other := range w.members[1:] {
+		other.asleep = true
+	}
+	w.until("anchored by this member", time.Minute, func() bool { return w.anchored(want.Size) })
+}
