@@ -7,15 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
-
-	_ "modernc.org/sqlite" // the index's driver
 
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/payout"
+	"github.com/killick-ledger/killick/anchor/sqlite"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -27,7 +25,7 @@ import (
 // A row is written in the transaction that moves height past its block, so after
 // a crash there is no block half indexed.
 type index struct {
-	db        *sql.DB
+	db        *sqlite.DB
 	chaincode string // namespace that counts
 	post      uint64 // seconds between posted checkpoints
 }
@@ -61,13 +59,9 @@ var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "
 
 // openIndex opens or creates the index. post is the pause between anchors.
 func openIndex(path, chaincode string, post uint64) (*index, error) {
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)"},
-		// Blocks and events are written side by side: a transaction that first reads
-		// and then finds the other writing could not wait for it.
-		"_txlock": {"immediate"}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	db, err := sqlite.Open(path, "journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)")
 	if err != nil {
-		return nil, fmt.Errorf("open index: %w", err)
+		return nil, fmt.Errorf("index: %w", err)
 	}
 	if _, err := db.Exec(indexSchema); err != nil {
 		return nil, errors.Join(fmt.Errorf("open index %s (it can be removed and recomputed): %w", path, err), db.Close())
@@ -89,9 +83,9 @@ func (x *index) add(ctx context.Context, blocks ...*block.Block) error {
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
-	prepared := map[string]*sql.Stmt{}
+	in := map[string]*sql.Stmt{}
 	for _, b := range blocks {
-		w := &indexer{x: x, tx: tx, ctx: ctx, block: b, prepared: prepared}
+		w := &indexer{x: x, tx: tx, ctx: ctx, block: b, in: in}
 		if err := w.run(); err != nil {
 			return errors.Join(fmt.Errorf("index block %d: %w", b.Number, err), tx.Rollback())
 		}
@@ -111,32 +105,47 @@ type indexer struct {
 	busy  int64 // valid transactions that are not the anchors' own
 	roots int64 // payout roots written
 
-	prepared map[string]*sql.Stmt // closed with the transaction
+	in map[string]*sql.Stmt // the transaction's statements
+}
+
+func (w *indexer) statement(query string) (*sql.Stmt, error) {
+	if s := w.in[query]; s != nil {
+		return s, nil
+	}
+	s, err := w.x.db.In(w.ctx, w.tx, query)
+	if err == nil {
+		w.in[query] = s
+	}
+	return s, err
 }
 
 func (w *indexer) exec(query string, args ...any) error {
-	s := w.prepared[query]
-	if s == nil {
-		var err error
-		if s, err = w.tx.PrepareContext(w.ctx, query); err != nil {
-			return err
-		}
-		w.prepared[query] = s
+	s, err := w.statement(query)
+	if err == nil {
+		_, err = s.ExecContext(w.ctx, args...)
 	}
-	_, err := s.ExecContext(w.ctx, args...)
 	return err
+}
+
+// row reads the one row of a query into the variables.
+func (w *indexer) row(query string, into []any, args ...any) error {
+	s, err := w.statement(query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(w.ctx, args...).Scan(into...)
 }
 
 func (w *indexer) run() error {
 	var next uint64
-	if err := w.tx.QueryRowContext(w.ctx, `SELECT next FROM height`).Scan(&next); err != nil {
+	if err := w.row(`SELECT next FROM height`, []any{&next}); err != nil {
 		return err
 	}
 	if next != w.block.Number {
 		return fmt.Errorf("block %d belongs here", next)
 	}
 	var busy, roots int64
-	err := w.tx.QueryRowContext(w.ctx, `SELECT busy, roots FROM block WHERE number = ?`, int64(next)-1).Scan(&busy, &roots)
+	err := w.row(`SELECT busy, roots FROM block WHERE number = ?`, []any{&busy, &roots}, int64(next)-1)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -306,8 +315,7 @@ const busyPost = 1000
 // happened since the last one that does, or a payout root is to be covered.
 func (w *indexer) posted(size, time uint64) (bool, error) {
 	var last struct{ size, time int64 }
-	err := w.tx.QueryRowContext(w.ctx, `SELECT size, time FROM point WHERE post = 1 ORDER BY number DESC LIMIT 1`).
-		Scan(&last.size, &last.time)
+	err := w.row(`SELECT size, time FROM point WHERE post = 1 ORDER BY number DESC LIMIT 1`, []any{&last.size, &last.time})
 	if errors.Is(err, sql.ErrNoRows) {
 		return true, nil
 	}
@@ -315,8 +323,8 @@ func (w *indexer) posted(size, time uint64) (bool, error) {
 		return false, err
 	}
 	var busy, roots int64
-	err = w.tx.QueryRowContext(w.ctx, `SELECT a.busy - b.busy, a.roots - b.roots FROM block a, block b
-		WHERE a.number = ? AND b.number = ?`, int64(size)-1, last.size-1).Scan(&busy, &roots)
+	err = w.row(`SELECT a.busy - b.busy, a.roots - b.roots FROM block a, block b
+		WHERE a.number = ? AND b.number = ?`, []any{&busy, &roots}, int64(size)-1, last.size-1)
 	if err != nil {
 		return false, err
 	}

@@ -274,16 +274,20 @@ func (x *index) addEvents(ctx context.Context, chain string, events []event, nex
 	if err != nil {
 		return fmt.Errorf("index events: %w", err)
 	}
-	for _, e := range events {
-		if _, err = tx.ExecContext(ctx, `INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?)`, e.Contract.String(),
-			int64(e.Number), e.Root[:], e.Tx[:], int64(e.Block), e.BlockHash[:]); err != nil {
-			break
+	exec := func(query string, args ...any) {
+		var s *sql.Stmt
+		if err == nil {
+			s, err = x.db.In(ctx, tx, query)
+		}
+		if err == nil {
+			_, err = s.ExecContext(ctx, args...)
 		}
 	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, `INSERT INTO scanned VALUES (?, ?) ON CONFLICT (chain) DO UPDATE SET next = excluded.next`,
-			chain, int64(next))
+	for _, e := range events {
+		exec(`INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?)`, e.Contract.String(),
+			int64(e.Number), e.Root[:], e.Tx[:], int64(e.Block), e.BlockHash[:])
 	}
+	exec(`INSERT INTO scanned VALUES (?, ?) ON CONFLICT (chain) DO UPDATE SET next = excluded.next`, chain, int64(next))
 	if err != nil {
 		return errors.Join(fmt.Errorf("index events: %w", err), tx.Rollback())
 	}

@@ -6,16 +6,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the journal's driver
+	"github.com/killick-ledger/killick/anchor/sqlite"
 )
 
 // A journal keeps intents and attempts. Each method is one transaction that is
 // on disk when it returns. Times are Unix nanoseconds, 0 for none.
-type journal struct{ db *sql.DB }
+type journal struct{ db *sqlite.DB }
 
 const schema = `
 CREATE TABLE IF NOT EXISTS intent (
@@ -38,13 +37,10 @@ CREATE TABLE IF NOT EXISTS halt (chain TEXT PRIMARY KEY, why TEXT NOT NULL) STRI
 // openJournal opens or creates a journal and holds it until Close: a second
 // process, or a second sender, is refused.
 func openJournal(path string) (*journal, error) {
-	q := url.Values{"_pragma": {
-		"locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)",
-		"foreign_keys(ON)", "busy_timeout(200)",
-	}, "_txlock": {"immediate"}}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	db, err := sqlite.Open(path, "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)",
+		"foreign_keys(ON)", "busy_timeout(200)")
 	if err != nil {
-		return nil, fmt.Errorf("open journal %s: %w", path, err)
+		return nil, fmt.Errorf("journal: %w", err)
 	}
 	db.SetMaxOpenConns(1)
 	if _, err := db.Exec(schema); err != nil {
