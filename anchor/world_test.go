@@ -67,7 +67,7 @@ type fakeMember struct {
 	height  int // blocks that its peer shows; -1 for all
 	asleep  bool
 	fresh   bool // has just been started
-	*anchor // nil while it is stopped
+	*anchor      // nil while it is stopped
 	loops   []func(context.Context) error
 }
 
