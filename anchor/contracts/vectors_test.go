@@ -1,7 +1,6 @@
 package contracts_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/big"
 	"testing"
@@ -131,11 +130,7 @@ func TestVectors(t *testing.T) {
 		got.MemberSet.Keys = append(got.MemberSet.Keys, hexOf(key.Serialize()))
 		got.MemberSet.Members = append(got.MemberSet.Members, hexOf(v.Members[i][:]))
 	}
-	text, err := json.MarshalIndent(got, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	canontest.Golden(t, vectorFile, append(text, '\n'))
+	canontest.GoldenJSON(t, vectorFile, "  ", got)
 }
 
 func (v vault) checkpointVector() checkpointVector {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 )
 
 // vectors is docs/formats/vectors/bundle.json.
@@ -57,14 +58,8 @@ type chain struct {
 
 func load(t *testing.T) vectors {
 	t.Helper()
-	data, err := os.ReadFile("../../docs/formats/vectors/bundle.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v vectors
-	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatal(err)
-	}
+	canontest.ReadJSON(t, "../../docs/formats/vectors/bundle.json", &v)
 	return v
 }
 

@@ -2,7 +2,6 @@ package checkpoint_test
 
 import (
 	"encoding/json"
-	"os"
 	"slices"
 	"testing"
 
@@ -148,23 +147,13 @@ func (m *maker) hashes(t *testing.T, n *govern.Network, five opstest.Member) {
 }
 
 func TestVectors(t *testing.T) {
-	made, err := json.MarshalIndent(makeVectors(t), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	canontest.Golden(t, vectorFile, append(made, '\n'))
+	canontest.GoldenJSON(t, vectorFile, "  ", makeVectors(t))
 }
 
 // The file alone, played on an empty ledger, gives what it says.
 func TestVectorsPlay(t *testing.T) {
-	data, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v vectors
-	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatal(err)
-	}
+	canontest.ReadJSON(t, vectorFile, &v)
 	w := opstest.New(t)
 	w.Store = new(ledger.Memory)
 	w.Must(w.Members[0].Caller(), "ops:Init", v.Founding)

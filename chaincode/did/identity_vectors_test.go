@@ -1,7 +1,6 @@
 package did_test
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -112,9 +111,5 @@ func makeIdentityVectors(t *testing.T) *identityVectors {
 }
 
 func TestIdentityVectors(t *testing.T) {
-	made, err := json.MarshalIndent(makeIdentityVectors(t), "", " ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	canontest.Golden(t, identityFile, append(made, '\n'))
+	canontest.GoldenJSON(t, identityFile, " ", makeIdentityVectors(t))
 }

@@ -2,7 +2,6 @@ package did_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"slices"
 	"testing"
@@ -81,15 +80,9 @@ func makeVectors() *vectors {
 }
 
 func TestVectors(t *testing.T) {
-	made, err := json.MarshalIndent(makeVectors(), "", " ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	canontest.Golden(t, vectorFile, append(made, '\n'))
+	canontest.GoldenJSON(t, vectorFile, " ", makeVectors())
 	var v vectors
-	if err := json.Unmarshal(made, &v); err != nil {
-		t.Fatal(err)
-	}
+	canontest.ReadJSON(t, vectorFile, &v)
 	for _, k := range v.Keys {
 		if key, err := did.ParseKey(k.Key); (err == nil) != (k.Alg != "") || err == nil && string(key.Algorithm()) != k.Alg {
 			t.Errorf("%s: %v, %v", k.Name, key, err)

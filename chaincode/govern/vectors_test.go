@@ -2,7 +2,6 @@ package govern_test
 
 import (
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -146,23 +145,13 @@ func makeVectors(t *testing.T) vectors {
 }
 
 func TestVectors(t *testing.T) {
-	made, err := json.MarshalIndent(makeVectors(t), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	canontest.Golden(t, vectorFile, append(made, '\n'))
+	canontest.GoldenJSON(t, vectorFile, "  ", makeVectors(t))
 }
 
 // The file alone, played on an empty ledger, gives what it says.
 func TestVectorsPlay(t *testing.T) {
-	data, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v vectors
-	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatal(err)
-	}
+	canontest.ReadJSON(t, vectorFile, &v)
 	p, _ := newPlayer(t)
 	p.Store = new(ledger.Memory)
 	p.Must(p.Members[0].Caller(), "ops:Init", v.Founding)

@@ -3,9 +3,7 @@ package ops_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -279,23 +277,13 @@ func (m *maker) linkSteps() {
 
 func TestVectors(t *testing.T) {
 	v := makeVectors(t)
-	got, err := json.MarshalIndent(v, "", " ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	canontest.Golden(t, vectorFile, append(got, '\n'))
+	canontest.GoldenJSON(t, vectorFile, " ", v)
 }
 
 // The file alone, played on an empty ledger, gives what it says.
 func TestVectorsPlay(t *testing.T) {
-	data, err := os.ReadFile(vectorFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v vectors
-	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatal(err)
-	}
+	canontest.ReadJSON(t, vectorFile, &v)
 	w := opstest.New(t)
 	w.Store, w.Now = new(ledger.Memory), v.Now
 	treasury := ledger.Caller{MSP: v.Caller, Role: "client"}

@@ -1,13 +1,12 @@
 package reward_test
 
 import (
-	"encoding/json"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
 
@@ -24,10 +23,6 @@ func unhex(t *testing.T, text string) []byte {
 // The trees of this package are those that the vaults on chain accept: the
 // vectors of the contracts' own tests hold here.
 func TestContractVectors(t *testing.T) {
-	data, err := os.ReadFile("../../docs/formats/vectors/contracts.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v struct {
 		Vault struct {
 			Domain string `json:"leaf_domain"`
@@ -42,9 +37,7 @@ func TestContractVectors(t *testing.T) {
 			} `json:"leaves"`
 		} `json:"vault"`
 	}
-	if err := json.Unmarshal(data, &v); err != nil {
-		t.Fatal(err)
-	}
+	canontest.ReadJSON(t, "../../docs/formats/vectors/contracts.json", &v)
 	domain := [32]byte(unhex(t, v.Vault.Domain))
 	var trees [reward.Subtrees][]reward.Payee
 	var payees []reward.Payee

@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
@@ -60,10 +60,6 @@ func contexts(t testing.TB, more ...vc.Context) *vc.Contexts {
 // names that occur twice, foreign digests, unknown contexts and types: what gateway/vc
 // refuses is refused here, with the same code.
 func TestVectors(t *testing.T) {
-	data, err := os.ReadFile("../../docs/formats/vectors/credentials.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file struct {
 		Now      string
 		Contexts map[string]struct {
@@ -73,9 +69,7 @@ func TestVectors(t *testing.T) {
 		Documents map[string]json.RawMessage
 		Vectors   []struct{ Name, Secured, Challenge, Domain, Code string }
 	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		t.Fatal(err)
-	}
+	canontest.ReadJSON(t, "../../docs/formats/vectors/credentials.json", &file)
 	at, err := time.Parse(time.RFC3339, file.Now)
 	if err != nil || len(file.Vectors) < 50 {
 		t.Fatalf("%v, %d vectors", err, len(file.Vectors))

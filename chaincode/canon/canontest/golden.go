@@ -3,6 +3,7 @@
 package canontest
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -31,5 +32,27 @@ func Golden(t *testing.T, path string, made []byte) {
 	}
 	if diff := cmp.Diff(string(kept), string(made)); diff != "" {
 		t.Errorf("%s is not what the code makes; if that is meant, run with -update (-file +code):\n%s", path, diff)
+	}
+}
+
+// GoldenJSON is Golden for a value, written as JSON with an indent and a line break.
+func GoldenJSON(t *testing.T, path, indent string, made any) {
+	t.Helper()
+	text, err := json.MarshalIndent(made, "", indent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Golden(t, path, append(text, '\n'))
+}
+
+// ReadJSON reads a file of JSON, members that the value does not have passed over.
+func ReadJSON(t testing.TB, path string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
 }
