@@ -36,6 +36,7 @@ type world struct {
 	dir     string
 	gateway string
 	url     string // of the REST service
+	pairs   int    // of key files from the pool
 }
 
 func begin(t *testing.T) *world {
@@ -84,7 +85,7 @@ func founded(t *testing.T, names ...string) *world {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		w.do("keys", "new", "--out", w.path(name))
+		w.keys(name)
 		w.do("did", "create", "--keys", w.path(name+".keys"))
 	}
 	return w

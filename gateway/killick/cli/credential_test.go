@@ -89,7 +89,7 @@ func (w *world) credentials(issuer, owner, issuerDID, ownerDID, schema string) s
 // An SD-JWT is presented with the claims that are named.
 func TestPresentSelective(t *testing.T) {
 	w := begin(t)
-	w.do("keys", "new", "--out", w.path("owner"))
+	w.keys("owner")
 	identity, err := client.Load(w.path("owner.keys"), []byte(passphrase))
 	if err != nil {
 		t.Fatal(err)

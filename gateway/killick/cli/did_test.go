@@ -13,7 +13,7 @@ import (
 // and stay there whatever the gateway says.
 func TestLifeOfADID(t *testing.T) {
 	w := founded(t)
-	w.do("keys", "new", "--out", w.path("a"))
+	w.keys("a")
 	name := w.do("did", "create", "--keys", w.path("a.keys"))["did"].(string)
 	if got := w.do("did", "update", "--keys", w.path("a.keys"), "--rotate", w.path("b.keys"), "--alg", "ES256",
 		"--service", "files,LinkedDomains,https://alice.example")["did"]; got != name {
@@ -60,7 +60,7 @@ func TestLifeOfADID(t *testing.T) {
 		t.Errorf("nobody says where the keys are: %d %s", exit, errOut)
 	}
 	w.do("did", "deactivate", "--keys", w.path("d.keys"))
-	w.do("keys", "new", "--out", w.path("f"))
+	w.keys("f")
 	w.do("did", "create", "--keys", w.path("f.keys"))
 	if err := w.ledger.Elapse(did.Delay); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -25,6 +26,27 @@ type keyFile struct {
 	Cipher    string `json:"cipher"`
 	Nonce     string `json:"nonce"`
 	Sealed    string `json:"sealed"`
+}
+
+// pool has the pairs of key files that the program has made for tests, which work on
+// ledgers of their own and so can have the same.
+var pool struct {
+	sync.Mutex
+	pairs [][2]string
+}
+
+// keys has a pair of key files, other ones than those that the world has already.
+func (w *world) keys(name string) {
+	w.t.Helper()
+	pool.Lock()
+	defer pool.Unlock()
+	if w.pairs == len(pool.pairs) {
+		w.do("keys", "new", "--out", w.path(name))
+		pool.pairs = append(pool.pairs, [2]string{w.read(name + ".keys"), w.read(name + ".recovery")})
+	}
+	w.write(name+".keys", pool.pairs[w.pairs][0])
+	w.write(name+".recovery", pool.pairs[w.pairs][1])
+	w.pairs++
 }
 
 // lighten seals the files of keys in the world's folder anew, so that opening them costs

@@ -28,7 +28,7 @@ func TestPrivateContent(t *testing.T) {
 	w := founded(t)
 	dids := map[string]string{}
 	for _, name := range []string{"alice", "bob", "carol"} {
-		w.do("keys", "new", "--out", w.path(name))
+		w.keys(name)
 		dids[name] = w.do("did", "create", "--keys", w.path(name+".keys"))["did"].(string)
 	}
 	alice, bob, carol := w.path("alice.keys"), w.path("bob.keys"), w.path("carol.keys")
