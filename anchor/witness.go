@@ -37,6 +37,7 @@ type witness struct {
 	caughtUp bool
 	headSeen time.Time // when the head was first seen
 	head     uint64    // its number
+	covers   uint64    // blocks in the log then
 	set      uint64    // version of the member set in force
 	handing  handing
 	put      time.Time // when this member put its last candidate
@@ -86,8 +87,12 @@ func (w *witness) step(ctx context.Context) error {
 		// Nobody takes a checkpoint until the members have handed over.
 		return w.handOver(ctx, m, head)
 	}
+	size, err := w.size(ctx)
+	if err != nil {
+		return err
+	}
 	if w.headSeen.IsZero() || head.Number != w.head {
-		w.headSeen, w.head, w.puts = now, head.Number, 0
+		w.headSeen, w.head, w.covers, w.puts = now, head.Number, size, 0
 	}
 	if v := m.set().Version; v != w.set {
 		// A checkpoint is due since long ago; members begin in their order again.
@@ -95,10 +100,6 @@ func (w *witness) step(ctx context.Context) error {
 			w.headSeen, w.puts = now.Add(-w.cfg.Cadence.Busy), 0
 		}
 		w.set = v
-	}
-	size, err := w.size(ctx)
-	if err != nil {
-		return err
 	}
 	candidates, err := w.index.candidates(ctx, head.Size, size)
 	if err != nil {
@@ -261,6 +262,9 @@ func (w *witness) cosign(ctx context.Context, m *roster, head point, c candidate
 	}
 	if skew := w.now().Sub(time.Unix(int64(c.Time), 0)); skew > maxSkew || skew < -maxSkew || c.Time <= head.Time {
 		return nil // too old, too new, or not after the head: a later one will do
+	}
+	if c.Size < w.covers {
+		return nil // what was there at the head is left out: steps that small never catch up
 	}
 	lastSize, lastTime, err := w.last()
 	if err != nil {
