@@ -107,6 +107,12 @@ func (a *anchor) followOnce(ctx context.Context) error {
 	if a.bft != nil {
 		a.bft.loaded = false // it may have seen blocks that were not stored
 	}
+	// A stream of blocks would wait for ever for one that the peer will never have.
+	if _, err := a.ledger.Block(ctx, from); err != nil {
+		if _, ok := afterSnapshot(err); ok {
+			return fmt.Errorf("block %d of the own peer: %w", from, err)
+		}
+	}
 	type item struct {
 		b   *block.Block
 		err error
