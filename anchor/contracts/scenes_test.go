@@ -285,6 +285,8 @@ func equivocationScene(t *testing.T) scene {
 	s.refused("Inconsistent[32]", "honest, a made-up root at a power of two", report(signed(h, 32), signed(h, 33), root("x"), h.growth(32, 33)...))
 	s.refused("Inconsistent[25]", "honest, with the proof of the fork", report(signed(h, 25), signed(h, 33), fork.root(25), fork.growth(25, 33)...))
 	s.refused("Inconsistent[25]", "honest, of one size, with another root", report(signed(h, 25), signed(h, 25), fork.root(25)))
+	// Were hashes left over at the end allowed, this one would freeze honest members.
+	s.refused("Inconsistent[30]", "honest, with root and proof of a size that is larger by one", report(signed(h, 30), signed(h, 32), h.root(31), h.growth(31, 32)...))
 	s.refused("Inconsistent[33]", "the larger one first", report(signed(fork, 33), signed(h, 25), h.root(33), h.growth(25, 33)...))
 	s.refused("WrongSetForSize[2 0]", "size 0", report(contracts.Statement{Checkpoint: contracts.Checkpoint{Root: root("0")}, Signatures: signed(h, 25).Signatures}, signed(h, 25), root("x")))
 	proof := fork.growth(25, 33)

@@ -58,6 +58,9 @@ func growthVectors(t *testing.T) (out []growthVector) {
 		}
 		add("truncated", old, h.root(old), size, h.root(size), proof[:len(proof)-1]...)
 		add("without its first hash", old, h.root(old), size, h.root(size), proof[1:]...)
+		if old+1 < size {
+			add("root and proof of another old size", old, h.root(old+1), size, h.root(size), h.growth(old+1, size)...)
+		}
 		if old > 10 {
 			add("of a fork", old, h.root(old), size, fork.root(size), fork.growth(old, size)...)
 		}
