@@ -23,8 +23,8 @@ func examine(ctx context.Context, data []byte, p *log.Policy, o options) *findin
 		return conclude(nil, []log.Check{{Name: "form", Status: log.Failed, Text: err.Error()}}, nil, 0)
 	}
 	checks := append([]log.Check{{Name: "form", Text: fmt.Sprintf("%d bytes; the claim follows from the records", len(data))}}, b.Verify(p)...)
-	if o.raw != nil && log.Worst(checks) != log.Failed {
-		checks = append(checks, o.raw.check(b, p)...)
+	if o.deeper != nil && log.Worst(checks) != log.Failed {
+		checks = append(checks, o.deeper(b, p)...)
 	}
 	if log.Worst(checks) == log.Failed {
 		return conclude(b, checks, nil, 0)
@@ -67,7 +67,7 @@ func (o options) onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chai
 	var silent []log.Check
 	for _, url := range endpoints {
 		one, cancel := context.WithTimeout(ctx, o.timeout)
-		r, err := read(one, url, b, p, chain)
+		r, err := o.read(one, url, b, p, chain)
 		cancel()
 		if err != nil {
 			silent = append(silent, log.Check{Name: name, Status: log.Unchecked, Text: err.Error()})

@@ -89,26 +89,28 @@ func (f *finding) writeText(w io.Writer) error {
 			fmt.Fprintf(&out, "  %s\n", line)
 		}
 	}
-	var failed []string
 	for _, c := range f.Checks {
 		fmt.Fprintf(&out, "%-11s  %-25s  %s\n", c.Status, c.Name, c.Text)
-		if c.Status == log.Failed.String() {
-			failed = append(failed, c.Name)
-		}
 	}
 	for _, n := range f.Notes {
 		fmt.Fprintf(&out, "%-11s  %s\n", "not used", n)
 	}
-	fmt.Fprintln(&out, f.last(failed))
+	fmt.Fprintln(&out, f.last())
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
 // last is the line that ends the report.
-func (f *finding) last(failed []string) string {
+func (f *finding) last() string {
 	const l1 = "signatures of the members and the public chains' final heads"
 	switch {
 	case f.Exit == exitInvalid:
+		var failed []string
+		for _, c := range f.Checks {
+			if c.Status == log.Failed.String() {
+				failed = append(failed, c.Name)
+			}
+		}
 		return "INVALID: " + strings.Join(failed, ", ")
 	case f.Exit == exitVerified && f.Depth == "L2":
 		return "VERIFIED at depth L2: " + l1 + ", the raw block, its orderers and the transaction's endorsers"

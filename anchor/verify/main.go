@@ -1,7 +1,5 @@
-// Command killick-verify checks a bundle against a pinned policy and public
-// chains. It trusts no member, no partner and no server of the consortium: it
-// needs the file, the policy and RPC endpoints, and nothing else. It holds no
-// keys and writes nothing.
+//go:build !js
+
 package main
 
 import (
@@ -14,14 +12,8 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
-)
-
-// Exit codes. Nothing but exitVerified means that the claim holds.
-const (
-	exitVerified = 0
-	exitInvalid  = 2
-	exitPartly   = 3
 )
 
 const usage = `usage: killick-verify BUNDLE --policy FILE --evm URL --evm URL --tron URL --tron URL
@@ -38,25 +30,6 @@ channel's configuration blocks from the genesis block to the one that was in cha
 exit 0: verified   2: invalid   3: not fully checked, or matches the supplied header, or
 nothing checked at all, as for --help
 `
-
-type urls []string
-
-func (u *urls) String() string     { return fmt.Sprint(*u) }
-func (u *urls) Set(s string) error { *u = append(*u, s); return nil }
-
-// options are the command line.
-type options struct {
-	bundle, policy string
-	evm, tron      urls
-	oneEndpoint    bool
-	json, offline  bool
-	headers        heads
-	block          string
-	config         urls
-	timeout        time.Duration
-
-	raw *rawBlock // what block and config name
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -88,9 +61,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
 		return exitPartly
 	}
-	if o.raw, err = openRaw(o.block, o.config); err != nil {
+	raw, err := openRaw(o.block, o.config)
+	if err != nil {
 		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
 		return exitPartly
+	}
+	if raw != nil {
+		o.deeper = raw.check
 	}
 	f := examine(ctx, data, policy, o)
 	if o.json {
@@ -107,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // parse reads flags before and after the bundle's name.
 func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{headers: heads{}}
+	o := options{headers: heads{}, net: post}
 	fs := flag.NewFlagSet("killick-verify", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
@@ -157,4 +134,29 @@ func readFile(name string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d bytes", name, limit)
 	}
 	return data, err
+}
+
+// openRaw reads the files; nil without them. A file that is no block is an error:
+// that says nothing of the bundle.
+func openRaw(name string, config []string) (*rawBlock, error) {
+	if name == "" {
+		return nil, nil
+	}
+	r := &rawBlock{}
+	for i, file := range append([]string{name}, config...) {
+		data, err := readFile(file, maxRaw)
+		if err != nil {
+			return nil, err
+		}
+		b, err := block.Decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		if i == 0 {
+			r.block = b
+		} else {
+			r.config = append(r.config, b)
+		}
+	}
+	return r, nil
 }

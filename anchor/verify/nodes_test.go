@@ -198,7 +198,7 @@ func (p *public) transact(t *testing.T, to send.Address, data []byte) send.Outco
 // final waits until the outcome's block is final.
 func (p *public) final(t *testing.T, o send.Outcome) *endpoint {
 	t.Helper()
-	e, err := dial(p.url)
+	e, err := dial(p.url, post)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,31 +28,6 @@ type rawBlock struct {
 	config []*block.Block
 }
 
-// openRaw reads the files; nil without them. A file that is no block is an error:
-// that says nothing of the bundle.
-func openRaw(name string, config []string) (*rawBlock, error) {
-	if name == "" {
-		return nil, nil
-	}
-	r := &rawBlock{}
-	for i, file := range append([]string{name}, config...) {
-		data, err := readFile(file, maxRaw)
-		if err != nil {
-			return nil, err
-		}
-		b, err := block.Decode(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		if i == 0 {
-			r.block = b
-		} else {
-			r.config = append(r.config, b)
-		}
-	}
-	return r, nil
-}
-
 // check compares the block with the bundle's records and checks who ordered and who
 // endorsed it. Files of other blocks leave lines unchecked: they say nothing of the
 // bundle. What fails is what contradicts the block that the members' signatures lead

@@ -15,8 +15,8 @@ import (
 // read at the finalized block. java-tron reads state at its head only; there
 // finality comes from the event, whose block must not be above the solidified
 // one.
-func read(ctx context.Context, address string, b *log.Bundle, p *log.Policy, chain string) (log.Reading, error) {
-	e, err := dial(address)
+func (o options) read(ctx context.Context, address string, b *log.Bundle, p *log.Policy, chain string) (log.Reading, error) {
+	e, err := dial(address, o.net)
 	if err != nil {
 		return log.Reading{}, err
 	}

@@ -1,0 +1,201 @@
+// Command page builds the verifier's page: one HTML file that holds anchor/verify as
+// WebAssembly. The same source and the same Go make the same bytes. Run it from the
+// repository's folder.
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"html"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/killick-ledger/killick/anchor/log"
+)
+
+const (
+	parts   = "anchor/verify/page"
+	work    = ".killick/page"
+	limit   = 2_500_000 // bytes of the file; a promise to auditors
+	curve   = "github.com/decred/dcrd/dcrec/secp256k1/v4"
+	factors = "compressedbytepoints.go"
+)
+
+func main() {
+	out := flag.String("o", ".killick/killick-verify.html", "`file` to write")
+	policy := flag.String("policy", "", "policy `file` to build into the page, so that its users pin it with the page")
+	flag.Parse()
+	if err := build(*out, *policy); err != nil {
+		fmt.Fprintf(os.Stderr, "page: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func build(out, policy string) error {
+	program, err := compile()
+	if err != nil {
+		return err
+	}
+	page, err := assemble(program, policy)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(out, page, 0o644); err != nil {
+		return err
+	}
+	small, err := compress(page)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  %-36s %d bytes, %d compressed; the program in it %d\n", filepath.Base(out), len(page), len(small), len(program))
+	if len(page) > limit {
+		return fmt.Errorf("%s is longer than %d bytes", out, limit)
+	}
+	return nil
+}
+
+// compile builds the program. The table by which secp256k1 multiplies its base point
+// faster is a third of it: the module has another way for small devices, and is linked
+// from a copy without the table.
+func compile() ([]byte, error) {
+	dir, err := goTool("list", "-m", "-f", "{{.Dir}}", curve)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if name == "go.mod" {
+			text = fmt.Appendf(text, "\nreplace %s => ./%s/secp256k1\n", curve, work)
+		}
+		if err := os.MkdirAll(work, 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(work, name), text, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	small := filepath.Join(work, "secp256k1")
+	if err := os.RemoveAll(small); err != nil {
+		return nil, err
+	}
+	if err := os.CopyFS(small, os.DirFS(dir)); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(filepath.Join(small, factors)); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(work, "killick-verify.wasm")
+	// Without inlining the program is smaller by a sixth.
+	_, err = goTool("build", "-modfile", filepath.Join(work, "go.mod"), "-tags", "tinygo", "-trimpath", "-buildvcs=false",
+		"-gcflags=all=-l", "-ldflags=-s -w -buildid=", "-o", file, "./anchor/verify")
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
+// goTool runs the go command for WebAssembly and returns what it prints.
+func goTool(args ...string) (string, error) {
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=mod", "GOEXPERIMENT=", "GOFIPS140=", "GOWASM=")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, stderr.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// assemble puts the parts into one file.
+func assemble(program []byte, policy string) ([]byte, error) {
+	text := map[string]string{}
+	for _, name := range []string{"page.html", "page.css", "page.js", "frame.js"} {
+		b, err := os.ReadFile(filepath.Join(parts, name))
+		if err != nil {
+			return nil, err
+		}
+		text[name] = string(b)
+	}
+	goroot, err := goTool("env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	glue, err := os.ReadFile(filepath.Join(goroot, "lib/wasm/wasm_exec.js"))
+	if err != nil {
+		return nil, err
+	}
+	frame := string(glue) + "\n" + text["frame.js"]
+	script := strings.ReplaceAll(text["page.js"], "{{frame-hash}}", hashOf(frame))
+	for _, s := range []string{frame, script} {
+		if strings.Contains(strings.ToLower(s), "</script") || strings.Contains(s, "<!--") || strings.Contains(s, "\r") {
+			return nil, errors.New("a script holds what would end it inside HTML")
+		}
+	}
+	small, err := compress(program)
+	if err != nil {
+		return nil, err
+	}
+	pinned, name, err := pin(policy)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(program)
+	// The frame inherits this and may do what both allow: which connections the user
+	// allows is decided when a frame is made.
+	csp := fmt.Sprintf("default-src 'none'; script-src 'sha256-%s' 'sha256-%s' 'wasm-unsafe-eval'; style-src 'sha256-%s'; img-src data:; connect-src http: https:; base-uri 'none'; form-action 'none'",
+		hashOf(script), hashOf(frame), hashOf(text["page.css"]))
+	return []byte(strings.NewReplacer(
+		"{{policy}}", csp, "{{style}}", text["page.css"], "{{script}}", script, "{{frame}}", frame,
+		"{{digest}}", hex.EncodeToString(digest[:]), "{{program}}", base64.StdEncoding.EncodeToString(small),
+		"{{pinned}}", pinned, "{{pinned-name}}", html.EscapeString(name),
+	).Replace(text["page.html"])), nil
+}
+
+// pin reads the policy, which must be one.
+func pin(policy string) (encoded, name string, err error) {
+	if policy == "" {
+		return "", "", nil
+	}
+	data, err := os.ReadFile(policy)
+	if err != nil {
+		return "", "", err
+	}
+	if _, err := log.ParsePolicy(data); err != nil {
+		return "", "", fmt.Errorf("%s: %w", policy, err)
+	}
+	return base64.StdEncoding.EncodeToString(data), filepath.Base(policy), nil
+}
+
+// hashOf is how Content-Security-Policy names an inline script.
+func hashOf(script string) string {
+	h := sha256.Sum256([]byte(script))
+	return base64.StdEncoding.EncodeToString(h[:])
+}
+
+func compress(data []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return b.Bytes(), err
+}
