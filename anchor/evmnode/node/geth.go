@@ -23,6 +23,7 @@ func nodeConfig(c Config, host string, port int) *node.Config {
 	conf.HTTPHost = host
 	conf.HTTPPort = port
 	conf.HTTPModules = []string{"eth", "net", "web3"}
+	conf.HTTPCors = []string{"*"} // web pages may read an answer, as those of public endpoints
 	conf.P2P = p2p.Config{NoDiscovery: true, NoDial: true}
 	return &conf
 }

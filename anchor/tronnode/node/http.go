@@ -33,6 +33,7 @@ type answerer func(context.Context, fields) (any, error)
 func handler(full, solid reads) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /jsonrpc", rpc(full))
+	mux.HandleFunc("OPTIONS /jsonrpc", preflight)
 	for path, r := range map[string]reads{"/wallet/": full, "/walletsolidity/": solid} {
 		for name, a := range r.answerers() {
 			mux.Handle(path+name, a)
@@ -42,6 +43,17 @@ func handler(full, solid reads) http.Handler {
 		mux.Handle("/wallet/"+name, a)
 	}
 	return mux
+}
+
+// allowPages lets any web page read an answer, as public endpoints for JSON-RPC do.
+func allowPages(w http.ResponseWriter) { w.Header().Set("Access-Control-Allow-Origin", "*") }
+
+// preflight answers what browsers ask before a page may call.
+func preflight(w http.ResponseWriter, _ *http.Request) {
+	allowPages(w)
+	w.Header().Set("Access-Control-Allow-Methods", "POST")
+	w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // ServeHTTP answers as java-tron does, with status 200 and {"Error": TEXT} for

@@ -59,6 +59,7 @@ func badParams(format string, args ...any) error {
 }
 
 func (s rpc) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	allowPages(w)
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
 	if err != nil {
 		http.Error(w, "request too large or cut short", http.StatusBadRequest)

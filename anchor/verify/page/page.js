@@ -115,7 +115,10 @@ async function check() {
     say('invalid', 'INVALID', `Nothing was verified: ${error.message}`);
     return;
   }
-  if (mine === turn) show(report, about);
+  if (mine !== turn) return;
+  show(report, about);
+  // Where everything stands in one column the verdict is far below what was pressed.
+  if (matchMedia('(max-width: 56rem)').matches) $('verdict-title').scrollIntoView();
 }
 
 function show(report, about) {
@@ -124,9 +127,14 @@ function show(report, about) {
     say('partly', 'NOT CHECKED', report.error);
     return;
   }
-  state.shown = { ...report, ...about, date: about.date.toISOString() };
+  const hosts = about.endpoints.map((e) => new URL(e).host); // the rest of an address may hold a key
+  state.shown = {
+    finding: f, last: report.last, bundle: { name: about.bundle, sha256: report.bundle, altered: about.altered },
+    policy: { name: about.policy, sha256: report.policy }, endpoints: hosts, checked: about.date.toISOString(),
+  };
   const kind = f.exit === 0 && f.verdict === 'verified' ? 'verified' : f.exit === 2 ? 'invalid' : 'partly';
-  say(kind, f.verdict.toUpperCase(), report.last);
+  const [word, ...rest] = report.last.split(': ');
+  say(kind, word, (kind === 'invalid' ? 'What failed: ' : '') + rest.join(': '));
   $('offline').hidden = about.endpoints.length > 0 || kind === 'invalid';
   $('offline').textContent = 'No public chain was read. Whether one holds this checkpoint is not checked.';
   $('claim-section').hidden = !f.sentence;
@@ -142,7 +150,6 @@ function show(report, about) {
   }));
   $('notes-section').hidden = !f.notes?.length;
   $('notes').replaceChildren(...(f.notes ?? []).map((n) => element('li', n)));
-  const hosts = about.endpoints.map((e) => new URL(e).host);
   const rows = [
     ['exit', `${f.exit} of killick-verify`], ['depth', f.depth],
     ['bundle', about.bundle + (about.altered ? ', altered on this page' : '')], ['SHA-256', report.bundle],
@@ -173,7 +180,7 @@ async function forge(forgery) {
   $('altered').hidden = false;
   $('restore').hidden = !state.forged;
   await check();
-  $('verdict-title').scrollIntoView({ block: 'start' });
+  $('verdict-title').scrollIntoView();
 }
 
 async function take(kind, file) {
@@ -234,7 +241,7 @@ async function forbid() {
 
 function save() {
   const url = URL.createObjectURL(new Blob([JSON.stringify(state.shown, null, 2) + '\n'], { type: 'application/json' }));
-  element('a', '', { href: url, download: `${state.shown.bundle ?? 'bundle'}.report.json` }).click();
+  element('a', '', { href: url, download: `${state.shown.bundle.name}.report.json` }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
