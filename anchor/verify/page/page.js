@@ -90,9 +90,18 @@ function say(kind, word, last) {
   $('offline').hidden = true;
 }
 
-// check asks the verifier about the files as they are now and shows its report.
+// check asks the verifier about the files as they are now and shows its report, unless
+// another check began meanwhile.
 async function check() {
   const mine = ++turn;
+  $('report').setAttribute('aria-busy', 'true');
+  await examine(mine);
+  if (mine !== turn) return;
+  $('report').setAttribute('aria-busy', 'false');
+  $('report').dataset.checks = mine;
+}
+
+async function examine(mine) {
   $('found').hidden = true;
   state.shown = null;
   if (!state.bundle || !state.policy) {
@@ -246,7 +255,13 @@ function save() {
 }
 
 async function begin() {
-  for (const kind of ['bundle', 'policy']) $(kind).addEventListener('change', (e) => e.target.files[0] && take(kind, e.target.files[0]));
+  for (const kind of ['bundle', 'policy']) {
+    $(kind).addEventListener('change', ({ target }) => {
+      const [file] = target.files;
+      target.value = ''; // or the same file, changed meanwhile, could not be chosen again
+      if (file) take(kind, file);
+    });
+  }
   addEventListener('dragover', (e) => { e.preventDefault(); document.body.classList.add('over'); });
   addEventListener('dragleave', (e) => { if (!e.relatedTarget) document.body.classList.remove('over'); });
   addEventListener('drop', (e) => { e.preventDefault(); document.body.classList.remove('over'); drop(e.dataTransfer.files); });
