@@ -16,7 +16,7 @@ OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gat
 BUILD   := go build -trimpath -buildvcs=false -ldflags=-buildid=
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build chaincode-program fabric demo test agreement tronweb conformance soak up status down check bench generate contracts contracts-test fuzz release clean
+.PHONY: help build chaincode-program fabric demo test agreement tronweb page browser conformance soak up status down check bench generate contracts contracts-test fuzz release clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,15 @@ agreement: ## credentials, private contents and the log against other implementa
 tronweb: ## npm's tronweb as a client of the Tron node, and its encoder against anchor/tron (needs npm)
 	cd scripts/agreement/tron && npm ci --silent && go test -tags agreement -count=1 .
 
+page: ## the verifier as one HTML file, .killick/killick-verify.html (POLICY=file builds a policy into it)
+	@go run ./scripts/page -o $(STATE)/killick-verify.html $(if $(POLICY),-policy "$(POLICY)")
+
+browser: ## the verifier's page in Chromium, and what reads bundles and blocks as WebAssembly (needs npm, Chromium)
+	cd anchor/verify/browser && npm ci --silent
+	go test -tags agreement -count=1 -timeout 30m -run TestBrowser ./anchor/verify
+	GOOS=js GOARCH=wasm go test -count=1 -timeout 30m -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" \
+	  -run 'Fuzz|TestMutations|TestAnchorLogVectors|TestGrowthVectors' ./anchor/log ./anchor/block
+
 conformance: build ## published vectors and the W3C's suites against a gateway (docs/conformance.md); SUITES=folder of clones
 	@test -d "$(SUITES)" || { echo "SUITES=folder with the clones: docs/conformance.md lists them"; exit 2; }
 	KILLICK_PUBLISHED="$(abspath $(SUITES))" go test -count=1 -run Published ./gateway/vc ./gateway/rdf
@@ -94,7 +103,7 @@ contracts-test: ## the contracts' bytecode is that of their sources; their unit,
 generate: ## generated Go and OpenAPI from gateway/api/killick.proto
 	go generate ./gateway/api
 
-release: ## the auditor's program for Linux, macOS and Windows, reproducibly, into dist/
+release: ## the auditor's program for Linux, macOS and Windows and as a page, reproducibly, into dist/
 	@scripts/release dist
 
 clean: down ## remove everything that was built

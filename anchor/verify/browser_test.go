@@ -56,7 +56,7 @@ type browserReal struct {
 }
 
 // TestBrowser runs the tests in browser/ against the page in Chromium.
-// "make browser" builds what they need.
+// "make browser" installs what they need.
 func TestBrowser(t *testing.T) {
 	honest, again := stage(t, nil), stage(t, nil)
 	lying := stage(t, func(c *chain) { c.Roots = map[string]string{"5": c.LogID} })
@@ -71,7 +71,7 @@ func TestBrowser(t *testing.T) {
 	t.Cleanup(moved.Close)
 	actual := realNodes(t)
 	s := browserStage{
-		Chromium: chromium(t), Page: absolute(t, "../../.killick/killick-verify.html"), Shots: os.Getenv("KILLICK_SHOTS"),
+		Chromium: chromium(t), Page: page(t), Shots: os.Getenv("KILLICK_SHOTS"),
 		Policy: honest.policy,
 		Honest: browserNodes{EVM: []string{honest.evm, again.evm}, Tron: []string{honest.tron, again.tron}},
 		Lying:  browserNodes{EVM: []string{lying.evm}, Tron: []string{lying.tron}},
@@ -87,8 +87,7 @@ func TestBrowser(t *testing.T) {
 	for _, b := range honest.v.Bundles {
 		s.Bundles = append(s.Bundles, browserBundle{b.Name, b.Verdict, b.Failed, honest.write("b.anchorproof", []byte(b.Bundle))})
 	}
-	s.Pinned = filepath.Join(t.TempDir(), "pinned.html")
-	command(t, "../..", "go", "run", "./scripts/page", "-policy", s.Policy, "-o", s.Pinned)
+	s.Pinned = page(t, "-policy", s.Policy)
 	text, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -116,16 +115,12 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-func absolute(t *testing.T, path string) string {
+// page builds the page.
+func page(t *testing.T, args ...string) string {
 	t.Helper()
-	path, err := filepath.Abs(path)
-	if err == nil {
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		t.Fatalf("%v (make page builds it)", err)
-	}
-	return path
+	file := filepath.Join(t.TempDir(), "page.html")
+	command(t, "../..", "go", append([]string{"run", "./scripts/page", "-o", file}, args...)...)
+	return file
 }
 
 // second is another way to a node, with a host of its own.
