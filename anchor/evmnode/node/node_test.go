@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"fmt"
 	"math/big"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -140,6 +141,26 @@ func TestNamesItself(t *testing.T) {
 		if err := client.Client().Call(new(any), method); err == nil || !strings.Contains(err.Error(), "does not exist") {
 			t.Errorf("%s: %v", method, err)
 		}
+	}
+}
+
+// Web pages may call, whatever their origin, as they may public endpoints.
+func TestPagesMayCall(t *testing.T) {
+	n, _ := start(t, config(t.TempDir()))
+	req, err := http.NewRequest(http.MethodOptions, n.URL(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Origin", "null")
+	req.Header.Set("Access-Control-Request-Method", http.MethodPost)
+	req.Header.Set("Access-Control-Request-Headers", "content-type")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode >= 300 || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("%s, %v", resp.Status, resp.Header)
 	}
 }
 

@@ -38,6 +38,28 @@ func post(url, body string) (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
+// Web pages may call, whatever their origin, as they may public endpoints.
+func TestPagesMayCall(t *testing.T) {
+	n := start(t, t.TempDir())
+	for _, method := range []string{http.MethodOptions, http.MethodPost} {
+		req, err := http.NewRequest(method, n.http+"/jsonrpc", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", "null")
+		req.Header.Set("Access-Control-Request-Method", http.MethodPost)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		h := resp.Header
+		if resp.StatusCode >= 300 || h.Get("Access-Control-Allow-Origin") != "*" || method == http.MethodOptions && h.Get("Access-Control-Allow-Headers") != "Content-Type" {
+			t.Errorf("%s: %s, %v", method, resp.Status, h)
+		}
+	}
+}
+
 // rpc calls a method; params is JSON.
 func (n *network) rpc(method, params string, result any) (code int) {
 	n.t.Helper()

@@ -267,10 +267,12 @@ test('a verifier that stops verifies nothing, and the next one goes on', async (
 test('files that are none', async () => {
   const page = await open();
   const file = (name, data) => ({ name, mimeType: '', buffer: Buffer.from(data) });
-  for (const data of ['', 'x', 'killick anchorproof v1\n\n', '\0\xff', 'x'.repeat(3 << 20), '<img src=x onerror=alert(1)>']) {
+  for (const data of ['', 'x', 'killick anchorproof v1\n\n', '\0\xff', 'x'.repeat(1 << 20), '<img src=x onerror=alert(1)>']) {
     assert.deepEqual(failures(await choose(page, 'INVALID', file('<b>.anchorproof', data))), ['form']);
   }
   await choose(page, 'NOT CHECKED', good.file, good.file);
+  await choose(page, 'Nothing to check yet', file('large', 'x'.repeat((1 << 20) + 1)));
+  assert.match(await page.textContent('#bundle-name'), /large is larger than/);
   assert.equal(await page.isVisible('#found'), false);
   await page.close();
 });

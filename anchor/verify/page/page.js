@@ -193,9 +193,9 @@ async function forge(forgery) {
 }
 
 async function take(kind, file) {
-  // More than the verifier takes is cut one byte behind that, so that it refuses it.
-  state[kind] = { name: file.name, data: new Uint8Array(await file.slice(0, maxFile + 1).arrayBuffer()) };
-  $(`${kind}-name`).textContent = `${file.name}, ${file.size} bytes`;
+  const fits = file.size <= maxFile;
+  state[kind] = fits ? { name: file.name, data: new Uint8Array(await file.arrayBuffer()) } : null;
+  $(`${kind}-name`).textContent = fits ? `${file.name}, ${file.size} bytes` : `${file.name} is larger than ${maxFile} bytes`;
   if (kind === 'bundle') restore();
   await check();
 }
