@@ -298,6 +298,7 @@ test('a policy that is built in, dropped files, supplied headers', async () => {
   await other.fill('#headers', stage.headers.join('\n'));
   await other.click('#compare');
   await settled(other, 'MATCHES THE SUPPLIED HEADER');
+  for (const header of stage.headers) assert.ok((await other.textContent('#about')).includes(header));
   await other.fill('#headers', stage.headers[0].replace(/.$/, (c) => (c === '0' ? '1' : '0')));
   await other.click('#compare');
   await settled(other, 'INVALID');

@@ -111,7 +111,7 @@ async function examine(mine) {
   }
   say('waiting', 'Checking …', 'Please wait.');
   const { evm, tron, one } = state.allowed;
-  const about = { bundle: state.bundle.name, policy: state.policy.name, altered: state.forged?.text, endpoints: [...evm, ...tron], date: new Date() };
+  const about = { bundle: state.bundle.name, policy: state.policy.name, altered: state.forged?.text, endpoints: [...evm, ...tron], headers: state.headers, date: new Date() };
   let report;
   try {
     if (verifier.ended) renew();
@@ -139,7 +139,7 @@ function show(report, about) {
   const hosts = about.endpoints.map((e) => new URL(e).host); // the rest of an address may hold a key
   state.shown = {
     finding: f, last: report.last, bundle: { name: about.bundle, sha256: report.bundle, altered: about.altered },
-    policy: { name: about.policy, sha256: report.policy }, endpoints: hosts, checked: about.date.toISOString(),
+    policy: { name: about.policy, sha256: report.policy }, endpoints: hosts, headers: about.headers, checked: about.date.toISOString(),
   };
   const kind = f.exit === 0 && f.verdict === 'verified' ? 'verified' : f.exit === 2 ? 'invalid' : 'partly';
   const [word, ...rest] = report.last.split(': ');
@@ -163,7 +163,8 @@ function show(report, about) {
     ['exit', `${f.exit} of killick-verify`], ['depth', f.depth],
     ['bundle', about.bundle + (about.altered ? ', altered on this page' : '')], ['SHA-256', report.bundle],
     ['policy', about.policy], ['SHA-256', report.policy],
-    ['endpoints', hosts.join(', ') || 'none: no connection was allowed'], ['checked', about.date.toString()],
+    ['endpoints', hosts.join(', ') || 'none: no connection was allowed'], ...about.headers.map((h) => ['supplied header', h]),
+    ['checked', about.date.toString()],
   ];
   $('about').replaceChildren(...rows.flatMap(([name, value]) => [element('dt', name), element('dd', value)]));
   $('found').hidden = false;
