@@ -14,8 +14,8 @@ import (
 // says that one is enough.
 const agreeing = 2
 
-// examine checks the bundle offline, the raw block if there is one, and then every
-// chain of the policy. Block and chains are looked at only for a bundle whose form and
+// examine checks the bundle offline, raw blocks if there are any, and then every chain
+// of the policy. Blocks and chains are looked at only for a bundle whose form and
 // signatures hold: what else it says could come from anybody.
 func examine(ctx context.Context, data []byte, p *log.Policy, o options) *finding {
 	b, err := log.ParseBundle(data)
@@ -23,8 +23,8 @@ func examine(ctx context.Context, data []byte, p *log.Policy, o options) *findin
 		return conclude(nil, []log.Check{{Name: "form", Status: log.Failed, Text: err.Error()}}, nil, 0)
 	}
 	checks := append([]log.Check{{Name: "form", Text: fmt.Sprintf("%d bytes; the claim follows from the records", len(data))}}, b.Verify(p)...)
-	if o.raw != nil && log.Worst(checks) != log.Failed {
-		checks = append(checks, o.raw.check(b, p)...)
+	if o.deeper != nil && log.Worst(checks) != log.Failed {
+		checks = append(checks, o.deeper(b, p)...)
 	}
 	if log.Worst(checks) == log.Failed {
 		return conclude(b, checks, nil, 0)
