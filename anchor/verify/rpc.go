@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -21,19 +17,14 @@ const maxReply = 1 << 20
 
 // endpoint is a JSON-RPC server of a public chain. It is not trusted: replies are
 // bounded and decoded strictly, redirects are refused. Calls do not retry.
-type endpoint struct {
-	url    string
-	client *http.Client
-}
+type endpoint struct{ url string }
 
 func dial(address string) (*endpoint, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("%q is not an http or https URL", address)
 	}
-	return &endpoint{url: address, client: &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &endpoint{url: address}, nil
 }
 
 // call makes one JSON-RPC call. An error means that there is no answer, never
@@ -46,23 +37,11 @@ func (e *endpoint) call(ctx context.Context, result any, method string, params .
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
+	data, err := post(ctx, e.url, body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	reply, err := e.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("%s: %w", method, withoutURL(err))
-	}
-	defer reply.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(reply.Body, maxReply+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w", method, err)
-	case reply.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s: HTTP status %d", method, reply.StatusCode)
-	case len(data) > maxReply:
+	if len(data) > maxReply {
 		return fmt.Errorf("%s: the reply is longer than %d bytes", method, maxReply)
 	}
 	var envelope struct {
@@ -87,15 +66,6 @@ func (e *endpoint) call(ctx context.Context, result any, method string, params .
 		return fmt.Errorf("%s: unexpected result: %w", method, err)
 	}
 	return nil
-}
-
-// withoutURL drops the URL from an error: it may carry an access key.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // host names an endpoint without its path and query, which may hold a key.
