@@ -39,7 +39,8 @@ type Channel struct {
 	World   *opstest.World // signs operations for this network; its own state is another
 	Members []*Member
 	Blocks  []*block.Block
-	Files   []byte // the blocks as a peer stores them
+	Raw     [][]byte // the blocks as a peer delivers them
+	Files   []byte   // the blocks as a peer stores them
 
 	t       testing.TB
 	store   *ledger.Memory
@@ -205,19 +206,32 @@ func (c *Channel) Add(codes []byte, envelopes ...[]byte) {
 		}
 		raw.Metadata.Metadata[0] = wire(m)
 	}
-	data := wire(raw)
-	b, err := block.Decode(data)
+	c.append(wire(raw))
+}
+
+func (c *Channel) append(raw []byte) {
+	b, err := block.Decode(raw)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.Blocks = append(c.Blocks, b)
-	if c.Files, err = block.AppendStored(c.Files, data); err != nil {
+	c.Blocks, c.Raw = append(c.Blocks, b), append(c.Raw, raw)
+	if c.Files, err = block.AppendStored(c.Files, raw); err != nil {
 		c.t.Fatal(err)
 	}
 	for _, t := range b.Txs {
 		for _, w := range t.Writes {
-			c.take(block.Height{Block: number, Tx: uint64(t.Index)}, w)
+			c.take(block.Height{Block: b.Number, Tx: uint64(t.Index)}, w)
 		}
+	}
+}
+
+// Rewind goes back to the first blocks, for another history after them.
+func (c *Channel) Rewind(blocks int) {
+	kept := c.Raw[:blocks]
+	c.Blocks, c.Raw, c.Files = nil, nil, nil
+	c.store, c.heights = new(ledger.Memory), map[string]block.Height{}
+	for _, raw := range kept {
+		c.append(raw)
 	}
 }
 
@@ -235,9 +249,6 @@ func (c *Channel) take(at block.Height, w block.Write) {
 		delete(c.heights, key)
 	}
 }
-
-// Envelope returns the bytes of a transaction of a block.
-func (c *Channel) Envelope(number, tx int) []byte { return c.Blocks[number].Txs[tx].Envelope }
 
 // Edit changes the stored bytes of a block, and of no other.
 func (c *Channel) Edit(number int, edit func(stored []byte)) {
