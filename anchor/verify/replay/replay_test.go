@@ -134,7 +134,9 @@ func TestAgainstTheRules(t *testing.T) {
 		}},
 		{"a key less", " is not written, want ", func(s *story) {
 			p := s.pay(s.alice, s.bob, 1)
-			p.Writes = slices.DeleteFunc(p.Writes, func(w *kvrwset.KVWrite) bool { return strings.HasPrefix(w.Key, "post/") || strings.HasPrefix(w.Key, "op/") })
+			p.Writes = slices.DeleteFunc(p.Writes, func(w *kvrwset.KVWrite) bool {
+				return strings.HasPrefix(w.Key, "post/") || strings.HasPrefix(w.Key, "op/")
+			})
 			s.honest(p)
 		}},
 		{"a deletion", "key record/", func(s *story) {
