@@ -51,6 +51,7 @@ func TestKillick(t *testing.T) {
 	t.Run("Faults", n.faults)
 	t.Run("NobodyDiffers", n.nobodyDiffers)
 	t.Run("Endorsement", n.endorsement) // one organisation does
+	t.Run("Audited", n.audited)         // all of the above, executed again
 }
 
 // network is a running consortium and all the ways to it.
