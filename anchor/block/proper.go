@@ -1,11 +1,6 @@
 package block
 
-import (
-	"bytes"
-	"fmt"
-
-	"google.golang.org/protobuf/encoding/protowire"
-)
+import "fmt"
 
 // channelHeader is what an envelope says of itself.
 type channelHeader struct {
@@ -42,25 +37,6 @@ func (t *Tx) header() (h channelHeader, err error) {
 func (t *Tx) Claimed() (channel string, seconds int64, err error) {
 	h, err := t.header()
 	return h.channel, h.seconds, err
-}
-
-// Whole reports, as an error, that an envelope is not in the one form that its signature
-// and payload have. Block headers hash envelopes without their lengths, so another form
-// could stand for other envelopes; peers take none. Configuration is exempt.
-func (t *Tx) Whole() error {
-	var payload, signature []byte
-	if err := into(t.Envelope, sink{1: toBytes(&payload), 2: toBytes(&signature)}); err != nil {
-		return err
-	}
-	if len(payload) == 0 || len(signature) == 0 {
-		return fmt.Errorf("an envelope without payload or signature")
-	}
-	form := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), payload)
-	form = protowire.AppendBytes(protowire.AppendTag(form, 2, protowire.BytesType), signature)
-	if !bytes.Equal(form, t.Envelope) {
-		return fmt.Errorf("an envelope that is not in canonical form")
-	}
-	return nil
 }
 
 // Proper reports, as an error, what keeps an endorser transaction from being valid
