@@ -37,15 +37,20 @@ func post(ctx context.Context, address string, body []byte) ([]byte, error) {
 	defer conn.Close()
 	// A connection that is closed under a read or write ends it.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: killick-verify\r\nAccept-Encoding: identity\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n", u.RequestURI(), u.Host, len(body), credentials("Authorization", u))
-	if _, err = conn.Write(append([]byte(head), body...)); err == nil {
+	if _, err = conn.Write(request(u, body)); err == nil {
 		body, err = readReply(conn)
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
 	return body, err
+}
+
+// request is what post sends.
+func request(u *url.URL, body []byte) []byte {
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: killick-verify\r\nAccept-Encoding: identity\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n", u.RequestURI(), u.Host, len(body), credentials("Authorization", u))
+	return append([]byte(head), body...)
 }
 
 // connect opens a connection to the URL's host, over TLS for https.
@@ -202,8 +207,9 @@ func readFields(r *bufio.Reader) (fields, error) {
 }
 
 // readChunks reads a body in chunks (RFC 9112 section 7.1) up to its last one.
-func readChunks(r *bufio.Reader) (body []byte, err error) {
-	for len(body) <= maxReply {
+func readChunks(r *bufio.Reader) ([]byte, error) {
+	var body []byte
+	for {
 		line, err := readLine(r)
 		if err != nil {
 			return nil, err
@@ -220,14 +226,13 @@ func readChunks(r *bufio.Reader) (body []byte, err error) {
 		if _, err := io.ReadFull(r, chunk); err != nil {
 			return nil, err
 		}
-		if body = append(body, chunk...); uint64(len(chunk)) < size {
-			break // it is too long as it is
+		if body = append(body, chunk...); len(body) > maxReply {
+			return body[:maxReply+1], nil // it is too long as it is
 		}
 		if line, err = readLine(r); err != nil || line != "" {
 			return nil, errors.New("a reply whose chunks are longer than they say")
 		}
 	}
-	return body, nil
 }
 
 // readLine reads a line that ends as HTTP has it; the reader bounds it.

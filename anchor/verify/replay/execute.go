@@ -25,7 +25,8 @@ type against struct{ field, found, want string }
 func (a *against) Error() string { return fmt.Sprintf("%s is %s, want %s", a.field, a.found, a.want) }
 
 // execute runs a valid transaction of Killick's chaincode on the state that it comes to,
-// and compares what it answers and writes. Errors: *against.
+// and compares what it answers and writes. Errors: *against; others say that this program
+// cannot execute it.
 func (r *run) execute(members block.Members, t *block.Tx, x *examined) error {
 	var public, private []block.Write
 	for _, e := range x.effects {
@@ -63,6 +64,9 @@ func (r *run) execute(members block.Members, t *block.Tx, x *examined) error {
 		return compare(nil, nil, public, private)
 	}
 	answer, err := r.engine.Invoke(tx, f.Name, t.Args[1:])
+	if fault.Of(err) >= fault.Internal { // such as rules that this program does not contain
+		return fmt.Errorf("transaction %s: %w", t.ID, err)
+	}
 	if err != nil {
 		return &against{"answer of " + f.Name, "an accepted transaction", "refused: " + err.Error()}
 	}

@@ -121,7 +121,11 @@ func (r *run) take(i *item) error {
 		return i.err
 	}
 	if r.report.Difference == nil {
-		if r.report.Difference = r.check(i); r.report.Difference == nil {
+		var err error
+		if r.report.Difference, err = r.check(i); err != nil {
+			return fmt.Errorf("block %d: %w", i.block.Number, err)
+		}
+		if r.report.Difference == nil {
 			r.report.Bytes += uint64(len(i.stored.Raw))
 			r.report.Transactions += uint64(len(i.block.Txs))
 		}
@@ -151,13 +155,13 @@ func (r *run) grow(leaf log.Hash) {
 }
 
 // check replays one block.
-func (r *run) check(i *item) *log.Difference {
+func (r *run) check(i *item) (*log.Difference, error) {
 	b := i.block
-	differs := func(where, field, found, want string) *log.Difference {
-		return &log.Difference{Where: where, Block: b.Number, Field: field, Found: found, Want: want}
+	differs := func(where string, a *against) (*log.Difference, error) {
+		return &log.Difference{Where: where, Block: b.Number, Field: a.field, Found: a.found, Want: a.want}, nil
 	}
 	if i.broken != nil {
-		return differs("block", i.broken.field, i.broken.found, i.broken.want)
+		return differs("block", i.broken)
 	}
 	if i.definitions != nil {
 		r.definitions = i.definitions
@@ -171,7 +175,7 @@ func (r *run) check(i *item) *log.Difference {
 			ruling = r.versions(x)
 		}
 		if a := disagrees(t, ruling); a != nil {
-			return differs(where, a.field, a.found, a.want)
+			return differs(where, a)
 		}
 		if t.Code != block.CodeValid {
 			r.report.Invalid++
@@ -180,20 +184,22 @@ func (r *run) check(i *item) *log.Difference {
 		if t.Type == block.TypeEndorser {
 			var a *against
 			if err := r.execute(i.members, t, x); errors.As(err, &a) {
-				return differs(where, a.field, a.found, a.want)
+				return differs(where, a)
+			} else if err != nil {
+				return nil, err
 			}
 		}
 		r.state.apply(block.Height{Block: b.Number, Tx: uint64(n)}, x.effects)
 	}
 	r.remember(b)
 	if a := r.committed(b); a != nil {
-		return differs("block", a.field, a.found, a.want)
+		return differs("block", a)
 	}
 	r.report.Keys = len(r.state.in(space{namespace: log.Namespace}).values)
 	if r.policy != nil {
 		r.report.Policy = r.policy.Organisations()
 	}
-	return nil
+	return nil, nil
 }
 
 // disagrees compares a ruling with the validation code in the block.
