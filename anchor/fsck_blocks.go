@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"iter"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 
@@ -86,7 +81,19 @@ func afterSnapshot(err error) (first uint64, ok bool) {
 // follow, in each the blocks behind their length.
 func fileBlocks(dir string) (*blockSource, error) {
 	s := &blockSource{name: dir}
-	s.blocks = func(ctx context.Context) iter.Seq2[piece, error] { return readFiles(ctx, dir) }
+	s.blocks = func(ctx context.Context) iter.Seq2[piece, error] {
+		return func(yield func(piece, error) bool) {
+			for b, err := range block.ReadFiles(os.DirFS(dir)) {
+				if err == nil {
+					err = ctx.Err()
+				}
+				p := piece{len(b.Raw), b.Where, func() (*block.Block, error) { return block.DecodeStored(b.Raw) }}
+				if !yield(p, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 	for p, err := range s.blocks(context.Background()) {
 		if err != nil {
 			return nil, err
@@ -99,93 +106,4 @@ func fileBlocks(dir string) (*blockSource, error) {
 		return s, nil
 	}
 	return nil, fmt.Errorf("%s: no blocks", dir)
-}
-
-func readFiles(ctx context.Context, dir string) iter.Seq2[piece, error] {
-	return func(yield func(piece, error) bool) {
-		for i := 0; ; i++ {
-			name := fmt.Sprintf("blockfile_%06d", i)
-			more, err := readStored(ctx, filepath.Join(dir, name), name, yield)
-			if errors.Is(err, fs.ErrNotExist) && i > 0 {
-				return
-			}
-			if err != nil {
-				yield(piece{}, err)
-			}
-			if err != nil || !more {
-				return
-			}
-		}
-	}
-}
-
-// maxStored bounds what a length in a block file may ask for.
-const maxStored = 1 << 30
-
-func readStored(ctx context.Context, path, name string, yield func(piece, error) bool) (more bool, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	r := bufio.NewReaderSize(f, 1<<20)
-	for at := int64(0); ; {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		length, n, err := varint(r)
-		if err == io.EOF && n == 0 {
-			return true, nil
-		}
-		where := fmt.Sprintf("%s at byte %d", name, at)
-		if err == nil && length > maxStored {
-			err = fmt.Errorf("length of %d bytes", length)
-		}
-		var raw []byte
-		if err == nil {
-			raw = make([]byte, min(length, 1<<24))
-			_, err = io.ReadFull(r, raw)
-			if rest := length - uint64(len(raw)); err == nil && rest > 0 {
-				// Longer than any block should be: what is not there is not allotted.
-				var tail []byte
-				if tail, err = io.ReadAll(io.LimitReader(r, int64(rest))); err == nil && uint64(len(tail)) < rest {
-					err = io.ErrUnexpectedEOF
-				}
-				raw = append(raw, tail...)
-			}
-		}
-		if err != nil {
-			return false, &torn{where, err}
-		}
-		if !yield(piece{len(raw), where, func() (*block.Block, error) { return block.DecodeStored(raw) }}, nil) {
-			return false, nil
-		}
-		at += int64(n) + int64(length)
-	}
-}
-
-// torn says that a block file ends, or goes wrong, within a block.
-type torn struct {
-	where string
-	err   error
-}
-
-func (t *torn) Error() string { return t.where + ": " + t.err.Error() }
-
-// varint reads a protobuf varint and returns how many bytes it took.
-func varint(r io.ByteReader) (v uint64, n int, err error) {
-	for shift := 0; shift < 64; shift += 7 {
-		b, err := r.ReadByte()
-		if err != nil {
-			if n > 0 {
-				err = io.ErrUnexpectedEOF
-			}
-			return 0, n, err
-		}
-		n++
-		if v |= uint64(b&0x7f) << shift; b < 0x80 {
-			return v, n, nil
-		}
-	}
-	return 0, n, errors.New("a length that is no number")
 }

@@ -151,11 +151,11 @@ func (c *check) chain(i *item) {
 	differs := func(field, found, want string) {
 		i.err = &log.Difference{Where: i.where, Block: c.next, Field: field, Found: found, Want: want}
 	}
-	var t *torn
+	var t *block.TornError
 	switch b := i.block; {
 	case errors.As(i.err, &t):
-		i.where = t.where
-		differs("stored bytes", t.err.Error(), "a whole block")
+		i.where = t.Where
+		differs("stored bytes", t.Err.Error(), "a whole block")
 	case i.err != nil && i.block == nil && i.where == "": // it could not be read
 	case i.err != nil:
 		differs("content", i.err.Error(), "a block whose parts belong together")

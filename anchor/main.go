@@ -52,6 +52,7 @@ func main() {
 			return deploy(ctx, cfg)
 		}),
 		fsckCommand(),
+		blocksCommand(),
 	)
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "killick-anchor:", err)

@@ -260,9 +260,27 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		b.Members() // none panics
+		b.LifecyclePolicy()
+		block.ChaincodePolicy(raw)
 		for i := range b.Txs {
 			block.Members{}.Endorsers(&b.Txs[i])
 			block.Members{}.Check(&b.Txs[i], 1)
+			block.Members{}.Proper(&b.Txs[i])
+			block.Members{}.Endorsements(&b.Txs[i])
+			b.Txs[i].NominalID()
+			// What is decoded of a valid transaction is the same twice.
+			if e, err := b.Txs[i].Effects(); b.Txs[i].Code == 0 && b.Txs[i].Type == block.TypeEndorser {
+				writes := 0
+				for _, one := range e {
+					writes += len(one.Writes)
+					for _, p := range one.Private {
+						writes += len(p.Writes)
+					}
+				}
+				if err == nil && writes != len(b.Txs[i].Writes) {
+					t.Errorf("%d writes, %d among the effects", len(b.Txs[i].Writes), writes)
+				}
+			}
 		}
 	})
 }

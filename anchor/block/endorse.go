@@ -3,7 +3,6 @@ package block
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 )
@@ -76,10 +75,7 @@ func (m Members) Check(t *Tx, want int) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.New()
-	sum.Write(t.Nonce)
-	sum.Write(t.Creator)
-	if id := hex.EncodeToString(sum.Sum(nil)); id != t.ID {
+	if id := computedID(t.Nonce, t.Creator); id != t.ID {
 		return fmt.Errorf("id is %s, nonce and creator give %s", t.ID, id)
 	}
 	creator, err := Organisations(m).identify(t.Creator)
@@ -136,6 +132,7 @@ func (m Members) endorser(msg, response []byte) (msp string, err error) {
 // endorsement is what creator and peers of a transaction signed.
 type endorsement struct {
 	payload, signature []byte // of the envelope
+	header             []byte // of the action
 	response           []byte // ProposalResponsePayload
 	endorsements       [][]byte
 }
@@ -159,8 +156,8 @@ func (t *Tx) endorsed() (endorsement, error) {
 	if len(actions) != 1 {
 		return e, fmt.Errorf("%d actions", len(actions))
 	}
-	var header, action, proposal, hash []byte
-	if err := into(actions[0], sink{1: toBytes(&header), 2: toBytes(&action)}); err != nil {
+	var action, proposal, hash []byte
+	if err := into(actions[0], sink{1: toBytes(&e.header), 2: toBytes(&action)}); err != nil {
 		return e, err
 	}
 	signed := sink{1: toBytes(&e.response), 2: toList(&e.endorsements)}
@@ -177,7 +174,7 @@ func (t *Tx) endorsed() (endorsement, error) {
 	// of the proposal, and the proposal's payload without what is transient.
 	h := sha256.New()
 	h.Write(channel)
-	h.Write(header)
+	h.Write(e.header)
 	h.Write(proposal)
 	if !bytes.Equal(h.Sum(nil), hash) {
 		return e, fmt.Errorf("the endorsed result answers another proposal")

@@ -67,9 +67,10 @@ func (o Organisations) Check(b *Block) error {
 
 // identity is a member of an organisation.
 type identity struct {
-	msp  string
-	key  *ecdsa.PublicKey
-	peer bool
+	msp   string
+	key   *ecdsa.PublicKey
+	peer  bool
+	units []string // organisational units of the certificate
 }
 
 // identify returns who a serialized identity (msp.SerializedIdentity) is.
@@ -91,7 +92,7 @@ func (o Organisations) identify(creator []byte) (identity, error) {
 	if !ok {
 		return identity{}, fmt.Errorf("member of %s: key is not ECDSA", msp)
 	}
-	return identity{msp: msp, key: key, peer: o[i].hasPeer(cert)}, nil
+	return identity{msp: msp, key: key, peer: o[i].hasPeer(cert), units: cert.Subject.OrganizationalUnit}, nil
 }
 
 // certificate reads one that the organisation's authorities issued and did not take back.

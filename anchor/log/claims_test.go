@@ -104,9 +104,10 @@ func treeOf(t *testing.T, w *opstest.World, vault log.Vault) *payout.Tree {
 	return tree
 }
 
-// Whatever the chaincode writes under a key that makes a claim, makes one that
-// verifies.
-func TestClaimsOfTheLedger(t *testing.T) {
+// bundlesOfTheLedger are those of all writes that make a claim, of a ledger that lived, in
+// a log that k of n members signed.
+func bundlesOfTheLedger(t *testing.T, n, k int) (consortium, []*log.Bundle) {
+	t.Helper()
 	w := lived(t)
 	blocks := chain(4)
 	blocks[0].HeaderHash = opstest.LogID
@@ -120,7 +121,7 @@ func TestClaimsOfTheLedger(t *testing.T) {
 	if err := l.Append(blocks...); err != nil {
 		t.Fatal(err)
 	}
-	c := newConsortium(t, opstest.LogID, 4, 3)
+	c := newConsortium(t, opstest.LogID, n, k)
 	vault := log.Vault{ID: opstest.TronVault, Token: canon.Account{Chain: tron, Address: [20]byte{19: 0xbb}}.String(), Asset: "usd"}
 	c.Chains[1].Vaults = []log.Vault{vault}
 	if err := c.Check(); err != nil {
@@ -130,9 +131,10 @@ func TestClaimsOfTheLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	note := c.note(t, log.Checkpoint{Network: network, LogID: opstest.LogID, Size: 4, Root: root, Time: 1}, 0, 1, 2)
+	signers := []int{0, 1, 2, 3, 4}[:k]
+	note := c.note(t, log.Checkpoint{Network: network, LogID: opstest.LogID, Size: 4, Root: root, Time: 1}, signers...)
 	tree := treeOf(t, w, vault)
-	seen := map[string]int{}
+	var bundles []*log.Bundle
 	for i, write := range tx.Writes {
 		key := string(write.Key)
 		e := log.Evidence{SetVersion: 1, Note: note}
@@ -150,27 +152,91 @@ func TestClaimsOfTheLedger(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", key, err)
 		}
-		if _, err := log.ParseBundle(marshal(t, b)); err != nil {
-			t.Errorf("%s: %v", key, err)
-		}
-		if checks := b.Verify(c.Policy); log.Worst(checks) != log.Passed {
-			t.Errorf("%s: %+v", key, checks)
-		}
+		bundles = append(bundles, b)
+	}
+	all, err := l.Build(blocks[2], 1, log.NoWrite, log.Evidence{SetVersion: 1, Note: note})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, append(bundles, all)
+}
+
+// Whatever the chaincode writes under a key that makes a claim, makes one that
+// verifies.
+func TestClaimsOfTheLedger(t *testing.T) {
+	c, bundles := bundlesOfTheLedger(t, 4, 3)
+	seen := map[string]int{}
+	for _, b := range bundles {
 		claim, err := b.Claim()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, err := log.ParseBundle(marshal(t, b)); err != nil {
+			t.Errorf("%s: %v", claim.Sentence, err)
+		}
+		if checks := b.Verify(c.Policy); log.Worst(checks) != log.Passed {
+			t.Errorf("%s: %+v", claim.Sentence, checks)
 		}
 		t.Log(claim.Sentence)
 		seen[claim.Kind]++
 	}
 	want := map[string]int{
 		log.KindDID: 3, log.KindSchema: 1, log.KindCredential: 2, log.KindRecord: 4, log.KindPayment: 1, log.KindPayout: 1,
-		log.KindGrant: 2, log.KindUse: 1,
+		log.KindGrant: 2, log.KindUse: 1, log.KindTransaction: 1,
 		log.KindOperation: 8, // three did.create, revoke, amend, delete, withdraw, the refused payment
 	}
 	for kind, n := range want {
 		if seen[kind] != n {
 			t.Errorf("%d claims of kind %s, want %d", seen[kind], kind, n)
+		}
+	}
+}
+
+// A bundle of each kind has at most 6 KB with five cosignatures of seven and anchors on
+// two chains, in a log of a million blocks of 500 transactions, of which each holds eight
+// writes, with a payout to one of 100,000 payees.
+func TestBundleSizes(t *testing.T) {
+	_, bundles := bundlesOfTheLedger(t, 7, 5)
+	path := func(n int) []log.Hash { return make([]log.Hash, n) }
+	largest := map[string]int{}
+	for _, b := range bundles {
+		claim, err := b.Claim()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Path, b.TxPath = path(20), path(9)
+		if b.Write != nil {
+			b.Write.Path = path(3)
+		}
+		for _, chain := range []string{evm, tron} {
+			b.Anchors = append(b.Anchors, log.Anchor{
+				Contract: canon.Account{Chain: chain, Address: [20]byte{0xff}}, Size: 1 << 20, Landing: log.Landing{Block: 1 << 30},
+			})
+		}
+		if b.Payout != nil { // 256 subtrees, in each the tree of its 400 payees
+			for len(b.Payout.Levels) < 8+9 {
+				b.Payout.Levels = append(b.Payout.Levels, b.Payout.Levels[0])
+			}
+		}
+		name := claim.Kind
+		for _, line := range claim.Lines {
+			if status, ok := strings.CutPrefix(line, "status "); ok {
+				name += " " + status
+			}
+			if operation, ok := strings.CutPrefix(line, "name "); ok {
+				name += " " + operation
+			}
+		}
+		largest[name] = max(largest[name], len(marshal(t, b)))
+	}
+	for name, size := range largest {
+		if t.Logf("%5d bytes: %s", size, name); size > 6*1024 {
+			t.Errorf("the bundle of a %s has %d bytes", name, size)
+		}
+	}
+	for _, name := range []string{"transaction", "operation did.create", "credential active", "credential revoked", "record deleted", "payout"} {
+		if largest[name] == 0 {
+			t.Errorf("no bundle of a %s", name)
 		}
 	}
 }

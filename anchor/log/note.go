@@ -2,6 +2,7 @@ package log
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -50,7 +51,7 @@ func (s *Set) CheckCosignature(c Checkpoint, sig Cosignature) error {
 }
 
 func (v verifiers) check(c Checkpoint, s Cosignature, digest Hash) error {
-	if !v.ed.Verify(c.Text(), append(binary.BigEndian.AppendUint64(nil, c.Time), s.Ed25519[:]...)) {
+	if !ed25519.Verify(v.ed25519[:], c.CosignedMessage(), s.Ed25519[:]) {
 		return fmt.Errorf("ed25519 signature of %s does not verify", s.MSP)
 	}
 	address, err := canon.Recover(digest, s.Secp256k1[:])
@@ -86,7 +87,7 @@ func (s *Set) Note(c Checkpoint, cosignatures []Cosignature) ([]byte, error) {
 			continue
 		}
 		n.Lines = append(n.Lines, Signatures{
-			Name: s.members[i].name, EdID: s.members[i].ed.KeyHash(), SecpID: s.members[i].secpID, Cosignature: sig,
+			Name: s.members[i].name, EdID: s.members[i].edID, SecpID: s.members[i].secpID, Cosignature: sig,
 		})
 	}
 	return n.Marshal(), nil
@@ -229,7 +230,7 @@ func (s *Set) CheckNote(n *Note) ([]string, error) {
 		}
 		last = i
 		v := s.members[i]
-		if line.Name != v.name || line.EdID != v.ed.KeyHash() || line.SecpID != v.secpID {
+		if line.Name != v.name || line.EdID != v.edID || line.SecpID != v.secpID {
 			return nil, fmt.Errorf("signature of %s is by another key", line.MSP)
 		}
 		if err := v.check(n.Checkpoint, line.Cosignature, digest); err != nil {

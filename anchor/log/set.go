@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
-	fnote "github.com/transparency-dev/formats/note"
-	"golang.org/x/mod/sumdb/note"
 )
 
 // Set is a member set of a log: who signs its checkpoints of the sizes from From up
@@ -41,7 +39,7 @@ type Member struct {
 // verifiers are a member's keys, parsed.
 type verifiers struct {
 	name    string // of its keys in notes
-	ed      note.Verifier
+	edID    uint32
 	ed25519 [32]byte
 	address [20]byte
 	secpID  uint32 // key id of the secp256k1 line
@@ -129,9 +127,7 @@ func (m Member) verifiers(network string) (verifiers, error) {
 		return v, fmt.Errorf("cosign is not a cosignature v1 key named %s", v.name)
 	}
 	v.ed25519 = [32]byte(key[1:])
-	if v.ed, err = fnote.NewVerifierForCosignatureV1(m.Cosign); err != nil {
-		return v, fmt.Errorf("cosign: %w", err)
-	}
+	v.edID = keyID(v.name, key)
 	digits, ok := strings.CutPrefix(m.Address, "0x")
 	address, err := canon.UnHex(digits, 20)
 	if !ok || err != nil {

@@ -14,8 +14,8 @@ import (
 // says that one is enough.
 const agreeing = 2
 
-// examine checks the bundle offline, the raw block if there is one, and then every
-// chain of the policy. Block and chains are looked at only for a bundle whose form and
+// examine checks the bundle offline, raw blocks if there are any, and then every chain
+// of the policy. Blocks and chains are looked at only for a bundle whose form and
 // signatures hold: what else it says could come from anybody.
 func examine(ctx context.Context, data []byte, p *log.Policy, o options) *finding {
 	b, err := log.ParseBundle(data)

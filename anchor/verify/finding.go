@@ -14,7 +14,7 @@ import (
 type finding struct {
 	Verdict  string   `json:"verdict"` // one of the verdicts below
 	Exit     int      `json:"exit"`
-	Depth    string   `json:"depth"` // "L1", "L2" or "none"
+	Depth    string   `json:"depth"` // "L1", "L2", "L3" or "none"
 	Kind     string   `json:"kind,omitempty"`
 	Claim    []string `json:"claim,omitempty"`
 	Sentence string   `json:"sentence,omitempty"`
@@ -47,8 +47,11 @@ func conclude(b *log.Bundle, checks []log.Check, notes []string, matched int) *f
 		if c.Status == log.Unchecked {
 			unchecked++
 		}
-		if c.Name == lineEndorsements {
+		if c.Name == lineEndorsements && f.Depth == "L1" {
 			f.Depth = "L2"
+		}
+		if c.Name == lineReplay {
+			f.Depth = "L3"
 		}
 	}
 	switch log.Worst(checks) {
@@ -112,6 +115,8 @@ func (f *finding) last() string {
 			}
 		}
 		return "INVALID: " + strings.Join(failed, ", ")
+	case f.Exit == exitVerified && f.Depth == "L3":
+		return "VERIFIED at depth L3: " + l1 + ", and every block up to the checkpoint, executed again"
 	case f.Exit == exitVerified && f.Depth == "L2":
 		return "VERIFIED at depth L2: " + l1 + ", the raw block, its orderers and the transaction's endorsers"
 	case f.Exit == exitVerified:

@@ -27,6 +27,11 @@ With --one-endpoint one is enough; you then trust it.
 --block and --config go deeper, to L2: the raw block as a peer gave it, and the
 channel's configuration blocks from the genesis block to the one that was in charge.
 
+--blocks goes deepest, to L3: all blocks from the first one on, as a peer stores them. A
+peer's folder <ledger>/chains/chains/<channel> or a copy of it; one file; or - for what
+another program sends, such as a member's killick-anchor blocks. The whole channel is
+executed again up to the bundle's checkpoint, with its state in memory.
+
 exit 0: verified   2: invalid   3: not fully checked, or matches the supplied header, or
 nothing checked at all, as for --help
 `
@@ -61,13 +66,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
 		return exitPartly
 	}
-	raw, err := openRaw(o.block, o.config)
-	if err != nil {
+	if o.deeper, err = o.depths(ctx, stderr); err != nil {
 		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
 		return exitPartly
-	}
-	if raw != nil {
-		o.deeper = raw.check
 	}
 	f := examine(ctx, data, policy, o)
 	if o.json {
@@ -95,6 +96,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.Var(o.headers, "header", "with --offline: `CHAIN=SIZE,0xROOT`, what you know that the chain's AnchorLog holds (for each chain)")
 	fs.StringVar(&o.block, "block", "", "the bundle's raw block, a `file` from a peer, for depth L2")
 	fs.Var(&o.config, "config", "with --block: the `file` of a configuration block, the genesis block first (may be repeated)")
+	fs.StringVar(&o.blocks, "blocks", "", "all blocks of the channel, a `folder`, a file or -, for depth L3")
+	fs.UintVar(&o.memory, "memory", 4096, "with --blocks: give up when state takes more than so many `MB`")
 	fs.BoolVar(&o.json, "json", false, "print the finding as JSON")
 	fs.BoolVar(&o.offline, "offline", false, "read no chain; then nothing is verified, only signatures and paths are checked")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "give up on an endpoint after this `time`")

@@ -32,6 +32,8 @@ type options struct {
 	headers        heads
 	block          string
 	config         urls
+	blocks         string
+	memory         uint
 	timeout        time.Duration
 
 	deeper func(*log.Bundle, *log.Policy) []log.Check // nil: no depth beyond L1

@@ -8,12 +8,14 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
-// Lines of depth L2.
+// Lines of the depths L2 and L3.
 const (
 	lineRaw          = "raw block"
 	lineConfig       = "configuration"
 	lineOrderers     = "orderers"
 	lineEndorsements = "endorsements"
+	lineBlocks       = "blocks"
+	lineReplay       = "re-execution"
 )
 
 // maxRaw bounds a block file; Fabric's own limit for a message is 100 MiB.

@@ -30,15 +30,16 @@ func (t *Tx) With(p Private) *Tx {
 	return t
 }
 
-// AssumeContents has every content count as given, unseen: whoever explains a batch
-// or runs it again does not have them, and what a block says of them is their hash.
-func (t *Tx) AssumeContents() { t.assumed = true }
+// AssumeContents has every content but the missing ones count as given, unseen: whoever
+// explains a batch or runs it again does not have them, and what a block says of them is
+// their hash. That hash is the value which PutPrivate is then given.
+func (t *Tx) AssumeContents(missing ...string) { t.assumed, t.missing = true, missing }
 
 // Content returns the content that came with the transaction under the name, nil when
 // none did. assumed says that there counts as one.
 func (t *Tx) Content(name string) (content []byte, assumed bool, err error) {
 	if t.assumed || t.private == nil {
-		return nil, t.assumed, nil
+		return nil, t.assumed && !slices.Contains(t.missing, name), nil
 	}
 	if content, err = t.private.Content(name); err != nil {
 		return nil, false, fmt.Errorf("content %s: %w", name, err)

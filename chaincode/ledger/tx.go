@@ -19,6 +19,7 @@ type Tx struct {
 	private  Private          // nil: there is none
 	privates map[string]write // pending private changes; a nil value purges
 	assumed  bool
+	missing  []string // contents that do not count as given although others do
 }
 
 // write is a pending change of a key; a nil value deletes it.

@@ -187,7 +187,10 @@ func (v *Value) keep(tx *ledger.Tx, ref, digest string) error {
 		return err
 	}
 	v.Private = sum
-	content, _, err := tx.Content(digest)
+	content, assumed, err := tx.Content(digest)
+	if assumed {
+		content = v.Private[:] // its digest stands for it
+	}
 	if err == nil && content != nil {
 		tx.PutPrivate(PrivateKey(ref, v.Private), content)
 	}

@@ -197,42 +197,46 @@ func (n *network) writeBatching(t *testing.T, p *person) {
 	t.Logf("%d operations are executed in %s with write batching and in %s without", len(items), took[0], took[1])
 }
 
-// replaceChaincode runs the deviant in place of an organisation's chaincode until
-// the test ends.
-func (n *network) replaceChaincode(t *testing.T, org topology.Org) {
+// replaceChaincode runs the deviant in place of organisations' chaincodes until the test
+// ends.
+func (n *network) replaceChaincode(t *testing.T, orgs ...topology.Org) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "deviant")
 	if out, err := exec.Command("go", "build", "-o", program, "./deviant").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	if err := n.Cluster.Kill(org.ChaincodeName()); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	cmd := exec.Command(program, "--config", org.ChaincodeFile())
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		_ = cmd.Wait() // it was killed
-		if t.Failed() {
-			t.Logf("the deviant says: %s", log.Bytes())
-		}
+	t.Cleanup(func() { // when all of them have ended
 		if err := n.Cluster.Ensure(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})
-	until(t, 30*time.Second, "the deviant listens", func() error {
-		conn, err := net.Dial("tcp", org.ChaincodeAddress())
-		if err != nil {
-			return err
+	for _, org := range orgs {
+		if err := n.Cluster.Kill(org.ChaincodeName()); err != nil {
+			t.Fatal(err)
 		}
-		return conn.Close()
-	})
+		var log bytes.Buffer
+		cmd := exec.Command(program, "--config", org.ChaincodeFile())
+		cmd.Stdout, cmd.Stderr = &log, &log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Error(err)
+			}
+			_ = cmd.Wait() // it was killed
+			if t.Failed() {
+				t.Logf("the deviant says: %s", log.Bytes())
+			}
+		})
+		until(t, 30*time.Second, "the deviant listens", func() error {
+			conn, err := net.Dial("tcp", org.ChaincodeAddress())
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		})
+	}
 }
 
 // named says whether the gateway's newest finding is about the organisation, one of

@@ -51,6 +51,8 @@ func TestKillick(t *testing.T) {
 	t.Run("Faults", n.faults)
 	t.Run("NobodyDiffers", n.nobodyDiffers)
 	t.Run("Endorsement", n.endorsement) // one organisation does
+	t.Run("Audited", n.audited)         // all of the above, executed again
+	t.Run("Colluding", n.colluding)     // f + 1 organisations
 }
 
 // network is a running consortium and all the ways to it.

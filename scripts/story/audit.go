@@ -25,16 +25,19 @@ type verdict struct {
 	} `json:"checks"`
 }
 
-// verify runs the auditor's program on a file.
-func (w *World) verify(ctx context.Context, path string) (verdict, error) {
+// verify runs the auditor's program on a file; more flags may take it deeper.
+func (w *World) verify(ctx context.Context, path string, more ...string) (verdict, error) {
 	begun := time.Now()
 	// There is one test node for each chain here; auditors have two endpoints of others.
-	out, stderr, code, err := w.program(ctx, "killick-verify", path, "--policy", w.Cluster.Policy(),
-		"--evm", w.Cluster.EVM().RPC[0], "--tron", w.Cluster.Tron().RPC[0], "--one-endpoint", "--json")
+	args := append([]string{path, "--policy", w.Cluster.Policy(),
+		"--evm", w.Cluster.EVM().RPC[0], "--tron", w.Cluster.Tron().RPC[0], "--one-endpoint", "--json"}, more...)
+	out, stderr, code, err := w.program(ctx, "killick-verify", args...)
 	if err != nil {
 		return verdict{}, err
 	}
-	w.facts.verified = append(w.facts.verified, time.Since(begun))
+	if len(more) == 0 {
+		w.facts.verified = append(w.facts.verified, time.Since(begun))
+	}
 	var v verdict
 	if err := json.Unmarshal([]byte(out), &v); err != nil {
 		return v, fmt.Errorf("killick-verify exit %d printed %q: %s", code, out, stderr)
@@ -101,7 +104,7 @@ func (w *World) savePayout(ctx context.Context) error {
 	return writeFile(w.facts.proofs["payout"], []byte(bundle))
 }
 
-// forgeries verifies three files that must not pass.
+// forgeries verifies files that must not pass.
 func (w *World) forgeries(ctx context.Context) error {
 	good, err := os.ReadFile(w.facts.proofs["record"])
 	if err != nil {
@@ -123,12 +126,20 @@ func (w *World) forgeries(ctx context.Context) error {
 	if err := w.save(ctx, "voided", client.Subject{Transaction: w.facts.voided}); err != nil {
 		return err
 	}
-	for _, f := range []struct{ path, what, check string }{
-		{w.file("changed.anchorproof"), "one byte changed", "form"},
-		{w.file("unanchored.anchorproof"), "signed by all members, but on no public chain", "chain"},
-		{w.facts.proofs["voided"], "a transaction that Fabric marked invalid", "validation"},
+	changedBlocks, err := w.revalidated()
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		path, what, check string
+		more              []string
+	}{
+		{w.file("changed.anchorproof"), "one byte changed", "form", nil},
+		{w.file("unanchored.anchorproof"), "signed by all members, but on no public chain", "chain", nil},
+		{w.facts.proofs["voided"], "a transaction that Fabric marked invalid", "validation", nil},
+		{w.facts.proofs["payout"], "blocks in which that transaction is marked valid", "blocks", []string{"--blocks", changedBlocks}},
 	} {
-		v, err := w.verify(ctx, f.path)
+		v, err := w.verify(ctx, f.path, f.more...)
 		if err != nil {
 			return err
 		}

@@ -59,6 +59,7 @@ type facts struct {
 	paid          map[*client.Identity]uint64
 	voided        string // id of a transaction that Fabric marked invalid
 	proofs        map[string]string
+	blocks        string // file of all blocks
 	bundleBytes   int
 	verified      []time.Duration
 	claims        map[string]string
@@ -142,6 +143,7 @@ func (w *World) Run(ctx context.Context) error {
 		{"A transaction that Fabric marks invalid, for the audit", w.conflict},
 		{"The epoch closes, is anchored on both chains, and the owners claim", w.claim},
 		{"An outsider verifies, with files and the two public chains alone", w.audit},
+		{"The auditor looks deeper: a raw block, and every block executed again", w.deepen},
 		{"Forgeries are refused", w.forgeries},
 	} {
 		w.step(step.title)

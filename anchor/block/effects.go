@@ -1,0 +1,277 @@
+package block
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Effects is what a transaction read and writes in one namespace, as its endorsers
+// signed it, whatever its validation code is.
+type Effects struct {
+	Namespace string
+	Reads     []Read
+	Ranges    []Range
+	Writes    []Write // public ones
+	Metadata  []string
+	Private   []PrivateEffects
+}
+
+// PrivateEffects are those in one collection, of which blocks hold hashes. Keys are the
+// 32 bytes of a key's hash.
+type PrivateEffects struct {
+	Collection string
+	Reads      []Read
+	Writes     []Write
+	Metadata   []string
+}
+
+// Height is the transaction that wrote a value.
+type Height struct{ Block, Tx uint64 }
+
+// Read is one key that was read by its name, with the height of its value.
+type Read struct {
+	Key     string
+	Present bool // it had a value
+	Height  Height
+}
+
+// Range is one range of keys that was read: all that lies from Start on and before End,
+// End included unless the reader came to the end of the range.
+type Range struct {
+	Start, End string
+	Exhausted  bool
+	Reads      []Read
+	// Summary, if there is one, stands for the reads: Fabric hashes many.
+	Summary *Summary
+}
+
+// Summary is Fabric's QueryReadsMerkleSummary.
+type Summary struct {
+	Degree, Level uint32
+	Hashes        [][]byte
+}
+
+// Effects returns what the transaction read and writes, namespace by namespace.
+func (t *Tx) Effects() ([]Effects, error) {
+	own := *t // decoding fills fields in
+	call, err := own.headers()
+	if err != nil {
+		return nil, err
+	}
+	results, err := own.call(call)
+	if err != nil {
+		return nil, err
+	}
+	var namespaces [][]byte
+	if err := into(results, sink{2: toList(&namespaces)}); err != nil {
+		return nil, fmt.Errorf("read-write set: %w", err)
+	}
+	out := make([]Effects, len(namespaces))
+	for i, msg := range namespaces {
+		if err := out[i].decode(msg); err != nil {
+			return nil, fmt.Errorf("read-write set of %q: %w", out[i].Namespace, err)
+		}
+	}
+	return out, nil
+}
+
+func (e *Effects) decode(msg []byte) error {
+	var public []byte
+	var collections, reads, ranges, metadata [][]byte
+	if err := into(msg, sink{1: toString(&e.Namespace), 2: toBytes(&public), 3: toList(&collections)}); err != nil {
+		return err
+	}
+	err := into(public, sink{1: toList(&reads), 2: toList(&ranges), 4: toList(&metadata)})
+	if err == nil {
+		e.Writes, err = publicWrites(nil, e.Namespace, public)
+	}
+	if err == nil {
+		e.Reads, err = decodeReads(reads)
+	}
+	if err == nil {
+		e.Metadata, err = keysOf(metadata)
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range ranges {
+		one, err := decodeRange(r)
+		if err != nil {
+			return err
+		}
+		e.Ranges = append(e.Ranges, one)
+	}
+	for _, c := range collections {
+		p, err := decodePrivate(e.Namespace, c)
+		if err != nil {
+			return err
+		}
+		e.Private = append(e.Private, p)
+	}
+	return nil
+}
+
+func decodePrivate(namespace string, msg []byte) (p PrivateEffects, err error) {
+	var set []byte
+	var reads, metadata [][]byte
+	if err := into(msg, sink{1: toString(&p.Collection), 2: toBytes(&set)}); err != nil {
+		return p, err
+	}
+	if err := into(set, sink{1: toList(&reads), 3: toList(&metadata)}); err != nil {
+		return p, err
+	}
+	if p.Writes, err = privateWrites(nil, namespace, msg); err != nil {
+		return p, err
+	}
+	if p.Reads, err = decodeReads(reads); err != nil {
+		return p, err
+	}
+	p.Metadata, err = keysOf(metadata)
+	return p, err
+}
+
+// keysOf reads the first field of each message: a key, or the hash of one.
+func keysOf(messages [][]byte) (keys []string, err error) {
+	for _, m := range messages {
+		var key []byte
+		if err := into(m, sink{1: toBytes(&key)}); err != nil {
+			return nil, err
+		}
+		keys = append(keys, string(key))
+	}
+	return keys, nil
+}
+
+func decodeReads(messages [][]byte) ([]Read, error) {
+	out := make([]Read, 0, len(messages))
+	for _, m := range messages {
+		var key []byte
+		var r Read
+		version := sink{1: toUint64(&r.Height.Block), 2: toUint64(&r.Height.Tx)}
+		if err := into(m, sink{1: toBytes(&key), 2: toMessage(&r.Present, version)}); err != nil {
+			return nil, err
+		}
+		r.Key = string(key)
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func decodeRange(msg []byte) (r Range, err error) {
+	var reads [][]byte
+	var summary bool
+	var s Summary
+	err = into(msg, sink{
+		1: toString(&r.Start), 2: toString(&r.End), 3: toBool(&r.Exhausted), 4: toMessage(nil, sink{1: toList(&reads)}),
+		5: toMessage(&summary, sink{1: toUint32(&s.Degree), 2: toUint32(&s.Level), 3: toList(&s.Hashes)}),
+	})
+	if err != nil {
+		return r, err
+	}
+	if summary {
+		r.Summary = &s
+	}
+	r.Reads, err = decodeReads(reads)
+	return r, err
+}
+
+func toUint64(p *uint64) func(value) error {
+	return func(v value) error {
+		if v.isVarint() {
+			*p = v.u
+		}
+		return nil
+	}
+}
+
+func toUint32(p *uint32) func(value) error {
+	return func(v value) error {
+		if v.isVarint() {
+			*p = uint32(v.u)
+		}
+		return nil
+	}
+}
+
+// Summarise returns the summary that Fabric makes of the results of a range, nil when
+// they are too few for one. A degree below 2 is none.
+func Summarise(reads []Read, degree uint32) *Summary {
+	if degree < 2 || uint64(len(reads)) <= uint64(degree) {
+		return nil
+	}
+	levels := [][][]byte{nil, nil} // by level; the leaves are level 1
+	combine := func(level int) []byte {
+		h := sha256.Sum256(slices.Concat(levels[level]...))
+		levels[level] = nil
+		return h[:]
+	}
+	// A leaf stands for degree + 1 results, or for the last ones.
+	for part := range slices.Chunk(reads, int(degree)+1) {
+		leaf := sha256.Sum256(encodeReads(part))
+		levels[1] = append(levels[1], leaf[:])
+		for level := 1; len(levels[level]) > int(degree); level++ {
+			if level+1 == len(levels) {
+				levels = append(levels, nil)
+			}
+			levels[level+1] = append(levels[level+1], combine(level))
+		}
+	}
+	top := len(levels) - 1
+	for level := 1; level < top; level++ {
+		switch len(levels[level]) {
+		case 0:
+		case 1:
+			levels[level+1] = append(levels[level+1], levels[level][0])
+		default:
+			levels[level+1] = append(levels[level+1], combine(level))
+		}
+	}
+	if len(levels[top]) > int(degree) {
+		levels = append(levels, [][]byte{combine(top)})
+		top++
+	}
+	return &Summary{Degree: degree, Level: uint32(top), Hashes: levels[top]}
+}
+
+// encodeReads is kvrwset.QueryReads as protobuf writes it.
+func encodeReads(reads []Read) (out []byte) {
+	number := func(dst []byte, num protowire.Number, v uint64) []byte {
+		if v == 0 {
+			return dst
+		}
+		return protowire.AppendVarint(protowire.AppendTag(dst, num, protowire.VarintType), v)
+	}
+	for _, r := range reads {
+		one := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), r.Key)
+		version := number(number(nil, 1, r.Height.Block), 2, r.Height.Tx)
+		one = protowire.AppendBytes(protowire.AppendTag(one, 2, protowire.BytesType), version)
+		out = protowire.AppendBytes(protowire.AppendTag(out, 1, protowire.BytesType), one)
+	}
+	return out
+}
+
+// NominalID returns the id under which peers keep an envelope, whatever its validation
+// code is: the one that it states, or else the hash of its nonce and creator. ok is false
+// for what has no readable header.
+func (t *Tx) NominalID() (id string, ok bool) {
+	h, err := t.header()
+	if err != nil || h.id != "" {
+		return h.id, err == nil
+	}
+	own := *t
+	if _, err := own.headers(); err != nil {
+		return "", false
+	}
+	return computedID(own.Nonce, own.Creator), true
+}
+
+func computedID(nonce, creator []byte) string {
+	h := sha256.New()
+	h.Write(nonce)
+	h.Write(creator)
+	return hex.EncodeToString(h.Sum(nil))
+}

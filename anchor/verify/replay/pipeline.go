@@ -1,0 +1,142 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// inFlight bounds the blocks that are worked on at once; the largest are 10 MB and more.
+const inFlight = 16
+
+// item is a block on its way. Each channel is closed when what stands before it is set.
+type item struct {
+	stored  block.Stored
+	block   *block.Block
+	leaf    log.BlockRecord
+	err     error // of reading or decoding, which ends everything
+	decoded chan struct{}
+
+	members     block.Members // in charge of it
+	definitions *block.Policy // in charge after it, when it is a configuration block
+	examined    []examined
+	broken      *against // what is wrong with the block as a whole
+	verified    chan struct{}
+}
+
+// chain is what a block's place in the chain depends on.
+type chain struct {
+	cfg      Config
+	next     uint64
+	previous [32]byte
+	signers  block.Signers
+	members  block.Members
+}
+
+// pipeline reads blocks, decodes them and verifies their signatures on all cores, and
+// hands them on in order. Its channel is closed after the last one, or after an error.
+func pipeline(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Config) <-chan *item {
+	read, out := make(chan *item, inFlight), make(chan *item, inFlight)
+	go func() {
+		defer close(read)
+		for s, err := range blocks {
+			i := &item{stored: s, err: err, decoded: make(chan struct{}), verified: make(chan struct{})}
+			if err != nil {
+				close(i.decoded)
+			} else {
+				go i.decode(cfg.LogID)
+			}
+			select {
+			case read <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	go func() {
+		defer close(out)
+		c := &chain{cfg: cfg}
+		for i := range read {
+			<-i.decoded
+			if i.err == nil {
+				i.err = c.follow(i)
+			}
+			if i.err != nil {
+				close(i.verified)
+			}
+			select {
+			case out <- i:
+			case <-ctx.Done():
+				return
+			}
+			if i.err != nil {
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func (i *item) decode(id log.Hash) {
+	defer close(i.decoded)
+	if i.block, i.err = block.DecodeStored(i.stored.Raw); i.err == nil {
+		i.leaf, i.err = log.Leaf(id, i.block)
+	}
+	if i.err != nil {
+		i.err = &block.TornError{Where: i.stored.Where, Err: i.err}
+	}
+}
+
+// follow checks a block's place and has its signatures verified. An error is for blocks
+// that are not this channel's, or not in order.
+func (c *chain) follow(i *item) error {
+	b := i.block
+	switch {
+	case b.Number != c.next:
+		return fmt.Errorf("%s: block %d in place of block %d", i.stored.Where, b.Number, c.next)
+	case b.Number == 0 && b.HeaderHash != c.cfg.LogID:
+		return ErrOtherChannel
+	case b.Number > 0 && !bytes.Equal(b.PrevHash, c.previous[:]):
+		i.broken = &against{"previous hash", canon.Hex(b.PrevHash), canon.Hex(c.previous[:])}
+	}
+	i.members = c.members
+	go i.verify(c.signers)
+	c.next, c.previous = c.next+1, b.HeaderHash
+	signers, is, err := b.Signers()
+	if !is {
+		return nil
+	}
+	if err == nil {
+		c.signers = signers
+		c.members, err = b.Members()
+	}
+	if err == nil {
+		i.definitions, err = b.LifecyclePolicy()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", i.stored.Where, err)
+	}
+	return nil
+}
+
+// verify checks what needs no state.
+func (i *item) verify(signers block.Signers) {
+	defer close(i.verified)
+	b := i.block
+	i.examined = make([]examined, len(b.Txs))
+	if b.Number == 0 || i.broken != nil {
+		return
+	}
+	if err := signers.Check(b); err != nil {
+		i.broken = &against{"orderers' signatures", err.Error(), "those that the configuration asks for"}
+		return
+	}
+	for n := range b.Txs {
+		i.examined[n] = examine(i.members, &b.Txs[n])
+	}
+}

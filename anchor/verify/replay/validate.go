@@ -1,0 +1,237 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
+)
+
+// Validation codes that are recomputed exactly; others only say that it is not valid.
+const (
+	codeDuplicate = 9
+	codePolicy    = 10
+	codeMVCC      = 11
+	codePhantom   = 12
+)
+
+const lifecycle = "_lifecycle"
+
+// examined is what can be said of a transaction without state.
+type examined struct {
+	improper error // why it cannot be valid
+	by       []block.Endorser
+	effects  []block.Effects
+}
+
+func examine(members block.Members, t *block.Tx) (x examined) {
+	if t.Type != block.TypeEndorser {
+		return x
+	}
+	if x.improper = members.Proper(t); x.improper != nil {
+		return x
+	}
+	if x.by, x.improper = members.Endorsements(t); x.improper == nil {
+		x.effects, x.improper = t.Effects()
+	}
+	return x
+}
+
+// ruling is what peers must have made of a transaction. A code of 0 is valid, anyCode any
+// but that.
+type ruling struct {
+	code int
+	why  string
+}
+
+const anyCode = -1
+
+// before rules on a block's transactions as far as it goes before versions are compared:
+// forms, duplicates, policies, all by the state before the block.
+func (r *run) before(b *block.Block, xs []examined) []ruling {
+	out := make([]ruling, len(b.Txs))
+	own := map[string]bool{}
+	for i := range b.Txs {
+		t := &b.Txs[i]
+		if out[i] = r.alone(b, t, &xs[i]); out[i].code != 0 || t.Type != block.TypeEndorser {
+			continue
+		}
+		if own[t.ID] {
+			out[i] = ruling{codeDuplicate, "its id is that of another one in the block"}
+		}
+		own[t.ID] = true
+	}
+	return out
+}
+
+func (r *run) alone(b *block.Block, t *block.Tx, x *examined) ruling {
+	switch {
+	case t.Type == block.TypeConfig && len(b.Txs) == 1:
+		return ruling{} // the orderers' word; who signs blocks after it is followed
+	case t.Type != block.TypeEndorser:
+		return ruling{anyCode, fmt.Sprintf("it is of type %d", t.Type)}
+	case x.improper != nil:
+		return ruling{anyCode, x.improper.Error()}
+	case r.seen(t.ID):
+		return ruling{codeDuplicate, "its id is that of an earlier one"}
+	}
+	var names []string
+	for _, e := range x.effects {
+		if slices.Contains(names, e.Namespace) {
+			return ruling{anyCode, "it has a namespace twice"}
+		}
+		names = append(names, e.Namespace)
+	}
+	if err := r.endorsed(t, x); err != nil {
+		return ruling{anyCode, err.Error()}
+	}
+	return ruling{}
+}
+
+// endorsed evaluates the policies that a transaction has to satisfy: that of Killick's
+// chaincode, as the channel's state has it, and that of definitions. Of other chaincodes,
+// of collections of theirs and of keys nobody re-executes anything; there one good
+// endorsement is asked for, and a peer's refusal is believed.
+func (r *run) endorsed(t *block.Tx, x *examined) error {
+	ours, foreign := t.Chaincode == log.Namespace, t.Chaincode != log.Namespace
+	for _, e := range x.effects {
+		writes := len(e.Writes)+len(e.Metadata) > 0
+		for _, p := range e.Private {
+			writes = writes || len(p.Writes)+len(p.Metadata) > 0
+		}
+		ours = ours || writes && e.Namespace == log.Namespace
+		foreign = foreign || writes && e.Namespace != log.Namespace
+		if e.Namespace == lifecycle && len(e.Writes) > 0 && r.definitions != nil && !r.definitions.Satisfied(x.by) {
+			return fmt.Errorf("%d good endorsements do not satisfy the policy of definitions", len(x.by))
+		}
+	}
+	if ours {
+		p, err := r.chaincodePolicy()
+		if err != nil {
+			return err
+		}
+		if !p.Satisfied(x.by) {
+			return fmt.Errorf("%d good endorsements do not satisfy the policy of %s", len(x.by), log.Namespace)
+		}
+	}
+	if len(x.by) == 0 {
+		return fmt.Errorf("no endorsement is good")
+	}
+	if foreign && t.Code == codePolicy {
+		r.report.Believed++
+		return fmt.Errorf("its peers say so")
+	}
+	return nil
+}
+
+// chaincodePolicy is that of Killick's chaincode in the channel's state.
+func (r *run) chaincodePolicy() (*block.Policy, error) {
+	stored := r.state.in(space{namespace: lifecycle}).values["namespaces/fields/"+log.Namespace+"/ValidationInfo"].bytes
+	if stored == nil {
+		return nil, fmt.Errorf("no chaincode %s is defined", log.Namespace)
+	}
+	if r.policyOf != string(stored) {
+		p, err := block.ChaincodePolicy(stored)
+		if err != nil {
+			return nil, err
+		}
+		r.policy, r.policyOf = p, string(stored)
+	}
+	return r.policy, nil
+}
+
+// versions compares what a transaction read with the state that it comes to.
+func (r *run) versions(x *examined) ruling {
+	for _, e := range x.effects {
+		public := space{namespace: e.Namespace}
+		if key, ok := r.state.unchanged(public, e.Reads); !ok {
+			return ruling{codeMVCC, fmt.Sprintf("%s has changed since it was read", printable(key))}
+		}
+		for _, q := range e.Ranges {
+			if !r.state.same(public, q) {
+				return ruling{codePhantom, fmt.Sprintf("keys from %s on have changed since they were read", printable(q.Start))}
+			}
+		}
+		for _, p := range e.Private {
+			if key, ok := r.state.unchanged(space{e.Namespace, p.Collection}, p.Reads); !ok {
+				return ruling{codeMVCC, fmt.Sprintf("the private key %x has changed since it was read", key)}
+			}
+		}
+	}
+	return ruling{}
+}
+
+// unchanged says whether keys have the heights that were read, and have not been written
+// in this block.
+func (s *state) unchanged(of space, reads []block.Read) (key string, ok bool) {
+	if len(reads) == 0 {
+		return "", true
+	}
+	k := s.in(of)
+	for _, read := range reads {
+		v, present := k.values[read.Key]
+		_, touched := s.written[of][read.Key]
+		if touched || present != read.Present || present && v.at != read.Height {
+			return read.Key, false
+		}
+	}
+	return "", true
+}
+
+// same says whether a range of keys is what it was when it was read.
+func (s *state) same(of space, q block.Range) bool {
+	now := make([]block.Read, 0, len(q.Reads))
+	s.in(of).between(q.Start, q.End, !q.Exhausted, func(key string, v value) bool {
+		now = append(now, block.Read{Key: key, Present: true, Height: v.at})
+		return true
+	})
+	if q.Summary == nil {
+		return slices.EqualFunc(now, q.Reads, func(a, b block.Read) bool { return a.Key == b.Key && a.Height == b.Height })
+	}
+	got := block.Summarise(now, q.Summary.Degree)
+	return got != nil && got.Level == q.Summary.Level && slices.EqualFunc(got.Hashes, q.Summary.Hashes, slices.Equal)
+}
+
+// apply makes a valid transaction's writes.
+func (s *state) apply(at block.Height, effects []block.Effects) {
+	for _, e := range effects {
+		s.write(space{namespace: e.Namespace}, at, e.Writes, e.Metadata)
+		for _, p := range e.Private {
+			s.write(space{e.Namespace, p.Collection}, at, p.Writes, p.Metadata)
+		}
+	}
+}
+
+func (s *state) write(of space, at block.Height, writes []block.Write, metadata []string) {
+	for _, w := range writes {
+		var content []byte // deleted, unless
+		if w.Delete == block.Put {
+			// A copy: the original is a part of the whole block.
+			if content = slices.Clone(w.Value); w.Private {
+				content = slices.Clone(w.ValueHash[:])
+			}
+		}
+		s.put(of, string(w.Key), value{content, at})
+	}
+	// Metadata of a key, such as a policy of its own, makes a new version of what it holds.
+	for _, key := range metadata {
+		written := slices.ContainsFunc(writes, func(w block.Write) bool { return string(w.Key) == key })
+		if v, ok := s.in(of).values[key]; ok && !written {
+			s.put(of, key, value{v.bytes, at})
+		}
+	}
+}
+
+// printable shows a key to people.
+func printable(key string) string {
+	if len(key) > 200 {
+		key = key[:200] + "..."
+	}
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return fmt.Sprintf("%x", key)
+		}
+	}
+	return key
+}

@@ -1,0 +1,138 @@
+package verifytest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
+	"google.golang.org/protobuf/proto"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func wire(m proto.Message) []byte { return must(proto.Marshal(m)) }
+
+// Member is an organisation with the keys of its authority, of a peer, which orders as
+// well, and of a client.
+type Member struct {
+	MSP          string
+	authority    *ecdsa.PrivateKey
+	ca           []byte // PEM
+	Peer, Client *Identity
+}
+
+// Identity is a key with a certificate of its member's authority.
+type Identity struct {
+	key        *ecdsa.PrivateKey
+	cert       []byte // PEM
+	Serialized []byte
+}
+
+// validFrom is when certificates begin.
+var validFrom = time.Unix(1_600_000_000, 0)
+
+func newKey() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
+
+func newMember(number int) *Member {
+	m := &Member{MSP: fmt.Sprintf("Org%dMSP", number), authority: newKey()}
+	m.ca = m.issue(m.template(), &m.authority.PublicKey)
+	m.Peer, m.Client = m.identity("peer"), m.identity("client")
+	return m
+}
+
+func (m *Member) template() *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca." + m.MSP}, NotBefore: validFrom, NotAfter: validFrom.AddDate(30, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+}
+
+func (m *Member) issue(c *x509.Certificate, key *ecdsa.PublicKey) []byte {
+	der := must(x509.CreateCertificate(rand.Reader, c, m.template(), key, m.authority))
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func (m *Member) identity(role string) *Identity {
+	i := &Identity{key: newKey()}
+	i.cert = m.issue(&x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: m.MSP, OrganizationalUnit: []string{role}},
+		NotBefore: validFrom, NotAfter: validFrom.AddDate(30, 0, 0),
+	}, &i.key.PublicKey)
+	i.Serialized = wire(&msp.SerializedIdentity{Mspid: m.MSP, IdBytes: i.cert})
+	return i
+}
+
+// sign signs as Fabric does, with a low s.
+func (i *Identity) sign(parts ...[]byte) []byte {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	r, s, err := ecdsa.Sign(rand.Reader, i.key, h.Sum(nil))
+	if err != nil {
+		panic(err)
+	}
+	n := i.key.Params().N
+	if s.Cmp(new(big.Int).Rsh(n, 1)) > 0 {
+		s.Sub(n, s)
+	}
+	return must(asn1.Marshal(struct{ R, S *big.Int }{r, s}))
+}
+
+// config is the configuration of a channel of these members, each with an orderer.
+func config(members []*Member) []byte {
+	groups := map[string]*common.ConfigGroup{}
+	orderers := &common.Orderers{}
+	for i, m := range members {
+		own := wire(&msp.FabricMSPConfig{
+			Name: m.MSP, RootCerts: [][]byte{m.ca},
+			FabricNodeOus: &msp.FabricNodeOUs{Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"}},
+		})
+		groups[m.MSP] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: wire(&msp.MSPConfig{Config: own})}}}
+		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.MSP, Identity: m.Peer.cert})
+	}
+	all := outOf(3, members)
+	root := &common.ConfigGroup{Groups: map[string]*common.ConfigGroup{
+		"Application": {Groups: groups, Policies: map[string]*common.ConfigPolicy{
+			"LifecycleEndorsement": {Policy: &common.Policy{Type: int32(common.Policy_SIGNATURE), Value: wire(all)}},
+		}},
+		"Orderer": {Groups: groups, Values: map[string]*common.ConfigValue{
+			"ConsensusType": {Value: wire(&orderer.ConsensusType{Type: "BFT"})}, "Orderers": {Value: wire(orderers)},
+		}},
+	}}
+	return wire(&common.Envelope{Payload: wire(&common.Payload{
+		Header: &common.Header{
+			ChannelHeader:   wire(&common.ChannelHeader{Type: int32(common.HeaderType_CONFIG), ChannelId: channelName}),
+			SignatureHeader: wire(&common.SignatureHeader{Nonce: []byte("nonce")}),
+		},
+		Data: wire(&common.ConfigEnvelope{Config: &common.Config{ChannelGroup: root}}),
+	})})
+}
+
+// outOf is the policy that peers of so many members have endorsed.
+func outOf(n int32, members []*Member) *common.SignaturePolicyEnvelope {
+	gate := &common.SignaturePolicy_NOutOf{N: n}
+	e := &common.SignaturePolicyEnvelope{Rule: &common.SignaturePolicy{Type: &common.SignaturePolicy_NOutOf_{NOutOf: gate}}}
+	for i, m := range members {
+		gate.Rules = append(gate.Rules, &common.SignaturePolicy{Type: &common.SignaturePolicy_SignedBy{SignedBy: int32(i)}})
+		role := wire(&msp.MSPRole{MspIdentifier: m.MSP, Role: msp.MSPRole_PEER})
+		e.Identities = append(e.Identities, &msp.MSPPrincipal{Principal: role})
+	}
+	return e
+}
