@@ -82,18 +82,18 @@ type sent struct {
 
 // book holds what was sent, whatever the journal says, and which rules that broke.
 type book struct {
-	t       testing.TB
-	mu      sync.Mutex
-	all     []sent
-	rules   []string
-	own     map[string]bool        // transactions made by the harness with our key
-	intents map[string]send.Intent // by call
-	wires   []*wire
-	lost    bool // the journal was lost: what is known only there may be sent twice
+	t     testing.TB
+	mu    sync.Mutex
+	all   []sent
+	rules []string
+	own   map[string]bool // transactions made by the harness with our key
+	wires []*wire
+	lost  bool // the journal was lost: what is known only there may be sent twice
 	// ended reports whether a transaction can change nothing any more.
 	ended func(sent) bool
 	// moot reports whether an intent's change is there, or too late, at the newest block.
 	moot func(send.Intent) bool
+	seen map[string]bool // calls of intents that were moot when the sender had a turn
 }
 
 func callOf(to send.Address, data []byte) string { return string(to[:]) + string(data) }
@@ -103,8 +103,10 @@ func (b *book) broke(format string, args ...any) {
 }
 
 // add writes down a transaction that reaches a node, and checks what must hold of it
-// beside those before: two of one intent can never both land, and two intents do not
-// share a nonce, unless nothing is wanted of the first any more.
+// beside those before: two of one intent can never both land, and two intents share a
+// nonce only where the first one's change was on the chain, or too late, for all that the
+// sender could see: one of the two dies, and if it was the wrong one, for a block was
+// left, it is signed anew.
 func (b *book) add(s sent) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -118,11 +120,22 @@ func (b *book) add(s sent) {
 		switch {
 		case same && (expire || o.nonce != s.nonce) && !b.lost && !b.ended(o):
 			b.broke("two live transactions of one intent: %x (nonce %d) and %x (nonce %d)", o.id, o.nonce, s.id, s.nonce)
-		case !same && !expire && o.nonce == s.nonce && !b.lost && !b.moot(b.intents[o.call]):
+		case !same && !expire && o.nonce == s.nonce && !b.lost && !b.seen[o.call]:
 			b.broke("nonce %d is that of two intents: %x and %x", s.nonce, o.id, s.id)
 		}
 	}
 	b.all = append(b.all, s)
+}
+
+// look notices which intents nothing is wanted of at this moment.
+func (b *book) look(plans []send.Intent) {
+	for _, in := range plans {
+		if call := callOf(in.To, in.Data); !b.seen[call] && b.moot(in) {
+			b.mu.Lock()
+			b.seen[call] = true
+			b.mu.Unlock()
+		}
+	}
 }
 
 // turn begins a new page: what was sent so far is no more the next sender's.
@@ -150,12 +163,10 @@ func payment(g ground, n int) send.Intent {
 	token, _ := g.contracts()
 	payee := addressOf(fmt.Sprintf("payee %d", n))
 	want := common.BigToHash(big.NewInt(amount))
-	in := send.Intent{
+	return send.Intent{
 		ID: fmt.Sprintf("pay/%d", n), To: token, Data: contracts.PackTransfer(payee, big.NewInt(amount)),
 		Check: contracts.PackBalanceOf(payee), Want: want[:],
 	}
-	g.ledger().intents[callOf(in.To, in.Data)] = in
-	return in
 }
 
 var (
@@ -213,13 +224,11 @@ func checkpoint(g ground, more uint64) send.Intent {
 	}
 	c := contracts.Checkpoint{Size: size, Root: root, Time: size}
 	sig := canon.SignDigest(signer, canon.CheckpointDigest(logID, 1, memberSet.Hash(), c.Size, c.Root, c.Time))
-	in := send.Intent{
+	return send.Intent{
 		ID: fmt.Sprintf("anchor/%d/%d", size, head.Size), To: log,
 		Data:  contracts.PackSubmit(c, proof, contracts.Signatures{Set: memberSet, Signers: big.NewInt(1), Bytes: sig[:]}),
 		Check: contracts.PackSizeReached(size), Want: contracts.True(), Late: contracts.PackSizeReached(head.Size + 1),
 	}
-	g.ledger().intents[callOf(in.To, in.Data)] = in
-	return in
 }
 
 func late(in send.Intent) send.Intent {

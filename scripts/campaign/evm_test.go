@@ -51,7 +51,7 @@ func newEVM(t testing.TB, endpoints int) *evmGround {
 		t.Fatal(err)
 	}
 	g := &evmGround{n: n, clock: time.Unix(1_800_000_000, 0)}
-	g.book = book{t: t, own: map[string]bool{}, intents: map[string]send.Intent{}, ended: g.isEnded, moot: g.isMoot}
+	g.book = book{t: t, own: map[string]bool{}, seen: map[string]bool{}, ended: g.isEnded, moot: g.isMoot}
 	t.Cleanup(func() {
 		if err := n.Close(); err != nil {
 			t.Error(err)

@@ -91,6 +91,7 @@ func (p *play) plan(in send.Intent) {
 
 func (p *play) step() {
 	p.t.Helper()
+	p.g.ledger().look(p.plans)
 	if err := p.s.Step(context.Background()); err != nil {
 		p.t.Fatal(err)
 	}

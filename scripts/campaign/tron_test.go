@@ -46,7 +46,7 @@ type tronGround struct {
 func newTron(t testing.TB, cache bool) *tronGround {
 	t.Helper()
 	g := &tronGround{}
-	g.book = book{t: t, own: map[string]bool{}, intents: map[string]send.Intent{}, ended: g.isEnded, moot: func(send.Intent) bool { return false }}
+	g.book = book{t: t, own: map[string]bool{}, seen: map[string]bool{}, ended: g.isEnded, moot: func(send.Intent) bool { return false }}
 	g.clock.Store(1_800_000_000_000)
 	n := nodetest.Start(t, node.Config{
 		SolidifyAfter: 4, IDCache: cache, Now: g.now,
