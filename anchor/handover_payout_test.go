@@ -81,7 +81,8 @@ func TestPayoutsAcrossAHandOver(t *testing.T) {
 				if errors.Is(err, send.ErrUnknown) {
 					continue // it was not this member's turn yet
 				}
-				if err != nil || st.Phase != send.PhaseOvertaken {
+				// Before a sender is sure that it came too late, the next set may have made the change.
+				if err != nil || st.Phase != send.PhaseOvertaken && !st.Phase.Done() {
 					t.Errorf("%s: what the set before signed is %s after %d transactions, %v", m.keys.msp, st.Phase, len(st.Tries), err)
 				}
 				givenUp++

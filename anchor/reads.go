@@ -53,16 +53,6 @@ func (x *index) head(ctx context.Context) (point, error) {
 	return p, err
 }
 
-// upTo returns how many of the first size blocks there are up to the one in which p was
-// accepted, 0 when none of them has it.
-func (x *index) upTo(ctx context.Context, p point, size uint64) (uint64, error) {
-	at, ok, err := x.findWrite(ctx, fmt.Sprintf("checkpoint/%016x", p.Number), size)
-	if err != nil || !ok {
-		return 0, err
-	}
-	return at.block + 1, nil
-}
-
 // toPost returns the newest checkpoint that is to be anchored.
 func (x *index) toPost(ctx context.Context) (point, bool, error) {
 	return x.point(ctx, `WHERE post = 1 ORDER BY number DESC LIMIT 1`)

@@ -37,7 +37,7 @@ type witness struct {
 	caughtUp bool
 	headSeen time.Time // when the head was first seen
 	head     uint64    // its number
-	covers   uint64    // blocks up to the one that made it the head
+	covers   uint64    // blocks in the log then
 	set      uint64    // version of the member set in force
 	handing  handing
 	put      time.Time // when this member put its last candidate
@@ -92,10 +92,7 @@ func (w *witness) step(ctx context.Context) error {
 		return err
 	}
 	if w.headSeen.IsZero() || head.Number != w.head {
-		if w.covers, err = w.index.upTo(ctx, head, size); err != nil {
-			return err
-		}
-		w.headSeen, w.head, w.puts = now, head.Number, 0
+		w.headSeen, w.head, w.covers, w.puts = now, head.Number, size, 0
 	}
 	if v := m.set().Version; v != w.set {
 		// A checkpoint is due since long ago; members begin in their order again.

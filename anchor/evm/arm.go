@@ -26,10 +26,10 @@ const MaxGas = 1 << 24
 
 var errNoKey = errors.New("the client has no key")
 
-// Arm builds and signs an attempt. Earlier attempts that may still land give it
-// their nonce, so that only one of them ever can, and fees that nodes take as a
-// replacement. Without such attempts it takes the account's next nonce that is
-// not in inUse.
+// Arm builds and signs an attempt. Earlier attempts give it their nonce, so that only
+// one of them ever can land, and fees that nodes take as a replacement. Without any it
+// takes the account's next nonce that is not in inUse: the one after those in blocks,
+// since what waits in a pool may be forgotten and leave a gap that nobody fills.
 func (c *Client) Arm(ctx context.Context, in send.Intent, earlier []send.Attempt, inUse []uint64) (send.Attempt, error) {
 	if c.key == nil {
 		return send.Attempt{}, errNoKey
@@ -40,10 +40,19 @@ func (c *Client) Arm(ctx context.Context, in send.Intent, earlier []send.Attempt
 	}
 	to := common.Address(in.To)
 	tx := &types.DynamicFeeTx{ChainID: c.id, To: &to, Data: in.Data}
-	if len(old) > 0 {
+	switch {
+	case len(old) > 0:
 		tx.Nonce, tx.Gas = old[0].Nonce(), old[0].Gas()
-	} else if err := c.fresh(ctx, tx, inUse); err != nil {
-		return send.Attempt{}, fmt.Errorf("chain %s: arm %s: %w", c.chain, in.ID, err)
+	case len(earlier) > 0:
+		// A fresh nonce on the word of one look could make the change happen twice.
+		return send.Attempt{}, fmt.Errorf("chain %s: arm %s: the earlier attempts may have ended", c.chain, in.ID)
+	default:
+		if tx.Nonce, err = c.nonce(ctx, inUse); err == nil {
+			tx.Gas, err = c.gas(ctx, tx)
+		}
+		if err != nil {
+			return send.Attempt{}, fmt.Errorf("chain %s: arm %s: %w", c.chain, in.ID, err)
+		}
 	}
 	a, err := c.finish(ctx, tx, old)
 	if err != nil {
@@ -83,20 +92,21 @@ func (c *Client) live(ctx context.Context, in send.Intent, earlier []send.Attemp
 	return live, nil
 }
 
-// fresh sets the nonce and the gas of an intent's first attempt.
-func (c *Client) fresh(ctx context.Context, tx *types.DynamicFeeTx, inUse []uint64) error {
-	nonce, err := first(ctx, c, func(ctx context.Context, n *node) (uint64, error) {
-		return n.PendingNonceAt(ctx, c.from)
+// nonce returns a nonce for an intent's first attempt. Of what the nodes say the least
+// counts: with a nonce that has gone the attempt only dies, with one that is too high it
+// would wait for ever.
+func (c *Client) nonce(ctx context.Context, inUse []uint64) (uint64, error) {
+	all, err := every(ctx, c, func(ctx context.Context, n *node) (uint64, error) {
+		return n.NonceAt(ctx, c.from, nil)
 	})
-	if err != nil {
-		return err
+	if len(all) == 0 {
+		return 0, err
 	}
+	nonce := slices.Min(all)
 	for slices.Contains(inUse, nonce) {
 		nonce++
 	}
-	tx.Nonce = nonce
-	tx.Gas, err = c.gas(ctx, tx)
-	return err
+	return nonce, nil
 }
 
 // gas estimates what a transaction uses, and a quarter more, since the contract

@@ -3,8 +3,9 @@
 // nodes.
 //
 // With several nodes, transactions go to all of them. What is said of the
-// finalized head counts only when all nodes that answer agree on it; other reads
-// take the first that answers. Fees are EIP-1559; amounts are in wei.
+// finalized head counts only when all nodes that answer agree on it; of what they say
+// of a nonce the least counts; other reads take the first that answers. Fees are
+// EIP-1559; amounts are in wei.
 package evm
 
 import (

@@ -187,7 +187,7 @@ func TestLostAnswer(t *testing.T) {
 	}
 	w.wantState(a, send.StatePending, false)
 
-	b := w.arm(w.intent(6), nil)
+	b := w.arm(w.intent(6), nil, a.Nonce)
 	if err := w.dial(nil, w.node.URL()).Send(w.ctx, send.Attempt{ID: b.ID, Raw: b.Raw[:40], Nonce: b.Nonce}); err == nil {
 		t.Error("sent half a transaction")
 	}

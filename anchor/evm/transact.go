@@ -45,7 +45,14 @@ func (c *Client) once(ctx context.Context, to *common.Address, data []byte) (sen
 		return send.Attempt{}, errNoKey
 	}
 	tx := &types.DynamicFeeTx{ChainID: c.id, To: to, Data: data}
-	if err := c.fresh(ctx, tx, nil); err != nil {
+	var err error
+	tx.Nonce, err = first(ctx, c, func(ctx context.Context, n *node) (uint64, error) {
+		return n.PendingNonceAt(ctx, c.from)
+	})
+	if err == nil {
+		tx.Gas, err = c.gas(ctx, tx)
+	}
+	if err != nil {
 		return send.Attempt{}, err
 	}
 	a, err := c.finish(ctx, tx, nil)

@@ -90,9 +90,10 @@ type Chain interface {
 	Holds(ctx context.Context, in Intent, at Head) (bool, error)
 	// Arm builds and signs an attempt; nothing leaves the process. earlier holds
 	// the attempts made for the same intent that may still land, oldest first: on
-	// EVM the new one takes their nonce and outbids the last of them; on Tron it
-	// is always empty. inUse holds the nonces of attempts of other intents of this
-	// key that may still land (ignored on Tron).
+	// EVM the new one takes their nonce and outbids the last of them, and it is an
+	// error when they seem to have ended meanwhile; on Tron it is always empty.
+	// inUse holds the nonces of attempts of other intents of this key that may still
+	// land (ignored on Tron).
 	Arm(ctx context.Context, in Intent, earlier []Attempt, inUse []uint64) (Attempt, error)
 	// Send broadcasts a.Raw. A nil error means that a node took it, and nothing
 	// more; any error leaves the outcome unknown, to be found by Look.

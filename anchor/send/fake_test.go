@@ -32,6 +32,9 @@ type fake struct {
 	failed map[string]bool // intents that were let fail
 	sent   map[string]tx   // all that ever came in, by id
 
+	still  bool                            // the same call with the same nonce and fee is the same transaction
+	odd    func(send.Outcome) send.Outcome // what Look says instead
+	late   bool                            // that every intent is too late
 	calls  int
 	fault  func(call int, name string) fault
 	broken []string // violated invariants
@@ -119,7 +122,7 @@ func (f *fake) Holds(_ context.Context, in send.Intent, at send.Head) (held bool
 		b := f.blocks[f.head(at)]
 		held = b.held[in.ID]
 		if bytes.Equal(in.Check, in.Late) {
-			held = b.late[in.ID]
+			held = b.late[in.ID] || f.late
 		}
 		return nil
 	})
@@ -154,6 +157,9 @@ func (f *fake) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, in
 			for slices.Contains(inUse, t.Nonce) {
 				t.Nonce++
 			}
+		}
+		if f.still {
+			t.Made = time.Time{}
 		}
 		raw, err := json.Marshal(t)
 		id := sha256.Sum256(raw)
@@ -217,6 +223,9 @@ func (f *fake) checkLive(t tx, id string) {
 func (f *fake) Look(_ context.Context, a send.Attempt) (o send.Outcome, err error) {
 	err = f.around("look", func() error {
 		o = f.outcome(string(a.ID), decode(a.Raw))
+		if f.odd != nil {
+			o = f.odd(o)
+		}
 		return nil
 	})
 	return o, err

@@ -34,7 +34,7 @@ func (h *harness) open() {
 	h.t.Helper()
 	s, err := send.Open(h.path, map[string]send.Chain{h.f.ID(): h.f}, send.Config{
 		Now:    func() time.Time { return h.f.now },
-		Policy: send.Policy{Bump: 15 * time.Second, Resend: 6 * time.Second, Doubt: time.Minute},
+		Policy: send.Policy{Bump: 15 * time.Second, Resend: 6 * time.Second, Doubt: time.Minute, Sure: 3 * block3},
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

@@ -32,11 +32,12 @@ func TestOvertaken(t *testing.T) {
 					f.mine(block3)
 				}
 				armed := len(f.sent)
-				for range 3 {
+				for range 8 { // until it is final, and nodes have said so for long enough
 					h.step()
 					if f.floor == 0 {
 						f.mine(block3)
 					} else {
+						f.now = f.now.Add(block3)
 						f.add(f.next())
 					}
 				}

@@ -1,8 +1,10 @@
 package send
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -94,7 +96,7 @@ func (r *round) look(ctx context.Context, i int) error {
 		return err
 	}
 	for k := range st.Tries {
-		if err := r.lookAt(ctx, st.ID, &st.Tries[k], v.Now); err != nil {
+		if err := r.lookAt(ctx, st.ID, &st.Tries[k], v); err != nil {
 			return err
 		}
 	}
@@ -109,7 +111,7 @@ func (r *round) ask(ctx context.Context, st *Status, v *View) error {
 	if v.HeldFinal || v.LateFinal {
 		return nil
 	}
-	return r.call(ctx, "ask for "+st.ID, func(ctx context.Context) error {
+	err := r.call(ctx, "ask for "+st.ID, func(ctx context.Context) error {
 		for _, q := range []struct {
 			in  Intent
 			at  Head
@@ -128,9 +130,20 @@ func (r *round) ask(ctx context.Context, st *Status, v *View) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	what := ""
+	if v.LateFinal && !v.HeldFinal {
+		what = "late"
+	}
+	if !r.s.sure(st.ID, what, v.Now) && what != "" {
+		v.LateFinal, v.LateLatest = false, true // not for good yet
+	}
+	return nil
 }
 
-func (r *round) lookAt(ctx context.Context, id string, t *Try, now time.Time) error {
+func (r *round) lookAt(ctx context.Context, id string, t *Try, v View) error {
 	if t.Ended() {
 		return nil
 	}
@@ -142,10 +155,11 @@ func (r *round) lookAt(ctx context.Context, id string, t *Try, now time.Time) er
 	if err != nil {
 		return err
 	}
+	o = r.s.believed(t, o, v.HeldFinal, v.Now)
 	before := t.Outcome
 	t.Outcome = o
 	if t.Ended() && t.Settled.IsZero() {
-		t.Settled = now
+		t.Settled = v.Now
 	}
 	if before.State == o.State && before.Final == o.Final && string(before.BlockHash) == string(o.BlockHash) {
 		return nil
@@ -195,6 +209,10 @@ func (r *round) arm(ctx context.Context, i int, p Phase) error {
 	r.s.armed(st.ID, now, err)
 	if err != nil {
 		return err // nothing has left; the next round arms again
+	}
+	if slices.ContainsFunc(st.Tries, func(t Try) bool { return bytes.Equal(t.ID, a.ID) }) {
+		// A node that is behind offers the nonce of one that has ended.
+		return chainError{fmt.Errorf("arm %s: transaction %x has ended before", st.ID, a.ID)}
 	}
 	phase, sent := PhaseArmed, PhaseSent
 	switch {

@@ -67,6 +67,7 @@ type Policy struct {
 	Bumps   int           // attempts of one nonce, after which the pause doubles each time; 10
 	Reverts int           // failed and paid for, at most, before the intent is stopped; 3
 	Doubt   time.Duration // how long a final success may be missing in the contract; 5 min
+	Sure    time.Duration // how long nodes must go on saying that an attempt has ended, or an intent come too late; 30 s
 }
 
 func (p Policy) orDefaults() Policy {
@@ -78,6 +79,7 @@ func (p Policy) orDefaults() Policy {
 	set(&p.Resend, 10*time.Second)
 	set(&p.Bump, time.Minute)
 	set(&p.Doubt, 5*time.Minute)
+	set(&p.Sure, 30*time.Second)
 	if p.Bumps == 0 {
 		p.Bumps = 10
 	}

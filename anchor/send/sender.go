@@ -32,6 +32,7 @@ type Sender struct {
 	mu     sync.Mutex
 	armAt  map[string]backoff // intents whose Arm was refused
 	errors map[string]error   // last error of each chain, nil after a clean round
+	heard  map[string]claim   // by intent or attempt: what nodes said last that frees an intent
 }
 
 // backoff: what a contract or a node refused is not asked for again at once.
@@ -60,7 +61,7 @@ func Open(path string, chains map[string]Chain, cfg Config) (*Sender, error) {
 	}
 	s := &Sender{
 		cfg: cfg, chains: maps.Clone(chains), stepping: map[string]*sync.Mutex{},
-		armAt: map[string]backoff{}, errors: map[string]error{},
+		armAt: map[string]backoff{}, errors: map[string]error{}, heard: map[string]claim{},
 	}
 	for id, c := range chains {
 		if c.ID() != id {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -90,6 +91,10 @@ func (n *Node) start(c Config) error {
 
 // URL returns the address of the node's JSON-RPC.
 func (n *Node) URL() string { return n.stack.HTTPEndpoint() }
+
+// Handler answers JSON-RPC as the address does, for who stands between it and clients
+// in this process.
+func (n *Node) Handler() (http.Handler, error) { return n.stack.RPCHandler() }
 
 // Head returns the newest block of the canonical chain.
 func (n *Node) Head() *types.Header { return n.eth.BlockChain().CurrentBlock() }

@@ -1,0 +1,209 @@
+package campaign_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/send"
+)
+
+// play is a sender at work on a ground.
+type play struct {
+	t       testing.TB
+	g       ground
+	path    string
+	skew    time.Duration // of the sender's clock
+	timeout time.Duration // of a call; hanging nodes want it short
+	mutate  func(send.Chain) send.Chain
+	chain   send.Chain
+	s       *send.Sender
+	plans   []send.Intent
+}
+
+func newPlay(t testing.TB, g ground) *play {
+	p := &play{t: t, g: g, path: filepath.Join(t.TempDir(), "send.db"), timeout: time.Minute, mutate: func(c send.Chain) send.Chain { return c }}
+	p.open()
+	t.Cleanup(p.close)
+	return p
+}
+
+// open is what a process does that starts: a new driver, the journal on disk.
+func (p *play) open() {
+	p.t.Helper()
+	for _, w := range p.g.ledger().wires { // dialling is for other tests
+		w.mu.Lock()
+		rule := w.rule
+		w.rule = healthy
+		defer w.set(rule)
+		w.mu.Unlock()
+	}
+	p.chain = p.g.dial()
+	s, err := send.Open(p.path, map[string]send.Chain{p.g.id(): p.mutate(p.chain)}, send.Config{
+		Policy:  policy,
+		Timeout: p.timeout,
+		Now:     func() time.Time { return p.g.now().Add(p.skew) },
+		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.s = s
+}
+
+var policy = send.Policy{Resend: 6 * time.Second, Bump: 15 * time.Second, Doubt: time.Minute, Sure: 3 * period}
+
+func (p *play) close() {
+	if p.s == nil {
+		return
+	}
+	if err := p.s.Close(); err != nil {
+		p.t.Error(err)
+	}
+	p.chain.(interface{ Close() }).Close()
+	p.s = nil
+}
+
+func (p *play) reopen() {
+	p.t.Helper()
+	p.close()
+	p.open()
+}
+
+func (p *play) plan(in send.Intent) {
+	p.t.Helper()
+	if err := p.s.Plan(context.Background(), p.g.id(), in); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, had := range p.plans {
+		if had.ID == in.ID {
+			return
+		}
+	}
+	p.plans = append(p.plans, in)
+}
+
+func (p *play) step() {
+	p.t.Helper()
+	p.g.ledger().look(p.plans)
+	if err := p.s.Step(context.Background()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// round is a step and a block.
+func (p *play) round() {
+	p.t.Helper()
+	p.step()
+	p.g.block(true)
+}
+
+func (p *play) rounds(n int) {
+	p.t.Helper()
+	for range n {
+		p.round()
+	}
+}
+
+func (p *play) status(in send.Intent) send.Status {
+	p.t.Helper()
+	st, err := p.s.Status(context.Background(), in.ID)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return st
+}
+
+// rule has all wires do the same.
+func (p *play) rule(rule func(call int, method string) fault) {
+	for _, w := range p.g.ledger().wires {
+		w.set(rule)
+	}
+}
+
+// finish lets the world heal, runs until nothing is open any more, and returns what
+// is wrong then.
+func (p *play) finish() []string {
+	p.t.Helper()
+	p.rule(healthy)
+	p.timeout = time.Minute
+	p.skew = max(p.skew, 0) // a clock that was set back is set right
+	p.reopen()
+	for _, in := range p.plans {
+		p.plan(in) // as after a lost journal
+	}
+	open := 1
+	// A few rounds more than it seems to need: what is stopped is taken up again when
+	// the contract shows it.
+	for rounds := 0; (open > 0 || rounds < 6) && rounds < 120; rounds++ {
+		if rounds == 40 && len(p.plans[0].Late) > 0 {
+			// As an anchor does when the head that it went on from is gone for good.
+			p.plan(checkpoint(p.g, 20))
+		}
+		p.round()
+		open = 0
+		for _, in := range p.plans {
+			st := p.status(in)
+			if !st.Phase.Done() && st.Phase != send.PhaseOvertaken && st.Phase != send.PhaseStopped {
+				open++
+			}
+			for _, t := range st.Tries {
+				if !t.First.IsZero() && !t.Ended() {
+					open++
+				}
+			}
+		}
+	}
+	var wrong []string
+	var journal []send.Status
+	for _, in := range p.plans {
+		st := p.status(in)
+		journal = append(journal, st)
+		if p := st.Phase; !p.Done() && p != send.PhaseOvertaken && p != send.PhaseStopped || open > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s is %s (%s), tries %s", st.ID, st.Phase, st.Why, tries(st)))
+		}
+	}
+	if len(wrong) > 0 {
+		alarms, err := p.s.Alarms(context.Background())
+		wrong = append(wrong, fmt.Sprintf("alarms %q, %v", alarms, err))
+	}
+	p.g.again()
+	return append(wrong, compare(p.g.ledger(), p.g.landed(), journal)...)
+}
+
+func tries(st send.Status) (s string) {
+	for _, t := range st.Tries {
+		s += fmt.Sprintf("[%x nonce %d state %d final %v block %d first %v]", t.ID[:4], t.Nonce, t.Outcome.State, t.Outcome.Final, t.Outcome.Block, !t.First.IsZero())
+	}
+	return s
+}
+
+// sound fails the test when anything is wrong at the end.
+func (p *play) sound() {
+	p.t.Helper()
+	for _, w := range p.finish() {
+		p.t.Error(w)
+	}
+}
+
+// copyJournal takes a copy of the journal of a closed sender, or brings it back.
+func copyJournal(from, to string) error {
+	var errs []error
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		data, err := os.ReadFile(from + suffix)
+		if errors.Is(err, os.ErrNotExist) {
+			if err := os.Remove(to + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		errs = append(errs, err, os.WriteFile(to+suffix, data, 0o600))
+	}
+	return errors.Join(errs...)
+}
