@@ -87,14 +87,13 @@ func (r *round) affords(ctx context.Context, i int, a Attempt, now time.Time) er
 	return nil
 }
 
-// spent returns what transactions in final blocks cost on the day of now.
+// spent returns what transactions in final blocks cost on the day of now, and on later
+// ones, which there are when the clock was set back.
 func (s *Sender) spent(ctx context.Context, chain string, now time.Time) (*big.Int, error) {
 	days, err := s.Days(ctx, chain, now)
 	sum := new(big.Int)
 	for _, d := range days {
-		if d.Day.Equal(dayOf(now)) {
-			sum.Add(sum, d.Fee)
-		}
+		sum.Add(sum, d.Fee)
 	}
 	return sum, err
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/killick-ledger/killick/anchor/send"
 )
 
 func (h *harness) alarmed(text string) bool {
@@ -126,6 +128,30 @@ func TestBudgetCountsAll(t *testing.T) {
 		h.reopen()
 		h.finish(60)
 		h.check()
+	})
+	t.Run("nothing twice", func(t *testing.T) {
+		f := newFake(0)
+		f.floor = 10
+		f.revert["a"] = 3
+		h := newHarness(t, f)
+		h.budget = big.NewInt(45)
+		h.reopen()
+		h.plan("a")
+		for range 60 {
+			h.step()
+			f.mine(block3)
+		}
+		if st := h.status("a"); st.Phase != send.PhaseStopped || f.charged(day(f.now)) != 30 {
+			t.Fatalf("%s after %d", st.Phase, f.charged(day(f.now)))
+		}
+		h.plan("b") // 10 more are left
+		for range 10 {
+			h.step()
+			f.mine(block3)
+		}
+		if st := h.status("b"); !st.Phase.Done() {
+			t.Errorf("%s: what has been paid is counted again", st.Phase)
+		}
 	})
 	t.Run("under way and not yet charged", func(t *testing.T) {
 		f := newFake(0)

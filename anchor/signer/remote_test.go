@@ -94,7 +94,7 @@ func TestRemoteAnswers(t *testing.T) {
 		"not JSON":         {respond(200, canon.Hex(good[:])), "no signature of its key", true},
 		"of another key":   {respond(200, `{"signature":"`+hexOf(bare(priv("two"), digest))+`"}`), "no signature of its key", true},
 		"refused":          {respond(503, "the token is locked"), "503", false},
-		"sends elsewhere":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v2", 307) }, "307", false},
+		"sends elsewhere":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v2", http.StatusTemporaryRedirect) }, "307", false},
 		"answers for ever": {respond(200, `{"signature":"`+strings.Repeat("0", 1<<20)), "no signature of its key", true},
 		"hangs up":         {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "ask the remote signer", false},
 	} {

@@ -83,7 +83,7 @@ func bare(k *secp256k1.PrivateKey, digest [32]byte) [64]byte {
 func TestDevices(t *testing.T) {
 	k, other := priv("one"), priv("two")
 	away := errors.New("no token in the slot")
-	order := secp256k1.S256().N
+	order := crypto.S256().Params().N
 	for name, c := range map[string]struct {
 		device device
 		want   error
