@@ -97,7 +97,7 @@ func (s *monitorStore) commit(l *monitorLook, now time.Time) error {
 	next.Looked = now.Unix()
 	standing := map[string]raised{}
 	for _, a := range next.Alarms {
-		if _, again := l.raised[a.Topic]; !again && l.cleared[a.Topic] && !lasts(a.Topic) {
+		if _, again := l.raised[a.Topic]; !again && l.cleared[a.Topic] { // never a fork
 			slog.Info("alarm is over", "topic", a.Topic)
 			continue
 		}

@@ -251,6 +251,23 @@ func TestWatchAdvances(t *testing.T) {
 	}
 }
 
+// What cannot be asked does not end the alarm about what it said.
+func TestWatchUnasked(t *testing.T) {
+	o := watched(t)
+	ch := o.chains[1]
+	end := ch.change(func(b *chainBlock) { b.sets[0].Frozen = true })
+	o.look()
+	ch.down = true
+	if got := o.look(); got != "chain "+ch.id+", frozen "+ch.id {
+		t.Errorf("alarms %q while the node is away", got)
+	}
+	end()
+	ch.down = false
+	if got := o.look(); got != "" {
+		t.Errorf("alarms %q in the end", got)
+	}
+}
+
 func TestWatchFollowsRotations(t *testing.T) {
 	o := watched(t)
 	o.look()
