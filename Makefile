@@ -1,7 +1,7 @@
 # Killick. `make` alone prints the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-# No C compiler is needed: everything is pure Go.
+# No C compiler is needed: everything but `make signer` and `make hsm` is pure Go.
 export CGO_ENABLED := 0
 
 STATE   ?= $(CURDIR)/.killick
@@ -9,14 +9,14 @@ BIN     ?= $(STATE)/bin
 TOOLS   := go tool -modfile=scripts/tools/go.mod
 OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gateway/killick \
            killick-network=./network killick-ccaas=./network/ccaas killick-anchor=./anchor \
-           killick-evmnode=./anchor/evmnode killick-tronnode=./anchor/tronnode killick-verify=./anchor/verify \
+           killick-evmnode=./anchor/evmnode killick-tronnode=./anchor/tronnode killick-verify=./anchor/verify killick-signer=./anchor/hsm \
            killick-demo=./scripts/demo killick-soak=./scripts/soak
 # The chaincode program's digest is on the ledger: the same source and the same Go
 # make the same file, wherever it is built.
 BUILD   := go build -trimpath -buildvcs=false -ldflags=-buildid=
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build chaincode-program fabric demo test agreement tronweb page browser conformance soak up status down check bench generate contracts contracts-test fuzz release clean
+.PHONY: help build chaincode-program fabric demo test agreement tronweb signer hsm page browser conformance soak up status down check bench generate contracts contracts-test fuzz release clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,17 @@ browser: ## the verifier's page in Chromium, and what reads bundles and blocks a
 	go test -tags agreement -count=1 -timeout 30m -run TestBrowser ./anchor/verify
 	GOOS=js GOARCH=wasm go test -count=1 -timeout 30m -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" \
 	  -run 'Fuzz|TestMutations|TestAnchorLogVectors|TestGrowthVectors' ./anchor/log ./anchor/block
+
+signer: ## build killick-signer with PKCS#11 into $(BIN) (needs a C compiler)
+	@mkdir -p $(BIN)
+	CGO_ENABLED=1 $(BUILD) -o $(BIN)/killick-signer ./anchor/hsm
+
+SOFTHSM ?= $(firstword $(wildcard /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so /usr/lib64/libsofthsm2.so /usr/local/lib/softhsm/libsofthsm2.so /opt/homebrew/lib/softhsm/libsofthsm2.so))
+hsm: ## keys in a PKCS#11 token (needs a C compiler and SoftHSM2; SOFTHSM=its library)
+	@test -n "$(SOFTHSM)" -a -f "$(SOFTHSM)" || { echo "SoftHSM2 is not here: apt-get install softhsm2, dnf install softhsm, or brew install softhsm; or SOFTHSM=path of libsofthsm2.so"; exit 2; }
+	@command -v $${CC:-cc} >/dev/null || { echo "a C compiler is needed: apt-get install gcc libc6-dev"; exit 2; }
+	CGO_ENABLED=1 go vet -tags hsm ./anchor/hsm
+	CGO_ENABLED=1 KILLICK_PKCS11="$(SOFTHSM)" go test -tags hsm -count=1 ./anchor/hsm
 
 conformance: build ## published vectors and the W3C's suites against a gateway (docs/conformance.md); SUITES=folder of clones
 	@test -d "$(SUITES)" || { echo "SUITES=folder with the clones: docs/conformance.md lists them"; exit 2; }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/network/fabric"
@@ -127,7 +129,9 @@ func run(ctx context.Context, cfg *config) (err error) {
 		return err
 	}
 	defer closeLedger()
-	k, err := openKeys(cfg.Organisation, cfg.Network, cfg.Keys)
+	var files signer.Files
+	reopen := func() (*keys, error) { return readKeys(cfg.Organisation, cfg.Network, cfg.Keys, files.Open) }
+	k, err := reopen()
 	if err != nil {
 		return err
 	}
@@ -141,7 +145,7 @@ func run(ctx context.Context, cfg *config) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	a.bft = &orderers{anchor: a}
-	a.roster.open = func() (*keys, error) { return openKeys(cfg.Organisation, cfg.Network, cfg.Keys) }
+	a.roster.open = reopen
 	return a.run(ctx)
 }
 
@@ -179,12 +183,13 @@ func open(cfg *config, k *keys, l ledger, chains []*publicChain) (*anchor, error
 	if a.index, err = openIndex(filepath.Join(cfg.Dir, "index.db"), cfg.Fabric.Chaincode, post); err != nil {
 		return nil, errors.Join(err, a.log.Close())
 	}
-	senders := map[string]send.Chain{}
+	senders, budgets := map[string]send.Chain{}, map[string]*big.Int{}
 	for _, c := range chains {
+		budgets[c.cfg.ID], _ = new(big.Int).SetString(c.cfg.Budget, 10) // the configuration was checked; nil is no limit
 		a.chains[c.cfg.ID], senders[c.cfg.ID] = c, c.driver
 	}
 	if a.sender, err = send.Open(filepath.Join(cfg.Dir, "send.db"), senders, send.Config{
-		Interval: time.Second, Now: func() time.Time { return a.now() },
+		Interval: time.Second, Budgets: budgets, Now: func() time.Time { return a.now() },
 	}); err != nil {
 		return nil, errors.Join(err, a.index.close(), a.log.Close())
 	}
@@ -311,6 +316,13 @@ func (a *alarms) set(topic string, err error) {
 		slog.Error("alarm", "topic", topic, "error", err)
 		a.logged[topic] = time.Now()
 	}
+}
+
+// topics returns the topics of all alarms, sorted.
+func (a *alarms) topics() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.by))
 }
 
 // list returns all alarms, sorted.

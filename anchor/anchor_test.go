@@ -146,7 +146,10 @@ func (w *world) cutRecord() {
 // lie puts a cosignature with true signatures over a root that is not the log's.
 func (w *world) lie(m *fakeMember, size uint64, root [32]byte, at time.Time) error {
 	c := log.Checkpoint{Network: network, LogID: w.blocks[0].HeaderHash, Size: size, Root: root, Time: uint64(at.Unix())}
-	s := m.keys.sign(w.policy().Set(), c)
+	s, err := m.keys.sign(context.Background(), w.policy().Set(), c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	return w.execute(m.keys.msp, "checkpoint:Cosign", map[string]any{
 		"size": size, "root": canon.Hex(root[:]), "time": c.Time,
 		"ed25519": base64.StdEncoding.EncodeToString(s.Ed25519[:]), "secp256k1": base64.StdEncoding.EncodeToString(s.Secp256k1[:]),

@@ -2,16 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"math/big"
 	"sync"
 	"time"
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
-
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/anchor/tron"
 )
 
@@ -20,22 +19,19 @@ type driver interface {
 	send.Chain
 	send.Reader
 	Address() send.Address
+	Balance(ctx context.Context, account send.Address) (*big.Int, error)
 	Deploy(ctx context.Context, code []byte) (send.Address, error)
 	Transact(ctx context.Context, to send.Address, data []byte) (send.Outcome, error)
 	Close()
 }
 
 // dial connects to a chain; key pays there.
-func dial(ctx context.Context, c chainConfig, key *secp256k1.PrivateKey) (driver, error) {
-	var signer *ecdsa.PrivateKey
-	if key != nil {
-		signer = key.ToECDSA()
-	}
+func dial(ctx context.Context, c chainConfig, key *signer.Key) (driver, error) {
 	switch c.Kind {
 	case "evm":
-		return evm.Dial(ctx, evm.Config{Chain: c.ID, URLs: c.RPC, Key: signer})
+		return evm.Dial(ctx, evm.Config{Chain: c.ID, URLs: c.RPC, Key: key})
 	case "tron":
-		return tron.Dial(ctx, tron.Config{Chain: c.ID, GRPC: c.GRPC, Solidity: c.Solidity, Key: signer})
+		return tron.Dial(ctx, tron.Config{Chain: c.ID, GRPC: c.GRPC, Solidity: c.Solidity, Key: key})
 	}
 	return nil, fmt.Errorf("chain %s: unknown kind %q", c.ID, c.Kind)
 }
@@ -46,7 +42,7 @@ var errClosed = errors.New("closed")
 // when it is first needed, and again until that works.
 type chain struct {
 	cfg     chainConfig
-	key     *secp256k1.PrivateKey
+	key     *signer.Key
 	timeout time.Duration // of dialling, and of a call
 
 	mu     sync.Mutex
@@ -125,6 +121,17 @@ func (c *chain) Look(ctx context.Context, a send.Attempt) (send.Outcome, error) 
 		return send.Outcome{}, err
 	}
 	return d.Look(ctx, a)
+}
+
+// funds returns what the account that pays holds.
+func (c *chain) funds(ctx context.Context) (*big.Int, error) {
+	d, err := c.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return d.Balance(ctx, d.Address())
 }
 
 // Call implements send.Reader.

@@ -16,6 +16,7 @@ import (
 	evmnode "github.com/killick-ledger/killick/anchor/evmnode/node"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	tronnode "github.com/killick-ledger/killick/anchor/tronnode/node"
 	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -58,10 +59,10 @@ func nodes(t *testing.T, payers ...[20]byte) []chainConfig {
 func TestOnRealChains(t *testing.T) {
 	w := newWorld(t)
 	one, two := w.members[0].keys.sender, w.members[1].keys.sender
-	chains := nodes(t, canon.KeyAddress(one.PubKey()), canon.KeyAddress(two.PubKey()))
+	chains := nodes(t, one.Address(), two.Address())
 	dir := t.TempDir()
 	keyFile := filepath.Join(dir, "sender.key")
-	if err := createSecret(keyFile, canon.Hex(one.Serialize())+"\n"); err != nil {
+	if err := createSecret(keyFile, canon.Hex(w.members[0].seed[:])+"\n"); err != nil {
 		t.Fatal(err)
 	}
 	cfg := &deployConfig{
@@ -170,7 +171,7 @@ func (w *world) signatures(t *testing.T, digest [32]byte) contracts.Signatures {
 	t.Helper()
 	by := map[string][65]byte{}
 	for _, m := range w.members {
-		by[m.keys.msp] = canon.SignDigest(m.keys.attest, digest)
+		by[m.keys.msp] = signertest.Sign(m.keys.attest, digest)
 	}
 	s, err := collect(w.policy().Set(), digest, by)
 	if err != nil {

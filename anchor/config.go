@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"slices"
@@ -57,6 +58,8 @@ type chainConfig struct {
 	AnchorLog string   `yaml:"anchor_log"` // CAIP-10
 	Vaults    []string `yaml:"vaults"`     // CAIP-10
 	FromBlock uint64   `yaml:"from_block"` // where to begin looking for events; 0 is the first
+	Budget    string   `yaml:"budget"`     // most that may be spent on a day (UTC), in wei or sun; no limit when empty
+	LowFunds  string   `yaml:"low_funds"`  // what the fee account must hold, in wei or sun; 5*10^16 or 5*10^8 when empty
 }
 
 // cadence says how often things happen. Zero values stand for the defaults.
@@ -166,6 +169,11 @@ func (c chainConfig) check(i int) (errs []error) {
 	}
 	if _, err := canon.ChainNumber(c.ID); err != nil {
 		errs = append(errs, fmt.Errorf("chains[%d]: id: %w", i, err))
+	}
+	for name, text := range map[string]string{"budget": c.Budget, "low_funds": c.LowFunds} {
+		if n, ok := new(big.Int).SetString(text, 10); text != "" && (!ok || n.Sign() <= 0) {
+			errs = append(errs, fmt.Errorf("chains[%d]: %s is %q, want a positive number", i, name, text))
+		}
 	}
 	for _, v := range c.Vaults {
 		if a, err := canon.ParseAccount(v); err != nil || a.Chain != c.ID {

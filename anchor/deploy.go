@@ -11,12 +11,12 @@ import (
 	"os"
 	"sync"
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
@@ -57,7 +57,7 @@ func readDeployConfig(path string) (*deployConfig, error) {
 // token's whole supply on each chain, and writes where they are. Contracts that
 // an earlier run wrote down and that are still there are kept.
 func deploy(ctx context.Context, c *deployConfig) error {
-	key, err := readKey(c.Sender)
+	key, err := signer.Open(c.Sender)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (d deployments) on(chain string) (deployed, bool) {
 	return deployed{}, false
 }
 
-func deployOn(ctx context.Context, c *deployConfig, ch chainConfig, key *secp256k1.PrivateKey, had deployments) (deployed, error) {
+func deployOn(ctx context.Context, c *deployConfig, ch chainConfig, key *signer.Key, had deployments) (deployed, error) {
 	logID, err := canon.UnHex32(c.LogID)
 	if err != nil {
 		return deployed{}, err

@@ -192,7 +192,12 @@ func (e *epochs) signVault(ctx context.Context, m *roster, v payout.Vault) error
 	if err := e.signed.payout(v.ID, r.Root); err != nil {
 		return fmt.Errorf("vault %s: %w", v.ID, err)
 	}
-	signature := m.keys.signDigest(digest)
+	signature, err := m.keys.attest.Sign(ctx, digest)
+	e.alarms.set(signerTopic, err)
+	if err != nil {
+		e.asked[key] = attempt{e.now(), err}
+		return err
+	}
 	err = e.submit(ctx, "reward:Sign", struct {
 		Vault     string `json:"vault"`
 		Epoch     uint64 `json:"epoch"`

@@ -30,6 +30,7 @@ type fakeChain struct {
 	down   bool
 	lags   bool               // it shows no events
 	says   []contracts.Newest // its endpoint says so of the newest set, the last one
+	held   int64              // by every account; 10^18 when 0
 	full   bool               // its blocks have no room
 	holds  bool               // they have none for what goes to the vault
 	lie    event              // it shows this event as well, if it has a contract
@@ -252,6 +253,18 @@ type fakeAccount struct {
 
 func (c *fakeAccount) ID() string { return c.id }
 
+func (c *fakeAccount) funds(context.Context) (*big.Int, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	if c.down {
+		return nil, errDown
+	}
+	if c.held > 0 {
+		return big.NewInt(c.held), nil
+	}
+	return big.NewInt(1e18), nil
+}
+
 func (c *fakeAccount) Holds(ctx context.Context, in send.Intent, at send.Head) (bool, error) {
 	got, err := c.Call(ctx, in.To, in.Check, at)
 	return bytes.Equal(got, in.Want), err
@@ -317,7 +330,7 @@ func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Atte
 	}
 	raw, err := json.Marshal(chainTx{By: c.msp, To: in.To, Raw: in.Data})
 	id := canon.Sum(raw, fmt.Append(nil, len(earlier), c.w.now))
-	return send.Attempt{ID: id[:], Raw: raw, Made: c.w.now}, err
+	return send.Attempt{ID: id[:], Raw: raw, Most: "1", Made: c.w.now}, err
 }
 
 func (c *fakeAccount) Send(_ context.Context, a send.Attempt) error {

@@ -35,6 +35,8 @@ func exitCode(err error) int {
 		return exitDifference
 	case errors.Is(err, errIncomplete):
 		return exitIncomplete
+	case errors.Is(err, errAlarm):
+		return exitAlarm
 	}
 	return 1
 }

@@ -75,9 +75,13 @@ func (w *witness) signRotation(ctx context.Context, m *roster, head point) error
 	if err := w.signed.rotation(m.next.Version, digest); err != nil {
 		return err
 	}
+	signature, err := m.keys.attest.Sign(ctx, digest)
+	w.alarms.set(signerTopic, err)
+	if err != nil {
+		return err
+	}
 	h.signed = w.now()
-	signature := m.keys.signDigest(digest)
-	err := w.submit(ctx, "checkpoint:SignRotation", struct {
+	err = w.submit(ctx, "checkpoint:SignRotation", struct {
 		Version   uint64 `json:"version"`
 		Secp256k1 string `json:"secp256k1"`
 	}{m.next.Version, base64.StdEncoding.EncodeToString(signature[:])})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 )
@@ -115,7 +116,7 @@ func TestCollectGoodSignatures(t *testing.T) {
 	w := newWorld(t)
 	set := w.policy().Set()
 	digest := canon.Sum([]byte("what is signed"))
-	sign := func(m *fakeMember, digest [32]byte) [65]byte { return canon.SignDigest(m.keys.attest, digest) }
+	sign := func(m *fakeMember, digest [32]byte) [65]byte { return signertest.Sign(m.keys.attest, digest) }
 	damaged := sign(w.members[1], digest)
 	damaged[3]++
 	for name, bad := range map[string][65]byte{

@@ -50,7 +50,10 @@ func TestKeysAreReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := log.Checkpoint{Network: network, LogID: w.blocks[0].HeaderHash, Size: size, Root: root, Time: uint64(w.now.Unix())}
-	s := old.sign(m.members().set(), c)
+	s, err := old.sign(t.Context(), m.members().set(), c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	err = w.execute(old.msp, "checkpoint:Cosign", map[string]any{
 		"size": size, "root": canon.Hex(root[:]), "time": c.Time,
 		"ed25519":   base64.StdEncoding.EncodeToString(s.Ed25519[:]),

@@ -13,6 +13,8 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/govern"
 )
@@ -21,7 +23,7 @@ import (
 func (m *fakeMember) coming(name string) {
 	seed := sha256.Sum256([]byte(m.keys.msp + name))
 	k := *m.keys
-	k.nextCosign, k.nextAttest = ed25519.NewKeyFromSeed(seed[:]), secp256k1.PrivKeyFromBytes(seed[:])
+	k.nextCosign, k.nextAttest = ed25519.NewKeyFromSeed(seed[:]), signer.Software(secp256k1.PrivKeyFromBytes(seed[:]))
 	m.keys = &k
 }
 
@@ -31,7 +33,7 @@ func (w *world) joiner(m *fakeMember) govern.Joiner {
 	k := m.keys.coming()
 	j := govern.Joiner{MSP: k.msp, Cosign: k.vkey(network), Address: address(k.attest)}
 	text := canon.PossessionText(w.blocks[0].HeaderHash, canon.MemberLine(j.MSP, j.Cosign, j.Address))
-	signature := canon.SignDigest(k.attest, canon.Keccak(text))
+	signature := signertest.Sign(k.attest, canon.Keccak(text))
 	j.Proof = &govern.Possession{
 		Ed25519:   base64.StdEncoding.EncodeToString(ed25519.Sign(k.cosign, text)),
 		Secp256k1: base64.StdEncoding.EncodeToString(signature[:]),

@@ -151,7 +151,10 @@ func TestSignaturesOfAnotherRuleSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := log.Checkpoint{Network: network, LogID: w.blocks[0].HeaderHash, Size: size, Root: root, Time: uint64(w.now.Unix())}
-	s := hostile.keys.sign(w.policy().Set(), c)
+	s, err := hostile.keys.sign(context.Background(), w.policy().Set(), c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	err = w.execute(hostile.keys.msp, "checkpoint:Cosign", map[string]any{
 		"size": size, "root": canon.Hex(root[:]), "time": c.Time,
 		"ed25519":   base64.StdEncoding.EncodeToString(weak(hostile.keys.cosign, c.CosignedMessage())),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -13,10 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -26,15 +27,15 @@ import (
 type keys struct {
 	msp    string
 	cosign ed25519.PrivateKey
-	attest *secp256k1.PrivateKey
-	sender *secp256k1.PrivateKey
+	attest *signer.Key
+	sender *signer.Key
 
 	nextCosign ed25519.PrivateKey // nil when there is no such file
-	nextAttest *secp256k1.PrivateKey
+	nextAttest *signer.Key
 }
 
 // nextSuffix ends the names of the files with the keys of a coming member set.
-const nextSuffix = ".next"
+const nextSuffix = signer.Next
 
 // in returns the keys that a set names for the organisation. Each is looked for among
 // the present and the coming ones, so that files may be renamed one after the other.
@@ -46,7 +47,7 @@ func (k *keys) in(s *log.Set) (*keys, error) {
 			out.cosign = c
 		}
 	}
-	for _, a := range []*secp256k1.PrivateKey{k.attest, k.nextAttest} {
+	for _, a := range []*signer.Key{k.attest, k.nextAttest} {
 		if a != nil && address(a) == m.Address {
 			out.attest = a
 		}
@@ -58,17 +59,19 @@ func (k *keys) in(s *log.Set) (*keys, error) {
 	return out, nil
 }
 
+// signerTopic is that of the alarm that the key which attests does not sign. It lasts
+// until it does, while the loops that asked for a signature wait before they ask again.
+const signerTopic = "signer"
+
 // sign makes both signatures of a cosignature, as a member of the set.
-func (k *keys) sign(s *log.Set, c log.Checkpoint) log.Cosignature {
+func (k *keys) sign(ctx context.Context, s *log.Set, c log.Checkpoint) (log.Cosignature, error) {
+	attested, err := k.attest.Sign(ctx, s.Digest(c))
 	return log.Cosignature{
 		MSP:       k.msp,
 		Ed25519:   [64]byte(ed25519.Sign(k.cosign, c.CosignedMessage())),
-		Secp256k1: canon.SignDigest(k.attest, s.Digest(c)),
-	}
+		Secp256k1: attested,
+	}, err
 }
-
-// signDigest signs a rotation or a payout, as contracts check it.
-func (k *keys) signDigest(digest [32]byte) [65]byte { return canon.SignDigest(k.attest, digest) }
 
 // vkey returns the verifier key of the cosigning key.
 func (k *keys) vkey(network string) string {
@@ -77,21 +80,26 @@ func (k *keys) vkey(network string) string {
 
 // openKeys reads the key files.
 func openKeys(msp, network string, files keyFiles) (*keys, error) {
+	return readKeys(msp, network, files, signer.Open)
+}
+
+// readKeys reads the key files, the secp256k1 keys by open.
+func readKeys(msp, network string, files keyFiles, open func(path string) (*signer.Key, error)) (*keys, error) {
 	k := &keys{msp: msp}
 	var err error
 	if k.cosign, err = readCosignKey(files.Cosign, msp+"."+network); err != nil {
 		return nil, err
 	}
-	if k.attest, err = readKey(files.Attest); err != nil {
+	if k.attest, err = open(files.Attest); err != nil {
 		return nil, err
 	}
 	if k.nextCosign, err = readCosignKey(files.Cosign+nextSuffix, msp+"."+network); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if k.nextAttest, err = readKey(files.Attest + nextSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if k.nextAttest, err = open(files.Attest + nextSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	k.sender, err = readKey(files.Sender)
+	k.sender, err = open(files.Sender)
 	return k, err
 }
 
@@ -111,6 +119,11 @@ func (k *keys) coming() *keys {
 // printKeys makes the key files that are missing and prints what others need to
 // know of them as one line of JSON. With next it makes those of a coming member set.
 func printKeys(w io.Writer, c *config, next bool) error {
+	for _, path := range []string{c.Keys.Cosign, c.Keys.Attest, c.Keys.Sender} {
+		if err := signer.CheckName(path); err != nil {
+			return err
+		}
+	}
 	name := c.Organisation + "." + c.Network
 	cosign, _, err := note.GenerateKey(rand.Reader, name)
 	if err != nil {
@@ -124,11 +137,14 @@ func printKeys(w io.Writer, c *config, next bool) error {
 		return err
 	}
 	for _, path := range []string{c.Keys.Attest + suffix, c.Keys.Sender} {
-		key, err := secp256k1.GeneratePrivateKey()
-		if err != nil {
-			return fmt.Errorf("make key: %w", err)
+		if _, err := os.Stat(path); err == nil {
+			continue
 		}
-		if err := createSecret(path, canon.Hex(key.Serialize())+"\n"); err != nil {
+		text, err := signer.NewFile(path)
+		if err != nil {
+			return err
+		}
+		if err := createSecret(path, string(text)); err != nil {
 			return err
 		}
 	}
@@ -152,8 +168,8 @@ func printKeys(w io.Writer, c *config, next bool) error {
 	})
 }
 
-func address(k *secp256k1.PrivateKey) string {
-	a := canon.KeyAddress(k.PubKey())
+func address(k *signer.Key) string {
+	a := k.Address()
 	return "0x" + canon.Hex(a[:])
 }
 
@@ -196,25 +212,9 @@ func replaceFile(path string, data []byte) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readSecret reads a key file and refuses one that others can read.
-func readSecret(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("read key: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("read key: %s can be read by others (%v): allow its user only", path, info.Mode().Perm())
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read key: %w", err)
-	}
-	return strings.TrimSuffix(string(data), "\n"), nil
-}
-
 // readCosignKey reads a note signer key, PRIVATE+KEY+<name>+<id>+<key>.
 func readCosignKey(path, name string) (ed25519.PrivateKey, error) {
-	text, err := readSecret(path)
+	text, err := signer.ReadSecret(path)
 	if err != nil {
 		return nil, err
 	}
@@ -232,21 +232,4 @@ func readCosignKey(path, name string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("key %s: not an Ed25519 note signer key", path)
 	}
 	return ed25519.NewKeyFromSeed(raw[1:]), nil
-}
-
-// readKey reads a secp256k1 key of 64 hex digits.
-func readKey(path string) (*secp256k1.PrivateKey, error) {
-	text, err := readSecret(path)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := canon.UnHex(text, 32)
-	if err != nil {
-		return nil, fmt.Errorf("key %s: not 64 hexadecimal digits", path)
-	}
-	var scalar secp256k1.ModNScalar
-	if overflow := scalar.SetByteSlice(raw); overflow || scalar.IsZero() {
-		return nil, fmt.Errorf("key %s: not a key of secp256k1", path)
-	}
-	return secp256k1.NewPrivateKey(&scalar), nil
 }

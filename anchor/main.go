@@ -37,12 +37,12 @@ func main() {
 			return run(ctx, cfg)
 		}),
 		keysCommand(),
-		command("member", "print the own organisation, with the proof of its keys, as a member to be proposed", func(_ context.Context, path string) error {
+		command("member", "print the own organisation, with the proof of its keys, as a member to be proposed", func(ctx context.Context, path string) error {
 			cfg, err := readKeysConfig(path)
 			if err != nil {
 				return err
 			}
-			return printMember(os.Stdout, cfg)
+			return printMember(ctx, os.Stdout, cfg)
 		}),
 		command("deploy", "deploy the contracts on each chain unless they are there", func(ctx context.Context, path string) error {
 			cfg, err := readDeployConfig(path)
@@ -53,6 +53,7 @@ func main() {
 		}),
 		fsckCommand(),
 		blocksCommand(),
+		watchCommand(),
 	)
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "killick-anchor:", err)

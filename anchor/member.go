@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -13,7 +14,7 @@ import (
 
 // printMember prints this organisation with its keys as a member that joins a ledger, or
 // that gets new keys (those of files that end in .next): what the other members propose (docs/formats/govern.md).
-func printMember(w io.Writer, c *config) error {
+func printMember(ctx context.Context, w io.Writer, c *config) error {
 	logID, err := canon.UnHex32(c.LogID)
 	if err != nil {
 		return fmt.Errorf("log_id: %w", err)
@@ -25,7 +26,10 @@ func printMember(w io.Writer, c *config) error {
 	k = k.coming()
 	j := govern.Joiner{MSP: c.Organisation, Cosign: k.vkey(c.Network), Address: address(k.attest)}
 	text := canon.PossessionText(logID, canon.MemberLine(j.MSP, j.Cosign, j.Address))
-	signature := canon.SignDigest(k.attest, canon.Keccak(text))
+	signature, err := k.attest.Sign(ctx, canon.Keccak(text))
+	if err != nil {
+		return err
+	}
 	j.Proof = &govern.Possession{
 		Ed25519:   base64.StdEncoding.EncodeToString(ed25519.Sign(k.cosign, text)),
 		Secp256k1: base64.StdEncoding.EncodeToString(signature[:]),

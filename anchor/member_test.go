@@ -21,13 +21,13 @@ func TestMember(t *testing.T) {
 	}
 	var out bytes.Buffer
 	cfg.LogID = canon.Hex(opstest.LogID[:])
-	if err := printMember(&out, cfg); err == nil {
+	if err := printMember(t.Context(), &out, cfg); err == nil {
 		t.Error("printed without keys")
 	}
 	if err := printKeys(new(bytes.Buffer), cfg, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := printMember(&out, cfg); err != nil {
+	if err := printMember(t.Context(), &out, cfg); err != nil {
 		t.Fatal(err)
 	}
 	var five govern.Joiner
@@ -44,7 +44,7 @@ func TestMember(t *testing.T) {
 	}
 	for _, id := range []string{"", "00"} {
 		cfg.LogID = id
-		if err := printMember(&out, cfg); err == nil {
+		if err := printMember(t.Context(), &out, cfg); err == nil {
 			t.Errorf("printed for the log %q", id)
 		}
 	}

@@ -46,6 +46,8 @@ func (a *anchor) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /status", a.serveStatus)
+	mux.HandleFunc("GET /metrics", a.serveMetrics)
+	mux.HandleFunc("GET /rotations", a.serveRotations)
 	mux.HandleFunc("GET /checkpoint", a.serveCheckpoint)
 	mux.HandleFunc("GET /tile/", a.serveTile)
 	mux.HandleFunc("GET /bundle", a.serveBundle)
@@ -132,11 +134,14 @@ type pointView struct {
 
 type chainView struct {
 	ID       string            `json:"id"`
-	Final    uint64            `json:"final"`    // number of the final head
-	Anchored uint64            `json:"anchored"` // size of the newest checkpoint in AnchorLog there
-	Time     uint64            `json:"time"`     // its time
-	Set      uint64            `json:"set"`      // version of the newest member set in AnchorLog there
-	Epochs   map[string]uint64 `json:"epochs"`   // active epoch of each vault
+	Final    uint64            `json:"final"`            // number of the final head
+	Anchored uint64            `json:"anchored"`         // size of the newest checkpoint in AnchorLog there
+	Time     uint64            `json:"time"`             // its time
+	Set      uint64            `json:"set"`              // version of the newest member set in AnchorLog there
+	Epochs   map[string]uint64 `json:"epochs"`           // active epoch of each vault
+	Funds    string            `json:"funds,omitempty"`  // of the own account, in wei or sun
+	Spent    string            `json:"spent"`            // today, of transactions in final blocks
+	Budget   string            `json:"budget,omitempty"` // for a day; none without one
 }
 
 type intentView struct {
@@ -188,6 +193,9 @@ func (a *anchor) status(ctx context.Context) (*statusView, error) {
 				return nil, err
 			}
 			cv.Epochs[vault] = e.Number
+		}
+		if err := a.spending(ctx, c, &cv); err != nil {
+			return nil, err
 		}
 		v.Chains = append(v.Chains, cv)
 	}

@@ -73,7 +73,20 @@ func (s *signed) last() (size uint64, root [32]byte, time uint64, err error) {
 	return s.file.Size, root, s.file.Time, err
 }
 
-// checkpoint writes down that c is about to be signed. It refuses anything but an
+// horizon is later than any time that members sign now.
+func (w *witness) horizon() uint64 { return uint64(w.now().Add(2 * maxSkew).Unix()) }
+
+// last returns what was signed last. Its time does not count when it was signed by
+// a clock that was ahead: nobody else signed that, and it may be years away.
+func (w *witness) last() (size, time uint64, err error) {
+	size, _, time, err = w.signed.last()
+	if time > w.horizon() {
+		time = 0
+	}
+	return size, time, err
+}
+
+// checkpoint writes down that a signature of c is about to leave. It refuses anything but an
 // extension of the last one, and the last one itself. A last time after horizon was
 // signed by a clock that was wrong, and binds nobody.
 func (s *signed) checkpoint(c log.Checkpoint, horizon uint64) error {

@@ -11,11 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
-
 	"github.com/killick-ledger/killick/anchor/contracts"
-	"github.com/killick-ledger/killick/anchor/payout"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -32,12 +30,15 @@ type publicChain struct {
 	final  uint64 // number of the final head
 	head   contracts.Checkpoint
 	newest contracts.Newest // member set
+	funds  *big.Int         // of the own account; nil before the first look
 }
 
 // chainDriver is a driver as the anchor's loops use it.
 type chainDriver interface {
 	send.Chain
 	send.Reader
+	// funds returns what the account that pays holds, in wei or sun.
+	funds(ctx context.Context) (*big.Int, error)
 }
 
 // chainEvents reads the contracts' events in final blocks.
@@ -50,7 +51,7 @@ type chainEvents interface {
 // answer. Nothing else bounds those of the loops.
 const chainTimeout = 10 * time.Second
 
-func newPublicChain(c chainConfig, key *secp256k1.PrivateKey) *publicChain {
+func newPublicChain(c chainConfig, key *signer.Key) *publicChain {
 	d := &chain{cfg: c, key: key, timeout: chainTimeout}
 	e := &eventReader{chain: c.ID, urls: c.RPC, timeout: chainTimeout}
 	p := &publicChain{cfg: c, driver: d, events: e, shut: []func(){d.close, e.close}}
@@ -114,10 +115,15 @@ func (p *publicChain) seen() (final uint64, head contracts.Checkpoint) {
 type watch struct {
 	*anchor
 	chain *publicChain
+	ahead time.Time // since when the contract has what the own log does not reach; zero when it has not
 }
 
 // step looks at the chain once.
 func (w *watch) step(ctx context.Context) error {
+	return errors.Join(w.look(ctx), w.funds(ctx))
+}
+
+func (w *watch) look(ctx context.Context) error {
 	final, err := w.chain.events.final(ctx)
 	if err != nil {
 		return err
@@ -142,7 +148,7 @@ func (w *watch) step(ctx context.Context) error {
 	w.chain.mu.Lock()
 	w.chain.final, w.chain.head, w.chain.newest = final, head, newest
 	w.chain.mu.Unlock()
-	return w.reserves(ctx)
+	return errors.Join(w.reaches(head.Size), w.reserves(ctx))
 }
 
 // pause is short while something is expected to show on the chain.
@@ -198,6 +204,8 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 		return nil
 	}
 	next = max(next-min(next, overlap), w.chain.cfg.FromBlock)
+	var invented error
+	defer func() { w.alarms.set("events of "+w.chain.cfg.ID, invented) }()
 	ours := append([]canon.Account{w.chain.anchorLog}, w.chain.vaults...)
 	for next <= final {
 		to := min(final, next+maxRange-1)
@@ -210,7 +218,10 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 			ok, err := slices.Contains(ours, e.Contract), error(nil)
 			switch {
 			case e.Contract == w.chain.anchorLog && e.Number > w.log.Size():
-				return nil // the own peer is behind: read again when it can be compared
+				if there, err := w.anchors(ctx, e.Number); err != nil || there {
+					return err // the own peer is behind: read again when it can be compared
+				}
+				ok, invented = false, errors.Join(invented, fmt.Errorf("an endpoint shows a checkpoint of size %d, which AnchorLog does not have", e.Number))
 			case e.Contract == w.chain.anchorLog:
 				err = w.holds(ctx, e)
 			case ok:
@@ -274,7 +285,7 @@ func (w *watch) reached(ctx context.Context, e event) (bool, error) {
 // than the own peer's blocks give: somebody signed a fork.
 func (w *watch) compare(ctx context.Context, size uint64, root [32]byte) error {
 	if size == 0 || size > w.log.Size() {
-		return nil // none yet, or the own peer is behind; the next look compares it
+		return nil // none yet, or the own peer is behind (reaches); the next look compares it
 	}
 	own, err := w.log.Root(size)
 	if err != nil || own == root {
@@ -314,81 +325,4 @@ func (w *watch) sameMembers(ctx context.Context, newest contracts.Newest) error 
 // halt stops all sending to the chain, until a person has looked, and returns why.
 func (w *watch) halt(ctx context.Context, why string) error {
 	return errors.Join(errors.New(why), w.sender.Halt(ctx, w.chain.cfg.ID, why))
-}
-
-// reserves tells the ledger how much money ever reached each vault, when that
-// has changed. Payouts are assigned up to what K members confirm.
-func (w *watch) reserves(ctx context.Context) error {
-	if !w.members().member() {
-		return nil
-	}
-	for i, vault := range w.chain.vaults {
-		funded, err := w.funded(ctx, vault)
-		if err != nil {
-			return err
-		}
-		id := w.chain.cfg.Vaults[i]
-		stored, ok, err := w.index.state(ctx, "reserve/"+id+"/"+w.cfg.Organisation)
-		if err != nil {
-			return err
-		}
-		if ok {
-			last, err := payout.ParseReserve(stored)
-			if err != nil {
-				return err
-			}
-			if uint64(last) == funded {
-				continue
-			}
-		} else if funded == 0 {
-			continue
-		}
-		if err := w.submit(ctx, "reward:Reserve", struct {
-			Vault  string `json:"vault"`
-			Funded string `json:"funded"`
-		}{id, fmt.Sprint(funded)}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// funded returns a vault's balance and what it has paid, at the final head. What
-// was paid is read before and after: a claim between the two would show twice or
-// not at all.
-func (w *watch) funded(ctx context.Context, vault canon.Account) (uint64, error) {
-	number := func(to send.Address, data []byte) (*big.Int, error) {
-		answer, err := w.chain.driver.Call(ctx, to, data, send.Final)
-		if err != nil {
-			return nil, err
-		}
-		return contracts.UnpackUint(answer)
-	}
-	token, err := number(vault.Address, contracts.PackToken())
-	if err != nil {
-		return 0, fmt.Errorf("vault %s at the final head (is it the right address, and final?): %w", vault, err)
-	}
-	for range 3 {
-		before, err := number(vault.Address, contracts.PackClaimedTotal())
-		if err != nil {
-			return 0, err
-		}
-		balance, err := number(send.Address(token.FillBytes(make([]byte, 32))[12:]), contracts.PackBalanceOf(vault.Address))
-		if err != nil {
-			return 0, err
-		}
-		paid, err := number(vault.Address, contracts.PackClaimedTotal())
-		if err != nil {
-			return 0, err
-		}
-		if before.Cmp(paid) != 0 {
-			continue
-		}
-		sum := balance.Add(balance, paid)
-		if sum.BitLen() > 63 {
-			return 0, fmt.Errorf("vault %s: %s is more than the ledger can count", vault, sum)
-		}
-		return sum.Uint64(), nil
-	}
-	return 0, fmt.Errorf("vault %s: claims arrive faster than it can be read", vault)
 }

@@ -258,7 +258,10 @@ func (w *witness) cosign(ctx context.Context, m *roster, head point, c candidate
 		return err
 	}
 	if root != c.Root {
-		return fmt.Errorf("fork: %s signed another root for size %d than the own peer's blocks give", c.By[0].MSP, c.Size)
+		// The candidate is gone with the next checkpoint, the reason to look is not: this
+		// alarm stays until the anchor is started again.
+		w.alarms.set("signed by "+c.By[0].MSP, fmt.Errorf("fork: %s signed another root for size %d than the own peer's blocks give", c.By[0].MSP, c.Size))
+		return nil
 	}
 	if skew := w.now().Sub(time.Unix(int64(c.Time), 0)); skew > maxSkew || skew < -maxSkew || c.Time <= head.Time {
 		return nil // too old, too new, or not after the head: a later one will do
@@ -282,27 +285,20 @@ func (w *witness) cosign(ctx context.Context, m *roster, head point, c candidate
 	return w.sign(ctx, m, c.Size, root, c.Time)
 }
 
-// horizon is later than any time that members sign now.
-func (w *witness) horizon() uint64 { return uint64(w.now().Add(2 * maxSkew).Unix()) }
-
-// last returns what was signed last. Its time does not count when it was signed by
-// a clock that was ahead: nobody else signed that, and it may be years away.
-func (w *witness) last() (size, time uint64, err error) {
-	size, _, time, err = w.signed.last()
-	if time > w.horizon() {
-		time = 0
-	}
-	return size, time, err
-}
-
-// sign makes both signatures, after writing down that it does, and puts them on
-// the ledger.
+// sign makes both signatures and puts them on the ledger, after writing down that it
+// does.
 func (w *witness) sign(ctx context.Context, m *roster, size uint64, root [32]byte, time uint64) error {
 	c := log.Checkpoint{Network: w.cfg.Network, LogID: w.policy.LogID(), Size: size, Root: root, Time: time}
+	// Signed first: a signer that is down for a moment must not use up the size, which
+	// is written down once. Until it is on disk the signature is in memory only.
+	s, err := m.keys.sign(ctx, m.set(), c)
+	w.alarms.set(signerTopic, err)
+	if err != nil {
+		return err
+	}
 	if err := w.signed.checkpoint(c, w.horizon()); err != nil {
 		return err
 	}
-	s := m.keys.sign(m.set(), c)
 	return w.submit(ctx, "checkpoint:Cosign", struct {
 		Size      uint64 `json:"size"`
 		Root      string `json:"root"`

@@ -19,6 +19,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	mem "github.com/killick-ledger/killick/chaincode/ledger"
@@ -64,7 +65,8 @@ type fakeMember struct {
 	dir     string
 	cfg     *config
 	keys    *keys
-	height  int // blocks that its peer shows; -1 for all
+	seed    [32]byte // of its keys
+	height  int      // blocks that its peer shows; -1 for all
 	asleep  bool
 	fresh   bool // has just been started
 	*anchor      // nil while it is stopped
@@ -105,8 +107,8 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) newMember(i int) *fakeMember {
 	seed := sha256.Sum256(fmt.Appendf(nil, "member %d", i))
-	key := secp256k1.PrivKeyFromBytes(seed[:])
-	return &fakeMember{w: w, dir: w.t.TempDir(), height: -1, keys: &keys{
+	key := signer.Software(secp256k1.PrivKeyFromBytes(seed[:]))
+	return &fakeMember{w: w, seed: seed, dir: w.t.TempDir(), height: -1, keys: &keys{
 		msp: fmt.Sprintf("Org%dMSP", i+1), cosign: ed25519.NewKeyFromSeed(seed[:]), attest: key, sender: key,
 	}}
 }

@@ -156,18 +156,25 @@ func (c *Client) finish(ctx context.Context, tx *types.DynamicFeeTx, old []*type
 	if err != nil {
 		return send.Attempt{}, err
 	}
-	signed, err := types.SignNewTx(c.key, c.signer(), tx)
+	unsigned := types.NewTx(tx)
+	if balance.Cmp(unsigned.Cost()) < 0 {
+		return send.Attempt{}, fmt.Errorf("%w: up to %s wei, and account %s holds %s", ErrFee, unsigned.Cost(), c.from, balance)
+	}
+	// What a signer that does not answer may have made stays with it: nothing has left.
+	sig, err := c.key.Sign(ctx, c.signer().Hash(unsigned))
+	if err != nil {
+		return send.Attempt{}, err
+	}
+	sig[64] -= 27
+	signed, err := unsigned.WithSignature(c.signer(), sig[:])
 	if err != nil {
 		return send.Attempt{}, fmt.Errorf("sign: %w", err)
-	}
-	if balance.Cmp(signed.Cost()) < 0 {
-		return send.Attempt{}, fmt.Errorf("%w: up to %s wei, and account %s holds %s", ErrFee, signed.Cost(), c.from, balance)
 	}
 	raw, err := signed.MarshalBinary()
 	if err != nil {
 		return send.Attempt{}, fmt.Errorf("encode: %w", err)
 	}
-	return send.Attempt{ID: signed.Hash().Bytes(), Raw: raw, Nonce: tx.Nonce, Made: time.Now()}, nil
+	return send.Attempt{ID: signed.Hash().Bytes(), Raw: raw, Nonce: tx.Nonce, Most: signed.Cost().String(), Made: time.Now()}, nil
 }
 
 // setFees allows for a base fee twice as high as it is, which takes at least six

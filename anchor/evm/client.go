@@ -10,7 +10,6 @@ package evm
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"math/big"
@@ -23,12 +22,12 @@ import (
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
 )
 
 // ErrWrongChain is returned when a node serves another chain than configured.
@@ -44,7 +43,7 @@ type Config struct {
 	// URLs are JSON-RPC endpoints of independent nodes. At least one.
 	URLs []string
 	// Key signs and pays. Nil makes a client that only reads.
-	Key *ecdsa.PrivateKey
+	Key *signer.Key
 	// MaxFee is the most that is ever paid for a unit of gas, in wei, tip
 	// included. Nil is DefaultMaxFee.
 	MaxFee *big.Int
@@ -56,7 +55,7 @@ type Client struct {
 	chain  string
 	id     *big.Int
 	nodes  []*node
-	key    *ecdsa.PrivateKey
+	key    *signer.Key
 	from   common.Address
 	maxFee *big.Int
 }
@@ -86,11 +85,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		c.maxFee = big.NewInt(DefaultMaxFee)
 	}
 	if cfg.Key != nil {
-		// Whoever made the key, this makes it one of the curve that signing wants.
-		if c.key, err = crypto.ToECDSA(crypto.FromECDSA(cfg.Key)); err != nil {
-			return nil, fmt.Errorf("chain %s: key: %w", cfg.Chain, err)
-		}
-		c.from = crypto.PubkeyToAddress(c.key.PublicKey)
+		c.key, c.from = cfg.Key, cfg.Key.Address()
 	}
 	for _, text := range cfg.URLs {
 		n, err := dialNode(ctx, text)

@@ -11,6 +11,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 )
 
 func TestAnchor(t *testing.T) {
@@ -275,7 +276,7 @@ func TestFeeCap(t *testing.T) {
 	in := w.intent(5)
 	base := w.node.Head().BaseFee
 	dial := func(max *big.Int) *evm.Client {
-		c, err := evm.Dial(w.ctx, evm.Config{Chain: chain, URLs: []string{w.node.URL()}, Key: keyOf("one"), MaxFee: max})
+		c, err := evm.Dial(w.ctx, evm.Config{Chain: chain, URLs: []string{w.node.URL()}, Key: signertest.Key(keyOf("one")), MaxFee: max})
 		if err != nil {
 			t.Fatal(err)
 		}

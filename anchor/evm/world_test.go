@@ -24,6 +24,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/evmnode/node"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -76,7 +77,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) dial(key *ecdsa.PrivateKey, urls ...string) *evm.Client {
 	w.t.Helper()
-	c, err := evm.Dial(w.ctx, evm.Config{Chain: chain, URLs: urls, Key: key})
+	c, err := evm.Dial(w.ctx, evm.Config{Chain: chain, URLs: urls, Key: signertest.Key(key)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -122,8 +122,66 @@ func (r Rotation) marshal(out *bytes.Buffer, network string) error {
 	return nil
 }
 
-// rotations reads the rotations up to the set that signed, each with its members.
-func (l *lines) rotations(network string, signed uint64) (all []Rotation) {
+// MarshalRotations returns rotations as a bundle carries them.
+func MarshalRotations(network string, all []Rotation) ([]byte, error) {
+	var out bytes.Buffer
+	for _, r := range all {
+		if err := r.marshal(&out, network); err != nil {
+			return nil, err
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// ParseRotations reads what MarshalRotations returns, in the one form that it has. It
+// verifies no signature.
+func ParseRotations(network string, data []byte) ([]Rotation, error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	in := &lines{rest: strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")}
+	all := in.allRotations(network)
+	if in.err == nil && len(in.rest) > 0 {
+		in.err = fmt.Errorf("line %.40q", in.rest[0])
+	}
+	if in.err != nil {
+		return nil, fmt.Errorf("rotations: %w", in.err)
+	}
+	again, err := MarshalRotations(network, all)
+	if err != nil || !bytes.Equal(again, data) {
+		return nil, fmt.Errorf("rotations: not in canonical form")
+	}
+	return all, nil
+}
+
+// Follow returns the sets from this one on that rotations lead to, each checked by the
+// one before. Rotations to this set and older ones are passed over.
+func (s *Set) Follow(all []Rotation) (Sets, error) {
+	sets := Sets{s}
+	for _, r := range all {
+		if r.Version <= s.Version {
+			continue
+		}
+		next, err := sets[len(sets)-1].CheckRotation(r)
+		if err != nil {
+			return sets, err
+		}
+		sets = append(sets, next)
+	}
+	return sets, nil
+}
+
+// rotations reads the rotations up to the set that signed.
+func (l *lines) rotations(network string, signed uint64) []Rotation {
+	all := l.allRotations(network)
+	if n := len(all); l.err == nil && n > 0 && all[n-1].Version != signed {
+		l.err = fmt.Errorf("the rotations lead to member set %d, set %d signed", all[n-1].Version, signed)
+	}
+	return all
+}
+
+// allRotations reads rotations, each with its members.
+func (l *lines) allRotations(network string) (all []Rotation) {
 	for {
 		f, ok := l.optional("rotation", 4)
 		if !ok {
@@ -142,9 +200,6 @@ func (l *lines) rotations(network string, signed uint64) (all []Rotation) {
 		}
 		r.Members = l.members(network)
 		all = append(all, r)
-	}
-	if n := len(all); l.err == nil && n > 0 && all[n-1].Version != signed {
-		l.err = fmt.Errorf("the rotations lead to member set %d, set %d signed", all[n-1].Version, signed)
 	}
 	return all
 }

@@ -44,6 +44,7 @@ type Attempt struct {
 	Raw     []byte    // signed transaction as broadcast
 	Nonce   uint64    // EVM account nonce; 0 on Tron
 	Expires time.Time // Tron expiration; zero on EVM
+	Most    string    // what it costs at most: wei on EVM, sun on Tron, decimal
 	Made    time.Time
 }
 

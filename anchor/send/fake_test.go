@@ -163,7 +163,7 @@ func (f *fake) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, in
 		}
 		raw, err := json.Marshal(t)
 		id := sha256.Sum256(raw)
-		a = send.Attempt{ID: id[:], Raw: raw, Nonce: t.Nonce, Expires: t.Expires, Made: f.now}
+		a = send.Attempt{ID: id[:], Raw: raw, Nonce: t.Nonce, Expires: t.Expires, Most: fmt.Sprint(t.Fee), Made: f.now}
 		return err
 	})
 	return a, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math/big"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -21,6 +22,8 @@ type harness struct {
 	path  string
 	s     *send.Sender
 	plans []send.Intent
+
+	budget *big.Int
 }
 
 func newHarness(t *testing.T, f *fake) *harness {
@@ -33,9 +36,10 @@ func newHarness(t *testing.T, f *fake) *harness {
 func (h *harness) open() {
 	h.t.Helper()
 	s, err := send.Open(h.path, map[string]send.Chain{h.f.ID(): h.f}, send.Config{
-		Now:    func() time.Time { return h.f.now },
-		Policy: send.Policy{Bump: 15 * time.Second, Resend: 6 * time.Second, Doubt: time.Minute, Sure: 3 * block3},
-		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Now:     func() time.Time { return h.f.now },
+		Budgets: map[string]*big.Int{h.f.ID(): h.budget},
+		Policy:  send.Policy{Bump: 15 * time.Second, Resend: 6 * time.Second, Doubt: time.Minute, Sure: 3 * block3},
+		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		h.t.Fatal(err)

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS intent (
 CREATE TABLE IF NOT EXISTS attempt (
 	n INTEGER PRIMARY KEY, intent TEXT NOT NULL REFERENCES intent (id),
 	id BLOB NOT NULL, raw BLOB NOT NULL, nonce INTEGER NOT NULL, expires INTEGER NOT NULL,
-	made INTEGER NOT NULL, first INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0,
+	most TEXT NOT NULL, made INTEGER NOT NULL, first INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0,
 	state INTEGER NOT NULL DEFAULT 0, final INTEGER NOT NULL DEFAULT 0,
 	block INTEGER NOT NULL DEFAULT 0, hash BLOB, cost INTEGER NOT NULL DEFAULT 0,
 	bandwidth INTEGER NOT NULL DEFAULT 0, fee TEXT NOT NULL DEFAULT '',
@@ -100,8 +100,8 @@ func (j *journal) setPhase(ctx context.Context, id string, p Phase, why string) 
 // arm adds a signed attempt. It has not been broadcast.
 func (j *journal) arm(ctx context.Context, id string, a Attempt, p Phase) error {
 	return j.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO attempt (intent, id, raw, nonce, expires, made)
-			VALUES (?, ?, ?, ?, ?, ?)`, id, a.ID, a.Raw, int64(a.Nonce), nanos(a.Expires), nanos(a.Made))
+		_, err := tx.ExecContext(ctx, `INSERT INTO attempt (intent, id, raw, nonce, expires, most, made)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, id, a.ID, a.Raw, int64(a.Nonce), nanos(a.Expires), a.Most, nanos(a.Made))
 		if err != nil {
 			return fmt.Errorf("write attempt for %s: %w", id, err)
 		}
@@ -186,11 +186,21 @@ func (j *journal) list(ctx context.Context, where string, args ...any) ([]Status
 	return all, nil
 }
 
+// charged returns the attempts of a chain whose fee is gone for good since a moment.
+func (j *journal) charged(ctx context.Context, chain string, since time.Time) ([]Try, error) {
+	return j.readTries(ctx, `JOIN intent ON intent.id = attempt.intent WHERE intent.chain = ? AND final = 1
+		AND state IN (?, ?) AND settled >= ?`, chain, StateMined, StateReverted, nanos(since))
+}
+
 func (j *journal) tries(ctx context.Context, id string) ([]Try, error) {
-	rows, err := j.db.QueryContext(ctx, `SELECT id, raw, nonce, expires, made, first, last, state, final,
-		block, hash, cost, bandwidth, fee, settled FROM attempt WHERE intent = ? ORDER BY n`, id)
+	return j.readTries(ctx, `WHERE attempt.intent = ?`, id)
+}
+
+func (j *journal) readTries(ctx context.Context, where string, args ...any) ([]Try, error) {
+	rows, err := j.db.QueryContext(ctx, `SELECT attempt.id, raw, nonce, expires, most, made, first, last, state, final,
+		block, hash, cost, bandwidth, fee, settled FROM attempt `+where+` ORDER BY attempt.n`, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read attempts of %s: %w", id, err)
+		return nil, fmt.Errorf("read attempts: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // Err below says what went wrong
 	var all []Try
@@ -198,9 +208,9 @@ func (j *journal) tries(ctx context.Context, id string) ([]Try, error) {
 		var t Try
 		var nonce, block, cost, bandwidth, expires, made, first, last, settled int64
 		o := &t.Outcome
-		if err := rows.Scan(&t.ID, &t.Raw, &nonce, &expires, &made, &first, &last, &o.State, &o.Final,
+		if err := rows.Scan(&t.ID, &t.Raw, &nonce, &expires, &t.Most, &made, &first, &last, &o.State, &o.Final,
 			&block, &o.BlockHash, &cost, &bandwidth, &o.Fee, &settled); err != nil {
-			return nil, fmt.Errorf("read attempts of %s: %w", id, err)
+			return nil, fmt.Errorf("read attempts: %w", err)
 		}
 		t.Nonce, o.Block, o.Cost, o.Bandwidth = uint64(nonce), uint64(block), uint64(cost), uint64(bandwidth)
 		t.Expires, t.Made, t.First, t.Last, t.Settled = moment(expires), moment(made), moment(first), moment(last), moment(settled)

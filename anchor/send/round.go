@@ -206,6 +206,9 @@ func (r *round) arm(ctx context.Context, i int, p Phase) error {
 		a, err = r.chain.Arm(ctx, st.Intent, earlier, r.inUse(i))
 		return err
 	})
+	if err == nil {
+		err = r.affords(ctx, i, a, now)
+	}
 	r.s.armed(st.ID, now, err)
 	if err != nil {
 		return err // nothing has left; the next round arms again

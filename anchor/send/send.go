@@ -27,6 +27,8 @@ var (
 	ErrUnknown = errors.New("unknown")
 	// ErrNotFinal is returned by Record for an intent that is not final.
 	ErrNotFinal = errors.New("the intent is not final")
+	// ErrBudget is why nothing more is sent on a day.
+	ErrBudget = errors.New("the day's budget is spent")
 	// ErrTaken is returned by Open when another sender has the journal.
 	ErrTaken = errors.New("another process has the journal")
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/big"
 	"slices"
 	"sync"
 	"time"
@@ -14,10 +15,11 @@ import (
 // Config says how a Sender works. Zero values stand for the defaults.
 type Config struct {
 	Policy   Policy
-	Interval time.Duration    // pause between two rounds of Run; 2 s
-	Timeout  time.Duration    // limit of one call to a chain; 20 s
-	Now      func() time.Time // time.Now
-	Log      *slog.Logger     // slog.Default()
+	Budgets  map[string]*big.Int // by chain: what may be spent on a day, in wei or sun; without one there is no limit
+	Interval time.Duration       // pause between two rounds of Run; 2 s
+	Timeout  time.Duration       // limit of one call to a chain; 20 s
+	Now      func() time.Time    // time.Now
+	Log      *slog.Logger        // slog.Default()
 }
 
 // Sender brings the intents of one journal to their chains. Its methods are safe

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"strconv"
 	"time"
 
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
 	"google.golang.org/protobuf/proto"
@@ -78,10 +78,11 @@ func (c *Client) build(ctx context.Context, contract proto.Message, kind core.Tr
 	if err := c.refer(ctx, raw); err != nil {
 		return send.Attempt{}, err
 	}
-	if err := c.affords(ctx, raw, limit, prices); err != nil {
+	most, err := c.affords(ctx, raw, limit, prices)
+	if err != nil {
 		return send.Attempt{}, err
 	}
-	return c.sign(raw)
+	return c.sign(ctx, raw, most)
 }
 
 // refer fills in what ties a transaction to the chain and to a time: a
@@ -116,21 +117,23 @@ func (c *Client) timestamp() int64 {
 }
 
 // sign makes the attempt.
-func (c *Client) sign(raw *core.TransactionRaw) (send.Attempt, error) {
+func (c *Client) sign(ctx context.Context, raw *core.TransactionRaw, most uint64) (send.Attempt, error) {
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(raw)
 	if err != nil {
 		return send.Attempt{}, fmt.Errorf("encode transaction: %w", err)
 	}
 	id := sha256.Sum256(data)
-	sig, err := crypto.Sign(id[:], c.cfg.Key)
+	// What a signer that does not answer may have made stays with it: nothing has left.
+	sig, err := c.cfg.Key.Sign(ctx, id)
 	if err != nil {
-		return send.Attempt{}, fmt.Errorf("sign transaction: %w", err)
+		return send.Attempt{}, err
 	}
-	tx, err := proto.Marshal(&core.Transaction{RawData: raw, Signature: [][]byte{sig}})
+	sig[64] -= 27
+	tx, err := proto.Marshal(&core.Transaction{RawData: raw, Signature: [][]byte{sig[:]}})
 	if err != nil {
 		return send.Attempt{}, fmt.Errorf("encode transaction: %w", err)
 	}
-	return send.Attempt{ID: id[:], Raw: tx, Expires: time.UnixMilli(raw.GetExpiration()), Made: time.Now()}, nil
+	return send.Attempt{ID: id[:], Raw: tx, Most: strconv.FormatUint(most, 10), Expires: time.UnixMilli(raw.GetExpiration()), Made: time.Now()}, nil
 }
 
 // prices are the chain's own, in sun.
@@ -180,16 +183,17 @@ func (c *Client) feeLimit(used int64, p prices) (uint64, error) {
 
 // affords checks that the account can pay the fee limit and the bytes that its
 // free and staked bandwidth do not cover. Too little balance would not be
-// refused by the chain but shrink the energy limit and burn it.
-func (c *Client) affords(ctx context.Context, raw *core.TransactionRaw, limit uint64, p prices) error {
+// refused by the chain but shrink the energy limit and burn it. It returns what the
+// account may have to pay.
+func (c *Client) affords(ctx context.Context, raw *core.TransactionRaw, limit uint64, p prices) (uint64, error) {
 	me := &core.Account{Address: wire(c.from)}
 	res, err := c.wallet.GetAccountResource(ctx, me)
 	if err != nil {
-		return fmt.Errorf("read bandwidth: %w", err)
+		return 0, fmt.Errorf("read bandwidth: %w", err)
 	}
 	balance, err := c.Balance(ctx, c.from)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	size := int64(proto.Size(&core.Transaction{RawData: raw}) + signatureBytes + resultBytes)
 	need := limit
@@ -197,12 +201,12 @@ func (c *Client) affords(ctx context.Context, raw *core.TransactionRaw, limit ui
 		over, fee := bits.Mul64(uint64(size), p.byte)
 		sum, carry := bits.Add64(limit, fee, 0)
 		if over != 0 || carry != 0 {
-			return fmt.Errorf("%w: bandwidth price %d", ErrFee, p.byte)
+			return 0, fmt.Errorf("%w: bandwidth price %d", ErrFee, p.byte)
 		}
 		need = sum
 	}
 	if balance.Cmp(new(big.Int).SetUint64(need)) < 0 {
-		return fmt.Errorf("%w: %s holds %d sun, up to %d are needed", ErrFunds, Base58(c.from), balance, need)
+		return 0, fmt.Errorf("%w: %s holds %d sun, up to %d are needed", ErrFunds, Base58(c.from), balance, need)
 	}
-	return nil
+	return need, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
 	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
@@ -179,7 +180,7 @@ func (p *play) paid(attempts int) {
 // others acts for somebody else: a call of the token that is in the next block.
 func (p *play) others(who string, data []byte) send.Attempt {
 	p.t.Helper()
-	c := p.dial(func(c *tron.Config) { c.Key = nodetest.Key(who) })
+	c := p.dial(func(c *tron.Config) { c.Key = signertest.Key(nodetest.Key(who)) })
 	a, err := c.Arm(p.t.Context(), send.Intent{To: p.in.To, Data: data}, nil, nil)
 	if err != nil {
 		p.t.Fatal(err)

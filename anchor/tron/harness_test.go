@@ -19,6 +19,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
 	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
@@ -56,7 +57,7 @@ func startWith(t *testing.T, change func(*node.Config)) *network {
 	}
 	change(&conf)
 	served := nodetest.Start(t, conf)
-	n := &network{t: t, chain: served.Chain, clock: clock, cfg: tron.Config{GRPC: served.GRPC, Solidity: served.Solidity, Key: nodetest.Key("alice")}}
+	n := &network{t: t, chain: served.Chain, clock: clock, cfg: tron.Config{GRPC: served.GRPC, Solidity: served.Solidity, Key: signertest.Key(nodetest.Key("alice"))}}
 	n.produce(3)
 	n.Client = n.dial()
 	return n

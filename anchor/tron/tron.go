@@ -14,20 +14,19 @@ package tron
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"math/big"
 	"sync"
 	"time"
 
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
 )
 
 // Config says where the chain is and what may be spent there.
@@ -44,7 +43,7 @@ type Config struct {
 	// other operators: what is final, or dead, must be so on all that answer.
 	Also []string
 	// Key signs and pays. It may be nil for a chain that is only read.
-	Key *ecdsa.PrivateKey
+	Key *signer.Key
 	// MaxFee is the most sun that one transaction's energy may cost; 0 means
 	// 1,000 TRX.
 	MaxFee uint64
@@ -104,13 +103,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg}
 	if cfg.Key != nil {
-		// Whoever made the key, this makes it one of the curve that signing wants.
-		key, err := crypto.ToECDSA(crypto.FromECDSA(cfg.Key))
-		if err != nil {
-			return nil, fmt.Errorf("chain %s: key: %w", cfg.Chain, err)
-		}
-		c.cfg.Key = key
-		c.from = send.Address(crypto.PubkeyToAddress(key.PublicKey))
+		c.from = cfg.Key.Address()
 	}
 	for _, addr := range append([]string{cfg.GRPC, cfg.Solidity}, cfg.Also...) {
 		conn, err := grpc.NewClient(addr, cfg.Dial...)

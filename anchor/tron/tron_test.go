@@ -16,6 +16,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -130,8 +131,8 @@ func TestWhatMayNotBePaid(t *testing.T) {
 		want   error
 	}{
 		{"energy above the limit", func(c *tron.Config) { c.MaxFee = 100_000 }, tron.ErrFee},
-		{"account too poor", func(c *tron.Config) { c.Key = nodetest.Key("poor") }, tron.ErrFunds},
-		{"account not there", func(c *tron.Config) { c.Key = nodetest.Key("nobody") }, tron.ErrFunds},
+		{"account too poor", func(c *tron.Config) { c.Key = signertest.Key(nodetest.Key("poor")) }, tron.ErrFunds},
+		{"account not there", func(c *tron.Config) { c.Key = signertest.Key(nodetest.Key("nobody")) }, tron.ErrFunds},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := n.dial(tt.change).Arm(t.Context(), in, nil, nil); !errors.Is(err, tt.want) {

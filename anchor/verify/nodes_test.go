@@ -25,6 +25,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/payout"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/anchor/tron"
 	tronnode "github.com/killick-ledger/killick/anchor/tronnode/node"
 	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
@@ -70,7 +71,7 @@ func startEVM(t *testing.T) public {
 	}
 	t.Cleanup(func() { n.Close() })
 	background(t, func(ctx context.Context) error { return n.Run(ctx, period) })
-	c, err := evm.Dial(t.Context(), evm.Config{Chain: "eip155:1337", URLs: []string{n.URL()}, Key: payer()})
+	c, err := evm.Dial(t.Context(), evm.Config{Chain: "eip155:1337", URLs: []string{n.URL()}, Key: signertest.Key(payer())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func startTron(t *testing.T) public {
 	address := crypto.PubkeyToAddress(payer().PublicKey)
 	n := nodetest.Start(t, tronnode.Config{Period: period, SolidifyAfter: 3, Alloc: map[common.Address]uint64{address: 1e12}})
 	n.Run()
-	d, err := tron.Dial(t.Context(), tron.Config{GRPC: n.GRPC, Solidity: n.Solidity, Key: payer()})
+	d, err := tron.Dial(t.Context(), tron.Config{GRPC: n.GRPC, Solidity: n.Solidity, Key: signertest.Key(payer())})
 	if err != nil {
 		t.Fatal(err)
 	}

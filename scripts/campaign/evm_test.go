@@ -19,6 +19,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/evmnode/node"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 )
 
 const (
@@ -173,7 +174,7 @@ func (g *evmGround) isMoot(in send.Intent) bool {
 }
 
 func (g *evmGround) dial() send.Chain {
-	c, err := evm.Dial(context.Background(), evm.Config{Chain: evmChain, URLs: g.urls, Key: keyOf("ours")})
+	c, err := evm.Dial(context.Background(), evm.Config{Chain: evmChain, URLs: g.urls, Key: signertest.Key(keyOf("ours"))})
 	if err != nil {
 		g.t.Fatal(err)
 	}

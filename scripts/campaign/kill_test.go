@@ -25,6 +25,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/anchor/tron"
 )
 
@@ -76,9 +77,9 @@ func child(text string) error {
 	var c send.Chain
 	var err error
 	if k.Tron == nil {
-		c, err = evm.Dial(ctx, evm.Config{Chain: evmChain, URLs: k.EVM, Key: keyOf("ours")})
+		c, err = evm.Dial(ctx, evm.Config{Chain: evmChain, URLs: k.EVM, Key: signertest.Key(keyOf("ours"))})
 	} else {
-		k.Tron.Key = keyOf("ours")
+		k.Tron.Key = signertest.Key(keyOf("ours"))
 		k.Tron.Dial = []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUnaryInterceptor(w.intercept)}
 		c, err = tron.Dial(ctx, *k.Tron)
 	}

@@ -9,11 +9,12 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 )
 
 // racer is one organisation's sender with an account and a journal of its own.
 func (g *evmGround) racer(name, key string) *send.Sender {
-	c, err := evm.Dial(context.Background(), evm.Config{Chain: evmChain, URLs: []string{g.n.URL()}, Key: keyOf(key)})
+	c, err := evm.Dial(context.Background(), evm.Config{Chain: evmChain, URLs: []string{g.n.URL()}, Key: signertest.Key(keyOf(key))})
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
 	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
@@ -86,7 +87,7 @@ func (g *tronGround) must(id string, err error) string {
 // client is a driver without a wire.
 func (g *tronGround) client(name string) *tron.Client {
 	cfg := g.cfg
-	cfg.Key = keyOf(name)
+	cfg.Key = signertest.Key(keyOf(name))
 	c, err := tron.Dial(context.Background(), cfg)
 	if err != nil {
 		g.t.Fatal(err)
@@ -192,7 +193,7 @@ func (g *tronGround) isEnded(s sent) bool {
 
 func (g *tronGround) dial() send.Chain {
 	cfg := g.cfg
-	cfg.Key = keyOf("ours")
+	cfg.Key = signertest.Key(keyOf("ours"))
 	cfg.Dial = []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUnaryInterceptor(g.wires[0].intercept),
 	}

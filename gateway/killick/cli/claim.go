@@ -8,10 +8,10 @@ import (
 	"math/big"
 	"strings"
 
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -92,7 +92,7 @@ The vault decides: it pays each amount once. Claiming again answers already_done
 }
 
 func (n nodes) dial(ctx context.Context, chainID string, key []byte) (chain, error) {
-	signer, err := crypto.ToECDSA(key)
+	payer, err := signer.FromBytes(key)
 	if err != nil {
 		return nil, fmt.Errorf("chain key: %w", err)
 	}
@@ -100,9 +100,9 @@ func (n nodes) dial(ctx context.Context, chainID string, key []byte) (chain, err
 		return nil, err
 	}
 	if onTron(chainID) {
-		return tron.Dial(ctx, tron.Config{Chain: chainID, GRPC: n.tron, Solidity: n.solidity, Key: signer})
+		return tron.Dial(ctx, tron.Config{Chain: chainID, GRPC: n.tron, Solidity: n.solidity, Key: payer})
 	}
-	return evm.Dial(ctx, evm.Config{Chain: chainID, URLs: n.evm, Key: signer})
+	return evm.Dial(ctx, evm.Config{Chain: chainID, URLs: n.evm, Key: payer})
 }
 
 // claimed is a claim that was paid. Fee is in wei or sun.

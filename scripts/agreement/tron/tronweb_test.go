@@ -23,6 +23,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
 	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
@@ -70,7 +71,7 @@ func start(t *testing.T) *network {
 	served.Run()
 	n := &network{t: t, http: served.URL}
 	var err error
-	n.Client, err = tron.Dial(t.Context(), tron.Config{GRPC: served.GRPC, Solidity: served.Solidity, Key: nodetest.Key("alice")})
+	n.Client, err = tron.Dial(t.Context(), tron.Config{GRPC: served.GRPC, Solidity: served.Solidity, Key: signertest.Key(nodetest.Key("alice"))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,144 @@
+//go:build cgo && hsm
+
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/miekg/pkcs11"
+
+	"github.com/killick-ledger/killick/anchor/signer"
+	"github.com/killick-ledger/killick/anchor/signer/signertest"
+)
+
+const pin = "2468"
+
+// softToken makes a token of SoftHSM2 with key pairs, and returns its module.
+func softToken(t *testing.T, pairs ...string) (module, pinFile string) {
+	t.Helper()
+	module = os.Getenv("KILLICK_PKCS11")
+	if module == "" {
+		t.Fatal("KILLICK_PKCS11 must name libsofthsm2.so: run make hsm")
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "tokens"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SOFTHSM2_CONF", write(t, filepath.Join(dir, "softhsm2.conf"), "directories.tokendir = "+filepath.Join(dir, "tokens")+"\nobjectstore.backend = file\n"))
+	p := pkcs11.New(module)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(p.Initialize())
+	t.Cleanup(func() { _ = p.Finalize() })
+	slots, err := p.GetSlotList(false)
+	must(err)
+	must(p.InitToken(slots[0], "so-pin", "killick"))
+	slots, err = p.GetSlotList(true)
+	must(err)
+	s, err := p.OpenSession(slots[0], pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	must(err)
+	must(p.Login(s, pkcs11.CKU_SO, "so-pin"))
+	must(p.InitPIN(s, pin))
+	must(p.Logout(s))
+	must(p.Login(s, pkcs11.CKU_USER, pin))
+	for _, name := range pairs {
+		label, curve, _ := strings.Cut(name, "@")
+		params := secp256k1OID
+		if curve == "P-256" {
+			params = []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07}
+		}
+		_, _, err := p.GenerateKeyPair(s, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_EC_KEY_PAIR_GEN, nil)},
+			[]*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, label), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+				pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true), pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, params)},
+			[]*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, label), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+				pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true), pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true),
+				pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false), pkcs11.NewAttribute(pkcs11.CKA_SIGN, true)})
+		must(err)
+	}
+	must(p.Logout(s))
+	must(p.CloseSession(s))
+	return module, write(t, filepath.Join(dir, "pin"), pin+"\n")
+}
+
+func TestToken(t *testing.T) {
+	module, pinFile := softToken(t, "attest", "sender")
+	cfg := func(key string) *tokenConfig {
+		return &tokenConfig{Module: module, Label: "killick", PIN: pinFile, Key: key}
+	}
+	keys, files := start(t, []keyConfig{{Token: cfg("attest")}, {Token: cfg("sender")}})
+	if keys[0].Address() == keys[1].Address() {
+		t.Error("two pairs have one address")
+	}
+	for i, f := range files {
+		t.Run(fmt.Sprint("in the process ", i), func(t *testing.T) { signertest.Run(t, keys[i]) })
+		t.Run(fmt.Sprint("over the wire ", i), func(t *testing.T) {
+			k, err := signer.Open(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			signertest.Run(t, k)
+		})
+	}
+}
+
+// A token that was away is used again when it is back, and a request meanwhile is no
+// signature of anything.
+func TestTokenComesBack(t *testing.T) {
+	module, pinFile := softToken(t, "sender")
+	k, err := openToken(tokenConfig{Module: module, Label: "killick", PIN: pinFile, Key: "sender"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pkcs11.New(module)
+	slots, err := p.GetSlotList(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for _, s := range slots { // as when somebody pulls it
+			if err := p.CloseAllSessions(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		digest := sha256.Sum256([]byte("digest"))
+		if sig, err := k.Sign(t.Context(), digest); err == nil || errors.Is(err, signer.ErrWrong) || sig != [65]byte{} {
+			t.Errorf("without a session: %x, %v", sig, err)
+		}
+		if _, err := k.Sign(t.Context(), digest); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	}
+}
+
+func TestTokenRefuses(t *testing.T) {
+	module, pinFile := softToken(t, "sender", "twice", "twice", "other@P-256")
+	wrongPIN := write(t, filepath.Join(t.TempDir(), "pin"), "1357")
+	for name, c := range map[string]struct {
+		cfg  tokenConfig
+		want string
+	}{
+		"another token":  {tokenConfig{module, "none", pinFile, "sender"}, "is in none of"},
+		"no such key":    {tokenConfig{module, "killick", pinFile, "none"}, "0 private keys"},
+		"two such keys":  {tokenConfig{module, "killick", pinFile, "twice"}, "2 private keys"},
+		"another curve":  {tokenConfig{module, "killick", pinFile, "other"}, "not on the curve"},
+		"wrong PIN":      {tokenConfig{module, "killick", wrongPIN, "sender"}, "PIN_INCORRECT"},
+		"no PIN file":    {tokenConfig{module, "killick", pinFile + "x", "sender"}, "PIN: "},
+		"another module": {tokenConfig{pinFile, "killick", pinFile, "sender"}, "no PKCS#11 module"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := openToken(c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// monitorLook is one look at everything. What it could not find out it neither raises
+// nor clears: that an endpoint is silent does not end the alarm about what it said.
+type monitorLook struct {
+	*monitor
+	seen     monitorState // becomes the state when the look is finished
+	raised   map[string]string
+	cleared  map[string]bool
+	evidence map[string][]string
+
+	notes   []served         // that K members signed, largest first
+	newest  served           // the largest that continues what was seen before; of size 0 when there is none
+	heads   map[string]point // what AnchorLogs have, of the chains that answered
+	members map[string]contracts.Newest
+}
+
+// served is a checkpoint as an anchor served it.
+type served struct {
+	log.Checkpoint
+	note []byte
+}
+
+// set raises an alarm, or clears it when the text is empty.
+func (l *monitorLook) set(topic, text string) {
+	if text == "" {
+		l.cleared[topic] = true
+		return
+	}
+	l.raised[topic] = text
+}
+
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func (l *monitorLook) look(ctx context.Context) {
+	l.evidence, l.heads, l.members = map[string][]string{}, map[string]point{}, map[string]contracts.Newest{}
+	for i, url := range l.cfg.Anchors {
+		n, err := l.checkpoint(ctx, url)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", host(url), err)
+		} else {
+			l.notes = append(l.notes, n)
+		}
+		l.set(anchorTopic(i), textOf(err))
+	}
+	for _, c := range l.chains {
+		l.set("chain "+c.cfg.ID, textOf(l.chain(ctx, c)))
+	}
+	l.set("tiles", "") // unless raised below
+	l.sameLog(ctx)
+	l.heartbeat()
+	for _, c := range l.chains {
+		if head, ok := l.heads[c.cfg.ID]; ok {
+			l.keepsUp(c, head)
+			l.sameSet(c)
+			if l.compare(ctx, c, head) {
+				l.seen.Chains[c.cfg.ID] = seen{Size: head.Size, Root: canon.Hex(head.Root[:]), Time: head.Time}
+			}
+		}
+	}
+}
+
+// heartbeat looks at the time of the newest checkpoint.
+func (l *monitorLook) heartbeat() {
+	last, late, clock := time.Unix(int64(l.seen.Ledger.Time), 0).UTC(), "", ""
+	switch age := l.now().Sub(last); {
+	case l.seen.Ledger.Size == 0:
+		late = "no checkpoint has been seen yet"
+	case age > l.cfg.Late:
+		late = fmt.Sprintf("the newest checkpoint, of size %d, is of %s: none came for %v", l.seen.Ledger.Size, last.Format(time.RFC3339), age.Truncate(time.Second))
+	case age < -2*maxSkew:
+		clock = fmt.Sprintf("the newest checkpoint is of %s, which lies ahead: this machine's clock is wrong, and no heartbeat can be missed", last.Format(time.RFC3339))
+	}
+	l.set("heartbeat", late)
+	l.set("clock", clock)
+}
+
+// checkpoint reads an anchor's newest checkpoint and checks the members' signatures. A
+// set that is not known yet is looked for in the anchor's rotations.
+func (l *monitorLook) checkpoint(ctx context.Context, url string) (served, error) {
+	data, err := l.get(ctx, url, "/checkpoint")
+	if err != nil {
+		return served{}, err
+	}
+	n, err := log.ParseNote(data)
+	if err == nil && (n.Size == 0 || l.sets.At(n.Size) == nil) {
+		err = fmt.Errorf("note of size %d: no member set signs it", n.Size)
+	}
+	if err != nil {
+		return served{}, err
+	}
+	if _, err = l.sets[len(l.sets)-1].CheckNote(n); err != nil {
+		if _, older := l.sets.At(n.Size).CheckNote(n); older == nil {
+			return served{n.Checkpoint, data}, nil // an anchor that is behind
+		}
+		if more := l.follow(ctx, url); more != nil {
+			return served{}, errors.Join(err, more)
+		}
+		_, err = l.sets.At(n.Size).CheckNote(n)
+	}
+	return served{n.Checkpoint, data}, err
+}
+
+// follow reads an anchor's rotations. Each is proved by the set before it, so whose
+// they are makes no difference; sets that are known stay.
+func (l *monitorLook) follow(ctx context.Context, url string) error {
+	data, err := l.get(ctx, url, "/rotations")
+	if err != nil {
+		return err
+	}
+	all, err := log.ParseRotations(l.policy.Network, data)
+	if err != nil {
+		return err
+	}
+	more, err := l.sets[len(l.sets)-1].Follow(all)
+	l.sets = append(l.sets, more[1:]...)
+	return err
+}
+
+// get reads from an anchor, at most a megabyte.
+func (l *monitorLook) get(ctx context.Context, url, path string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := l.http.Do(r)
+	if err != nil {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), url, host(url)))
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: status %d", path, resp.StatusCode)
+	}
+	return data, err
+}
+
+// chain reads what a chain's AnchorLog has at the final head.
+func (l *monitorLook) chain(ctx context.Context, c *publicChain) error {
+	head, err := c.anchored(ctx)
+	if err != nil {
+		return err
+	}
+	newest, err := c.members(ctx)
+	if err != nil {
+		return err
+	}
+	l.heads[c.cfg.ID] = point{Size: head.Size, Root: head.Root, Time: head.Time}
+	l.members[c.cfg.ID] = newest
+	return nil
+}
+
+// sameLog compares every checkpoint that was served, and the one seen before, with each
+// other. What continues the one seen before is believed; another history of it never.
+func (l *monitorLook) sameLog(ctx context.Context) {
+	slices.SortStableFunc(l.notes, func(a, b served) int { return cmp.Or(cmp.Compare(b.Size, a.Size), cmp.Compare(b.Time, a.Time)) })
+	before := served{log.Checkpoint{Size: l.seen.Ledger.Size, Root: l.seen.Ledger.root(), Time: l.seen.Ledger.Time}, []byte(l.seen.Ledger.Note)}
+	l.newest = before
+	for _, n := range l.notes {
+		if before.Size > n.Size {
+			break
+		}
+		if root, ok := l.rootAt(ctx, n, before.Size); before.Size == 0 || ok && root == before.Root {
+			l.newest = n
+			break
+		}
+	}
+	for _, n := range append(slices.Clone(l.notes), before) {
+		small, large := n, l.newest
+		if small.Size > large.Size {
+			small, large = large, small
+		}
+		if small.Size == 0 {
+			continue
+		}
+		root, ok := l.rootAt(ctx, large, small.Size)
+		switch {
+		case !ok:
+			l.set("tiles", fmt.Sprintf("K members signed sizes %d and %d, and no anchor's tiles prove that they are of one history", small.Size, large.Size))
+		case root != small.Root:
+			l.set("fork", fmt.Sprintf("K members signed two histories: size %d with root %x, and size %d with root %x, which has root %x for size %d",
+				small.Size, small.Root, large.Size, large.Root, root, small.Size))
+			l.evidence["fork"] = []string{string(small.note), string(large.note)}
+		}
+	}
+	if l.newest.Size > before.Size || l.newest.Size == before.Size && l.newest.Time > before.Time {
+		l.seen.Ledger = seen{Size: l.newest.Size, Root: canon.Hex(l.newest.Root[:]), Time: l.newest.Time, Note: string(l.newest.note)}
+	}
+}
+
+// rootAt returns the root that the log of a checkpoint has for a size up to its own,
+// from tiles of whichever anchor has good ones: they are checked against its root.
+func (l *monitorLook) rootAt(ctx context.Context, of served, size uint64) (log.Hash, bool) {
+	if size == of.Size {
+		return of.Root, true
+	}
+	if size == 0 {
+		return log.Hash{}, false
+	}
+	tree := tlog.Tree{N: int64(of.Size), Hash: tlog.Hash(of.Root)}
+	for _, url := range l.cfg.Anchors {
+		root, err := tlog.TreeHash(int64(size), tlog.TileHashReader(tree, tiles{ctx, l, url}))
+		if err == nil {
+			return log.Hash(root), true
+		}
+	}
+	return log.Hash{}, false
+}
+
+// tiles reads an anchor's tiles (C2SP tlog-tiles).
+type tiles struct {
+	ctx context.Context
+	l   *monitorLook
+	url string
+}
+
+func (t tiles) Height() int { return 8 }
+
+func (t tiles) ReadTiles(all []tlog.Tile) ([][]byte, error) {
+	var data [][]byte
+	for _, tile := range all {
+		d, err := t.l.get(t.ctx, t.url, "/tile/"+strings.TrimPrefix(tile.Path(), "tile/8/"))
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, d)
+	}
+	return data, nil
+}
+
+func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
+
+// compare compares a contract's head with the log, with what the contract had before,
+// and with the other contracts. It reports whether all that could be done.
+func (l *monitorLook) compare(ctx context.Context, c *publicChain, head point) (done bool) {
+	id := c.cfg.ID
+	done = true
+	fork := func(format string, args ...any) {
+		l.set("fork "+id, fmt.Sprintf(format, args...))
+		l.evidence["fork "+id] = []string{string(l.newest.note)}
+	}
+	if head.Size > l.newest.Size {
+		done = false
+	} else if head.Size > 0 {
+		root, ok := l.rootAt(ctx, l.newest, head.Size)
+		if !ok {
+			l.set("tiles", fmt.Sprintf("no anchor's tiles prove which root the log of size %d has for size %d", l.newest.Size, head.Size))
+		}
+		if done = ok; ok && root != head.Root {
+			fork("AnchorLog holds root %x for size %d; the log that K members signed at size %d has %x", head.Root, head.Size, l.newest.Size, root)
+		}
+	}
+	had, back := l.seen.Chains[id], ""
+	if head.Size < had.Size {
+		back = fmt.Sprintf("AnchorLog has size %d at the final head and had %d: final blocks were left, or a node lies", head.Size, had.Size)
+	}
+	l.set("back "+id, back)
+	if root, ok := l.anchoredAt(ctx, c, head, had.Size); had.Size > 0 && !ok {
+		done = false
+	} else if ok && root != had.root() {
+		fork("AnchorLog holds root %x for size %d and held %s", root, had.Size, had.Root)
+	}
+	for _, other := range l.chains {
+		theirs, ok := l.heads[other.cfg.ID]
+		if !ok || other == c || theirs.Size > head.Size {
+			continue
+		}
+		if root, ok := l.anchoredAt(ctx, c, head, theirs.Size); ok && root != theirs.Root {
+			fork("AnchorLog holds root %x for size %d, the one on %s holds %x", root, theirs.Size, other.cfg.ID, theirs.Root)
+		}
+	}
+	return done
+}
+
+// anchoredAt returns the root that a contract holds for a size up to its head, false
+// when it holds none or does not answer.
+func (l *monitorLook) anchoredAt(ctx context.Context, c *publicChain, head point, size uint64) (log.Hash, bool) {
+	if size == 0 || size > head.Size {
+		return log.Hash{}, false
+	}
+	answer, err := c.driver.Call(ctx, c.anchorLog.Address, contracts.PackRootAt(size), send.Final)
+	if err != nil {
+		l.set("chain "+c.cfg.ID, err.Error())
+		return log.Hash{}, false
+	}
+	root, err := contracts.UnpackWord(answer)
+	return root, err == nil && root != log.Hash{}
+}
+
+// keepsUp looks whether a chain has what it should have by now.
+func (l *monitorLook) keepsUp(c *publicChain, head point) {
+	id, behind, stale, ahead := c.cfg.ID, "", "", ""
+	for _, other := range l.chains {
+		theirs := l.heads[other.cfg.ID]
+		if age := l.now().Sub(time.Unix(int64(theirs.Time), 0)); theirs.Size > head.Size && age > l.cfg.Lag {
+			behind = fmt.Sprintf("AnchorLog has size %d, the one on %s size %d for %v: nobody brings it here", head.Size, other.cfg.ID, theirs.Size, age.Truncate(time.Second))
+		}
+	}
+	anchored := time.Unix(int64(head.Time), 0)
+	if age := l.now().Sub(anchored); head.Size > 0 && l.seen.Ledger.Size > head.Size && age > l.cfg.Stale {
+		stale = fmt.Sprintf("AnchorLog has size %d of %s, the ledger %d: nothing was anchored for %v", head.Size, anchored.UTC().Format(time.RFC3339), l.seen.Ledger.Size, age.Truncate(time.Second))
+	}
+	if head.Size > l.seen.Ledger.Size && l.now().Sub(anchored) > l.cfg.Late {
+		ahead = fmt.Sprintf("AnchorLog has size %d, and no anchor shows more than %d: they are behind, or K members signed what they do not show", head.Size, l.seen.Ledger.Size)
+	}
+	l.set("behind "+id, behind)
+	l.set("stale "+id, stale)
+	l.set("ahead "+id, ahead)
+}
+
+// sameSet compares the contract's newest member set with those that rotations lead to.
+func (l *monitorLook) sameSet(c *publicChain) {
+	id, newest := c.cfg.ID, l.members[c.cfg.ID]
+	frozen, unknown := "", ""
+	if newest.Frozen {
+		frozen = "AnchorLog was shown two histories that its members signed; it takes nothing any more"
+	}
+	at := int(newest.Version) - int(l.policy.SetVersion)
+	switch {
+	case at < 0: // the chain is behind the policy: nothing to compare with
+	case at >= len(l.sets):
+		unknown = fmt.Sprintf("AnchorLog has member set %d, and no anchor shows how set %d led to it", newest.Version, l.sets[len(l.sets)-1].Version)
+	default:
+		if own := l.sets[at]; own.Hash() != newest.Hash || own.From > 0 && own.From != newest.From {
+			l.set("fork "+id, fmt.Sprintf("AnchorLog has member set %d, %x from size %d on; the members handed over to %x from size %d on",
+				newest.Version, newest.Hash, newest.From, own.Hash(), own.From))
+		}
+	}
+	l.set("frozen "+id, frozen)
+	l.set("members "+id, unknown)
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/chaincode/canon"
+)
+
+// monitorState is the state file of watch, as JSON.
+type monitorState struct {
+	Log    string          `json:"log"`    // id of the log that all this is about
+	Looked int64           `json:"looked"` // end of the last look, in seconds since 1970
+	Ledger seen            `json:"ledger"` // newest checkpoint that K members signed
+	Chains map[string]seen `json:"chains"` // by chain: the newest in AnchorLog
+	Alarms []raised        `json:"alarms"` // by topic
+}
+
+// seen is a checkpoint that a look saw. Hashes are hex.
+type seen struct {
+	Size uint64 `json:"size"`
+	Root string `json:"root"`
+	Time uint64 `json:"time"`
+	Note string `json:"note,omitempty"` // with its signatures: evidence, if it turns out to be of a fork
+}
+
+// raised is an alarm that stands.
+type raised struct {
+	Topic    string    `json:"topic"`
+	Text     string    `json:"text"`
+	Since    time.Time `json:"since"`
+	Evidence []string  `json:"evidence,omitempty"` // signed notes
+}
+
+// lasts reports whether an alarm stays when its cause is no longer seen: whoever shows
+// a fork once may hide it afterwards.
+func lasts(topic string) bool { return topic == "fork" || strings.HasPrefix(topic, "fork ") }
+
+// monitorStore holds the state, in memory and on disk.
+type monitorStore struct {
+	path string
+
+	mu    sync.Mutex
+	state monitorState
+}
+
+func openMonitorStore(path string, p *log.Policy) (*monitorStore, error) {
+	id := p.LogID()
+	s := &monitorStore{path: path, state: monitorState{Log: canon.Hex(id[:]), Chains: map[string]seen{}}}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	var had monitorState
+	if err == nil {
+		err = json.Unmarshal(data, &had)
+	}
+	if err == nil && had.Log != s.state.Log {
+		err = fmt.Errorf("it is about log %.64s", had.Log)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state %s: %w", path, err)
+	}
+	if had.Chains == nil {
+		had.Chains = map[string]seen{}
+	}
+	s.state = had
+	return s, nil
+}
+
+// copy returns the state as the last look left it.
+func (s *monitorStore) copy() monitorState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.state
+	out.Chains, out.Alarms = maps.Clone(out.Chains), slices.Clone(out.Alarms)
+	return out
+}
+
+// alarms returns those that stand, by topic.
+func (s *monitorStore) alarms() []raised { return s.copy().Alarms }
+
+// commit takes over what a finished look saw. Alarms go to the log first: after a crash
+// between the two the next look, which begins from the old state, logs them again.
+func (s *monitorStore) commit(l *monitorLook, now time.Time) error {
+	next := l.seen
+	next.Looked = now.Unix()
+	standing := map[string]raised{}
+	for _, a := range next.Alarms {
+		if _, again := l.raised[a.Topic]; !again && l.cleared[a.Topic] { // never a fork
+			slog.Info("alarm is over", "topic", a.Topic)
+			continue
+		}
+		standing[a.Topic] = a
+	}
+	for topic, text := range l.raised {
+		a, stands := standing[topic]
+		switch {
+		case !stands:
+			slog.Error("alarm", "topic", topic, "error", text)
+			standing[topic] = raised{Topic: topic, Text: text, Since: now.UTC(), Evidence: l.evidence[topic]}
+		case !lasts(topic): // the first proof of a fork is kept
+			a.Text = text
+			standing[topic] = a
+		}
+	}
+	next.Alarms = slices.SortedFunc(maps.Values(standing), func(a, b raised) int { return strings.Compare(a.Topic, b.Topic) })
+	return s.save(next)
+}
+
+// forget removes an alarm.
+func (s *monitorStore) forget(topic string) error {
+	next := s.copy()
+	kept := slices.DeleteFunc(slices.Clone(next.Alarms), func(a raised) bool { return a.Topic == topic })
+	if len(kept) == len(next.Alarms) {
+		return fmt.Errorf("no alarm %q stands", topic)
+	}
+	next.Alarms = kept
+	return s.save(next)
+}
+
+func (s *monitorStore) save(next monitorState) error {
+	if next.Alarms == nil {
+		next.Alarms = []raised{}
+	}
+	data, err := json.MarshalIndent(next, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(s.path, append(data, '\n')); err != nil {
+		return fmt.Errorf("state %s: %w", s.path, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = next
+	return nil
+}
