@@ -29,7 +29,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/tron"
 )
 
-var every = flag.Int("each", 9, "of the moments to die and of the calls to fail, each so many-th is played")
+var every = flag.Int("each", 15, "of the moments to die and of the calls to fail, each so many-th is played; 1: all of them, and all scenes")
 
 const childEnv = "KILLICK_CAMPAIGN_CHILD"
 

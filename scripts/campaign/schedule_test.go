@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 30, "random schedules of faults to play")
+	schedules = flag.Int("schedules", 12, "random schedules of faults to play")
 	seed      = flag.Uint64("seed", 1, "of the first schedule; the next ones count on")
 )
 
