@@ -75,19 +75,15 @@ func action(tx *submit.Committed, body []byte, chaincode string) error {
 	if err := proto.Unmarshal(transaction.GetActions()[0].GetPayload(), &endorsed); err != nil {
 		return err
 	}
-	if err := proto.Unmarshal(endorsed.GetChaincodeProposalPayload(), &proposal); err != nil {
-		return err
-	}
-	if err := proto.Unmarshal(proposal.GetInput(), &call); err != nil {
-		return err
-	}
 	if err := proto.Unmarshal(endorsed.GetAction().GetProposalResponsePayload(), &result); err != nil {
 		return err
 	}
 	if err := proto.Unmarshal(result.GetExtension(), &did); err != nil {
 		return err
 	}
-	if spec := call.GetChaincodeSpec(); spec.GetChaincodeId().GetName() == chaincode {
+	// Peers hash the proposal and do not read it: what is no message has no arguments.
+	readable := proto.Unmarshal(endorsed.GetChaincodeProposalPayload(), &proposal) == nil && proto.Unmarshal(proposal.GetInput(), &call) == nil
+	if spec := call.GetChaincodeSpec(); readable && spec.GetChaincodeId().GetName() == chaincode {
 		tx.Args = spec.GetInput().GetArgs()
 	}
 	tx.Response = did.GetResponse().GetPayload()

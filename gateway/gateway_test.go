@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -62,6 +63,47 @@ func TestDecodeRecordedBlocks(t *testing.T) {
 	}
 	if !tx.Valid || len(tx.Writes) != 9 || deletes == 0 || !strings.HasPrefix(string(tx.Response), `{"epoch":`) {
 		t.Errorf("transaction %+v", tx)
+	}
+}
+
+// Peers hash the proposal and do not read it, so one member can have anything there:
+// that stops no gateway.
+func TestDecodeProposalThatIsNoMessage(t *testing.T) {
+	for _, proposal := range [][]byte{nil, []byte("\xff"), {0x0a, 1, 0xff}} {
+		b := recorded(t, "40.block")
+		var envelope common.Envelope
+		var payload common.Payload
+		var transaction peer.Transaction
+		var endorsed peer.ChaincodeActionPayload
+		for _, m := range []struct {
+			from func() []byte
+			to   proto.Message
+		}{
+			{func() []byte { return b.Data.Data[0] }, &envelope},
+			{func() []byte { return envelope.Payload }, &payload},
+			{func() []byte { return payload.Data }, &transaction},
+			{func() []byte { return transaction.Actions[0].Payload }, &endorsed},
+		} {
+			if err := proto.Unmarshal(m.from(), m.to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		marshal := func(m proto.Message) []byte {
+			data, err := proto.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return data
+		}
+		endorsed.ChaincodeProposalPayload = proposal
+		transaction.Actions[0].Payload = marshal(&endorsed)
+		payload.Data = marshal(&transaction)
+		envelope.Payload = marshal(&payload)
+		b.Data.Data[0] = marshal(&envelope)
+		got, err := decode(b, "killick")
+		if err != nil || len(got.Transactions) != 1 || len(got.Transactions[0].Args) != 0 || len(got.Transactions[0].Writes) != 9 {
+			t.Errorf("proposal %x: %+v, %v", proposal, got, err)
+		}
 	}
 }
 

@@ -67,16 +67,20 @@ func envelope(t testing.TB, typ common.HeaderType, data []byte) []byte {
 }
 
 func endorsed(t testing.TB, results []byte) []byte {
+	input := &peer.ChaincodeInvocationSpec{ChaincodeSpec: &peer.ChaincodeSpec{
+		Input: &peer.ChaincodeInput{Args: [][]byte{[]byte("ops:Batch"), []byte("frame")}},
+	}}
+	return proposed(t, results, marshal(t, &peer.ChaincodeProposalPayload{Input: marshal(t, input)}))
+}
+
+func proposed(t testing.TB, results, proposal []byte) []byte {
 	action := &peer.ChaincodeAction{
 		Results:     results,
 		Response:    &peer.Response{Status: 200, Payload: []byte("answer")},
 		ChaincodeId: &peer.ChaincodeID{Name: "killick"},
 	}
-	input := &peer.ChaincodeInvocationSpec{ChaincodeSpec: &peer.ChaincodeSpec{
-		Input: &peer.ChaincodeInput{Args: [][]byte{[]byte("ops:Batch"), []byte("frame")}},
-	}}
 	payload := &peer.ChaincodeActionPayload{
-		ChaincodeProposalPayload: marshal(t, &peer.ChaincodeProposalPayload{Input: marshal(t, input)}),
+		ChaincodeProposalPayload: proposal,
 		Action: &peer.ChaincodeEndorsedAction{
 			ProposalResponsePayload: marshal(t, &peer.ProposalResponsePayload{Extension: marshal(t, action)}),
 		},
@@ -149,6 +153,16 @@ func TestDecode(t *testing.T) {
 	s := b.Orderers.Signatures
 	if len(s) != 2 || !s[0].ByID || s[0].Identifier != 2 || s[1].ByID || string(s[1].Creator) != "orderer" {
 		t.Errorf("orderer signatures %+v", s)
+	}
+}
+
+// Peers hash the proposal and do not read it, so one member can have anything there.
+func TestProposalThatIsNoMessage(t *testing.T) {
+	for _, proposal := range [][]byte{nil, []byte("\xff"), marshal(t, &peer.ChaincodeProposalPayload{Input: []byte("\xff")})} {
+		b, err := block.Decode(marshal(t, build(t, 5, []byte{0}, proposed(t, results(t), proposal))))
+		if err != nil || len(b.Txs[0].Args) != 0 || len(b.Txs[0].Writes) != 7 {
+			t.Errorf("proposal %q: %+v, %v", proposal, b, err)
+		}
 	}
 }
 

@@ -126,24 +126,19 @@ func (t *Tx) call(transaction []byte) (results []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("chaincode action: %w", err)
 	}
-	if err := t.arguments(proposal); err != nil {
-		return nil, fmt.Errorf("proposal: %w", err)
-	}
+	t.Args = arguments(proposal)
 	return results, nil
 }
 
-func (t *Tx) arguments(proposal []byte) error {
+// arguments are those of a proposal. Peers that validate hash it and do not read it, so
+// that what is no message has none and is no fault.
+func arguments(proposal []byte) (args [][]byte) {
 	var input []byte
-	if err := into(proposal, sink{1: toBytes(&input)}); err != nil {
-		return err
-	}
-	var args [][]byte
 	spec := sink{3: toMessage(nil, sink{1: toList(&args)})}
-	if err := into(input, sink{1: toMessage(nil, spec)}); err != nil {
-		return err
+	if into(proposal, sink{1: toBytes(&input)}) != nil || into(input, sink{1: toMessage(nil, spec)}) != nil {
+		return nil
 	}
-	t.Args = args
-	return nil
+	return args
 }
 
 // decodeWrites reads the writes of a read-write set: namespaces in order, in each
