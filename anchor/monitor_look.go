@@ -314,11 +314,9 @@ func (l *monitorLook) anchoredAt(ctx context.Context, c *publicChain, head point
 // keepsUp looks whether a chain has what it should have by now.
 func (l *monitorLook) keepsUp(c *publicChain, head point) {
 	id, behind, stale, ahead := c.cfg.ID, "", "", ""
-	for _, other := range l.chains {
-		theirs := l.heads[other.cfg.ID]
-		if age := l.now().Sub(time.Unix(int64(theirs.Time), 0)); theirs.Size > head.Size && age > l.cfg.Lag {
-			behind = fmt.Sprintf("AnchorLog has size %d, the one on %s size %d for %v: nobody brings it here", head.Size, other.cfg.ID, theirs.Size, age.Truncate(time.Second))
-		}
+	want := l.wants(c, head)
+	if age := l.now().Sub(time.Unix(int64(want.Time), 0)); want.Size > 0 && age > l.cfg.Lag {
+		behind = fmt.Sprintf("AnchorLog has size %d, another chain's size %d for %v: nobody brings it here", head.Size, want.Size, age.Truncate(time.Second))
 	}
 	anchored := time.Unix(int64(head.Time), 0)
 	if age := l.now().Sub(anchored); head.Size > 0 && l.seen.Ledger.Size > head.Size && age > l.cfg.Stale {
@@ -330,6 +328,25 @@ func (l *monitorLook) keepsUp(c *publicChain, head point) {
 	l.set("behind "+id, behind)
 	l.set("stale "+id, stale)
 	l.set("ahead "+id, ahead)
+}
+
+// wants returns the checkpoint that a chain has been without for longest while another
+// one had it, of size 0 when there is none. The other's newest would not do: it is never
+// old where anchors go on.
+func (l *monitorLook) wants(c *publicChain, head point) seen {
+	want := l.seen.Wanted[c.cfg.ID]
+	if want.Size <= head.Size {
+		want = seen{}
+	}
+	for _, other := range l.chains {
+		theirs := l.heads[other.cfg.ID]
+		// What no anchor shows may be a node's invention, which nobody ever brings.
+		if want.Size == 0 && theirs.Size > head.Size && theirs.Size <= l.seen.Ledger.Size {
+			want = seen{Size: theirs.Size, Time: theirs.Time}
+		}
+	}
+	l.seen.Wanted[c.cfg.ID] = want
+	return want
 }
 
 // sameSet compares the contract's newest member set with those that rotations lead to.

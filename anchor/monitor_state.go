@@ -23,6 +23,7 @@ type monitorState struct {
 	Looked int64           `json:"looked"` // end of the last look, in seconds since 1970
 	Ledger seen            `json:"ledger"` // newest checkpoint that K members signed
 	Chains map[string]seen `json:"chains"` // by chain: the newest in AnchorLog
+	Wanted map[string]seen `json:"wanted"` // by chain: what another one had first that it has not; without a root
 	Alarms []raised        `json:"alarms"` // by topic
 }
 
@@ -56,7 +57,7 @@ type monitorStore struct {
 
 func openMonitorStore(path string, p *log.Policy) (*monitorStore, error) {
 	id := p.LogID()
-	s := &monitorStore{path: path, state: monitorState{Log: canon.Hex(id[:]), Chains: map[string]seen{}}}
+	s := &monitorStore{path: path, state: monitorState{Log: canon.Hex(id[:]), Chains: map[string]seen{}, Wanted: map[string]seen{}}}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -74,6 +75,9 @@ func openMonitorStore(path string, p *log.Policy) (*monitorStore, error) {
 	if had.Chains == nil {
 		had.Chains = map[string]seen{}
 	}
+	if had.Wanted == nil {
+		had.Wanted = map[string]seen{}
+	}
 	s.state = had
 	return s, nil
 }
@@ -83,7 +87,7 @@ func (s *monitorStore) copy() monitorState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.state
-	out.Chains, out.Alarms = maps.Clone(out.Chains), slices.Clone(out.Alarms)
+	out.Chains, out.Wanted, out.Alarms = maps.Clone(out.Chains), maps.Clone(out.Wanted), slices.Clone(out.Alarms)
 	return out
 }
 

@@ -97,6 +97,26 @@ var troubles = map[string]struct {
 			o.tickFor(30 * time.Second)
 		}
 	}, "behind tron:0x2b6653dc", ""},
+	"one chain gets nothing, the other one more and more": {func(o *outside) func() {
+		o.m.cfg.Lag = 2 * time.Minute // its newest is never that old
+		o.chains[1].full = true
+		for i := range 4 {
+			o.cutRecord()
+			o.tickFor(61 * time.Second)
+			if got := o.look(); i == 0 && got != "" {
+				o.t.Errorf("alarms %q at once", got)
+			}
+		}
+		o.chains[0].down = true // what it had is known
+		if got := o.look(); got != "behind tron:0x2b6653dc, chain eip155:1337" {
+			o.t.Errorf("alarms %q while the other one is away", got)
+		}
+		o.chains[0].down = false
+		return func() {
+			o.chains[1].full = false
+			o.tickFor(30 * time.Second)
+		}
+	}, "behind tron:0x2b6653dc", ""},
 	"nothing is anchored": {func(o *outside) func() {
 		o.m.cfg.Stale = 50 * time.Second
 		for _, ch := range o.chains {
