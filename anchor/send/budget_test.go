@@ -2,7 +2,6 @@ package send_test
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -42,8 +41,7 @@ func TestBudget(t *testing.T) {
 			f := newFake(expiry)
 			f.floor = 10
 			h := newHarness(t, f)
-			h.budget = big.NewInt(25)
-			h.reopen()
+			h.allow(25)
 			var ids []string
 			for i := range 5 {
 				ids = append(ids, fmt.Sprint("intent ", i))
@@ -54,10 +52,7 @@ func TestBudget(t *testing.T) {
 				if h.alarmed("budget") {
 					t.Errorf("day %d begins with the alarm", days)
 				}
-				for range 40 {
-					h.step()
-					f.mine(block3)
-				}
+				h.rounds(40)
 				if got, want := f.charged(first.AddDate(0, 0, days)), []int{20, 20, 10}[days]; got != want {
 					t.Errorf("day %d: %d spent, want %d", days, got, want)
 				}
@@ -97,13 +92,9 @@ func TestBudgetCountsAll(t *testing.T) {
 		f.floor = 10
 		f.revert["a"] = 2
 		h := newHarness(t, f)
-		h.budget = big.NewInt(25)
-		h.reopen()
+		h.allow(25)
 		h.plan("a")
-		for range 60 {
-			h.step()
-			f.mine(block3)
-		}
+		h.rounds(60)
 		if got := f.charged(day(f.now)); got != 20 || !h.alarmed("budget") {
 			t.Errorf("%d spent", got)
 		}
@@ -112,20 +103,15 @@ func TestBudgetCountsAll(t *testing.T) {
 		f := newFake(0)
 		f.floor = 10
 		h := newHarness(t, f)
-		h.budget = big.NewInt(12)
-		h.reopen()
+		h.allow(12)
 		h.plan("a")
 		h.step()
 		f.floor = 100 // nobody takes 10 any more
-		for range 60 {
-			h.step()
-			f.mine(block3)
-		}
+		h.rounds(60)
 		if st := h.status("a"); len(st.Tries) != 1 || !h.alarmed("budget") {
 			t.Errorf("%d attempts", len(st.Tries))
 		}
-		h.budget = big.NewInt(200)
-		h.reopen()
+		h.allow(200)
 		h.finish(60)
 		h.check()
 	})
@@ -134,21 +120,14 @@ func TestBudgetCountsAll(t *testing.T) {
 		f.floor = 10
 		f.revert["a"] = 3
 		h := newHarness(t, f)
-		h.budget = big.NewInt(45)
-		h.reopen()
+		h.allow(45)
 		h.plan("a")
-		for range 60 {
-			h.step()
-			f.mine(block3)
-		}
+		h.rounds(60)
 		if st := h.status("a"); st.Phase != send.PhaseStopped || f.charged(day(f.now)) != 30 {
 			t.Fatalf("%s after %d", st.Phase, f.charged(day(f.now)))
 		}
 		h.plan("b") // 10 more are left
-		for range 10 {
-			h.step()
-			f.mine(block3)
-		}
+		h.rounds(10)
 		if st := h.status("b"); !st.Phase.Done() {
 			t.Errorf("%s: what has been paid is counted again", st.Phase)
 		}
@@ -157,13 +136,9 @@ func TestBudgetCountsAll(t *testing.T) {
 		f := newFake(0)
 		f.floor = 10
 		h := newHarness(t, f)
-		h.budget = big.NewInt(15)
-		h.reopen()
+		h.allow(15)
 		h.plan("a", "b")
-		for range 2 { // a is in a block that may still be dropped
-			h.step()
-			f.mine(block3)
-		}
+		h.rounds(2) // a is in a block that may still be dropped
 		h.step()
 		if st := h.status("b"); len(st.Tries) != 0 || !h.alarmed("budget") {
 			t.Errorf("%d attempts of the second", len(st.Tries))
@@ -175,8 +150,7 @@ func TestBudgetNeedsAmounts(t *testing.T) {
 	f := newFake(0)
 	f.floor = -5
 	h := newHarness(t, f)
-	h.budget = big.NewInt(25)
-	h.reopen()
+	h.allow(25)
 	h.plan("a")
 	h.step()
 	if !h.alarmed("is no amount") || len(f.sent) > 0 {

@@ -111,6 +111,22 @@ func (h *harness) onDisk() {
 	}
 }
 
+// allow starts the sender with a budget.
+func (h *harness) allow(budget int64) {
+	h.t.Helper()
+	h.budget = big.NewInt(budget)
+	h.reopen()
+}
+
+// rounds lets the sender work, with a block after each time.
+func (h *harness) rounds(n int) {
+	h.t.Helper()
+	for range n {
+		h.step()
+		h.f.mine(block3)
+	}
+}
+
 func (h *harness) status(id string) send.Status {
 	h.t.Helper()
 	st, err := h.s.Status(context.Background(), id)
