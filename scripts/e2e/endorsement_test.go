@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -37,6 +36,7 @@ import (
 // that must not count, and tries policies at every level.
 func (n *network) endorsement(t *testing.T) {
 	t.Run("Deviant", n.deviant)
+	n.chaincodesAnswer(t) // its own again
 	t.Run("ValidationCodes", n.validationCodes)
 	t.Run("Policies", n.policies)
 	n.programAlarms(t, "") // each runs the right program since the end of Deviant
@@ -229,12 +229,18 @@ func (n *network) replaceChaincode(t *testing.T, orgs ...topology.Org) {
 				t.Logf("the deviant says: %s", log.Bytes())
 			}
 		})
-		until(t, 30*time.Second, "the deviant listens", func() error {
-			conn, err := net.Dial("tcp", org.ChaincodeAddress())
-			if err != nil {
-				return err
-			}
-			return conn.Close()
+	}
+	n.chaincodesAnswer(t)
+}
+
+// chaincodesAnswer waits until each peer has its chaincode again. One that was asked
+// while its chaincode was away says so for a moment, also to those who ask after.
+func (n *network) chaincodesAnswer(t *testing.T) {
+	t.Helper()
+	for i, c := range n.own {
+		until(t, time.Minute, n.Cluster.Orgs()[i].ChaincodeName()+" answers", func() error {
+			_, err := c.Evaluate(t.Context(), "ops:Network")
+			return err
 		})
 	}
 }
