@@ -277,6 +277,24 @@ test('files that are none', async () => {
   await page.close();
 });
 
+test('nothing of the file before is left when one cannot be read', async () => {
+  const page = await open();
+  await choose(page, 'NOT FULLY CHECKED', good.file);
+  await page.evaluate(() => { Blob.prototype.arrayBuffer = Blob.prototype.text = () => Promise.reject(new Error('gone')); });
+  await page.setInputFiles('#policy', stage.policy);
+  await settled(page, 'Nothing to check yet');
+  const drop = await page.evaluateHandle(() => {
+    const d = new DataTransfer();
+    d.items.add(new File(['x'], 'folder'));
+    return d;
+  });
+  await page.dispatchEvent('body', 'drop', { dataTransfer: drop });
+  await settled(page, 'Nothing to check yet');
+  for (const kind of ['policy', 'bundle']) assert.match(await page.textContent(`#${kind}-name`), /cannot be read: gone/);
+  assert.equal(await page.isVisible('#found'), false);
+  await page.close();
+});
+
 test('a policy that is built in, dropped files, supplied headers', async () => {
   const page = await open({ file: stage.pinned });
   assert.match(await page.textContent('#policy-name'), /built into this page/);

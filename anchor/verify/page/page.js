@@ -193,10 +193,20 @@ async function forge(forgery) {
   $('verdict-title').scrollIntoView();
 }
 
+// take reads a chosen file. One that is too large, a folder, or gone meanwhile still
+// replaces the one before, of which no verdict may stay.
 async function take(kind, file) {
-  const fits = file.size <= maxFile;
-  state[kind] = fits ? { name: file.name, data: new Uint8Array(await file.arrayBuffer()) } : null;
-  $(`${kind}-name`).textContent = fits ? `${file.name}, ${file.size} bytes` : `${file.name} is larger than ${maxFile} bytes`;
+  let data, text = `${file.name} is larger than ${maxFile} bytes`;
+  try {
+    if (file.size <= maxFile) {
+      data = new Uint8Array(await file.arrayBuffer());
+      text = `${file.name}, ${data.length} bytes`;
+    }
+  } catch (error) {
+    text = `${file.name} cannot be read: ${error.message}`;
+  }
+  state[kind] = data ? { name: file.name, data } : null;
+  $(`${kind}-name`).textContent = text;
   if (kind === 'bundle') restore();
   await check();
 }
@@ -204,7 +214,7 @@ async function take(kind, file) {
 // drop sorts dropped files by how they begin.
 async function drop(files) {
   for (const file of files) {
-    const start = await file.slice(0, 64).text();
+    const start = await file.slice(0, 64).text().catch(() => ''); // why, take says
     await take(start.trimStart().startsWith('{') ? 'policy' : 'bundle', file);
   }
 }
@@ -265,7 +275,7 @@ async function begin() {
   }
   addEventListener('dragover', (e) => { e.preventDefault(); document.body.classList.add('over'); });
   addEventListener('dragleave', (e) => { if (!e.relatedTarget) document.body.classList.remove('over'); });
-  addEventListener('drop', (e) => { e.preventDefault(); document.body.classList.remove('over'); drop(e.dataTransfer.files); });
+  addEventListener('drop', (e) => { e.preventDefault(); document.body.classList.remove('over'); drop([...e.dataTransfer.files]); });
   $('inputs').addEventListener('submit', allow);
   $('forbid').addEventListener('click', forbid);
   $('compare').addEventListener('click', async () => {
