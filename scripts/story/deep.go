@@ -23,8 +23,11 @@ func (w *World) deepen(ctx context.Context) error {
 		return err
 	}
 	out, stderr, code, err := w.program(ctx, "killick-anchor", "blocks", "--config", w.Cluster.Orgs()[1].AnchorFile())
-	if err != nil || code != 0 {
-		return fmt.Errorf("killick-anchor blocks: exit %d: %w: %s", code, err, stderr)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("exit %d: %s", code, stderr)
+	}
+	if err != nil {
+		return fmt.Errorf("killick-anchor blocks: %w", err)
 	}
 	w.facts.blocks = w.file("blocks")
 	if err := writeFile(w.facts.blocks, []byte(out)); err != nil {
