@@ -42,8 +42,8 @@ func mutate(r *rand.Rand, data []byte) []byte {
 	return out
 }
 
-// No change of a good bundle, of its note or of its policy's bytes is verified, and
-// nothing panics. "make browser" runs this as WebAssembly too.
+// No change of a good bundle's bytes, or of its note's, is verified, and nothing panics,
+// whatever the policy's became. "make browser" runs this as WebAssembly too.
 func TestMutations(t *testing.T) {
 	l := newFixture(t)
 	seeds := [][]byte{marshal(t, l.rotated(t, 0)), marshal(t, l.bundle(t, 2, 1, log.NoWrite))}

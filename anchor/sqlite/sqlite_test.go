@@ -12,7 +12,7 @@ import (
 
 func open(t *testing.T) *sqlite.DB {
 	t.Helper()
-	db, err := sqlite.Open(filepath.Join(t.TempDir(), "50% of what?"), "journal_mode(WAL)", "busy_timeout(5000)")
+	db, err := sqlite.Open(filepath.Join(t.TempDir(), "50% of what?"), "journal_mode(WAL)", "busy_timeout(60000)")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,10 +23,14 @@ func TestTickets(t *testing.T) {
 		if text == one.New("a", time.Minute, []byte("content")) {
 			t.Error("two tickets are alike")
 		}
+		changed := "A" // of the same alphabet
+		if text[0] == 'A' {
+			changed = "B"
+		}
 		for name, read := range map[string]func() error{
 			"of another kind":  func() error { _, err := one.Read("b", text); return err },
 			"of another maker": func() error { _, err := other.Read("a", text); return err },
-			"changed":          func() error { _, err := one.Read("a", string(text[0]^1)+text[1:]); return err },
+			"changed":          func() error { _, err := one.Read("a", changed+text[1:]); return err },
 			"cut short":        func() error { _, err := one.Read("a", text[:len(text)-4]); return err },
 			"empty":            func() error { _, err := one.Read("a", ""); return err },
 			"too long":         func() error { _, err := one.Read("a", strings.Repeat("A", 5000)); return err },
