@@ -81,10 +81,12 @@ func action(tx *submit.Committed, body []byte, chaincode string) error {
 	if err := proto.Unmarshal(result.GetExtension(), &did); err != nil {
 		return err
 	}
-	// Peers hash the proposal and do not read it: what is no message has no arguments.
-	readable := proto.Unmarshal(endorsed.GetChaincodeProposalPayload(), &proposal) == nil && proto.Unmarshal(proposal.GetInput(), &call) == nil
-	if spec := call.GetChaincodeSpec(); readable && spec.GetChaincodeId().GetName() == chaincode {
-		tx.Args = spec.GetInput().GetArgs()
+	// Which chaincode ran is in what was endorsed, and its policy holds for that. The
+	// proposal names one too, which nobody compares; validation hashes it and does not
+	// read it, so that of another chaincode may be no message at all.
+	ran := did.GetChaincodeId().GetName() == chaincode
+	if ran && proto.Unmarshal(endorsed.GetChaincodeProposalPayload(), &proposal) == nil && proto.Unmarshal(proposal.GetInput(), &call) == nil {
+		tx.Args = call.GetChaincodeSpec().GetInput().GetArgs()
 	}
 	tx.Response = did.GetResponse().GetPayload()
 	return writes(tx, did.GetResults(), chaincode)

@@ -66,45 +66,85 @@ func TestDecodeRecordedBlocks(t *testing.T) {
 	}
 }
 
-// Peers hash the proposal and do not read it, so one member can have anything there:
-// that stops no gateway.
-func TestDecodeProposalThatIsNoMessage(t *testing.T) {
-	for _, proposal := range [][]byte{nil, []byte("\xff"), {0x0a, 1, 0xff}} {
-		b := recorded(t, "40.block")
-		var envelope common.Envelope
-		var payload common.Payload
-		var transaction peer.Transaction
-		var endorsed peer.ChaincodeActionPayload
-		for _, m := range []struct {
-			from func() []byte
-			to   proto.Message
-		}{
-			{func() []byte { return b.Data.Data[0] }, &envelope},
-			{func() []byte { return envelope.Payload }, &payload},
-			{func() []byte { return payload.Data }, &transaction},
-			{func() []byte { return transaction.Actions[0].Payload }, &endorsed},
-		} {
-			if err := proto.Unmarshal(m.from(), m.to); err != nil {
-				t.Fatal(err)
-			}
+// Which chaincode ran is what was endorsed. What the proposal says of it nobody reads, so
+// whoever submits has anything there: that hides no operation, makes none up, and stops
+// no gateway.
+func TestDecodeProposals(t *testing.T) {
+	own := &peer.ChaincodeID{Name: "killick"}
+	honest, err := decode(recorded(t, "40.block"), "killick")
+	if err != nil || len(honest.Transactions) != 1 || len(honest.Transactions[0].Args) == 0 {
+		t.Fatalf("%d transactions, %v", len(honest.Transactions), err)
+	}
+	input := &peer.ChaincodeInput{Args: honest.Transactions[0].Args}
+	proposal := func(spec *peer.ChaincodeSpec) []byte {
+		return wire(t, &peer.ChaincodeProposalPayload{Input: wire(t, &peer.ChaincodeInvocationSpec{ChaincodeSpec: spec})})
+	}
+	for name, tc := range map[string]struct {
+		proposal []byte
+		endorsed string // chaincode
+		args     int
+	}{
+		"honest":         {proposal(&peer.ChaincodeSpec{ChaincodeId: own, Input: input}), "killick", len(input.Args)},
+		"names none":     {proposal(&peer.ChaincodeSpec{Input: input}), "killick", len(input.Args)},
+		"names another":  {proposal(&peer.ChaincodeSpec{ChaincodeId: &peer.ChaincodeID{Name: "other"}, Input: input}), "killick", len(input.Args)},
+		"of another":     {proposal(&peer.ChaincodeSpec{ChaincodeId: own, Input: input}), "other", 0},
+		"empty":          {nil, "killick", 0},
+		"no message":     {[]byte("\xff"), "killick", 0},
+		"none within it": {[]byte{0x0a, 1, 0xff}, "killick", 0},
+	} {
+		got, err := decode(proposed(t, recorded(t, "40.block"), tc.proposal, tc.endorsed), "killick")
+		if err != nil || len(got.Transactions) != 1 {
+			t.Fatalf("%s: %d transactions, %v", name, len(got.Transactions), err)
 		}
-		marshal := func(m proto.Message) []byte {
-			data, err := proto.Marshal(m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return data
-		}
-		endorsed.ChaincodeProposalPayload = proposal
-		transaction.Actions[0].Payload = marshal(&endorsed)
-		payload.Data = marshal(&transaction)
-		envelope.Payload = marshal(&payload)
-		b.Data.Data[0] = marshal(&envelope)
-		got, err := decode(b, "killick")
-		if err != nil || len(got.Transactions) != 1 || len(got.Transactions[0].Args) != 0 || len(got.Transactions[0].Writes) != 9 {
-			t.Errorf("proposal %x: %+v, %v", proposal, got, err)
+		if tx := got.Transactions[0]; len(tx.Args) != tc.args || len(tx.Writes) != 9 {
+			t.Errorf("%s: %d arguments and %d writes, want %d and 9", name, len(tx.Args), len(tx.Writes), tc.args)
 		}
 	}
+}
+
+// proposed puts a proposal, and the chaincode that was endorsed, into the block's first
+// transaction.
+func proposed(t *testing.T, b *common.Block, proposal []byte, chaincode string) *common.Block {
+	t.Helper()
+	var envelope common.Envelope
+	var payload common.Payload
+	var transaction peer.Transaction
+	var endorsed peer.ChaincodeActionPayload
+	var result peer.ProposalResponsePayload
+	var did peer.ChaincodeAction
+	for _, m := range []struct {
+		from func() []byte
+		to   proto.Message
+	}{
+		{func() []byte { return b.Data.Data[0] }, &envelope},
+		{func() []byte { return envelope.Payload }, &payload},
+		{func() []byte { return payload.Data }, &transaction},
+		{func() []byte { return transaction.Actions[0].Payload }, &endorsed},
+		{func() []byte { return endorsed.Action.ProposalResponsePayload }, &result},
+		{func() []byte { return result.Extension }, &did},
+	} {
+		if err := proto.Unmarshal(m.from(), m.to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	did.ChaincodeId.Name = chaincode
+	result.Extension = wire(t, &did)
+	endorsed.Action.ProposalResponsePayload = wire(t, &result)
+	endorsed.ChaincodeProposalPayload = proposal
+	transaction.Actions[0].Payload = wire(t, &endorsed)
+	payload.Data = wire(t, &transaction)
+	envelope.Payload = wire(t, &payload)
+	b.Data.Data[0] = wire(t, &envelope)
+	return b
+}
+
+func wire(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	data, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // A block that the network could not have made is an error and not a guess.

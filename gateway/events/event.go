@@ -23,9 +23,6 @@ type Event struct {
 // docs/formats/events.md section 1. An error means that this program does not
 // know what the ledger's own chaincode wrote.
 func Of(block uint64, tx *submit.Committed) ([]Event, error) {
-	if len(tx.Writes) == 0 {
-		return nil, nil // a member alone can have such a one marked valid, whatever it says
-	}
 	items, err := operations(tx)
 	if err != nil || len(items) == 0 {
 		return nil, err

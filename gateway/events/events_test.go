@@ -173,14 +173,6 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// One member can have a transaction marked valid that writes nothing, whatever it says.
-func TestOfNothingWritten(t *testing.T) {
-	tx := submit.Committed{Valid: true, Args: [][]byte{[]byte("ops:Batch"), []byte("no frame")}, Response: []byte("?")}
-	if found, err := events.Of(7, &tx); err != nil || len(found) != 0 {
-		t.Errorf("%v, %v", found, err)
-	}
-}
-
 // EV-2: wherever a stream is cut, here or at another gateway, what follows after
 // the last cursor completes it.
 func TestResumeAtEveryCut(t *testing.T) {
