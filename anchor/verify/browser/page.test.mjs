@@ -57,6 +57,17 @@ async function choose(page, verdict, bundle, policy = stage.policy) {
   return settled(page, verdict);
 }
 
+// drop drops files with these texts; the check of the last of them counts.
+async function drop(page, ...texts) {
+  const dataTransfer = await page.evaluateHandle((all) => {
+    const d = new DataTransfer();
+    all.forEach((text, i) => d.items.add(new File([text], `file${i}`)));
+    return d;
+  }, texts);
+  await page.dispatchEvent('body', 'drop', { dataTransfer });
+  page.checks += texts.length - 1;
+}
+
 async function allow(page, nodes, one = false) {
   await page.fill('#evm', nodes.evm.join('\n'));
   await page.fill('#tron', nodes.tron.join('\n'));
@@ -283,12 +294,7 @@ test('nothing of the file before is left when one cannot be read', async () => {
   await page.evaluate(() => { Blob.prototype.arrayBuffer = Blob.prototype.text = () => Promise.reject(new Error('gone')); });
   await page.setInputFiles('#policy', stage.policy);
   await settled(page, 'Nothing to check yet');
-  const drop = await page.evaluateHandle(() => {
-    const d = new DataTransfer();
-    d.items.add(new File(['x'], 'folder'));
-    return d;
-  });
-  await page.dispatchEvent('body', 'drop', { dataTransfer: drop });
+  await drop(page, 'x');
   await settled(page, 'Nothing to check yet');
   for (const kind of ['policy', 'bundle']) assert.match(await page.textContent(`#${kind}-name`), /cannot be read: gone/);
   assert.equal(await page.isVisible('#found'), false);
@@ -300,17 +306,17 @@ test('a policy that is built in, dropped files, supplied headers', async () => {
   assert.match(await page.textContent('#policy-name'), /built into this page/);
   await page.setInputFiles('#bundle', good.file);
   await settled(page, 'NOT FULLY CHECKED');
+  const files = [stage.policy, good.file].map((f) => fs.readFileSync(f, 'utf8'));
+  await drop(page, files[0]); // whoever sends a bundle may send a policy beside it
+  assert.deepEqual(failures(await settled(page, 'INVALID')), ['form']);
+  assert.match(await page.textContent('#policy-name'), /built into this page/);
+  await page.setInputFiles('#policy', stage.policy);
+  await settled(page, 'INVALID');
+  assert.doesNotMatch(await page.textContent('#policy-name'), /built into this page/);
   await page.close();
 
   const other = await open();
-  const files = [stage.policy, good.file].map((f) => fs.readFileSync(f, 'utf8'));
-  const drop = await other.evaluateHandle((texts) => {
-    const d = new DataTransfer();
-    texts.forEach((t, i) => d.items.add(new File([t], `file${i}`)));
-    return d;
-  }, files);
-  await other.dispatchEvent('body', 'drop', { dataTransfer: drop });
-  other.checks += 1; // the last of the two counts
+  await drop(other, ...files);
   await settled(other, 'NOT FULLY CHECKED');
   await other.click('summary');
   await other.fill('#headers', stage.headers.join('\n'));

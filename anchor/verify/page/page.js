@@ -211,11 +211,12 @@ async function take(kind, file) {
   await check();
 }
 
-// drop sorts dropped files by how they begin.
+// drop sorts dropped files by how they begin. A policy that is built in is not replaced so:
+// what comes with a bundle must not say whom to trust.
 async function drop(files) {
   for (const file of files) {
     const start = await file.slice(0, 64).text().catch(() => ''); // why, take says
-    await take(start.trimStart().startsWith('{') ? 'policy' : 'bundle', file);
+    await take(start.trimStart().startsWith('{') && !$('pinned').textContent ? 'policy' : 'bundle', file);
   }
 }
 
