@@ -25,13 +25,17 @@ import (
 )
 
 // ledger is what the anchor needs of the Fabric network. What decides what is
-// signed comes from the own peer alone: Blocks, Block and Height.
+// signed comes from the own peer alone: Blocks, Block and Height; and Past, once it is
+// compared with the log that these gave.
 type ledger interface {
 	// Blocks yields the own peer's blocks from a number on and waits for further
 	// ones; a pair with an error is the last.
 	Blocks(ctx context.Context, from uint64) iter.Seq2[*block.Block, error]
 	// Block returns one block of the own peer.
 	Block(ctx context.Context, number uint64) (*block.Block, error)
+	// Past returns a block of the own peer or, when that one does not have it or is down,
+	// of another organisation's. It is for blocks that the log has: see anchor.past.
+	Past(ctx context.Context, number uint64) (*block.Block, error)
 	// Height returns the number of blocks on the own peer.
 	Height(ctx context.Context) (uint64, error)
 	// Evaluate runs a query on the peer of an organisation.

@@ -53,6 +53,14 @@ func (l *fabricLedger) Block(ctx context.Context, number uint64) (*block.Block, 
 	return decode(m)
 }
 
+func (l *fabricLedger) Past(ctx context.Context, number uint64) (*block.Block, error) {
+	m, err := l.all.Block(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	return decode(m)
+}
+
 // decode reads a message of the client library with our own strict decoder, which
 // is what auditors use.
 func decode(m proto.Message) (*block.Block, error) {
@@ -226,7 +234,8 @@ func (o *orderers) check(ctx context.Context, b *block.Block) error {
 	return err
 }
 
-// load reads the configuration block that was in force when the anchor stopped.
+// load reads the configuration block that was in force when the anchor stopped. It is in
+// the log, so any peer's serves that is the same.
 func (o *orderers) load(ctx context.Context, before uint64) error {
 	if o.loaded {
 		return nil
@@ -235,11 +244,8 @@ func (o *orderers) load(ctx context.Context, before uint64) error {
 	if err != nil {
 		return err
 	}
-	b, err := o.ledger.Block(ctx, number)
+	b, err := o.past(ctx, number)
 	if err != nil {
-		return err
-	}
-	if err := o.same(b); err != nil {
 		return err
 	}
 	of, is, err := b.Signers()
@@ -248,6 +254,20 @@ func (o *orderers) load(ctx context.Context, before uint64) error {
 	}
 	o.of, o.loaded = of, err == nil
 	return err
+}
+
+// past returns a block that the log has, whichever peer still has it. One that is not
+// the log's is refused: the leaf binds its header, its data, its validation codes and its
+// commit hash.
+func (a *anchor) past(ctx context.Context, number uint64) (*block.Block, error) {
+	b, err := a.ledger.Past(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	if b.Number != number {
+		return nil, fmt.Errorf("a peer sent block %d in place of %d", b.Number, number)
+	}
+	return b, a.same(b)
 }
 
 // same reports as an error when the peer now has another block than the one in

@@ -186,6 +186,10 @@ func (l tape) Block(_ context.Context, number uint64) (*block.Block, error) {
 	return l.blocks[number], nil
 }
 
+func (l tape) Past(ctx context.Context, number uint64) (*block.Block, error) {
+	return l.Block(ctx, number)
+}
+
 func (l tape) Blocks(_ context.Context, from uint64) iter.Seq2[*block.Block, error] {
 	return func(yield func(*block.Block, error) bool) {
 		for _, b := range l.blocks[from:] {
@@ -225,3 +229,52 @@ func TestConfigurationThatWasNotStored(t *testing.T) {
 		t.Fatalf("%d blocks: %v", a.log.Size(), err)
 	}
 }
+
+// After a start the configuration in force may be in a block that the own peer does not
+// have: whoever has it serves, as long as it is the one in the log.
+func TestConfigurationOfAnotherPeer(t *testing.T) {
+	all := make([]*block.Block, 2)
+	for _, b := range recorded(t) {
+		if b.Number < 2 {
+			all[b.Number] = b
+		}
+	}
+	w := newWorld(t)
+	m := w.members[0]
+	cfg := *m.cfg
+	cfg.Dir, cfg.LogID, cfg.Chains = t.TempDir(), canon.Hex(all[0].HeaderHash[:]), nil
+	a, err := open(&cfg, m.keys, tape{blocks: all[:1]}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	a.bft = &orderers{anchor: a}
+	if err := a.followOnce(t.Context()); !errors.Is(err, errStream) || a.log.Size() != 1 {
+		t.Fatalf("%d blocks: %v", a.log.Size(), err)
+	}
+	lie := *all[0]
+	lie.Filter = []byte{1}
+	a.ledger = bootstrapped{tape{blocks: all}, &lie}
+	if err := a.followOnce(t.Context()); err == nil || !strings.Contains(err.Error(), "block 0 is not the one in the log") || a.log.Size() != 1 {
+		t.Fatalf("%d blocks after a lie: %v", a.log.Size(), err)
+	}
+	a.ledger = bootstrapped{tape{blocks: all}, all[0]}
+	if err := a.followOnce(t.Context()); !errors.Is(err, errStream) || a.log.Size() != 2 {
+		t.Fatalf("%d blocks: %v", a.log.Size(), err)
+	}
+}
+
+// bootstrapped is a tape whose own peer does not have block 0; another one has.
+type bootstrapped struct {
+	tape
+	first *block.Block
+}
+
+func (b bootstrapped) Block(ctx context.Context, number uint64) (*block.Block, error) {
+	if number == 0 {
+		return nil, errors.New("cannot serve block [0]. The ledger is bootstrapped from a snapshot. First available block = [1]")
+	}
+	return b.tape.Block(ctx, number)
+}
+
+func (b bootstrapped) Past(context.Context, uint64) (*block.Block, error) { return b.first, nil }

@@ -54,6 +54,7 @@ func main() {
 		fsckCommand(),
 		blocksCommand(),
 		watchCommand(),
+		reportCommand(),
 	)
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "killick-anchor:", err)

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"iter"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
@@ -195,8 +197,23 @@ func (s snapshotPeer) Blocks(ctx context.Context, from uint64) iter.Seq2[*block.
 	return stream{s.fakeMember, 0}.Blocks(ctx, from)
 }
 
+// liars are other organisations' peers that show a transaction as invalid.
+type liars struct{ ledger }
+
+func (l liars) Past(ctx context.Context, number uint64) (*block.Block, error) {
+	b, err := l.ledger.Past(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	lie := *b
+	lie.Filter, lie.Txs = []byte{11}, slices.Clone(b.Txs)
+	lie.Txs[0].Code, lie.Txs[0].Writes = 11, nil
+	return &lie, nil
+}
+
 // A peer that joined from a snapshot cannot give back a log that was lost, and says so; a
-// log that is there goes on from where it was.
+// log that is there goes on from where it was, with old blocks of others where it needs
+// them, as the log has them.
 func TestPeerJoinedFromSnapshot(t *testing.T) {
 	w := newWorld(t)
 	w.checkpoints(2)
@@ -215,6 +232,16 @@ func TestPeerJoinedFromSnapshot(t *testing.T) {
 	if m.log.Size() != uint64(len(w.blocks)) {
 		t.Errorf("log of %d blocks, the peer has %d", m.log.Size(), len(w.blocks))
 	}
+	early := place{block: 1, n: log.NoWrite}
+	if _, err := m.bundle(t.Context(), early, true, nil); err != nil {
+		t.Errorf("the bundle of what the peer does not have: %v", err)
+	}
+	others := m.ledger
+	m.ledger = liars{others}
+	if _, err := m.bundle(t.Context(), early, true, nil); err == nil || !strings.Contains(err.Error(), "not the one in the log") {
+		t.Errorf("another organisation's lie: %v", err)
+	}
+	m.ledger = others
 	before := w.noForks("Org1MSP")
 
 	m.stop()

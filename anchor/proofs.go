@@ -133,7 +133,7 @@ func (a *anchor) bundle(ctx context.Context, at place, partial bool, proof *log.
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.ledger.Block(ctx, at.block)
+	b, err := a.past(ctx, at.block)
 	if err != nil {
 		return nil, err
 	}

@@ -237,6 +237,10 @@ func (m *fakeMember) Block(_ context.Context, number uint64) (*block.Block, erro
 	return m.visible()[number], nil
 }
 
+func (m *fakeMember) Past(_ context.Context, number uint64) (*block.Block, error) {
+	return m.w.blocks[number], nil
+}
+
 func (m *fakeMember) Blocks(context.Context, uint64) iter.Seq2[*block.Block, error] {
 	panic("the tests hand blocks over themselves")
 }

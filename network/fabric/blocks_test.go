@@ -141,3 +141,36 @@ func TestBlocksOfAPeerThatLags(t *testing.T) {
 		})
 	}
 }
+
+// A block that the own peer does not have, as after it joined from a snapshot, comes from
+// a peer that has it.
+func TestBlock(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		peers []*fakePeer
+		err   string
+	}{
+		{"the own peer has it", []*fakePeer{{blocks: []uint64{3}}, {blocks: []uint64{3}, liar: true}}, ""},
+		{"the own peer does not", []*fakePeer{{}, {blocks: []uint64{3}}}, ""},
+		{"nor do others", []*fakePeer{{}, nil, {}, {blocks: []uint64{3}}}, ""},
+		{"the own peer is down", []*fakePeer{nil, {blocks: []uint64{3}}}, ""},
+		{"nobody has", []*fakePeer{{}, {}}, "no such block"},
+		{"who answers does not have it", []*fakePeer{{}, nil}, "no such block"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := client(t, tc.peers, orderers(allTake...))
+			b, err := c.Block(t.Context(), 3)
+			if tc.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.err) {
+					t.Errorf("got %v, want %q", err, tc.err)
+				}
+				return
+			}
+			if err != nil || b.GetHeader().GetNumber() != 3 || len(b.GetData().GetData()) > 0 {
+				t.Errorf("got %v, %v", b, err)
+			}
+		})
+	}
+}

@@ -113,9 +113,27 @@ func (c *Client) height(ctx context.Context, peers []*remote) (uint64, error) {
 	return info.GetHeight(), nil
 }
 
-// Block returns one block with its metadata.
+// Block returns one block with its metadata, of the own peer or, when that one is down
+// or does not have it, as after it joined from a snapshot, of the next one that has. It
+// trusts the one peer that answers: a caller to whom this matters compares the block
+// with what it knows. Without any it returns what the first peer in turn refused it for.
 func (c *Client) Block(ctx context.Context, number uint64) (*common.Block, error) {
-	return c.block(ctx, c.inOrder(), number)
+	peers := c.inOrder()
+	b, err := c.block(ctx, peers[:1], number)
+	for _, p := range peers[1:] {
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		other, also := c.block(ctx, []*remote{p}, number)
+		if also == nil {
+			return other, nil
+		}
+		var refused *Refused
+		if !errors.As(err, &refused) {
+			err = also
+		}
+	}
+	return b, err
 }
 
 func (c *Client) block(ctx context.Context, peers []*remote, number uint64) (*common.Block, error) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	feekey "github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/reward"
@@ -53,6 +54,7 @@ func TestKillick(t *testing.T) {
 	t.Run("Endorsement", n.endorsement) // one organisation does
 	t.Run("Audited", n.audited)         // all of the above, executed again
 	t.Run("Colluding", n.colluding)     // f + 1 organisations
+	t.Run("TwoHistories", n.twoHistories)
 }
 
 // network is a running consortium and all the ways to it.
@@ -60,6 +62,8 @@ type network struct {
 	*story.World
 	bin  string
 	name string // of the ledger
+	// feeKey is the file of a key with money on both chains, which belongs to no member.
+	feeKey string
 
 	api      killickv1.KillickClient // the gateway, without the Go client's help
 	members  []*fabric.Client        // a client of each organisation, endorsing as the policy asks
@@ -87,11 +91,25 @@ const repository = "../.."
 func start(t *testing.T) *network {
 	t.Helper()
 	bin := programs(t)
-	w, err := story.Start(t.Context(), story.Options{Bin: bin, Dir: t.TempDir(), Data: repository, Out: t.Output()})
+	feeKey := filepath.Join(t.TempDir(), "fee.key")
+	text, err := feekey.NewFile(feeKey)
+	if err == nil {
+		err = os.WriteFile(feeKey, text, 0o600)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &network{World: w, bin: bin, name: w.Network.GetNetwork()}
+	fee, err := feekey.Open(feeKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := story.Start(t.Context(), story.Options{
+		Bin: bin, Dir: t.TempDir(), Data: repository, Out: t.Output(), Fund: []string{fmt.Sprintf("0x%x", fee.Address())},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &network{World: w, bin: bin, name: w.Network.GetNetwork(), feeKey: feeKey}
 	t.Cleanup(func() {
 		if t.Failed() {
 			n.logTails(t)

@@ -29,6 +29,7 @@ type Options struct {
 	Dir  string    // folder of its own; it is not removed
 	Data string    // folder whose files are the data
 	Out  io.Writer // what happens, for people
+	Fund []string  // further addresses with play money on both chains, 0x
 }
 
 // World is a running consortium with the people of the story.
@@ -93,6 +94,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	}
 	c := Consortium()
 	c.Issuers = []string{idOf(w.issuer)}
+	c.Chains.Fund = append(c.Chains.Fund, o.Fund...)
 	for _, owner := range []*client.Identity{w.alice, w.bob} {
 		address, _ := owner.Address()
 		c.Chains.Fund = append(c.Chains.Fund, "0x"+canon.Hex(address[:]))

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/signer"
+)
+
+// reportWithin bounds how long a report may take to come into a block of one chain.
+const reportWithin = 3 * time.Minute
+
+func reportCommand() *cobra.Command {
+	var keyFile string
+	c := command("report [FILE FILE]", "bring proof that the members signed two histories to the contracts, which freezes them", nil)
+	path := c.Flags().Lookup("config")
+	c.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 2 {
+			return fmt.Errorf("%d files, at most 2 can be compared", len(args))
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, files []string) error {
+		cfg, policy, err := readMonitorConfig(path.Value.String())
+		if err != nil {
+			return err
+		}
+		r := &reporter{out: c.OutOrStdout()}
+		if keyFile != "" {
+			key, err := signer.Open(keyFile)
+			if err != nil {
+				return err
+			}
+			r.send = func(ctx context.Context, c *publicChain, data []byte) (send.Outcome, error) {
+				d, err := dial(ctx, c.cfg, key)
+				if err != nil {
+					return send.Outcome{}, err
+				}
+				defer d.Close()
+				return d.Transact(ctx, c.anchorLog.Address, data)
+			}
+		}
+		var chains []*publicChain
+		for _, ch := range cfg.Chains {
+			p := newPublicChain(ch, nil)
+			defer p.close()
+			chains = append(chains, p)
+		}
+		m, err := openMonitor(cfg, policy, chains)
+		if err != nil {
+			return err
+		}
+		r.monitorLook = &monitorLook{monitor: m}
+		if err := r.read(c.Context(), files); err != nil {
+			return err
+		}
+		return r.report(c.Context())
+	}
+	c.Long = `Proves to the AnchorLog contracts that the members signed two histories. A contract
+checks that by itself and freezes for ever: it takes no checkpoint any more, and its
+vaults no payout root. Nobody can freeze anything with checkpoints of one history.
+
+The two histories are two files, each a checkpoint note or a bundle (.anchorproof). Without
+files they are those that ` + "`killick-anchor watch`" + ` kept as evidence of its alarm "fork". With
+one file, or the evidence of an alarm "fork CHAIN", each contract's own head is the other
+history, and contracts that hold the same one are left alone. The configuration is that of
+watch; its anchors are asked for the members' rotations and, where sizes differ, for tiles.
+
+With --key the account of that key pays for a transaction on each chain. Use one that no
+anchor that runs pays with. Without it the contract and the calldata of each chain are
+printed, for anybody who can send them. Running it again is safe.`
+	c.Flags().StringVar(&keyFile, "key", "", "`file` of the key that pays, of any form that an anchor's may have")
+	return c
+}
+
+// reporter makes proofs of what a look compares.
+type reporter struct {
+	*monitorLook
+	out   io.Writer
+	notes []contracts.Statement // one or two, that K members signed
+	// send pays for a transaction to a chain's AnchorLog and waits until it is in a block;
+	// nil: what would be sent is printed.
+	send func(ctx context.Context, c *publicChain, data []byte) (send.Outcome, error)
+}
+
+// read reads the histories and checks who signed them.
+func (r *reporter) read(ctx context.Context, files []string) error {
+	var names []string
+	var texts [][]byte
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		names, texts = append(names, name), append(texts, data)
+	}
+	for _, a := range r.state.alarms() { // sorted: "fork" comes before those of chains
+		if len(texts) > 0 {
+			break
+		}
+		for _, note := range a.Evidence {
+			names, texts = append(names, fmt.Sprintf("evidence of the alarm %q", a.Topic)), append(texts, []byte(note))
+		}
+	}
+	if len(texts) == 0 {
+		return fmt.Errorf("no alarm of a fork stands in %s: name the files of two checkpoints", r.cfg.State)
+	}
+	var unread error
+	for _, url := range r.cfg.Anchors {
+		if err := r.follow(ctx, url); err != nil { // one that is away matters when a set is missing
+			unread = errors.Join(unread, fmt.Errorf("%s: %w", host(url), err))
+		}
+	}
+	for i, text := range texts {
+		s, err := r.statement(text)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", names[i], err), unread)
+		}
+		r.notes = append(r.notes, s)
+	}
+	return nil
+}
+
+// statement reads a checkpoint that K members signed, from a note or a bundle, in the
+// form that contracts take.
+func (r *reporter) statement(data []byte) (contracts.Statement, error) {
+	n, err := log.ParseNote(data)
+	if err != nil {
+		b, other := log.ParseBundle(data)
+		if other != nil {
+			return contracts.Statement{}, fmt.Errorf("neither a note nor a bundle: %w; %w", err, other)
+		}
+		n = &b.Note
+		if more, err := r.sets[len(r.sets)-1].Follow(b.Rotations); err == nil {
+			r.sets = append(r.sets, more[1:]...)
+		}
+	}
+	set := r.sets.At(n.Size)
+	if n.Size == 0 || set == nil {
+		return contracts.Statement{}, fmt.Errorf("note of size %d: no member set signs it", n.Size)
+	}
+	if _, err := set.CheckNote(n); err != nil {
+		return contracts.Statement{}, err
+	}
+	by := map[string][65]byte{}
+	for _, l := range n.Lines {
+		by[l.MSP] = l.Secp256k1
+	}
+	signatures, err := collect(set, set.Digest(n.Checkpoint), by)
+	return contracts.Statement{Checkpoint: contracts.Checkpoint{Size: n.Size, Root: n.Root, Time: n.Time}, Signatures: signatures}, err
+}
+
+// report hands the proof to each chain. One that fails does not keep it from the others.
+func (r *reporter) report(ctx context.Context) error {
+	var errs []error
+	for _, c := range r.chains {
+		if err := r.reportTo(ctx, c); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c.cfg.ID, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// errOneHistory says that two checkpoints accuse nobody.
+var errOneHistory = errors.New("both are of one history: nothing to report")
+
+func (r *reporter) reportTo(ctx context.Context, c *publicChain) error {
+	other := contracts.Statement{}
+	if len(r.notes) == 2 {
+		other = r.notes[1]
+	} else {
+		head, err := c.anchored(ctx)
+		if err != nil {
+			return err
+		}
+		other.Checkpoint = head
+	}
+	data, err := r.prove(ctx, r.notes[0], other)
+	if errors.Is(err, errOneHistory) && len(r.notes) == 1 {
+		fmt.Fprintf(r.out, "%s: AnchorLog holds the same history\n", c.cfg.ID)
+		return nil
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.send == nil:
+		fmt.Fprintf(r.out, "%s 0x%x\n", c.anchorLog, data)
+		return nil
+	}
+	answer, err := c.driver.Call(ctx, c.anchorLog.Address, contracts.PackNewest(), send.Latest)
+	if err != nil {
+		return err
+	}
+	newest, err := contracts.UnpackNewest(answer)
+	if err != nil {
+		return err
+	}
+	if newest.Frozen {
+		fmt.Fprintf(r.out, "%s: AnchorLog is frozen already\n", c.cfg.ID)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, reportWithin)
+	defer cancel()
+	done, err := r.send(ctx, c, data)
+	if err != nil {
+		return err
+	}
+	unit := "wei"
+	if c.cfg.Kind == "tron" {
+		unit = "sun"
+	}
+	fmt.Fprintf(r.out, "%s: frozen in block %d, for %s %s\n", c.cfg.ID, done.Block, done.Fee, unit)
+	return nil
+}
+
+// prove returns the calldata that shows AnchorLog two histories.
+func (r *reporter) prove(ctx context.Context, a, b contracts.Statement) ([]byte, error) {
+	if a.Size > b.Size {
+		a, b = b, a
+	}
+	if a.Size == 0 {
+		return nil, errOneHistory // every history begins with nothing
+	}
+	whole := log.Checkpoint{Size: b.Size, Root: b.Root}
+	root, ok := r.rootAt(ctx, served{Checkpoint: whole}, a.Size)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("no anchor's tiles prove which root the history of size %d has for size %d", b.Size, a.Size)
+	case root == a.Root:
+		return nil, errOneHistory
+	case a.Size == b.Size:
+		return contracts.PackReport(a, b, root, nil), nil
+	}
+	var err error
+	for _, url := range r.cfg.Anchors {
+		var growth [][32]byte
+		if growth, err = r.growth(ctx, url, whole, a.Size, root); err == nil {
+			return contracts.PackReport(a, b, root, growth), nil
+		}
+	}
+	return nil, err
+}
+
+// growth returns the proof that a log has a root for a smaller size, made from an
+// anchor's tiles.
+func (r *reporter) growth(ctx context.Context, url string, of log.Checkpoint, size uint64, root log.Hash) ([][32]byte, error) {
+	tree := tlog.Tree{N: int64(of.Size), Hash: tlog.Hash(of.Root)}
+	path, err := tlog.ProveTree(tree.N, int64(size), tlog.TileHashReader(tree, tiles{ctx, r.monitorLook, url}))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", host(url), err)
+	}
+	var proof [][32]byte
+	for _, h := range path {
+		proof = append(proof, h)
+	}
+	return proof, log.CheckGrowth(size, root, of.Size, of.Root, proof)
+}

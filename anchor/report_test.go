@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
+)
+
+// signed is a note as contracts take it.
+func (o *outside) signed(note []byte) contracts.Statement {
+	o.t.Helper()
+	s, err := (&reporter{monitorLook: &monitorLook{monitor: o.m}}).statement(note)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return s
+}
+
+// newest is the newest checkpoint, with the members' signatures.
+func (o *outside) newest() []byte {
+	o.t.Helper()
+	data, err := o.world.members[0].note(context.Background(), o.point(int(o.head().Number)))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return data
+}
+
+// The calldata of a report is the proof that AnchorLog takes (anchor/contracts plays that),
+// for whatever sizes the two histories have, from whatever holds them; checkpoints of one
+// history, or too few signatures, are not even sent.
+func TestReport(t *testing.T) {
+	o := watched(t)
+	o.cutRecord()
+	o.tickFor(8 * time.Second) // a checkpoint that no chain has yet
+	dir := t.TempDir()
+	file := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	head, newest := o.head(), o.newest()
+	other, shorter, longer := o.note(head.Size, [32]byte{1}), o.note(head.Size-3, [32]byte{2}), o.note(head.Size+5, [32]byte{3})
+	bundle, err := o.world.members[0].bundle(t.Context(), place{block: 1, n: log.NoWrite}, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := o.world.members[0].note(t.Context(), o.point(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(other, []byte("\n"))
+	few := bytes.Join(lines[:len(lines)-3], nil)
+	forked := o.note(o.signed(bundle).Size, [32]byte{1}) // of the bundle's checkpoint
+	same := contracts.PackReport(o.signed(newest), o.signed(other), [32]byte{1}, nil)
+	apart := contracts.PackReport(o.signed(shorter), o.signed(newest), o.rootAt(head.Size-3), o.growth(head.Size, head.Size-3))
+	bundled := contracts.PackReport(o.signed(bundle), o.signed(forked), [32]byte{1}, nil)
+	anchored := contracts.Statement{Checkpoint: o.chains[1].block(send.Final).head}
+	anchored.Root[0] ^= 1
+	if anchored.Size >= head.Size {
+		t.Fatalf("size %d is anchored, the newest is %d", anchored.Size, head.Size)
+	}
+
+	for _, tc := range []struct {
+		name   string
+		files  [][]byte
+		begin  func() (end func())
+		want   [2][]byte // by chain
+		err    string
+		output string
+	}{
+		{name: "one size", files: [][]byte{newest, other}, want: [2][]byte{same, same}},
+		{name: "the evidence of the watch", begin: func() func() {
+			o.served[1] = func() []byte { return other }
+			o.look()
+			return func() { clear(o.served) }
+		}, want: [2][]byte{same, same}},
+		{name: "a shorter one", files: [][]byte{newest, shorter}, want: [2][]byte{apart, apart}},
+		{name: "a longer one that nobody proves", files: [][]byte{newest, longer}, err: "no anchor's tiles prove"},
+		{name: "a bundle", files: [][]byte{bundle, forked}, want: [2][]byte{bundled, bundled}},
+		{name: "one history", files: [][]byte{newest, old}, err: "one history"},
+		{name: "one checkpoint twice", files: [][]byte{newest, newest}, err: "one history"},
+		{name: "too few signatures", files: [][]byte{newest, few}, err: "2 of 4 members signed, want 3"},
+		{name: "neither a note nor a bundle", files: [][]byte{newest, []byte("x\n")}, err: "neither a note nor a bundle"},
+		{name: "against what a contract holds", files: [][]byte{newest}, begin: func() func() {
+			return o.chains[1].change(func(b *chainBlock) { b.head.Root[0] ^= 1 })
+		}, want: [2][]byte{nil, contracts.PackReport(anchored, o.signed(newest), o.rootAt(anchored.Size), o.growth(head.Size, anchored.Size))},
+			output: "eip155:1337: AnchorLog holds the same history"},
+		{name: "one is frozen already", files: [][]byte{newest, other}, begin: func() func() {
+			return o.chains[0].change(func(b *chainBlock) { b.sets[0].Frozen = true })
+		}, want: [2][]byte{nil, same}, output: "eip155:1337: AnchorLog is frozen already"},
+		{name: "a node is away", files: [][]byte{newest, other}, begin: func() func() {
+			o.chains[0].down = true
+			return func() { o.chains[0].down = false }
+		}, want: [2][]byte{nil, same}, err: "eip155:1337: the chain's node is down"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.begin != nil {
+				defer tc.begin()()
+			}
+			var out strings.Builder
+			got := map[string][]byte{}
+			r := &reporter{monitorLook: &monitorLook{monitor: o.m}, out: &out, send: func(_ context.Context, c *publicChain, data []byte) (send.Outcome, error) {
+				got[c.cfg.ID] = data
+				return send.Outcome{Block: 7, Fee: "8"}, nil
+			}}
+			var names []string
+			for i, data := range tc.files {
+				names = append(names, file(string(rune('a'+i)), data))
+			}
+			err := r.read(t.Context(), names)
+			if err == nil {
+				err = r.report(t.Context())
+			}
+			if tc.err == "" && err != nil || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
+				t.Errorf("%v, want %q", err, tc.err)
+			}
+			for i, ch := range o.chains {
+				if !bytes.Equal(got[ch.id], tc.want[i]) {
+					t.Errorf("to %s: %x, want %x", ch.id, got[ch.id], tc.want[i])
+				}
+				if said := strings.Contains(out.String(), ch.id+": frozen in block 7, for 8 wei"); said != (tc.want[i] != nil) {
+					t.Errorf("printed %s", out.String())
+				}
+			}
+			if !strings.Contains(out.String(), tc.output) {
+				t.Errorf("printed %s, want %q", out.String(), tc.output)
+			}
+		})
+	}
+}
+
+// rootAt and growth are what the true log says.
+func (o *outside) rootAt(size uint64) [32]byte {
+	root, err := o.world.members[0].log.Root(size)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return root
+}
+
+func (o *outside) growth(size, old uint64) [][32]byte {
+	proof, err := o.world.members[0].log.ProveGrowth(size, old)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return proof
+}
+
+// Without a key the calldata is printed, and nothing without evidence.
+func TestReportPrints(t *testing.T) {
+	o := watched(t)
+	var out strings.Builder
+	r := &reporter{monitorLook: &monitorLook{monitor: o.m}, out: &out}
+	if err := r.read(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no alarm of a fork stands") {
+		t.Errorf("%v", err)
+	}
+	r.notes = []contracts.Statement{o.signed(o.newest()), o.signed(o.note(o.head().Size, [32]byte{1}))}
+	if err := r.report(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lines := slices.Collect(strings.Lines(out.String()))
+	for i, ch := range o.chains {
+		if len(lines) != 2 || !strings.HasPrefix(lines[i], ch.anchorLog.String()+" 0xe2b86214") {
+			t.Errorf("printed %s", out.String())
+		}
+	}
+}
