@@ -50,6 +50,7 @@ func TestKillick(t *testing.T) {
 	t.Run("Events", n.events)
 	t.Run("PrivateContent", n.privateContent)
 	t.Run("Faults", n.faults)
+	t.Run("AnchorsKilled", n.anchorsKilled)
 	t.Run("NobodyDiffers", n.nobodyDiffers)
 	t.Run("Endorsement", n.endorsement) // one organisation does
 	t.Run("Audited", n.audited)         // all of the above, executed again
