@@ -55,6 +55,7 @@ func TestKillick(t *testing.T) {
 	t.Run("Endorsement", n.endorsement) // one organisation does
 	t.Run("Audited", n.audited)         // all of the above, executed again
 	t.Run("Colluding", n.colluding)     // f + 1 organisations
+	t.Run("SnapshotPeer", n.snapshotPeer)
 	t.Run("TwoHistories", n.twoHistories)
 }
 
