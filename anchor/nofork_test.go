@@ -197,13 +197,17 @@ func (s snapshotPeer) Blocks(ctx context.Context, from uint64) iter.Seq2[*block.
 	return stream{s.fakeMember, 0}.Blocks(ctx, from)
 }
 
-// liars are other organisations' peers that show a transaction as invalid.
-type liars struct{ ledger }
+// liars are other organisations' peers that show a transaction as invalid, or the block
+// some places further on.
+type liars struct {
+	ledger
+	further uint64
+}
 
 func (l liars) Past(ctx context.Context, number uint64) (*block.Block, error) {
-	b, err := l.ledger.Past(ctx, number)
-	if err != nil {
-		return nil, err
+	b, err := l.ledger.Past(ctx, number+l.further)
+	if err != nil || l.further > 0 {
+		return b, err
 	}
 	lie := *b
 	lie.Filter, lie.Txs = []byte{11}, slices.Clone(b.Txs)
@@ -237,9 +241,11 @@ func TestPeerJoinedFromSnapshot(t *testing.T) {
 		t.Errorf("the bundle of what the peer does not have: %v", err)
 	}
 	others := m.ledger
-	m.ledger = liars{others}
-	if _, err := m.bundle(t.Context(), early, true, nil); err == nil || !strings.Contains(err.Error(), "not the one in the log") {
-		t.Errorf("another organisation's lie: %v", err)
+	for further, want := range map[uint64]string{0: "not the one in the log", 1: "sent block 2 in place of 1"} {
+		m.ledger = liars{others, further}
+		if _, err := m.bundle(t.Context(), early, true, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("another organisation's lie: %v, want %q", err, want)
+		}
 	}
 	m.ledger = others
 	before := w.noForks("Org1MSP")
