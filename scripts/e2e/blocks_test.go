@@ -3,11 +3,13 @@
 package e2e_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/network/fabric"
 	"github.com/killick-ledger/killick/scripts/observe"
@@ -85,4 +87,31 @@ func (n *network) history(t *testing.T, from uint64) history {
 		}
 	}
 	return h
+}
+
+// changed appends blocks of the channel to a log, as if a transaction of one were invalid.
+func (n *network) changed(t *testing.T, tree *log.Log, size, number uint64) {
+	t.Helper()
+	var all []*block.Block
+	for i := tree.Size(); i < size; i++ {
+		b := n.block(t, n.own[0], i)
+		if i == number {
+			b.Filter = bytes.Clone(b.Filter)
+			b.Filter[0], b.Txs[0].Code, b.Txs[0].Writes = 11, 11, nil
+		}
+		all = append(all, b)
+	}
+	if err := tree.Append(all...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openLog(t *testing.T, dir string) *log.Log {
+	t.Helper()
+	tree, err := log.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tree.Close() })
+	return tree
 }

@@ -54,11 +54,17 @@ func (n *network) call(t *testing.T, contract string, data []byte) []byte {
 	}
 	var answer string
 	n.rpc(t, a.Chain, "eth_call", fmt.Sprintf(`{"to":"0x%x","data":"0x%x"},"latest"`, a.Address, data), &answer)
-	out, err := hex.DecodeString(strings.TrimPrefix(answer, "0x"))
+	return bytesOf(t, answer)
+}
+
+// bytesOf are those of hexadecimal digits behind 0x.
+func bytesOf(t *testing.T, text string) []byte {
+	t.Helper()
+	data, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out
+	return data
 }
 
 // rpc makes one JSON-RPC call to a chain's node.
@@ -138,10 +144,6 @@ func (n *network) landed(t *testing.T, chain string, after, last uint64, of map[
 			Transactions []struct{ Hash, From string }
 		}
 		n.rpc(t, chain, "eth_getBlockByNumber", fmt.Sprintf(`"0x%x",true`, number), &block)
-		hash, err := hex.DecodeString(strings.TrimPrefix(block.Hash, "0x"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		for _, tx := range block.Transactions {
 			org := of[strings.ToLower(tx.From)]
 			if org == "" {
@@ -153,7 +155,7 @@ func (n *network) landed(t *testing.T, chain string, after, last uint64, of map[
 			if had, twice := all[id]; twice {
 				t.Errorf("transaction %s is in blocks %d and %d", id, had.block, number)
 			}
-			all[id] = landing{org, number, hash, fromHex(t, receipt.Status) == 1}
+			all[id] = landing{org, number, bytesOf(t, block.Hash), fromHex(t, receipt.Status) == 1}
 		}
 	}
 	return all

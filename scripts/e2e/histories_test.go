@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -30,11 +31,12 @@ import (
 	"github.com/killick-ledger/killick/gateway/client"
 )
 
-// twoHistories has K organisations sign a second history of a size that is anchored. An
-// auditor who is shown it is not fooled, the watch of whoever sees both raises its alarm,
-// and what that kept as evidence freezes both contracts: the watch and all anchors say so,
-// these pay for nothing any more, and the ledger goes on. It is the last test, since
-// nothing is anchored afterwards.
+// twoHistories has K organisations sign second histories with their own keys. One of a size
+// that is anchored is shown to an auditor, who is not fooled; another one is anchored on
+// one chain; then an anchor shows the first. The watch raises its alarm each time, and what
+// it kept as evidence freezes first the one contract, then the other: the watch and all
+// anchors say so, these pay for nothing any more, and the ledger goes on. It is the last
+// test, since nothing is anchored afterwards.
 func (n *network) twoHistories(t *testing.T) {
 	p := n.newPerson(t)
 	n.create(t, p)
@@ -63,31 +65,29 @@ func (n *network) twoHistories(t *testing.T) {
 			t.Errorf("what anybody could send: %v\n%s", err, out)
 		}
 	})
-	c.shown.Store(true)
-	until(t, 2*time.Minute, "the watch sees both", func() error { return w.has("fork") })
-
-	out, err := n.report(t, w.config, "--key", n.feeKey)
-	if err != nil {
+	chains := n.policy(t).Chains
+	one, two := chains[0].ID, chains[1].ID
+	n.anchorAnother(t, chains[1])
+	until(t, 2*time.Minute, "the watch sees the chain", func() error { return w.has("fork " + two) })
+	n.allHave(t, two+" is halted: fork: AnchorLog holds root ")
+	out, err := n.report(t, w.config, "--key", n.feeKey) // what the contract holds against what the members signed
+	if err != nil || !strings.Contains(out, one+": AnchorLog holds the same history") || !strings.Contains(out, two+": frozen in block") {
 		t.Fatalf("report: %v\n%s", err, out)
 	}
-	t.Log(out)
-	var frozen, halted []string
-	for _, chain := range n.policy(t).Chains {
-		frozen = append(frozen, "frozen "+chain.ID)
-		halted = append(halted, chain.ID+" is halted: frozen")
+	until(t, 2*time.Minute, "the watch says so", func() error { return w.has("fork "+two, "frozen "+two) })
+
+	c.shown.Store(true)
+	until(t, 2*time.Minute, "the watch sees both", func() error { return w.has("fork", "fork "+two, "frozen "+two) })
+	out, err = n.report(t, w.config, "--key", n.feeKey) // two notes
+	if err != nil || !strings.Contains(out, one+": frozen in block") || !strings.Contains(out, two+": AnchorLog is frozen already") {
+		t.Fatalf("report: %v\n%s", err, out)
 	}
-	until(t, 2*time.Minute, "the watch says so", func() error { return w.has(append(frozen, "fork")...) })
-	w.end(t, append(frozen, "fork"))
-	allHalted := func() {
-		t.Helper()
-		for i := range n.Cluster.Orgs() {
-			for _, alarm := range halted {
-				n.hasAlarm(t, i, alarm)
-			}
-		}
-	}
-	allHalted()
-	if out, err := n.report(t, w.config, "--key", n.feeKey); err != nil || strings.Count(out, "frozen already") != len(frozen) {
+	topics := []string{"fork", "fork " + two, "frozen " + one, "frozen " + two}
+	until(t, 2*time.Minute, "the watch says so", func() error { return w.has(topics...) })
+	w.end(t, topics)
+	halted := []string{one + " is halted: frozen", two + " is halted: fork"} // what an anchor saw first stays
+	n.allHave(t, halted...)
+	if out, err := n.report(t, w.config, "--key", n.feeKey); err != nil || strings.Count(out, "frozen already") != len(chains) {
 		t.Errorf("again: %v\n%s", err, out)
 	}
 
@@ -99,7 +99,7 @@ func (n *network) twoHistories(t *testing.T) {
 	if err := n.Cluster.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	allHalted()
+	n.allHave(t, halted...)
 	var head map[string]contracts.Checkpoint
 	var held map[string]string
 	for round := range 3 {
@@ -128,6 +128,16 @@ func (n *network) twoHistories(t *testing.T) {
 	}
 }
 
+// allHave waits until every anchor has all of these alarms.
+func (n *network) allHave(t *testing.T, alarms ...string) {
+	t.Helper()
+	for i := range n.Cluster.Orgs() {
+		for _, text := range alarms {
+			n.hasAlarm(t, i, text)
+		}
+	}
+}
+
 // collusion is the other history, and the anchor of an organisation that shows it.
 type collusion struct {
 	bundle string // of the same claim in the other history
@@ -144,32 +154,13 @@ func (n *network) collude(t *testing.T, b *log.Bundle) *collusion {
 		t.Fatal(err)
 	}
 	set := sets.At(b.Note.Size)
-	tree, err := log.Open(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tree.Close() })
 	at := b.Note.Checkpoint
-	for number := range at.Size {
-		block := n.block(t, n.own[0], number)
-		if number == 1 {
-			block.Filter = bytes.Clone(block.Filter)
-			block.Filter[0], block.Txs[0].Code, block.Txs[0].Writes = 11, 11, nil
-		}
-		if err := tree.Append(block); err != nil {
-			t.Fatal(err)
-		}
-	}
+	tree := openLog(t, filepath.Join(t.TempDir(), "log"))
+	n.changed(t, tree, at.Size, 1)
 	if at.Root, err = tree.Root(at.Size); err != nil || at.Root == b.Note.Root || b.Block.Number == 1 {
 		t.Fatalf("no other history: root %x, %v", at.Root, err)
 	}
-	var signed []log.Cosignature
-	for _, o := range n.Cluster.Orgs()[1:] {
-		cosign, attest := n.secrets(t, o)
-		signed = append(signed, log.Cosignature{MSP: o.MSPID,
-			Ed25519: [64]byte(ed25519.Sign(cosign, at.CosignedMessage())), Secp256k1: canon.SignDigest(attest, set.Digest(at))})
-	}
-	note, err := set.Note(at, signed)
+	note, err := set.Note(at, n.colluders(t, set, at))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,6 +183,63 @@ func (n *network) collude(t *testing.T, b *log.Bundle) *collusion {
 	}
 	c.serve(t, n.Cluster.AnchorURL(1), note, tree)
 	return c
+}
+
+// colluders are what all organisations but the first sign.
+func (n *network) colluders(t *testing.T, set *log.Set, c log.Checkpoint) (all []log.Cosignature) {
+	t.Helper()
+	for _, o := range n.Cluster.Orgs()[1:] {
+		cosign, attest := n.secrets(t, o)
+		all = append(all, log.Cosignature{MSP: o.MSPID,
+			Ed25519: [64]byte(ed25519.Sign(cosign, c.CosignedMessage())), Secp256k1: canon.SignDigest(attest, set.Digest(c))})
+	}
+	return all
+}
+
+// anchorAnother has the colluders anchor on a chain a log that continues what is there
+// with a block of theirs.
+func (n *network) anchorAnother(t *testing.T, chain log.Chain) {
+	t.Helper()
+	sets, err := n.policy(t).Set().Follow(n.rotations(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	contract, err := canon.ParseAccount(chain.AnchorLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := filepath.Join(t.TempDir(), "log")
+	honest := openLog(t, base)
+	until(t, 3*time.Minute, "the colluders are faster than the others", func() error {
+		head := n.anchored(t)[chain.ID]
+		n.changed(t, honest, head.Size, head.Size)
+		dir := filepath.Join(t.TempDir(), "other")
+		if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
+			t.Fatal(err)
+		}
+		tree := openLog(t, dir)
+		n.changed(t, tree, head.Size+1, head.Size)
+		at := log.Checkpoint{Network: n.name, LogID: n.policy(t).LogID(), Size: head.Size + 1, Time: max(uint64(time.Now().Unix()), head.Time+1)}
+		if at.Root, err = tree.Root(at.Size); err != nil {
+			t.Fatal(err)
+		}
+		growth, err := tree.ProveGrowth(at.Size, head.Size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := sets.At(at.Size)
+		signed := n.colluders(t, set, at)
+		s := contracts.Signatures{Set: contracts.Set{Version: set.Version, K: uint(set.K)}, Signers: new(big.Int)}
+		members := slices.SortedFunc(slices.Values(set.Members), func(a, b log.Member) int { return strings.Compare(a.Address, b.Address) })
+		for i, m := range members {
+			s.Members = append(s.Members, [20]byte(bytesOf(t, m.Address)))
+			if j := slices.IndexFunc(signed, func(c log.Cosignature) bool { return c.MSP == m.MSP }); j >= 0 {
+				s.Signers.SetBit(s.Signers, i, 1)
+				s.Bytes = append(s.Bytes, signed[j].Secp256k1[:]...)
+			}
+		}
+		return n.transact(t, chain.ID, contract, contracts.PackSubmit(contracts.Checkpoint{Size: at.Size, Root: at.Root, Time: at.Time}, growth, s))
+	})
 }
 
 // serve shows the true log, as an organisation's anchor has it, or the other one.
