@@ -72,6 +72,7 @@ func TestReport(t *testing.T) {
 		t.Fatalf("size %d is anchored, the newest is %d", anchored.Size, head.Size)
 	}
 
+	t.Run("nothing, and then without a key", func(t *testing.T) { o.prints(t) })
 	for _, tc := range []struct {
 		name   string
 		files  [][]byte
@@ -158,9 +159,9 @@ func (o *outside) growth(size, old uint64) [][32]byte {
 	return proof
 }
 
-// Without a key the calldata is printed, and nothing without evidence.
-func TestReportPrints(t *testing.T) {
-	o := watched(t)
+// prints has the calldata printed, as it is without a key, and nothing without evidence.
+func (o *outside) prints(t *testing.T) {
+	t.Helper()
 	var out strings.Builder
 	r := &reporter{monitorLook: &monitorLook{monitor: o.m}, out: &out}
 	if err := r.read(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no alarm of a fork stands") {
