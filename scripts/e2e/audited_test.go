@@ -3,16 +3,11 @@
 package e2e_test
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/network/topology"
@@ -26,7 +21,7 @@ import (
 func (n *network) audited(t *testing.T) {
 	p := n.newPerson(t)
 	n.create(t, p)
-	bundle, _ := n.proof(t, client.Subject{Key: "did/" + p.did[strings.LastIndex(p.did, ":")+1:]})
+	bundle, _ := n.proof(t, documentOf(p))
 	orgs := n.Cluster.Orgs()
 	sent := n.sentBlocks(t)
 	files, err := filepath.Glob(filepath.Join(n.Cluster.Dir, "data", "*", "ledgersData", "chains", "chains", "*"))
@@ -46,47 +41,10 @@ func (n *network) audited(t *testing.T) {
 	}
 }
 
-// proof saves a bundle once its checkpoint is anchored.
-func (n *network) proof(t *testing.T, of client.Subject) (path string, b *log.Bundle) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "audited.anchorproof")
-	until(t, 3*time.Minute, "a bundle", func() error {
-		data, err := n.Client.Proof(t.Context(), of)
-		if err == nil {
-			b, err = log.ParseBundle(data)
-		}
-		if err == nil {
-			err = os.WriteFile(path, data, 0o600)
-		}
-		return err
-	})
-	return path, b
-}
-
 // sentBlocks saves what the first member sends of its peer's blocks.
 func (n *network) sentBlocks(t *testing.T) (path string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "blocks")
-	out, err := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick-anchor"), "blocks", "--config", n.Cluster.Orgs()[0].AnchorFile()).Output()
-	if err == nil {
-		err = os.WriteFile(path, out, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// verified is what the auditor's program prints of a bundle.
-func (n *network) verified(t *testing.T, bundle string, more ...string) string {
-	t.Helper()
-	args := append([]string{bundle, "--policy", n.Cluster.Policy(), "--evm", n.Cluster.EVM().RPC[0], "--tron", n.Cluster.Tron().RPC[0], "--one-endpoint"}, more...)
-	out, err := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick-verify"), args...).CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return string(out)
+	return save(t, "blocks", n.anchor(t, "blocks", "--config", n.Cluster.Orgs()[0].AnchorFile()))
 }
 
 // colluding has f + 1 organisations run a chaincode that writes a key which the rules do

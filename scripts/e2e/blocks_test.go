@@ -4,14 +4,22 @@ package e2e_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/network/fabric"
+	"github.com/killick-ledger/killick/network/topology"
 	"github.com/killick-ledger/killick/scripts/observe"
 )
 
@@ -114,4 +122,77 @@ func openLog(t *testing.T, dir string) *log.Log {
 	}
 	t.Cleanup(func() { tree.Close() })
 	return tree
+}
+
+// noMetadata wants no transaction of Killick's chaincode in the newest blocks to have
+// set metadata of a key: one key-level policy would slow every key down for ever.
+func (n *network) noMetadata(t *testing.T) {
+	t.Helper()
+	seen, others := 0, 0
+	height := n.height(t)
+	for number := height - min(height, 500); number < height; number++ {
+		raw, err := n.own[0].Block(t.Context(), number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, data := range raw.GetData().GetData() {
+			for namespace, metadata := range metadataWrites(t, data) {
+				switch {
+				case namespace != topology.Chaincode:
+					others += metadata
+				case metadata > 0:
+					t.Errorf("block %d: a transaction of %s sets metadata of %d keys", number, namespace, metadata)
+				default:
+					seen++
+				}
+			}
+		}
+	}
+	if seen == 0 || others == 0 {
+		t.Errorf("looked at %d transactions of Killick's chaincode and found metadata of %d other keys", seen, others)
+	}
+	t.Logf("%d transactions of Killick's chaincode set no metadata", seen)
+}
+
+// metadataWrites counts the keys whose metadata an envelope sets, by namespace.
+func metadataWrites(t *testing.T, data []byte) map[string]int {
+	t.Helper()
+	var envelope common.Envelope
+	var payload common.Payload
+	var header common.ChannelHeader
+	decode(t, data, &envelope)
+	decode(t, envelope.GetPayload(), &payload)
+	decode(t, payload.GetHeader().GetChannelHeader(), &header)
+	if header.GetType() != int32(common.HeaderType_ENDORSER_TRANSACTION) {
+		return nil
+	}
+	var tx peer.Transaction
+	var action peer.ChaincodeActionPayload
+	var prp peer.ProposalResponsePayload
+	var result peer.ChaincodeAction
+	var set rwset.TxReadWriteSet
+	decode(t, payload.GetData(), &tx)
+	decode(t, tx.GetActions()[0].GetPayload(), &action)
+	decode(t, action.GetAction().GetProposalResponsePayload(), &prp)
+	decode(t, prp.GetExtension(), &result)
+	decode(t, result.GetResults(), &set)
+	counts := map[string]int{}
+	for _, ns := range set.GetNsRwset() {
+		var kv kvrwset.KVRWSet
+		decode(t, ns.GetRwset(), &kv)
+		counts[ns.GetNamespace()] += len(kv.GetMetadataWrites())
+		for _, c := range ns.GetCollectionHashedRwset() {
+			var hashed kvrwset.HashedRWSet
+			decode(t, c.GetHashedRwset(), &hashed)
+			counts[ns.GetNamespace()] += len(hashed.GetMetadataWrites())
+		}
+	}
+	return counts
+}
+
+func decode(t *testing.T, data []byte, into proto.Message) {
+	t.Helper()
+	if err := proto.Unmarshal(data, into); err != nil {
+		t.Fatal(errors.Join(fmt.Errorf("decode %T", into), err))
+	}
 }

@@ -6,9 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +14,6 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 
 	"github.com/killick-ledger/killick/anchor/block"
-	"github.com/killick-ledger/killick/anchor/log"
-	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/network/topology"
 )
 
@@ -29,34 +24,16 @@ func (n *network) configuration(t *testing.T) {
 	number := n.reconfigure(t)
 	p := n.newPerson(t)
 	n.create(t, p)
-	path := filepath.Join(t.TempDir(), "later.anchorproof")
-	until(t, 3*time.Minute, "a proof of what came after the new configuration", func() error {
-		bundle, err := n.Client.Proof(t.Context(), client.Subject{Key: "did/" + p.did[strings.LastIndex(p.did, ":")+1:]})
-		if err == nil {
-			err = os.WriteFile(path, bundle, 0o600)
-		}
-		return err
-	})
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := log.ParseBundle(text)
-	if err != nil || b.Block.Number <= number {
-		t.Fatalf("a proof of block %d, the configuration is in block %d: %v", b.Block.Number, number, err)
+	bundle, b := n.proof(t, documentOf(p))
+	if b.Block.Number <= number {
+		t.Fatalf("a proof of block %d, the configuration is in block %d", b.Block.Number, number)
 	}
 	verify := func(config ...uint64) string {
-		args := []string{path, "--policy", n.Cluster.Policy(), "--evm", n.Cluster.EVM().RPC[0], "--tron", n.Cluster.Tron().RPC[0],
-			"--one-endpoint", "--block", n.raw(t, b.Block.Number)}
+		args := []string{"--block", n.raw(t, b.Block.Number)}
 		for _, c := range config {
 			args = append(args, "--config", n.raw(t, c))
 		}
-		out, err := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick-verify"), args...).CombinedOutput()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		return string(out)
+		return n.verified(t, bundle, args...)
 	}
 	if out := verify(0, number); !strings.Contains(out, "VERIFIED at depth L2") {
 		t.Errorf("with both configuration blocks:\n%s", out)
@@ -73,11 +50,7 @@ func (n *network) raw(t *testing.T, number uint64) (path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path = filepath.Join(t.TempDir(), fmt.Sprint(number, ".block"))
-	if err := os.WriteFile(path, encode(t, b), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return save(t, fmt.Sprint(number, ".block"), encode(t, b))
 }
 
 // reconfigure has the first organisation name another anchor peer, which its

@@ -4,9 +4,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -193,26 +190,7 @@ func (n *network) exactlyOnce(t *testing.T, all []*sent, from uint64) {
 // the auditor's program.
 func (n *network) stillProven(t *testing.T, all []*sent) {
 	t.Helper()
-	n.proven(t, all[len(all)-1].ref)
-}
-
-// proven waits for the bundle of an operation and has the auditor's program check it.
-func (n *network) proven(t *testing.T, operation string) (bundle []byte) {
-	t.Helper()
-	until(t, 3*time.Minute, "a proof of "+operation, func() (err error) {
-		bundle, err = n.Client.Proof(t.Context(), client.Subject{Operation: operation})
-		return err
-	})
-	path := filepath.Join(t.TempDir(), "last.anchorproof")
-	if err := os.WriteFile(path, bundle, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick-verify"), path, "--policy", n.Cluster.Policy(),
-		"--evm", n.Cluster.EVM().RPC[0], "--tron", n.Cluster.Tron().RPC[0], "--one-endpoint").CombinedOutput()
-	if err != nil {
-		t.Errorf("killick-verify: %v\n%s", err, out)
-	}
-	return bundle
+	n.proven(t, client.Subject{Operation: all[len(all)-1].ref})
 }
 
 // samePeers compares the peers' chains: the newest block that all have, by its

@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -179,9 +180,12 @@ func (m *market) twoBlocks(*testing.T) {
 
 // proof has an auditor check a receipt: who used what, of whom, for how much.
 func (m *market) proof(t *testing.T) {
-	bundle := string(m.proven(t, m.used))
+	bundle, err := os.ReadFile(m.proven(t, client.Subject{Operation: m.used}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, line := range []string{"claim use", "use " + m.used, "record " + m.record, "version 1", "client " + m.takers[0].did, "owner " + m.owner.did, "paid 0.0001 usd", "left 0"} {
-		if !strings.Contains(bundle, "\n"+line+"\n") {
+		if !strings.Contains(string(bundle), "\n"+line+"\n") {
 			t.Errorf("the bundle does not say %q:\n%s", line, bundle)
 		}
 	}

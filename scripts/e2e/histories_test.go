@@ -28,7 +28,6 @@ import (
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/gateway/client"
 )
 
 // twoHistories has K organisations sign second histories with their own keys. One of a size
@@ -40,7 +39,7 @@ import (
 func (n *network) twoHistories(t *testing.T) {
 	p := n.newPerson(t)
 	n.create(t, p)
-	honest, bundle := n.proof(t, client.Subject{Key: "did/" + p.did[strings.LastIndex(p.did, ":")+1:]})
+	honest, bundle := n.proof(t, documentOf(p))
 	c := n.collude(t, bundle)
 	t.Run("Auditor", func(t *testing.T) {
 		if out := n.verified(t, c.bundle); !strings.Contains(out, "INVALID: chain ") {

@@ -202,7 +202,7 @@ func (n *network) paidOnce(t *testing.T, p *payee) {
 		payout = all[0]
 		return nil
 	})
-	if exit, out := n.judged(t, []byte(payout.GetBundle()), n.policy(t)); exit != 0 {
+	if exit, out := n.verify(t, save(t, "payout.anchorproof", []byte(payout.GetBundle())), n.Cluster.Policy()); exit != 0 {
 		t.Errorf("the payout's bundle: exit %d\n%s", exit, out)
 	}
 	vault, err := canon.ParseAccount(payout.GetVault())

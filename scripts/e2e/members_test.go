@@ -13,12 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
-	"github.com/killick-ledger/killick/gateway/client"
 )
 
 // membersChange has the fourth organisation leave, and another one of the channel join:
@@ -70,18 +68,12 @@ func (n *network) membersChange(t *testing.T) {
 // policy of the founding set. The sets went to the chains while other tests ran.
 func (n *network) provenAcross(t *testing.T) {
 	for version, p := range n.across {
-		key := "did/" + p.did[strings.LastIndexByte(p.did, ':')+1:]
-		var bundle []byte
-		until(t, 3*time.Minute, "a proof of "+key, func() (err error) {
-			bundle, err = n.Client.Proof(t.Context(), client.Subject{Key: key})
-			return err
-		})
-		b, err := log.ParseBundle(bundle)
-		if err != nil || b.SetVersion < version || len(b.Rotations) != int(b.SetVersion)-1 || len(b.Anchors) != 2 {
-			t.Errorf("the bundle of %s: %+v, %v", key, b, err)
+		bundle, b := n.proof(t, documentOf(p))
+		if b.SetVersion < version || len(b.Rotations) != int(b.SetVersion)-1 || len(b.Anchors) != 2 {
+			t.Errorf("the bundle of %s: %+v", p.did, b)
 		}
-		if exit, out := n.judged(t, bundle, n.policy(t)); exit != 0 {
-			t.Errorf("%s under the policy of before: exit %d\n%s", key, exit, out)
+		if exit, out := n.verify(t, bundle, n.Cluster.Policy()); exit != 0 {
+			t.Errorf("%s under the policy of before: exit %d\n%s", p.did, exit, out)
 		}
 	}
 	for i := range n.Cluster.Orgs() {

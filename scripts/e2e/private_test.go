@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -105,7 +104,7 @@ func (n *network) privateContent(t *testing.T) {
 	}
 	n.forgotten(t, owner, slices.Concat(first.needles, second.needles))
 	for _, s := range []client.Subject{{Operation: ref}, {Key: "record/" + ref}} {
-		n.proves(t, s)
+		n.proven(t, s)
 	}
 }
 
@@ -315,24 +314,4 @@ func (n *network) forgotten(t *testing.T, by client.Signer, needles [][]byte) {
 		}
 	}
 	t.Errorf("after the deletion the content is in %q", holders)
-}
-
-// proves wants a bundle that the auditor's program verifies.
-func (n *network) proves(t *testing.T, s client.Subject) {
-	t.Helper()
-	var bundle []byte
-	until(t, 3*time.Minute, "a bundle", func() (err error) {
-		bundle, err = n.Client.Proof(t.Context(), s)
-		return err
-	})
-	path := filepath.Join(t.TempDir(), "private.anchorproof")
-	if err := os.WriteFile(path, bundle, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick-verify"), path, "--policy", n.Cluster.Policy(),
-		"--evm", n.Cluster.EVM().RPC[0], "--tron", n.Cluster.Tron().RPC[0], "--one-endpoint").CombinedOutput()
-	if err != nil {
-		t.Errorf("killick-verify of %+v: %v\n%s", s, err, out)
-	}
-	t.Logf("%+v\n%s", s, out)
 }

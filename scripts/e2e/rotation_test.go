@@ -22,6 +22,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/network/topology"
 )
 
@@ -41,7 +42,7 @@ func (n *network) newKeys(t *testing.T) {
 	begun := time.Now()
 	early := n.first(t, l)
 	before := n.policy(t)
-	bundle := n.proven(t, early) // of the set before, with its policy
+	bundle := n.proven(t, client.Subject{Operation: early}) // of the set before, with its policy
 
 	org := n.Cluster.Orgs()[1]
 	oldCosign, oldAttest := n.secrets(t, org)
@@ -63,15 +64,17 @@ func (n *network) newKeys(t *testing.T) {
 	})
 	all := l.drain(t)
 	n.exactlyOnce(t, all, height)
-	late := n.proven(t, all[len(all)-1].ref) // with the policy of before
-	saved := filepath.Join(t.TempDir(), "late.anchorproof")
+	n.proven(t, client.Subject{Operation: all[len(all)-1].ref}) // with the policy of before
+	late := filepath.Join(t.TempDir(), "late.anchorproof")
 	if out, err := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick"), "--gateway", n.Cluster.GatewayAddress(),
-		"proof", all[len(all)-1].ref, "--out", saved).CombinedOutput(); err != nil {
-		t.Errorf("killick proof: %v\n%s", err, out)
-	} else if late, err = os.ReadFile(saved); err != nil {
+		"proof", all[len(all)-1].ref, "--out", late).CombinedOutput(); err != nil {
+		t.Fatalf("killick proof: %v\n%s", err, out)
+	}
+	text, err := os.ReadFile(late)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := log.ParseBundle(late); err != nil || b.SetVersion != 2 || len(b.Rotations) != 1 || len(b.Anchors) != 2 {
+	if b, err := log.ParseBundle(text); err != nil || b.SetVersion != 2 || len(b.Rotations) != 1 || len(b.Anchors) != 2 {
 		t.Errorf("the bundle afterwards: %+v, %v", b, err)
 	}
 	t.Logf("proved on both chains %.1f s after the decision, %.1f s after the begin", time.Since(decided).Seconds(), time.Since(begun).Seconds())
@@ -85,7 +88,7 @@ func (n *network) newKeys(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		bundle []byte
+		bundle string
 		policy *log.Policy
 		exit   int
 	}{
@@ -160,25 +163,13 @@ func (n *network) policy(t *testing.T) *log.Policy {
 }
 
 // judged has the auditor's program check a bundle under a policy.
-func (n *network) judged(t *testing.T, bundle []byte, p *log.Policy) (exit int, out string) {
+func (n *network) judged(t *testing.T, bundle string, p *log.Policy) (exit int, out string) {
 	t.Helper()
-	dir := t.TempDir()
 	policy, err := p.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"b.anchorproof": bundle, "policy.json": policy} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c := exec.CommandContext(t.Context(), filepath.Join(n.bin, "killick-verify"), filepath.Join(dir, "b.anchorproof"),
-		"--policy", filepath.Join(dir, "policy.json"), "--evm", n.Cluster.EVM().RPC[0], "--tron", n.Cluster.Tron().RPC[0], "--one-endpoint")
-	text, err := c.CombinedOutput()
-	if _, failed := err.(*exec.ExitError); err != nil && !failed {
-		t.Fatal(err)
-	}
-	return c.ProcessState.ExitCode(), string(text)
+	return n.verify(t, bundle, save(t, "policy.json", policy))
 }
 
 // anchor runs a command of the anchor's program.
