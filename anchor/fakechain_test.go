@@ -29,6 +29,8 @@ type fakeChain struct {
 
 	down   bool
 	lags   bool               // it shows no events
+	mute   bool               // its endpoint answers no question about events
+	ends   uint64             // its endpoint says so of the final head, if not 0
 	says   []contracts.Newest // its endpoint says so of the newest set, the last one
 	held   int64              // by every account; 10^18 when 0
 	full   bool               // its blocks have no room
@@ -227,16 +229,19 @@ func (c *fakeChain) final(context.Context) (uint64, error) {
 	if c.down {
 		return 0, errDown
 	}
+	if c.ends > 0 {
+		return c.ends, nil
+	}
 	return uint64(max(len(c.blocks)-1-c.depth, 0)), nil
 }
 
 func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (all []event, err error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
-	if c.down {
+	if c.down || c.mute {
 		return nil, errDown
 	}
-	for n := from; n <= to && !c.lags; n++ {
+	for n := from; n <= to && n < uint64(len(c.blocks)) && !c.lags; n++ {
 		all = append(all, c.blocks[n].events...)
 	}
 	if c.lie.Number > 0 {

@@ -251,6 +251,35 @@ func TestLyingEndpoint(t *testing.T) {
 	}
 }
 
+// An endpoint that lies about events, serves none, or names a final block that there will
+// never be, hides no fork.
+func TestBadEventsHideNoFork(t *testing.T) {
+	for name, bad := range map[string]func(ch *fakeChain){
+		"lies":    func(ch *fakeChain) { ch.lie = event{Contract: ch.anchorLog, Number: 2, Root: [32]byte{6}} },
+		"none":    func(ch *fakeChain) { ch.mute = true },
+		"endless": func(ch *fakeChain) { ch.ends = 1 << 60 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+			ch := w.chains[0]
+			for range 3 {
+				ch.mine() // there is something to read
+			}
+			bad(ch)
+			ch.change(func(b *chainBlock) { b.sets[0].Frozen = true })
+			for _, m := range w.members {
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				_ = (&watch{anchor: m.anchor, chain: m.chains[ch.id]}).look(ctx)
+				cancel()
+				if alarms, err := m.sender.Alarms(t.Context()); err != nil || !strings.Contains(strings.Join(alarms, "\n"), "is halted: frozen") {
+					t.Errorf("%s: alarms %q, %v", m.keys.msp, alarms, err)
+				}
+			}
+		})
+	}
+}
+
 // Behind one URL one node may know that a block is final and another one may not
 // have it.
 func TestLaggingEndpoint(t *testing.T) {
