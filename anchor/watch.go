@@ -207,7 +207,15 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 	if err != nil {
 		return err
 	}
-	if next > final {
+	switch {
+	case next-min(next, overlap) > final:
+		// More than an endpoint that lags: one invented a final head, and nobody knows up to
+		// where there was something to read. The newest event was read.
+		if next, err = w.index.lastEvent(ctx, w.chain.cfg.ID, final); err != nil {
+			return err
+		}
+		slog.Warn("the final head went back: events are read again", "chain", w.chain.cfg.ID, "final", final, "from", next)
+	case next > final:
 		return nil
 	}
 	next = max(next-min(next, overlap), w.chain.cfg.FromBlock)
