@@ -157,7 +157,7 @@ func lock(path string) (unlock func(), err error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another anchor runs in %s: %w", filepath.Dir(path), err), f.Close())
+		return nil, errors.Join(fmt.Errorf("another process has %s: %w", path, err), f.Close())
 	}
 	return func() { _ = f.Close() }, nil
 }

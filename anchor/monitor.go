@@ -113,6 +113,11 @@ func watchCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		unlock, err := lock(cfg.State + ".lock") // before the state is read
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		var chains []*publicChain
 		for _, ch := range cfg.Chains {
 			p := newPublicChain(ch, nil)
@@ -125,7 +130,7 @@ func watchCommand() *cobra.Command {
 		}
 		switch {
 		case forget != "":
-			return m.forget(forget)
+			return m.state.forget(forget)
 		case once:
 			if err := m.step(ctx); err != nil {
 				return err
@@ -139,12 +144,13 @@ contracts, as chain nodes serve them, from a policy file. It has no key and trus
 anchor and no node: checkpoints must have the signatures of K members, and every root
 is compared with every other one. An alarm is a line in the log, a metric, and an entry
 in the state file, and it lasts as long as its cause. An alarm "fork" lasts until
-somebody has looked and removes it with --forget.
+somebody has looked and removes it with --forget. One process at a time has the state
+file: --once beside another one needs a file of its own, --forget that the other stops.
 
 Exit codes: 0 no alarm stands when it ends, 1 it could not do its work (the
 configuration, or its state file), 2 alarms stand.`
 	c.Flags().BoolVar(&once, "once", false, "look once, print the alarms and exit")
-	c.Flags().StringVar(&forget, "forget", "", "remove the alarm with this `topic`, which lasts otherwise, and exit; the program must not run meanwhile")
+	c.Flags().StringVar(&forget, "forget", "", "remove the alarm with this `topic`, which lasts otherwise, and exit")
 	return c
 }
 
@@ -174,11 +180,6 @@ func openMonitor(cfg *monitorConfig, p *log.Policy, chains []*publicChain) (*mon
 
 // run looks again and again until ctx ends.
 func (m *monitor) run(ctx context.Context) error {
-	unlock, err := lock(m.cfg.State + ".lock")
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	if m.cfg.Listen != "" {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", m.cfg.Listen)
 		if err != nil {
@@ -230,16 +231,6 @@ func (m *monitor) report(w io.Writer) error {
 	}
 	fmt.Fprintln(w, "no alarm")
 	return nil
-}
-
-// forget removes an alarm that lasts.
-func (m *monitor) forget(topic string) error {
-	unlock, err := lock(m.cfg.State + ".lock")
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return m.state.forget(topic)
 }
 
 func (m *monitor) handler() http.Handler {

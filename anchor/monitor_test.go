@@ -195,7 +195,7 @@ func TestWatch(t *testing.T) {
 				t.Errorf("alarms %q afterwards, want %q: %+v", got, c.after, o.m.state.alarms())
 			}
 			for _, topic := range strings.FieldsFunc(c.after, func(r rune) bool { return r == ',' }) {
-				if err := o.m.forget(strings.TrimSpace(topic)); err != nil {
+				if err := o.m.state.forget(strings.TrimSpace(topic)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -345,6 +345,16 @@ chains:
 	if err := run(good, "--forget", "heartbeat"); err != nil {
 		t.Error(err)
 	}
+	unlock, err := lock(filepath.Join(dir, "watch.json.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range [][]string{{"--once"}, {"--forget", "clock"}, nil} {
+		if err := run(good, flag...); err == nil || exitCode(err) != 1 || !strings.Contains(err.Error(), "another process has ") {
+			t.Errorf("%q beside another one: %v", flag, err)
+		}
+	}
+	unlock()
 	for name, c := range map[string]struct{ old, new, want string }{
 		"no anchors":     {`anchors: ["http://127.0.0.1:1"]`, "anchors: []", "at least one is needed"},
 		"anchor's URL":   {`"http://127.0.0.1:1"]` + "\nchains", `"127.0.0.1:1"]` + "\nchains", "no http or https URL"},
