@@ -165,6 +165,8 @@ type monitor struct {
 	now    func() time.Time
 	state  *monitorStore
 	sets   log.Sets // from the policy's on
+
+	rotations []log.Rotation // to the sets after it
 }
 
 func openMonitor(cfg *monitorConfig, p *log.Policy, chains []*publicChain) (*monitor, error) {

@@ -126,7 +126,8 @@ func (l *monitorLook) checkpoint(ctx context.Context, url string) (served, error
 }
 
 // follow reads an anchor's rotations. Each is proved by the set before it, so whose
-// they are makes no difference; sets that are known stay.
+// they are makes no difference; sets that are known stay, and another one to which the
+// members handed over as well is a fork.
 func (l *monitorLook) follow(ctx context.Context, url string) error {
 	data, err := l.get(ctx, url, "/rotations")
 	if err != nil {
@@ -136,8 +137,27 @@ func (l *monitorLook) follow(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	more, err := l.sets[len(l.sets)-1].Follow(all)
-	l.sets = append(l.sets, more[1:]...)
+	newest := l.sets[len(l.sets)-1]
+	for _, r := range all {
+		if r.Version <= l.policy.SetVersion || r.Version > newest.Version {
+			continue
+		}
+		at := r.Version - l.policy.SetVersion
+		own, before := l.sets[at], l.sets[at-1]
+		if other, err := before.CheckRotation(r); err == nil && before.RotationDigest(other) != before.RotationDigest(own) {
+			l.set("fork", fmt.Sprintf("the members of set %d handed over twice: to set %d %x from size %d on, and to %x from size %d on",
+				before.Version, r.Version, own.Hash(), own.From, other.Hash(), other.From))
+			one, _ := log.MarshalRotations(l.policy.Network, l.rotations[at-1:at]) // both were parsed
+			two, _ := log.MarshalRotations(l.policy.Network, []log.Rotation{r})
+			l.evidence["fork"] = []string{string(one), string(two)}
+			break
+		}
+	}
+	more, err := newest.Follow(all)
+	for _, set := range more[1:] {
+		at := slices.IndexFunc(all, func(r log.Rotation) bool { return r.Version == set.Version })
+		l.sets, l.rotations = append(l.sets, set), append(l.rotations, all[at])
+	}
 	return err
 }
 

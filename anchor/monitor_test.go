@@ -24,6 +24,8 @@ type outside struct {
 	m       *monitor
 	served  []func() []byte // in place of an anchor's /checkpoint
 	anchors []*httptest.Server
+
+	rotations []byte // in place of the second one's, if there are some
 }
 
 // watched returns a watch over a world in which something is anchored, by two anchors.
@@ -38,6 +40,10 @@ func watched(t *testing.T) *outside {
 		s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if f := o.served[i]; f != nil && r.URL.Path == "/checkpoint" {
 				_, _ = rw.Write(f())
+				return
+			}
+			if i == 1 && o.rotations != nil && r.URL.Path == "/rotations" {
+				_, _ = rw.Write(o.rotations)
 				return
 			}
 			h.ServeHTTP(rw, r)
@@ -279,8 +285,36 @@ func TestWatchFollowsRotations(t *testing.T) {
 	if got := o.look(); got != "" || len(o.m.sets) != 2 {
 		t.Errorf("alarms %+v, %d sets", o.m.state.alarms(), len(o.m.sets))
 	}
-	if newest := o.m.sets[1]; o.m.state.copy().Ledger.Size < newest.From {
+	newest := o.m.sets[1]
+	if o.m.state.copy().Ledger.Size < newest.From {
 		t.Error("no checkpoint of the new set was seen")
+	}
+	// The old members hand over to other ones as well, and an anchor serves those.
+	old := o.policy().Set()
+	other, err := log.NewSet(network, old.LogID, 2, newest.From, 4, old.Members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string][65]byte{}
+	for _, m := range o.world.members {
+		if by[m.keys.msp], err = m.keys.attest.Sign(t.Context(), old.RotationDigest(other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := old.HandOver(other, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := log.MarshalRotations(network, []log.Rotation{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.served[1], o.rotations = func() []byte { return o.note(o.head().Size, [32]byte{1}) }, twice
+	if got := o.look(); got != "anchor 2, fork" {
+		t.Fatalf("alarms %+v", o.m.state.alarms())
+	}
+	if e := o.m.state.alarms()[1].Evidence; len(e) != 2 || e[1] != string(twice) || e[0] == e[1] {
+		t.Errorf("evidence %q", e)
 	}
 }
 
