@@ -1,0 +1,52 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/killick-ledger/killick/anchor/log"
+)
+
+func TestWatchFollowsRotations(t *testing.T) {
+	o := watched(t)
+	o.look()
+	o.world.members[1].coming("second")
+	o.decide("members", o.membership(3, o.world.members...))
+	o.rotated(2)
+	o.cutRecord()
+	o.tickFor(70 * time.Second)
+	if got := o.look(); got != "" || len(o.m.sets) != 2 {
+		t.Errorf("alarms %+v, %d sets", o.m.state.alarms(), len(o.m.sets))
+	}
+	newest := o.m.sets[1]
+	if o.m.state.copy().Ledger.Size < newest.From {
+		t.Error("no checkpoint of the new set was seen")
+	}
+	// The old members hand over to other ones as well, and an anchor serves those.
+	old := o.policy().Set()
+	other, err := log.NewSet(network, old.LogID, 2, newest.From, 4, old.Members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string][65]byte{}
+	for _, m := range o.world.members {
+		if by[m.keys.msp], err = m.keys.attest.Sign(t.Context(), old.RotationDigest(other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := old.HandOver(other, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := log.MarshalRotations(network, []log.Rotation{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.served[1], o.rotations = func() []byte { return o.note(o.head().Size, [32]byte{1}) }, twice
+	if got := o.look(); got != "anchor 2, fork" {
+		t.Fatalf("alarms %+v", o.m.state.alarms())
+	}
+	if e := o.m.state.alarms()[1].Evidence; len(e) != 2 || e[1] != string(twice) || e[0] == e[1] {
+		t.Errorf("evidence %q", e)
+	}
+}
