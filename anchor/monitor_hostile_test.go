@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,5 +51,30 @@ func TestWatchFollowsRotations(t *testing.T) {
 	}
 	if e := o.m.state.alarms()[1].Evidence; len(e) != 2 || e[1] != string(twice) || e[0] == e[1] {
 		t.Errorf("evidence %q", e)
+	}
+}
+
+// What an anchor says fills neither log nor disk.
+func TestWatchTextsAreShort(t *testing.T) {
+	o := watched(t)
+	o.look()
+	o.served[0] = func() []byte { return bytes.Repeat([]byte("long\x00\n\n\n"), 1<<16) }
+	o.served[1] = func() []byte { return []byte(strings.Repeat("ä", 1<<18) + "\n\n\n\n\n\n") }
+	if got := o.look(); got != "anchor 1, anchor 2" {
+		t.Errorf("alarms %q", got)
+	}
+	for _, a := range o.m.state.alarms() {
+		if len(a.Text) > 2003 {
+			t.Errorf("%s: a text of %d bytes", a.Topic, len(a.Text))
+		}
+	}
+}
+
+// What a node says fills neither log nor status.
+func TestAlarmsAreShort(t *testing.T) {
+	a := newAlarms()
+	a.set("chain", errors.New(strings.Repeat("long", 1<<20)))
+	if text := strings.Join(a.list(), ""); len(text) > 2100 || !strings.HasSuffix(text, "long...") {
+		t.Errorf("a text of %d bytes", len(text))
 	}
 }

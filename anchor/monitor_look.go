@@ -41,7 +41,7 @@ func (l *monitorLook) set(topic, text string) {
 		l.cleared[topic] = true
 		return
 	}
-	l.raised[topic] = text
+	l.raised[topic] = short(text)
 }
 
 func textOf(err error) string {
