@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/log"
@@ -52,6 +53,24 @@ func TestWatchFollowsRotations(t *testing.T) {
 	if e := o.m.state.alarms()[1].Evidence; len(e) != 2 || e[1] != string(twice) || e[0] == e[1] {
 		t.Errorf("evidence %q", e)
 	}
+}
+
+// An anchor that answers nothing about tiles holds up a look once.
+func TestWatchSlowAnchor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := watched(t)
+		o.look()
+		o.cutRecord()
+		o.tickFor(70 * time.Second)
+		o.slow, o.tiles = true, 0
+		began := time.Now()
+		if got := o.look(); got != "" {
+			t.Errorf("alarms %q", got)
+		}
+		if took := time.Since(began); took != chainTimeout || o.tiles != 1 {
+			t.Errorf("the look took %v, and asked for %d tiles", took, o.tiles)
+		}
+	})
 }
 
 // What an anchor says fills neither log nor disk.

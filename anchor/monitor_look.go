@@ -27,6 +27,7 @@ type monitorLook struct {
 	newest  served           // the largest that continues what was seen before; of size 0 when there is none
 	heads   map[string]point // what AnchorLogs have, of the chains that answered
 	members map[string]contracts.Newest
+	slow    map[string]bool // anchors that took too long to prove something
 }
 
 // served is a checkpoint as an anchor served it.
@@ -53,6 +54,7 @@ func textOf(err error) string {
 
 func (l *monitorLook) look(ctx context.Context) {
 	l.evidence, l.heads, l.members = map[string][]string{}, map[string]point{}, map[string]contracts.Newest{}
+	l.slow = map[string]bool{}
 	for i, url := range l.cfg.Anchors {
 		n, err := l.checkpoint(ctx, url)
 		if err != nil {

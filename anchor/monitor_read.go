@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -32,7 +33,8 @@ func (l *monitorLook) get(ctx context.Context, url, path string) ([]byte, error)
 }
 
 // rootAt returns the root that the log of a checkpoint has for a size up to its own,
-// from tiles of whichever anchor has good ones: they are checked against its root.
+// from tiles of whichever anchor has good ones: they are checked against its root. One
+// that takes too long is asked once in a look, so that it cannot hold up the alarms.
 func (l *monitorLook) rootAt(ctx context.Context, of served, size uint64) (log.Hash, bool) {
 	if size == of.Size {
 		return of.Root, true
@@ -42,7 +44,14 @@ func (l *monitorLook) rootAt(ctx context.Context, of served, size uint64) (log.H
 	}
 	tree := tlog.Tree{N: int64(of.Size), Hash: tlog.Hash(of.Root)}
 	for _, url := range l.cfg.Anchors {
-		root, err := tlog.TreeHash(int64(size), tlog.TileHashReader(tree, tiles{ctx, l, url}))
+		if l.slow[url] {
+			continue
+		}
+		began := time.Now()
+		bound, cancel := context.WithTimeout(ctx, chainTimeout) // a proof takes several tiles
+		root, err := tlog.TreeHash(int64(size), tlog.TileHashReader(tree, tiles{bound, l, url}))
+		cancel()
+		l.slow[url] = time.Since(began) >= chainTimeout
 		if err == nil {
 			return log.Hash(root), true
 		}

@@ -18,17 +18,18 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
-// outside is a watch over a world.
+// outside is a watch over a world, with two anchors that it reads without a network.
 type outside struct {
 	*world
-	m       *monitor
-	served  []func() []byte // in place of an anchor's /checkpoint
-	anchors []*httptest.Server
-
-	rotations []byte // in place of the second one's, if there are some
+	m         *monitor
+	served    []func() []byte // in place of an anchor's /checkpoint
+	handlers  []http.Handler
+	rotations []byte // in place of the second anchor's, if there are some
+	slow      bool   // the first anchor answers nothing about tiles
+	tiles     int    // that the first one was asked for
 }
 
-// watched returns a watch over a world in which something is anchored, by two anchors.
+// watched returns a watch over a world in which something is anchored.
 func watched(t *testing.T) *outside {
 	t.Helper()
 	w := newWorld(t)
@@ -36,32 +37,41 @@ func watched(t *testing.T) *outside {
 	w.tickFor(3 * time.Second)
 	o := &outside{world: w, served: make([]func() []byte, 2)}
 	for i := range o.served {
-		h := w.members[i].handler()
-		s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if f := o.served[i]; f != nil && r.URL.Path == "/checkpoint" {
-				_, _ = rw.Write(f())
-				return
-			}
-			if i == 1 && o.rotations != nil && r.URL.Path == "/rotations" {
-				_, _ = rw.Write(o.rotations)
-				return
-			}
-			h.ServeHTTP(rw, r)
-		}))
-		t.Cleanup(s.Close)
-		o.anchors = append(o.anchors, s)
+		o.handlers = append(o.handlers, w.members[i].handler())
 	}
 	o.open(filepath.Join(t.TempDir(), "watch.json"))
 	return o
 }
 
+// RoundTrip implements http.RoundTripper.
+func (o *outside) RoundTrip(r *http.Request) (*http.Response, error) {
+	i := slices.Index([]string{"anchor1", "anchor2"}, r.URL.Host)
+	if i < 0 {
+		return nil, errDown
+	}
+	tile := i == 0 && strings.HasPrefix(r.URL.Path, "/tile/")
+	if tile {
+		o.tiles++
+	}
+	answer := httptest.NewRecorder()
+	switch f := o.served[i]; {
+	case f != nil && r.URL.Path == "/checkpoint":
+		_, _ = answer.Write(f())
+	case i == 1 && o.rotations != nil && r.URL.Path == "/rotations":
+		_, _ = answer.Write(o.rotations)
+	case tile && o.slow:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	default:
+		o.handlers[i].ServeHTTP(answer, r)
+	}
+	return answer.Result(), nil
+}
+
 // open starts the watch, as after a kill.
 func (o *outside) open(state string) {
 	o.t.Helper()
-	cfg := &monitorConfig{State: state, Lag: 30 * time.Second}
-	for _, s := range o.anchors {
-		cfg.Anchors = append(cfg.Anchors, s.URL)
-	}
+	cfg := &monitorConfig{State: state, Lag: 30 * time.Second, Anchors: []string{"http://anchor1", "http://anchor2"}}
 	var chains []*publicChain
 	for _, ch := range o.chains {
 		c := chainConfig{ID: ch.id, Kind: "evm", RPC: []string{"http://127.0.0.1:1"}}
@@ -79,7 +89,7 @@ func (o *outside) open(state string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	m.now = func() time.Time { return o.now }
+	m.now, m.http.Transport = func() time.Time { return o.now }, o
 	o.m = m
 }
 
