@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,10 +176,14 @@ func openMonitor(cfg *monitorConfig, p *log.Policy, chains []*publicChain) (*mon
 	if err != nil {
 		return nil, err
 	}
-	return &monitor{
+	m := &monitor{
 		cfg: cfg, policy: p, chains: chains, now: time.Now, state: s, sets: log.Sets{p.Set()},
 		http: &http.Client{Timeout: chainTimeout},
-	}, nil
+	}
+	// What is no longer in the configuration is looked at by nobody, and could never end.
+	topics := m.topics()
+	s.state.Alarms = slices.DeleteFunc(s.state.Alarms, func(a raised) bool { return !lasts(a.Topic) && !slices.Contains(topics, a.Topic) })
+	return m, nil
 }
 
 // run looks again and again until ctx ends.
@@ -251,7 +257,9 @@ func (m *monitor) measure() *metrics {
 	}
 	out.add("watch_looked", "When the last look was finished, in seconds since 1970.", state.Looked)
 	out.add("watch_alarms", "Alarms that stand.", len(stand))
-	for _, topic := range m.topics() {
+	topics := slices.AppendSeq(m.topics(), maps.Keys(stand)) // a fork lasts longer than the configuration
+	slices.Sort(topics)
+	for _, topic := range slices.Compact(topics) {
 		v := 0
 		if stand[topic] {
 			v = 1

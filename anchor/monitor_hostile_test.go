@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -95,5 +98,26 @@ func TestAlarmsAreShort(t *testing.T) {
 	a.set("chain", errors.New(strings.Repeat("long", 1<<20)))
 	if text := strings.Join(a.list(), ""); len(text) > 2100 || !strings.HasSuffix(text, "long...") {
 		t.Errorf("a text of %d bytes", len(text))
+	}
+}
+
+// An anchor that is no longer asked has no alarm; a fork that a chain showed stays, and is
+// in the metrics, when that chain is no longer asked.
+func TestWatchForgetsWhatIsNotAsked(t *testing.T) {
+	o := watched(t)
+	state := filepath.Join(t.TempDir(), "watch.json")
+	id := o.policy().LogID()
+	if err := os.WriteFile(state, fmt.Appendf(nil, `{"log":"%x","alarms":[{"topic":"anchor 3"},{"topic":"fork eip155:1"}]}`, id), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.open(state)
+	if err := o.m.step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := o.m.state.alarms(); len(a) != 1 || a[0].Topic != "fork eip155:1" {
+		t.Errorf("alarms %+v", a)
+	}
+	if text := o.m.measure().String(); !strings.Contains(text, `killick_watch_alarm{topic="fork eip155:1"} 1`) {
+		t.Error(text)
 	}
 }
