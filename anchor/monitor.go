@@ -92,6 +92,9 @@ func (c *monitorConfig) check(p *log.Policy) error {
 	for i := range c.Chains {
 		ch := &c.Chains[i]
 		errs = append(errs, ch.check(i)...)
+		if slices.ContainsFunc(c.Chains[:i], func(o chainConfig) bool { return o.ID == ch.ID }) {
+			errs = append(errs, fmt.Errorf("chains[%d]: %q is stated twice", i, ch.ID))
+		}
 		account, ok := p.AnchorLog(ch.ID)
 		if !ok || ch.AnchorLog != "" && ch.AnchorLog != account.String() {
 			errs = append(errs, fmt.Errorf("chains[%d]: the policy has no such AnchorLog on %q", i, ch.ID))

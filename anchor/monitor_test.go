@@ -362,6 +362,7 @@ chains:
 		"unknown":        {"anchors:", "keys: x\nanchors:", "field keys not found"},
 		"another chain":  {"eip155:1337", "eip155:1", "no such AnchorLog"},
 		"one chain less": {`- {id: "eip155:1337", kind: evm, rpc: ["http://127.0.0.1:1"]}` + "\n", "", "the policy has 2"},
+		"a chain twice":  {"tron:0x2b6653dc", "eip155:1337", "stated twice"},
 		"negative":       {"anchors:", "late: -1s\nanchors:", "must be positive"},
 	} {
 		t.Run(name, func(t *testing.T) {
