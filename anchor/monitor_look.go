@@ -206,6 +206,9 @@ func (l *monitorLook) sameLog(ctx context.Context) {
 			l.evidence["fork"] = []string{string(small.note), string(large.note)}
 		}
 	}
+	if l.seen.Began == 0 && l.newest.Size > 0 {
+		l.seen.Began = l.now().Unix()
+	}
 	if l.newest.Size > before.Size || l.newest.Size == before.Size && l.newest.Time > before.Time {
 		l.seen.Ledger = seen{Size: l.newest.Size, Root: canon.Hex(l.newest.Root[:]), Time: l.newest.Time, Note: string(l.newest.note)}
 	}
@@ -275,9 +278,13 @@ func (l *monitorLook) keepsUp(c *publicChain, head point) {
 	if age := l.now().Sub(time.Unix(int64(want.Time), 0)); want.Size > 0 && age > l.cfg.Lag {
 		behind = fmt.Sprintf("AnchorLog has size %d, another chain's size %d for %v: nobody brings it here", head.Size, want.Size, age.Truncate(time.Second))
 	}
-	anchored := time.Unix(int64(head.Time), 0)
-	if age := l.now().Sub(anchored); head.Size > 0 && l.seen.Ledger.Size > head.Size && age > l.cfg.Stale {
-		stale = fmt.Sprintf("AnchorLog has size %d of %s, the ledger %d: nothing was anchored for %v", head.Size, anchored.UTC().Format(time.RFC3339), l.seen.Ledger.Size, age.Truncate(time.Second))
+	anchored := time.Unix(int64(head.Time), 0).UTC()
+	since := fmt.Sprintf("its newest is of %s", anchored.Format(time.RFC3339))
+	if head.Size == 0 {
+		anchored, since = time.Unix(l.seen.Began, 0), "it never had one" // waited for since then
+	}
+	if age := l.now().Sub(anchored); l.seen.Ledger.Size > head.Size && age > l.cfg.Stale {
+		stale = fmt.Sprintf("AnchorLog has size %d, the ledger %d: nothing was anchored for %v, %s", head.Size, l.seen.Ledger.Size, age.Truncate(time.Second), since)
 	}
 	if head.Size > l.seen.Ledger.Size && l.now().Sub(anchored) > l.cfg.Late {
 		ahead = fmt.Sprintf("AnchorLog has size %d, and no anchor shows more than %d: they are behind, or K members signed what they do not show", head.Size, l.seen.Ledger.Size)

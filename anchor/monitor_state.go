@@ -21,6 +21,7 @@ import (
 type monitorState struct {
 	Log    string          `json:"log"`    // id of the log that all this is about
 	Looked int64           `json:"looked"` // end of the last look, in seconds since 1970
+	Began  int64           `json:"began"`  // when a checkpoint was seen first
 	Ledger seen            `json:"ledger"` // newest checkpoint that K members signed
 	Chains map[string]seen `json:"chains"` // by chain: the newest in AnchorLog
 	Wanted map[string]seen `json:"wanted"` // by chain: what another one had first that it has not; without a root

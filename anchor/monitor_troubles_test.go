@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
@@ -131,6 +132,18 @@ var troubles = map[string]struct {
 			o.tickFor(30 * time.Second)
 		}
 	}, "stale eip155:1337, stale tron:0x2b6653dc", ""},
+	"nothing was ever anchored": {func(o *outside) func() {
+		ch := o.chains[1]
+		ch.full = true
+		end := ch.change(func(b *chainBlock) { b.head, b.events = contracts.Checkpoint{}, nil })
+		o.open(filepath.Join(o.t.TempDir(), "watch.json"))
+		o.m.cfg.Lag, o.m.cfg.Stale = time.Hour, time.Minute
+		if got := o.look(); got != "" {
+			o.t.Errorf("alarms %q at once", got)
+		}
+		o.now = o.now.Add(61 * time.Second)
+		return func() { end(); ch.full = false }
+	}, "stale tron:0x2b6653dc", ""},
 	"a contract is ahead of what anchors show": {func(o *outside) func() {
 		old, err := o.world.members[0].note(context.Background(), o.point(1))
 		if err != nil {
