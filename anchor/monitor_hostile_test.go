@@ -121,3 +121,20 @@ func TestWatchForgetsWhatIsNotAsked(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// Who has looked at why a contract lost what it had can have the watch go on from there.
+func TestWatchGoesOnAfterBack(t *testing.T) {
+	o := watched(t)
+	troubles["a root is gone"].begin(o)
+	for range 2 {
+		if got := o.look(); got != "back eip155:1337" {
+			t.Fatalf("alarms %q", got)
+		}
+	}
+	if err := o.m.state.forget("back eip155:1337"); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.look(); got != "" {
+		t.Errorf("alarms %q afterwards", got)
+	}
+}

@@ -230,7 +230,7 @@ func (l *monitorLook) compare(ctx context.Context, c *publicChain, head point) (
 		if !ok {
 			l.set("tiles", fmt.Sprintf("no anchor's tiles prove which root the log of size %d has for size %d", l.newest.Size, head.Size))
 		}
-		if done = ok; ok && root != head.Root {
+		if done = ok && root == head.Root; ok && !done {
 			fork("AnchorLog holds root %x for size %d; the log that K members signed at size %d has %x", head.Root, head.Size, l.newest.Size, root)
 		}
 	}
@@ -238,37 +238,45 @@ func (l *monitorLook) compare(ctx context.Context, c *publicChain, head point) (
 	if head.Size < had.Size {
 		back = fmt.Sprintf("AnchorLog has size %d at the final head and had %d: final blocks were left, or a node lies", head.Size, had.Size)
 	}
-	l.set("back "+id, back)
-	if root, ok := l.anchoredAt(ctx, c, head, had.Size); had.Size > 0 && !ok {
+	root, ok := l.anchoredAt(ctx, c, head, had.Size)
+	switch none := (log.Hash{}); {
+	case had.Size > 0 && !ok:
 		done = false
-	} else if ok && root != had.root() {
+	case ok && root == none:
+		back, done = fmt.Sprintf("AnchorLog has no root for size %d at the final head and had one: final blocks were left, or a node lies", had.Size), false
+	case ok && root != had.root():
 		fork("AnchorLog holds root %x for size %d and held %s", root, had.Size, had.Root)
+	}
+	if ok || back != "" || had.Size == 0 {
+		l.set("back "+id, back)
 	}
 	for _, other := range l.chains {
 		theirs, ok := l.heads[other.cfg.ID]
 		if !ok || other == c || theirs.Size > head.Size {
 			continue
 		}
-		if root, ok := l.anchoredAt(ctx, c, head, theirs.Size); ok && root != theirs.Root {
+		if root, ok := l.anchoredAt(ctx, c, head, theirs.Size); ok && root != (log.Hash{}) && root != theirs.Root {
 			fork("AnchorLog holds root %x for size %d, the one on %s holds %x", root, theirs.Size, other.cfg.ID, theirs.Root)
 		}
 	}
 	return done
 }
 
-// anchoredAt returns the root that a contract holds for a size up to its head, false
-// when it holds none or does not answer.
+// anchoredAt returns the root that a contract holds for a size up to its head, zero when
+// it holds none, and false when it does not answer.
 func (l *monitorLook) anchoredAt(ctx context.Context, c *publicChain, head point, size uint64) (log.Hash, bool) {
 	if size == 0 || size > head.Size {
 		return log.Hash{}, false
 	}
 	answer, err := c.driver.Call(ctx, c.anchorLog.Address, contracts.PackRootAt(size), send.Final)
+	var root log.Hash
+	if err == nil {
+		root, err = contracts.UnpackWord(answer)
+	}
 	if err != nil {
 		l.set("chain "+c.cfg.ID, err.Error())
-		return log.Hash{}, false
 	}
-	root, err := contracts.UnpackWord(answer)
-	return root, err == nil && root != log.Hash{}
+	return root, err == nil
 }
 
 // keepsUp looks whether a chain has what it should have by now.

@@ -123,7 +123,8 @@ func (s *monitorStore) commit(l *monitorLook, now time.Time) error {
 	return s.save(next)
 }
 
-// forget removes an alarm.
+// forget removes an alarm. Whoever removes the one that a contract lost what it had wants
+// to go on from what it has now.
 func (s *monitorStore) forget(topic string) error {
 	next := s.copy()
 	kept := slices.DeleteFunc(slices.Clone(next.Alarms), func(a raised) bool { return a.Topic == topic })
@@ -131,6 +132,9 @@ func (s *monitorStore) forget(topic string) error {
 		return fmt.Errorf("no alarm %q stands", topic)
 	}
 	next.Alarms = kept
+	if chain, ok := strings.CutPrefix(topic, "back "); ok {
+		delete(next.Chains, chain)
+	}
 	return s.save(next)
 }
 

@@ -87,6 +87,15 @@ var troubles = map[string]struct {
 		o.look()
 		return o.chains[0].change(func(b *chainBlock) { b.head.Size-- })
 	}, "back eip155:1337, fork eip155:1337", "fork eip155:1337"},
+	"a root is gone": {func(o *outside) func() {
+		o.look()
+		had := o.m.state.copy().Chains["eip155:1337"].Size
+		o.cutRecord()
+		o.tickFor(70 * time.Second)
+		return o.chains[0].change(func(b *chainBlock) {
+			b.events = slices.DeleteFunc(slices.Clone(b.events), func(e event) bool { return e.Number == had })
+		})
+	}, "back eip155:1337", ""},
 	"one chain gets nothing": {func(o *outside) func() {
 		o.chains[1].full = true
 		for range 3 { // each is anchored on the other one
