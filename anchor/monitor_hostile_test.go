@@ -138,3 +138,19 @@ func TestWatchGoesOnAfterBack(t *testing.T) {
 		t.Errorf("alarms %q afterwards", got)
 	}
 }
+
+// An anchor that shows what nobody can prove does not end the alarm by silence.
+func TestWatchSilenceProvesNothing(t *testing.T) {
+	o := watched(t)
+	o.look()
+	end := troubles["a longer history that no tiles prove"].begin(o)
+	o.look()
+	o.served[1] = func() []byte { return nil }
+	if got := o.look(); got != "anchor 2, tiles" {
+		t.Errorf("alarms %q", got)
+	}
+	end()
+	if got := o.look(); got != "" {
+		t.Errorf("alarms %q in the end", got)
+	}
+}

@@ -67,7 +67,9 @@ func (l *monitorLook) look(ctx context.Context) {
 	for _, c := range l.chains {
 		l.set("chain "+c.cfg.ID, textOf(l.chain(ctx, c)))
 	}
-	l.set("tiles", "") // unless raised below
+	if len(l.notes) == len(l.cfg.Anchors) && len(l.heads) == len(l.chains) {
+		l.set("tiles", "") // unless raised below; who is silent may have what nobody proves
+	}
 	l.sameLog(ctx)
 	l.heartbeat()
 	for _, c := range l.chains {
