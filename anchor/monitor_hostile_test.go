@@ -154,3 +154,24 @@ func TestWatchSilenceProvesNothing(t *testing.T) {
 		t.Errorf("alarms %q in the end", got)
 	}
 }
+
+// A set far beyond all that anchors show is one that nobody shows; and that a node says
+// nothing about sets hides no root.
+func TestWatchSetsOfAContract(t *testing.T) {
+	o := watched(t)
+	ch := o.chains[0]
+	for _, version := range []uint64{9, 1 << 63, 1<<64 - 1} {
+		end := ch.change(func(b *chainBlock) { b.sets[0].Version = version })
+		if got := o.look(); got != "members eip155:1337" {
+			t.Errorf("alarms %q about version %d", got, version)
+		}
+		end()
+		if got := o.look(); got != "" {
+			t.Errorf("alarms %q after version %d", got, version)
+		}
+	}
+	ch.change(func(b *chainBlock) { b.head.Root[0] ^= 1; b.sets[0].Version = 0 }) // no answer has it
+	if got := o.look(); got != "chain eip155:1337, fork eip155:1337, fork tron:0x2b6653dc" {
+		t.Errorf("alarms %q", got)
+	}
+}

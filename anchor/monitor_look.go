@@ -166,13 +166,12 @@ func (l *monitorLook) chain(ctx context.Context, c *publicChain) error {
 	if err != nil {
 		return err
 	}
-	newest, err := c.members(ctx)
-	if err != nil {
-		return err
-	}
 	l.heads[c.cfg.ID] = point{Size: head.Size, Root: head.Root, Time: head.Time}
-	l.members[c.cfg.ID] = newest
-	return nil
+	newest, err := c.members(ctx)
+	if err == nil {
+		l.members[c.cfg.ID] = newest
+	}
+	return err
 }
 
 // sameLog compares every checkpoint that was served, and the one seen before, with each
@@ -325,18 +324,21 @@ func (l *monitorLook) wants(c *publicChain, head point) seen {
 
 // sameSet compares the contract's newest member set with those that rotations lead to.
 func (l *monitorLook) sameSet(c *publicChain) {
-	id, newest := c.cfg.ID, l.members[c.cfg.ID]
+	id := c.cfg.ID
+	newest, ok := l.members[id]
+	if !ok {
+		return
+	}
 	frozen, unknown := "", ""
 	if newest.Frozen {
 		frozen = "AnchorLog was shown two histories that its members signed; it takes nothing any more"
 	}
-	at := int(newest.Version) - int(l.policy.SetVersion)
-	switch {
-	case at < 0: // the chain is behind the policy: nothing to compare with
-	case at >= len(l.sets):
+	switch first := l.policy.SetVersion; {
+	case newest.Version < first: // the chain is behind the policy: nothing to compare with
+	case newest.Version-first >= uint64(len(l.sets)):
 		unknown = fmt.Sprintf("AnchorLog has member set %d, and no anchor shows how set %d led to it", newest.Version, l.sets[len(l.sets)-1].Version)
 	default:
-		if own := l.sets[at]; own.Hash() != newest.Hash || own.From > 0 && own.From != newest.From {
+		if own := l.sets[newest.Version-first]; own.Hash() != newest.Hash || own.From > 0 && own.From != newest.From {
 			l.set("fork "+id, fmt.Sprintf("AnchorLog has member set %d, %x from size %d on; the members handed over to %x from size %d on",
 				newest.Version, newest.Hash, newest.From, own.Hash(), own.From))
 		}
