@@ -202,7 +202,7 @@ const maxRanges = 100
 
 // scan reads the events of new final blocks. What was scanned moves on only
 // together with the events.
-func (w *watch) scan(ctx context.Context, final uint64) error {
+func (w *watch) scan(ctx context.Context, final uint64) (err error) {
 	next, err := w.index.scanned(ctx, w.chain.cfg.ID)
 	if err != nil {
 		return err
@@ -220,7 +220,11 @@ func (w *watch) scan(ctx context.Context, final uint64) error {
 	}
 	next = max(next-min(next, overlap), w.chain.cfg.FromBlock)
 	var invented error
-	defer func() { w.alarms.set("events of "+w.chain.cfg.ID, invented) }()
+	defer func() {
+		if invented != nil || err == nil { // what was not read does not end the alarm
+			w.alarms.set("events of "+w.chain.cfg.ID, invented)
+		}
+	}()
 	ours := append([]canon.Account{w.chain.anchorLog}, w.chain.vaults...)
 	for n := 0; next <= final; n++ {
 		if n == maxRanges {
