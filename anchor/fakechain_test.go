@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
@@ -41,7 +42,8 @@ type fakeChain struct {
 	pool   []chainTx
 	paid   map[string]int // fees by member
 
-	reverted int // transactions that failed
+	reverted int           // transactions that failed
+	armed    atomic.Uint64 // newest nonce
 }
 
 type chainBlock struct {
@@ -335,7 +337,13 @@ func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Atte
 	}
 	raw, err := json.Marshal(chainTx{By: c.msp, To: in.To, Raw: in.Data})
 	id := canon.Sum(raw, fmt.Append(nil, len(earlier), c.w.now))
-	return send.Attempt{ID: id[:], Raw: raw, Most: "1", Made: c.w.now}, err
+	var nonce uint64
+	if len(earlier) > 0 {
+		nonce = earlier[0].Nonce
+	} else {
+		nonce = c.armed.Add(1)
+	}
+	return send.Attempt{ID: id[:], Raw: raw, Nonce: nonce, Most: "1", Made: c.w.now}, err
 }
 
 func (c *fakeAccount) Send(_ context.Context, a send.Attempt) error {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
 )
 
 // outside is a watch over a world, with two anchors that it reads without a network.
@@ -180,9 +181,15 @@ func (o *outside) reopen() {
 // when this one is killed before it has written it down, and ends with its cause, but for
 // a fork, which stays until somebody removes it.
 func TestWatch(t *testing.T) {
+	o := watched(t)
+	defer func() { o.t = t }()
 	for _, name := range slices.Sorted(maps.Keys(troubles)) {
 		t.Run(name, func(t *testing.T) {
-			o := watched(t)
+			o.t = t
+			o.until("level", 2*time.Minute, func() bool {
+				return o.chains[0].block(send.Final).head == o.chains[1].block(send.Final).head
+			})
+			o.open(filepath.Join(t.TempDir(), "watch.json"))
 			c := troubles[name]
 			if name != "a contract is ahead of what anchors show" {
 				if got := o.look(); got != "" {
