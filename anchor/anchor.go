@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -161,7 +162,7 @@ func lock(path string) (unlock func(), err error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another anchor runs in %s: %w", filepath.Dir(path), err), f.Close())
+		return nil, errors.Join(fmt.Errorf("another process has %s: %w", path, err), f.Close())
 	}
 	return func() { _ = f.Close() }, nil
 }
@@ -314,12 +315,23 @@ func (a *alarms) set(topic string, err error) {
 		delete(a.by, topic)
 		return
 	}
-	a.by[topic] = err.Error()
+	text := short(err.Error())
+	a.by[topic] = text
 	// Errors often name a new transaction each time: once a minute is enough.
-	if !was || before != err.Error() && time.Since(a.logged[topic]) > time.Minute {
-		slog.Error("alarm", "topic", topic, "error", err)
+	if !was || before != text && time.Since(a.logged[topic]) > time.Minute {
+		slog.Error("alarm", "topic", topic, "error", text)
 		a.logged[topic] = time.Now()
 	}
+}
+
+// maxAlarm bounds an alarm's text: a part of it may be what an anchor or a node said.
+const maxAlarm = 2000
+
+func short(text string) string {
+	if len(text) > maxAlarm {
+		text = strings.ToValidUTF8(text[:maxAlarm], "") + "..."
+	}
+	return text
 }
 
 // topics returns the topics of all alarms, sorted.

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
+	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
@@ -125,7 +126,7 @@ func (r *eventReader) client(ctx context.Context, url string) (*rpc.Client, erro
 	if c := r.clients[url]; c != nil {
 		return c, nil
 	}
-	c, err := rpc.DialContext(ctx, url)
+	c, err := evm.DialRPC(ctx, url)
 	if err != nil {
 		return nil, err
 	}

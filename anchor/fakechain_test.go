@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
@@ -29,6 +30,8 @@ type fakeChain struct {
 
 	down   bool
 	lags   bool               // it shows no events
+	mute   bool               // its endpoint answers no question about events
+	ends   uint64             // its endpoint says so of the final head, if not 0
 	says   []contracts.Newest // its endpoint says so of the newest set, the last one
 	held   int64              // by every account; 10^18 when 0
 	full   bool               // its blocks have no room
@@ -39,7 +42,8 @@ type fakeChain struct {
 	pool   []chainTx
 	paid   map[string]int // fees by member
 
-	reverted int // transactions that failed
+	reverted int           // transactions that failed
+	armed    atomic.Uint64 // newest nonce
 }
 
 type chainBlock struct {
@@ -227,16 +231,19 @@ func (c *fakeChain) final(context.Context) (uint64, error) {
 	if c.down {
 		return 0, errDown
 	}
+	if c.ends > 0 {
+		return c.ends, nil
+	}
 	return uint64(max(len(c.blocks)-1-c.depth, 0)), nil
 }
 
 func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (all []event, err error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
-	if c.down {
+	if c.down || c.mute {
 		return nil, errDown
 	}
-	for n := from; n <= to && !c.lags; n++ {
+	for n := from; n <= to && n < uint64(len(c.blocks)) && !c.lags; n++ {
 		all = append(all, c.blocks[n].events...)
 	}
 	if c.lie.Number > 0 {
@@ -330,7 +337,13 @@ func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Atte
 	}
 	raw, err := json.Marshal(chainTx{By: c.msp, To: in.To, Raw: in.Data})
 	id := canon.Sum(raw, fmt.Append(nil, len(earlier), c.w.now))
-	return send.Attempt{ID: id[:], Raw: raw, Most: "1", Made: c.w.now}, err
+	var nonce uint64
+	if len(earlier) > 0 {
+		nonce = earlier[0].Nonce
+	} else {
+		nonce = c.armed.Add(1)
+	}
+	return send.Attempt{ID: id[:], Raw: raw, Nonce: nonce, Most: "1", Made: c.w.now}, err
 }
 
 func (c *fakeAccount) Send(_ context.Context, a send.Attempt) error {

@@ -26,7 +26,8 @@ func (c chainConfig) low() *big.Int {
 // nothing is lost: the other members pay.
 func (w *watch) funds(ctx context.Context) error {
 	if !w.members().member() {
-		return nil // it pays for nothing
+		w.alarms.set("funds on "+w.chain.cfg.ID, nil) // it pays for nothing
+		return nil
 	}
 	held, err := w.chain.driver.funds(ctx)
 	if err != nil {

@@ -35,6 +35,15 @@ func TestLowFunds(t *testing.T) {
 	if m.alarmed("funds on") {
 		t.Errorf("enough by the configuration: alarms %q", m.alarms.list())
 	}
+	m.chains[ch.id].cfg.LowFunds = "2"
+	w.tickFor(time.Second)
+	left := *m.members()
+	left.index = -1
+	m.roster.now.Store(&left)
+	w.tickFor(time.Second)
+	if m.alarmed("funds on") {
+		t.Errorf("no member any more: alarms %q", m.alarms.list())
+	}
 }
 
 // MO-2: an anchor whose day's budget is spent sends nothing more and says so, also after
@@ -49,7 +58,9 @@ func TestBudgetOfTheAnchor(t *testing.T) {
 		m.start()
 	}
 	w.until("all is spent", 20*time.Minute, func() bool {
-		w.cutRecord()
+		if w.now.Nanosecond() == 0 && w.now.Unix()%20 == 0 {
+			w.cutRecord()
+		}
 		for _, m := range w.members {
 			if !m.alarmed("the day's budget is spent") {
 				return false
@@ -136,6 +147,12 @@ func TestChainIsAhead(t *testing.T) {
 	if !m.alarmed("events of " + ch.id + ": an endpoint shows a checkpoint of size 1099511627776") {
 		t.Errorf("alarms %q", m.alarms.list())
 	}
+	ch.mute = true
+	w.tickFor(2 * time.Second)
+	if !m.alarmed("events of " + ch.id) {
+		t.Error("events that were not read end the alarm about them")
+	}
+	ch.mute = false
 	if e, ok, err := m.index.newestEvent(t.Context(), ch.anchorLog.String()); err != nil || !ok || e.Number <= of || e.Number == 1<<40 {
 		t.Errorf("newest event %+v, %v", e, err)
 	}

@@ -64,7 +64,7 @@ func (w *witness) handOver(ctx context.Context, m *roster, head point) error {
 // before it leaves: no ledger gets a second set of the same version signed.
 func (w *witness) signRotation(ctx context.Context, m *roster, head point) error {
 	h := &w.handing
-	if w.now().Sub(h.signed) < again {
+	if w.now().Sub(h.signed) < again || w.rests() {
 		return nil // its transaction may still be on its way
 	}
 	if m.next.Version != m.set().Version+1 || m.next.From != head.Size+1 {
@@ -76,8 +76,7 @@ func (w *witness) signRotation(ctx context.Context, m *roster, head point) error
 		return err
 	}
 	signature, err := m.keys.attest.Sign(ctx, digest)
-	w.alarms.set(signerTopic, err)
-	if err != nil {
+	if err = w.answered(err); err != nil {
 		return err
 	}
 	h.signed = w.now()

@@ -251,6 +251,53 @@ func TestLyingEndpoint(t *testing.T) {
 	}
 }
 
+// An endpoint that lies about events, serves none, or names a final block that there will
+// never be, hides no fork.
+func TestBadEventsHideNoFork(t *testing.T) {
+	for name, bad := range map[string]func(ch *fakeChain){
+		"lies":    func(ch *fakeChain) { ch.lie = event{Contract: ch.anchorLog, Number: 2, Root: [32]byte{6}} },
+		"none":    func(ch *fakeChain) { ch.mute = true },
+		"endless": func(ch *fakeChain) { ch.ends = 1 << 60 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+			ch := w.chains[0]
+			for range 3 {
+				ch.mine() // there is something to read
+			}
+			bad(ch)
+			ch.change(func(b *chainBlock) { b.sets[0].Frozen = true })
+			for _, m := range w.members {
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				_ = (&watch{anchor: m.anchor, chain: m.chains[ch.id]}).look(ctx)
+				cancel()
+				if alarms, err := m.sender.Alarms(t.Context()); err != nil || !strings.Contains(strings.Join(alarms, "\n"), "is halted: frozen") {
+					t.Errorf("%s: alarms %q, %v", m.keys.msp, alarms, err)
+				}
+			}
+		})
+	}
+}
+
+// An endpoint that names a final block that will come much later hides no event for ever.
+func TestFinalTooHigh(t *testing.T) {
+	w := newWorld(t)
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	for _, ch := range w.chains {
+		ch.ends = 10_000
+	}
+	w.tickFor(2 * time.Second)
+	for _, ch := range w.chains {
+		ch.ends = 0
+	}
+	of := uint64(len(w.blocks))
+	w.cutRecord()
+	w.until("anchored again", 80*time.Second, func() bool { return w.anchored(of + 1) })
+	w.tickFor(3 * time.Second)
+	w.proves(of)
+}
+
 // Behind one URL one node may know that a block is final and another one may not
 // have it.
 func TestLaggingEndpoint(t *testing.T) {

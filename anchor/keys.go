@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -62,6 +63,21 @@ func (k *keys) in(s *log.Set) (*keys, error) {
 // signerTopic is that of the alarm that the key which attests does not sign. It lasts
 // until it does, while the loops that asked for a signature wait before they ask again.
 const signerTopic = "signer"
+
+// answered notes whether the signer signed. One that hangs takes seconds to fail, in
+// which nothing is accepted either: it is asked again after a pause, whatever is there
+// to sign.
+func (w *witness) answered(err error) error {
+	w.alarms.set(signerTopic, err)
+	w.unsigned = time.Time{}
+	if err != nil {
+		w.unsigned = w.now()
+	}
+	return err
+}
+
+// rests reports whether that pause lasts.
+func (w *witness) rests() bool { return w.now().Sub(w.unsigned) < again }
 
 // sign makes both signatures of a cosignature, as a member of the set.
 func (k *keys) sign(ctx context.Context, s *log.Set, c log.Checkpoint) (log.Cosignature, error) {

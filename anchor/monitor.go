@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +92,9 @@ func (c *monitorConfig) check(p *log.Policy) error {
 	for i := range c.Chains {
 		ch := &c.Chains[i]
 		errs = append(errs, ch.check(i)...)
+		if slices.ContainsFunc(c.Chains[:i], func(o chainConfig) bool { return o.ID == ch.ID }) {
+			errs = append(errs, fmt.Errorf("chains[%d]: %q is stated twice", i, ch.ID))
+		}
 		account, ok := p.AnchorLog(ch.ID)
 		if !ok || ch.AnchorLog != "" && ch.AnchorLog != account.String() {
 			errs = append(errs, fmt.Errorf("chains[%d]: the policy has no such AnchorLog on %q", i, ch.ID))
@@ -113,6 +118,11 @@ func watchCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		unlock, err := lock(cfg.State + ".lock") // before the state is read
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		var chains []*publicChain
 		for _, ch := range cfg.Chains {
 			p := newPublicChain(ch, nil)
@@ -125,7 +135,7 @@ func watchCommand() *cobra.Command {
 		}
 		switch {
 		case forget != "":
-			return m.forget(forget)
+			return m.state.forget(forget)
 		case once:
 			if err := m.step(ctx); err != nil {
 				return err
@@ -139,12 +149,13 @@ contracts, as chain nodes serve them, from a policy file. It has no key and trus
 anchor and no node: checkpoints must have the signatures of K members, and every root
 is compared with every other one. An alarm is a line in the log, a metric, and an entry
 in the state file, and it lasts as long as its cause. An alarm "fork" lasts until
-somebody has looked and removes it with --forget.
+somebody has looked and removes it with --forget. One process at a time has the state
+file: --once beside another one needs a file of its own, --forget that the other stops.
 
 Exit codes: 0 no alarm stands when it ends, 1 it could not do its work (the
 configuration, or its state file), 2 alarms stand.`
 	c.Flags().BoolVar(&once, "once", false, "look once, print the alarms and exit")
-	c.Flags().StringVar(&forget, "forget", "", "remove the alarm with this `topic`, which lasts otherwise, and exit; the program must not run meanwhile")
+	c.Flags().StringVar(&forget, "forget", "", "remove the alarm with this `topic`, which lasts otherwise, and exit")
 	return c
 }
 
@@ -159,6 +170,8 @@ type monitor struct {
 	now    func() time.Time
 	state  *monitorStore
 	sets   log.Sets // from the policy's on
+
+	rotations []log.Rotation // to the sets after it
 }
 
 func openMonitor(cfg *monitorConfig, p *log.Policy, chains []*publicChain) (*monitor, error) {
@@ -166,19 +179,18 @@ func openMonitor(cfg *monitorConfig, p *log.Policy, chains []*publicChain) (*mon
 	if err != nil {
 		return nil, err
 	}
-	return &monitor{
+	m := &monitor{
 		cfg: cfg, policy: p, chains: chains, now: time.Now, state: s, sets: log.Sets{p.Set()},
 		http: &http.Client{Timeout: chainTimeout},
-	}, nil
+	}
+	// What is no longer in the configuration is looked at by nobody, and could never end.
+	topics := m.topics()
+	s.state.Alarms = slices.DeleteFunc(s.state.Alarms, func(a raised) bool { return !lasts(a.Topic) && !slices.Contains(topics, a.Topic) })
+	return m, nil
 }
 
 // run looks again and again until ctx ends.
 func (m *monitor) run(ctx context.Context) error {
-	unlock, err := lock(m.cfg.State + ".lock")
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	if m.cfg.Listen != "" {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", m.cfg.Listen)
 		if err != nil {
@@ -232,16 +244,6 @@ func (m *monitor) report(w io.Writer) error {
 	return nil
 }
 
-// forget removes an alarm that lasts.
-func (m *monitor) forget(topic string) error {
-	unlock, err := lock(m.cfg.State + ".lock")
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return m.state.forget(topic)
-}
-
 func (m *monitor) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /alarms", func(w http.ResponseWriter, _ *http.Request) { reply(w, m.state.alarms()) })
@@ -258,7 +260,9 @@ func (m *monitor) measure() *metrics {
 	}
 	out.add("watch_looked", "When the last look was finished, in seconds since 1970.", state.Looked)
 	out.add("watch_alarms", "Alarms that stand.", len(stand))
-	for _, topic := range m.topics() {
+	topics := slices.AppendSeq(m.topics(), maps.Keys(stand)) // a fork lasts longer than the configuration
+	slices.Sort(topics)
+	for _, topic := range slices.Compact(topics) {
 		v := 0
 		if stand[topic] {
 			v = 1

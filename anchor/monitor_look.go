@@ -5,13 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
@@ -32,6 +27,7 @@ type monitorLook struct {
 	newest  served           // the largest that continues what was seen before; of size 0 when there is none
 	heads   map[string]point // what AnchorLogs have, of the chains that answered
 	members map[string]contracts.Newest
+	slow    map[string]bool // anchors that took too long to prove something
 }
 
 // served is a checkpoint as an anchor served it.
@@ -46,7 +42,7 @@ func (l *monitorLook) set(topic, text string) {
 		l.cleared[topic] = true
 		return
 	}
-	l.raised[topic] = text
+	l.raised[topic] = short(text)
 }
 
 func textOf(err error) string {
@@ -58,6 +54,7 @@ func textOf(err error) string {
 
 func (l *monitorLook) look(ctx context.Context) {
 	l.evidence, l.heads, l.members = map[string][]string{}, map[string]point{}, map[string]contracts.Newest{}
+	l.slow = map[string]bool{}
 	for i, url := range l.cfg.Anchors {
 		n, err := l.checkpoint(ctx, url)
 		if err != nil {
@@ -70,7 +67,9 @@ func (l *monitorLook) look(ctx context.Context) {
 	for _, c := range l.chains {
 		l.set("chain "+c.cfg.ID, textOf(l.chain(ctx, c)))
 	}
-	l.set("tiles", "") // unless raised below
+	if len(l.notes) == len(l.cfg.Anchors) && len(l.heads) == len(l.chains) {
+		l.set("tiles", "") // unless raised below; who is silent may have what nobody proves
+	}
 	l.sameLog(ctx)
 	l.heartbeat()
 	for _, c := range l.chains {
@@ -126,7 +125,8 @@ func (l *monitorLook) checkpoint(ctx context.Context, url string) (served, error
 }
 
 // follow reads an anchor's rotations. Each is proved by the set before it, so whose
-// they are makes no difference; sets that are known stay.
+// they are makes no difference; sets that are known stay, and another one to which the
+// members handed over as well is a fork.
 func (l *monitorLook) follow(ctx context.Context, url string) error {
 	data, err := l.get(ctx, url, "/rotations")
 	if err != nil {
@@ -136,27 +136,28 @@ func (l *monitorLook) follow(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	more, err := l.sets[len(l.sets)-1].Follow(all)
-	l.sets = append(l.sets, more[1:]...)
+	newest := l.sets[len(l.sets)-1]
+	for _, r := range all {
+		if r.Version <= l.policy.SetVersion || r.Version > newest.Version {
+			continue
+		}
+		at := r.Version - l.policy.SetVersion
+		own, before := l.sets[at], l.sets[at-1]
+		if other, err := before.CheckRotation(r); err == nil && before.RotationDigest(other) != before.RotationDigest(own) {
+			l.set("fork", fmt.Sprintf("the members of set %d handed over twice: to set %d %x from size %d on, and to %x from size %d on",
+				before.Version, r.Version, own.Hash(), own.From, other.Hash(), other.From))
+			one, _ := log.MarshalRotations(l.policy.Network, l.rotations[at-1:at]) // both were parsed
+			two, _ := log.MarshalRotations(l.policy.Network, []log.Rotation{r})
+			l.evidence["fork"] = []string{string(one), string(two)}
+			break
+		}
+	}
+	more, err := newest.Follow(all)
+	for _, set := range more[1:] {
+		at := slices.IndexFunc(all, func(r log.Rotation) bool { return r.Version == set.Version })
+		l.sets, l.rotations = append(l.sets, set), append(l.rotations, all[at])
+	}
 	return err
-}
-
-// get reads from an anchor, at most a megabyte.
-func (l *monitorLook) get(ctx context.Context, url, path string) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := l.http.Do(r)
-	if err != nil {
-		return nil, errors.New(strings.ReplaceAll(err.Error(), url, host(url)))
-	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
-	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: status %d", path, resp.StatusCode)
-	}
-	return data, err
 }
 
 // chain reads what a chain's AnchorLog has at the final head.
@@ -165,13 +166,12 @@ func (l *monitorLook) chain(ctx context.Context, c *publicChain) error {
 	if err != nil {
 		return err
 	}
-	newest, err := c.members(ctx)
-	if err != nil {
-		return err
-	}
 	l.heads[c.cfg.ID] = point{Size: head.Size, Root: head.Root, Time: head.Time}
-	l.members[c.cfg.ID] = newest
-	return nil
+	newest, err := c.members(ctx)
+	if err == nil {
+		l.members[c.cfg.ID] = newest
+	}
+	return err
 }
 
 // sameLog compares every checkpoint that was served, and the one seen before, with each
@@ -207,52 +207,13 @@ func (l *monitorLook) sameLog(ctx context.Context) {
 			l.evidence["fork"] = []string{string(small.note), string(large.note)}
 		}
 	}
+	if l.seen.Began == 0 && l.newest.Size > 0 {
+		l.seen.Began = l.now().Unix()
+	}
 	if l.newest.Size > before.Size || l.newest.Size == before.Size && l.newest.Time > before.Time {
 		l.seen.Ledger = seen{Size: l.newest.Size, Root: canon.Hex(l.newest.Root[:]), Time: l.newest.Time, Note: string(l.newest.note)}
 	}
 }
-
-// rootAt returns the root that the log of a checkpoint has for a size up to its own,
-// from tiles of whichever anchor has good ones: they are checked against its root.
-func (l *monitorLook) rootAt(ctx context.Context, of served, size uint64) (log.Hash, bool) {
-	if size == of.Size {
-		return of.Root, true
-	}
-	if size == 0 {
-		return log.Hash{}, false
-	}
-	tree := tlog.Tree{N: int64(of.Size), Hash: tlog.Hash(of.Root)}
-	for _, url := range l.cfg.Anchors {
-		root, err := tlog.TreeHash(int64(size), tlog.TileHashReader(tree, tiles{ctx, l, url}))
-		if err == nil {
-			return log.Hash(root), true
-		}
-	}
-	return log.Hash{}, false
-}
-
-// tiles reads an anchor's tiles (C2SP tlog-tiles).
-type tiles struct {
-	ctx context.Context
-	l   *monitorLook
-	url string
-}
-
-func (t tiles) Height() int { return 8 }
-
-func (t tiles) ReadTiles(all []tlog.Tile) ([][]byte, error) {
-	var data [][]byte
-	for _, tile := range all {
-		d, err := t.l.get(t.ctx, t.url, "/tile/"+strings.TrimPrefix(tile.Path(), "tile/8/"))
-		if err != nil {
-			return nil, err
-		}
-		data = append(data, d)
-	}
-	return data, nil
-}
-
-func (t tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 
 // compare compares a contract's head with the log, with what the contract had before,
 // and with the other contracts. It reports whether all that could be done.
@@ -270,7 +231,7 @@ func (l *monitorLook) compare(ctx context.Context, c *publicChain, head point) (
 		if !ok {
 			l.set("tiles", fmt.Sprintf("no anchor's tiles prove which root the log of size %d has for size %d", l.newest.Size, head.Size))
 		}
-		if done = ok; ok && root != head.Root {
+		if done = ok && root == head.Root; ok && !done {
 			fork("AnchorLog holds root %x for size %d; the log that K members signed at size %d has %x", head.Root, head.Size, l.newest.Size, root)
 		}
 	}
@@ -278,37 +239,45 @@ func (l *monitorLook) compare(ctx context.Context, c *publicChain, head point) (
 	if head.Size < had.Size {
 		back = fmt.Sprintf("AnchorLog has size %d at the final head and had %d: final blocks were left, or a node lies", head.Size, had.Size)
 	}
-	l.set("back "+id, back)
-	if root, ok := l.anchoredAt(ctx, c, head, had.Size); had.Size > 0 && !ok {
+	root, ok := l.anchoredAt(ctx, c, head, had.Size)
+	switch none := (log.Hash{}); {
+	case had.Size > 0 && !ok:
 		done = false
-	} else if ok && root != had.root() {
+	case ok && root == none:
+		back, done = fmt.Sprintf("AnchorLog has no root for size %d at the final head and had one: final blocks were left, or a node lies", had.Size), false
+	case ok && root != had.root():
 		fork("AnchorLog holds root %x for size %d and held %s", root, had.Size, had.Root)
+	}
+	if ok || back != "" || had.Size == 0 {
+		l.set("back "+id, back)
 	}
 	for _, other := range l.chains {
 		theirs, ok := l.heads[other.cfg.ID]
 		if !ok || other == c || theirs.Size > head.Size {
 			continue
 		}
-		if root, ok := l.anchoredAt(ctx, c, head, theirs.Size); ok && root != theirs.Root {
+		if root, ok := l.anchoredAt(ctx, c, head, theirs.Size); ok && root != (log.Hash{}) && root != theirs.Root {
 			fork("AnchorLog holds root %x for size %d, the one on %s holds %x", root, theirs.Size, other.cfg.ID, theirs.Root)
 		}
 	}
 	return done
 }
 
-// anchoredAt returns the root that a contract holds for a size up to its head, false
-// when it holds none or does not answer.
+// anchoredAt returns the root that a contract holds for a size up to its head, zero when
+// it holds none, and false when it does not answer.
 func (l *monitorLook) anchoredAt(ctx context.Context, c *publicChain, head point, size uint64) (log.Hash, bool) {
 	if size == 0 || size > head.Size {
 		return log.Hash{}, false
 	}
 	answer, err := c.driver.Call(ctx, c.anchorLog.Address, contracts.PackRootAt(size), send.Final)
+	var root log.Hash
+	if err == nil {
+		root, err = contracts.UnpackWord(answer)
+	}
 	if err != nil {
 		l.set("chain "+c.cfg.ID, err.Error())
-		return log.Hash{}, false
 	}
-	root, err := contracts.UnpackWord(answer)
-	return root, err == nil && root != log.Hash{}
+	return root, err == nil
 }
 
 // keepsUp looks whether a chain has what it should have by now.
@@ -318,9 +287,13 @@ func (l *monitorLook) keepsUp(c *publicChain, head point) {
 	if age := l.now().Sub(time.Unix(int64(want.Time), 0)); want.Size > 0 && age > l.cfg.Lag {
 		behind = fmt.Sprintf("AnchorLog has size %d, another chain's size %d for %v: nobody brings it here", head.Size, want.Size, age.Truncate(time.Second))
 	}
-	anchored := time.Unix(int64(head.Time), 0)
-	if age := l.now().Sub(anchored); head.Size > 0 && l.seen.Ledger.Size > head.Size && age > l.cfg.Stale {
-		stale = fmt.Sprintf("AnchorLog has size %d of %s, the ledger %d: nothing was anchored for %v", head.Size, anchored.UTC().Format(time.RFC3339), l.seen.Ledger.Size, age.Truncate(time.Second))
+	anchored := time.Unix(int64(head.Time), 0).UTC()
+	since := fmt.Sprintf("its newest is of %s", anchored.Format(time.RFC3339))
+	if head.Size == 0 {
+		anchored, since = time.Unix(l.seen.Began, 0), "it never had one" // waited for since then
+	}
+	if age := l.now().Sub(anchored); l.seen.Ledger.Size > head.Size && age > l.cfg.Stale {
+		stale = fmt.Sprintf("AnchorLog has size %d, the ledger %d: nothing was anchored for %v, %s", head.Size, l.seen.Ledger.Size, age.Truncate(time.Second), since)
 	}
 	if head.Size > l.seen.Ledger.Size && l.now().Sub(anchored) > l.cfg.Late {
 		ahead = fmt.Sprintf("AnchorLog has size %d, and no anchor shows more than %d: they are behind, or K members signed what they do not show", head.Size, l.seen.Ledger.Size)
@@ -351,18 +324,21 @@ func (l *monitorLook) wants(c *publicChain, head point) seen {
 
 // sameSet compares the contract's newest member set with those that rotations lead to.
 func (l *monitorLook) sameSet(c *publicChain) {
-	id, newest := c.cfg.ID, l.members[c.cfg.ID]
+	id := c.cfg.ID
+	newest, ok := l.members[id]
+	if !ok {
+		return
+	}
 	frozen, unknown := "", ""
 	if newest.Frozen {
 		frozen = "AnchorLog was shown two histories that its members signed; it takes nothing any more"
 	}
-	at := int(newest.Version) - int(l.policy.SetVersion)
-	switch {
-	case at < 0: // the chain is behind the policy: nothing to compare with
-	case at >= len(l.sets):
+	switch first := l.policy.SetVersion; {
+	case newest.Version < first: // the chain is behind the policy: nothing to compare with
+	case newest.Version-first >= uint64(len(l.sets)):
 		unknown = fmt.Sprintf("AnchorLog has member set %d, and no anchor shows how set %d led to it", newest.Version, l.sets[len(l.sets)-1].Version)
 	default:
-		if own := l.sets[at]; own.Hash() != newest.Hash || own.From > 0 && own.From != newest.From {
+		if own := l.sets[newest.Version-first]; own.Hash() != newest.Hash || own.From > 0 && own.From != newest.From {
 			l.set("fork "+id, fmt.Sprintf("AnchorLog has member set %d, %x from size %d on; the members handed over to %x from size %d on",
 				newest.Version, newest.Hash, newest.From, own.Hash(), own.From))
 		}

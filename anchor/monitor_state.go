@@ -21,6 +21,7 @@ import (
 type monitorState struct {
 	Log    string          `json:"log"`    // id of the log that all this is about
 	Looked int64           `json:"looked"` // end of the last look, in seconds since 1970
+	Began  int64           `json:"began"`  // when a checkpoint was seen first
 	Ledger seen            `json:"ledger"` // newest checkpoint that K members signed
 	Chains map[string]seen `json:"chains"` // by chain: the newest in AnchorLog
 	Wanted map[string]seen `json:"wanted"` // by chain: what another one had first that it has not; without a root
@@ -122,7 +123,8 @@ func (s *monitorStore) commit(l *monitorLook, now time.Time) error {
 	return s.save(next)
 }
 
-// forget removes an alarm.
+// forget removes an alarm. Whoever removes the one that a contract lost what it had wants
+// to go on from what it has now.
 func (s *monitorStore) forget(topic string) error {
 	next := s.copy()
 	kept := slices.DeleteFunc(slices.Clone(next.Alarms), func(a raised) bool { return a.Topic == topic })
@@ -130,6 +132,9 @@ func (s *monitorStore) forget(topic string) error {
 		return fmt.Errorf("no alarm %q stands", topic)
 	}
 	next.Alarms = kept
+	if chain, ok := strings.CutPrefix(topic, "back "); ok {
+		delete(next.Chains, chain)
+	}
 	return s.save(next)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
@@ -86,9 +87,18 @@ var troubles = map[string]struct {
 		o.look()
 		return o.chains[0].change(func(b *chainBlock) { b.head.Size-- })
 	}, "back eip155:1337, fork eip155:1337", "fork eip155:1337"},
+	"a root is gone": {func(o *outside) func() {
+		o.look()
+		had := o.m.state.copy().Chains["eip155:1337"].Size
+		o.cutRecord()
+		o.tickFor(70 * time.Second)
+		return o.chains[0].change(func(b *chainBlock) {
+			b.events = slices.DeleteFunc(slices.Clone(b.events), func(e event) bool { return e.Number == had })
+		})
+	}, "back eip155:1337", ""},
 	"one chain gets nothing": {func(o *outside) func() {
 		o.chains[1].full = true
-		for range 3 { // each is anchored on the other one
+		for range 2 { // each is anchored on the other one
 			o.cutRecord()
 			o.tickFor(61 * time.Second)
 		}
@@ -98,9 +108,9 @@ var troubles = map[string]struct {
 		}
 	}, "behind tron:0x2b6653dc", ""},
 	"one chain gets nothing, the other one more and more": {func(o *outside) func() {
-		o.m.cfg.Lag = 2 * time.Minute // its newest is never that old
+		o.m.cfg.Lag = 90 * time.Second // its newest is never that old
 		o.chains[1].full = true
-		for i := range 4 {
+		for i := range 3 {
 			o.cutRecord()
 			o.tickFor(61 * time.Second)
 			if got := o.look(); i == 0 && got != "" {
@@ -129,6 +139,26 @@ var troubles = map[string]struct {
 				ch.full = false
 			}
 			o.tickFor(30 * time.Second)
+		}
+	}, "stale eip155:1337, stale tron:0x2b6653dc", ""},
+	"nothing was ever anchored": {func(o *outside) func() {
+		var ends []func()
+		for _, ch := range o.chains {
+			ends = append(ends, ch.change(func(b *chainBlock) { b.head, b.events = contracts.Checkpoint{}, nil }))
+		}
+		o.open(filepath.Join(o.t.TempDir(), "watch.json"))
+		o.m.cfg.Stale = time.Minute
+		if got := o.look(); got != "" {
+			o.t.Errorf("alarms %q at once", got)
+		}
+		was := o.now
+		o.now = o.now.Add(61 * time.Second)
+		return func() {
+			o.now = was
+			for _, end := range ends {
+				end()
+			}
+			o.m.cfg.Stale = time.Hour
 		}
 	}, "stale eip155:1337, stale tron:0x2b6653dc", ""},
 	"a contract is ahead of what anchors show": {func(o *outside) func() {

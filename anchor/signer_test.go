@@ -21,9 +21,11 @@ type moody struct {
 	key   *secp256k1.PrivateKey
 	away  bool
 	wrong bool
+	asked int
 }
 
 func (d *moody) Sign(_ context.Context, digest [32]byte) (rs [64]byte, err error) {
+	d.asked++
 	if d.away {
 		return rs, errors.New("no token in the slot")
 	}
@@ -84,6 +86,46 @@ func TestSignerComesBack(t *testing.T) {
 			w.tickFor(5 * time.Second)
 			w.quiet()
 		})
+	}
+}
+
+// A signer that hangs costs its time once in a while, however many candidates others put.
+func TestSignerIsAskedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
+	d := w.moods()[0]
+	w.tickFor(time.Second)
+	d.away, d.asked = true, 0
+	for _, m := range w.members[1:] {
+		m.asleep = true
+	}
+	for range 4 {
+		w.cutRecord()
+		w.now = w.now.Add(time.Second)
+		m := w.members[0]
+		if err := m.catchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		size := m.log.Size()
+		root, err := m.log.Root(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.lie(w.members[1], size, root, w.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.tick()
+	if d.asked != 1 {
+		t.Errorf("asked %d times", d.asked)
+	}
+	w.tickFor(again - time.Second)
+	if d.asked != 1 {
+		t.Errorf("asked %d times before the pause was over", d.asked)
+	}
+	w.tickFor(2 * time.Second)
+	if d.asked != 2 {
+		t.Errorf("asked %d times after it", d.asked)
 	}
 }
 

@@ -125,30 +125,33 @@ func (w *watch) step(ctx context.Context) error {
 
 func (w *watch) look(ctx context.Context) error {
 	final, err := w.chain.events.final(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		err = w.scan(ctx, final)
 	}
-	if err := w.scan(ctx, final); err != nil {
-		return err
-	}
-	head, err := w.chain.anchored(ctx)
-	if err != nil {
-		return err
-	}
-	if err := w.compare(ctx, head.Size, head.Root); err != nil {
-		return err
-	}
-	newest, err := w.chain.members(ctx)
-	if err != nil {
-		return err
-	}
-	if err := w.sameMembers(ctx, newest); err != nil {
+	// Whatever is wrong with events, the contract is compared: that they are not served, or
+	// never end, must not hide a fork.
+	head, newest, unlike := w.contract(ctx)
+	if err = errors.Join(err, unlike); err != nil {
 		return err
 	}
 	w.chain.mu.Lock()
 	w.chain.final, w.chain.head, w.chain.newest = final, head, newest
 	w.chain.mu.Unlock()
 	return errors.Join(w.reaches(head.Size), w.reserves(ctx))
+}
+
+// contract compares what AnchorLog has at the final head with the own log, and returns it.
+func (w *watch) contract(ctx context.Context) (head contracts.Checkpoint, newest contracts.Newest, err error) {
+	if head, err = w.chain.anchored(ctx); err != nil {
+		return head, newest, err
+	}
+	if err = w.compare(ctx, head.Size, head.Root); err != nil {
+		return head, newest, err
+	}
+	if newest, err = w.chain.members(ctx); err != nil {
+		return head, newest, err
+	}
+	return head, newest, w.sameMembers(ctx, newest)
 }
 
 // pause is short while something is expected to show on the chain.
@@ -193,21 +196,40 @@ func (w *watch) expected(ctx context.Context) (bool, error) {
 // be several nodes, and one that lags knows no events where another is final.
 const overlap = 100
 
+// maxRanges bounds how many ranges of blocks one look reads: the final head is an
+// endpoint's word, and may be no block that there will ever be.
+const maxRanges = 100
+
 // scan reads the events of new final blocks. What was scanned moves on only
 // together with the events.
-func (w *watch) scan(ctx context.Context, final uint64) error {
+func (w *watch) scan(ctx context.Context, final uint64) (err error) {
 	next, err := w.index.scanned(ctx, w.chain.cfg.ID)
 	if err != nil {
 		return err
 	}
-	if next > final {
+	switch {
+	case next-min(next, overlap) > final:
+		// More than an endpoint that lags: one invented a final head, and nobody knows up to
+		// where there was something to read. The newest event was read.
+		if next, err = w.index.lastEvent(ctx, w.chain.cfg.ID, final); err != nil {
+			return err
+		}
+		slog.Warn("the final head went back: events are read again", "chain", w.chain.cfg.ID, "final", final, "from", next)
+	case next > final:
 		return nil
 	}
 	next = max(next-min(next, overlap), w.chain.cfg.FromBlock)
 	var invented error
-	defer func() { w.alarms.set("events of "+w.chain.cfg.ID, invented) }()
+	defer func() {
+		if invented != nil || err == nil { // what was not read does not end the alarm
+			w.alarms.set("events of "+w.chain.cfg.ID, invented)
+		}
+	}()
 	ours := append([]canon.Account{w.chain.anchorLog}, w.chain.vaults...)
-	for next <= final {
+	for n := 0; next <= final; n++ {
+		if n == maxRanges {
+			return fmt.Errorf("events are read up to block %d, the final head is %d", next-1, final)
+		}
 		to := min(final, next+maxRange-1)
 		events, err := w.chain.events.read(ctx, next, to, ours)
 		if err != nil {

@@ -40,6 +40,7 @@ type witness struct {
 	covers   uint64    // blocks in the log then
 	set      uint64    // version of the member set in force
 	handing  handing
+	unsigned time.Time // when the signer failed last; zero since it signed
 	put      time.Time // when this member put its last candidate
 	puts     int       // how many it has put after this head
 	seen     map[candidateKey]*sighting
@@ -278,7 +279,7 @@ func (w *witness) cosign(ctx context.Context, m *roster, head point, c candidate
 		return nil // something later was signed already
 	}
 	s := w.seen[c.key()]
-	if w.now().Sub(s.signed) < again {
+	if w.now().Sub(s.signed) < again || w.rests() {
 		return nil // its transaction may still be on its way
 	}
 	s.signed = w.now()
@@ -292,8 +293,7 @@ func (w *witness) sign(ctx context.Context, m *roster, size uint64, root [32]byt
 	// Signed first: a signer that is down for a moment must not use up the size, which
 	// is written down once. Until it is on disk the signature is in memory only.
 	s, err := m.keys.sign(ctx, m.set(), c)
-	w.alarms.set(signerTopic, err)
-	if err != nil {
+	if err = w.answered(err); err != nil {
 		return err
 	}
 	if err := w.signed.checkpoint(c, w.horizon()); err != nil {
@@ -338,7 +338,7 @@ func (w *witness) propose(ctx context.Context, m *roster, head point, candidates
 	if lap := w.put.Add(min(time.Duration(m.n())*turn<<min(w.puts, 10), w.cfg.Cadence.Quiet)); w.puts > 0 && lap.After(due) {
 		due = lap
 	}
-	if now.Before(due) {
+	if now.Before(due) || w.rests() {
 		return nil
 	}
 	lastSize, lastTime, err := w.last()

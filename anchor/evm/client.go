@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -116,11 +117,31 @@ func dialNode(ctx context.Context, text string) (*node, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("a node's URL is not of the form http(s)://host")
 	}
-	client, err := ethclient.DialContext(ctx, text)
+	client, err := DialRPC(ctx, text)
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", u.Host, hideURL(err))
 	}
-	return &node{Client: client, name: u.Host}, nil
+	return &node{Client: ethclient.NewClient(client), name: u.Host}, nil
+}
+
+// maxAnswer bounds what is read of one answer of a node.
+const maxAnswer = 8 << 20
+
+// DialRPC connects to a node of which no answer is read beyond a limit: go-ethereum's
+// client would keep in memory whatever is sent.
+func DialRPC(ctx context.Context, url string) (*rpc.Client, error) {
+	return rpc.DialOptions(ctx, url, rpc.WithHTTPClient(&http.Client{Transport: bounded{}}))
+}
+
+type bounded struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	}
+	return resp, err
 }
 
 func (c *Client) checkNodes(ctx context.Context) error {

@@ -31,7 +31,13 @@ type token struct {
 	session pkcs11.SessionHandle
 	private pkcs11.ObjectHandle
 	address [20]byte
-	refused error // the token did not take the PIN
+}
+
+// logins holds, by token, that it did not take a PIN. It counts wrong ones for all of its
+// keys together, and locks itself after a few: one is tried, whoever asks.
+var logins struct {
+	sync.Mutex
+	refused map[string]error // by serial number and label
 }
 
 // openToken loads the module, logs in, and finds the key pair.
@@ -83,7 +89,7 @@ func (t *token) Sign(_ context.Context, digest [32]byte) (rs [64]byte, err error
 
 // begin opens a session, logs in and finds the key; it returns the key's address.
 func (t *token) begin() (address [20]byte, err error) {
-	slot, err := t.slot()
+	slot, info, err := t.slot()
 	if err != nil {
 		return address, err
 	}
@@ -92,7 +98,7 @@ func (t *token) begin() (address [20]byte, err error) {
 		return address, fmt.Errorf("token %q: open session: %w", t.cfg.Label, err)
 	}
 	t.open = true
-	if address, err = t.find(); err != nil {
+	if address, err = t.find(info); err != nil {
 		t.end()
 		return address, fmt.Errorf("token %q: %w", t.cfg.Label, err)
 	}
@@ -105,37 +111,59 @@ func (t *token) end() {
 	t.open = false
 }
 
-func (t *token) slot() (uint, error) {
+func (t *token) slot() (uint, pkcs11.TokenInfo, error) {
 	slots, err := t.module.GetSlotList(true)
 	if err != nil {
-		return 0, fmt.Errorf("token %q: list slots: %w", t.cfg.Label, err)
+		return 0, pkcs11.TokenInfo{}, fmt.Errorf("token %q: list slots: %w", t.cfg.Label, err)
 	}
 	for _, s := range slots {
 		if info, err := t.module.GetTokenInfo(s); err == nil && info.Label == t.cfg.Label {
-			return s, nil
+			return s, info, nil
 		}
 	}
-	return 0, fmt.Errorf("token %q is in none of the %d slots of %s", t.cfg.Label, len(slots), t.cfg.Module)
+	return 0, pkcs11.TokenInfo{}, fmt.Errorf("token %q is in none of the %d slots of %s", t.cfg.Label, len(slots), t.cfg.Module)
+}
+
+// login logs in, unless the token has refused a PIN before, or would lock itself if this
+// one were wrong.
+func (t *token) login(info pkcs11.TokenInfo) error {
+	pin, err := signer.ReadSecret(t.cfg.PIN)
+	if err != nil {
+		return fmt.Errorf("PIN: %w", err)
+	}
+	logins.Lock()
+	defer logins.Unlock()
+	// A process is logged in to a token once, with whichever session.
+	if s, err := t.module.GetSessionInfo(t.session); err == nil && (s.State == pkcs11.CKS_RO_USER_FUNCTIONS || s.State == pkcs11.CKS_RW_USER_FUNCTIONS) {
+		return nil
+	}
+	of := info.SerialNumber + " " + info.Label
+	if err := logins.refused[of]; err != nil {
+		return err
+	}
+	if info.Flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0 {
+		return errors.New("log in: wrong PINs came before and one more would lock the token: not tried; log in once by the token maker's program")
+	}
+	err = t.module.Login(t.session, pkcs11.CKU_USER, pin)
+	if err == nil || errors.Is(err, pkcs11.Error(pkcs11.CKR_USER_ALREADY_LOGGED_IN)) {
+		return nil
+	}
+	for _, code := range []pkcs11.Error{pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED} {
+		if errors.Is(err, code) {
+			err = fmt.Errorf("%w: not tried again until a new start, since tokens lock themselves", err)
+			if logins.refused == nil {
+				logins.refused = map[string]error{}
+			}
+			logins.refused[of] = err
+		}
+	}
+	return fmt.Errorf("log in: %w", err)
 }
 
 // find logs in and looks for the pair.
-func (t *token) find() (address [20]byte, err error) {
-	pin, err := signer.ReadSecret(t.cfg.PIN)
-	if err != nil {
-		return address, fmt.Errorf("PIN: %w", err)
-	}
-	// A process is logged in to a token once, with whichever session.
-	if t.refused != nil {
-		return address, t.refused
-	}
-	err = t.module.Login(t.session, pkcs11.CKU_USER, pin)
-	switch {
-	case err == nil, errors.Is(err, pkcs11.Error(pkcs11.CKR_USER_ALREADY_LOGGED_IN)):
-	case errors.Is(err, pkcs11.Error(pkcs11.CKR_PIN_INCORRECT)), errors.Is(err, pkcs11.Error(pkcs11.CKR_PIN_LOCKED)):
-		t.refused = fmt.Errorf("log in: %w: not tried again until a new start, since tokens lock themselves", err)
-		return address, t.refused
-	default:
-		return address, fmt.Errorf("log in: %w", err)
+func (t *token) find(info pkcs11.TokenInfo) (address [20]byte, err error) {
+	if err := t.login(info); err != nil {
+		return address, err
 	}
 	if t.private, err = t.object(pkcs11.CKO_PRIVATE_KEY); err != nil {
 		return address, err

@@ -122,7 +122,6 @@ func TestTokenComesBack(t *testing.T) {
 
 func TestTokenRefuses(t *testing.T) {
 	module, pinFile := softToken(t, "sender", "twice", "twice", "other@P-256")
-	wrongPIN := write(t, filepath.Join(t.TempDir(), "pin"), "1357")
 	for name, c := range map[string]struct {
 		cfg  tokenConfig
 		want string
@@ -131,7 +130,6 @@ func TestTokenRefuses(t *testing.T) {
 		"no such key":    {tokenConfig{module, "killick", pinFile, "none"}, "0 private keys"},
 		"two such keys":  {tokenConfig{module, "killick", pinFile, "twice"}, "2 private keys"},
 		"another curve":  {tokenConfig{module, "killick", pinFile, "other"}, "not on the curve"},
-		"wrong PIN":      {tokenConfig{module, "killick", wrongPIN, "sender"}, "PIN_INCORRECT"},
 		"no PIN file":    {tokenConfig{module, "killick", pinFile + "x", "sender"}, "PIN: "},
 		"another module": {tokenConfig{pinFile, "killick", pinFile, "sender"}, "no PKCS#11 module"},
 	} {
@@ -140,5 +138,68 @@ func TestTokenRefuses(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// pulled ends all sessions, and with them the logins, of keys of one token.
+func pulled(t *testing.T, names ...string) (keys []*signer.Key, pinFile string) {
+	t.Helper()
+	module, pinFile := softToken(t, names...)
+	for _, name := range names {
+		k, err := openToken(tokenConfig{Module: module, Label: "killick", PIN: pinFile, Key: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, k)
+	}
+	p := pkcs11.New(module)
+	slots, err := p.GetSlotList(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range slots {
+		_ = p.CloseAllSessions(s) // one holds no token
+	}
+	for i, k := range keys {
+		if _, err := k.Sign(t.Context(), [32]byte{1}); err == nil { // finds that its session is gone
+			t.Errorf("key %d signed without a session", i)
+		}
+	}
+	return keys, pinFile
+}
+
+// A token that did not take a PIN is asked no more, for however many keys.
+func TestTokenPINOnce(t *testing.T) {
+	keys, pinFile := pulled(t, "attest", "sender")
+	for i, wrong := range []string{"1357", pin} { // the second would be let in
+		write(t, pinFile, wrong)
+		if _, err := keys[i].Sign(t.Context(), [32]byte{1}); err == nil || !strings.Contains(err.Error(), "PIN_INCORRECT: not tried again") {
+			t.Errorf("key %d: %v", i, err)
+		}
+	}
+}
+
+// A token that would lock itself is not given a PIN, not even the right one; a process
+// that is logged in needs none.
+func TestTokenFinalTry(t *testing.T) {
+	module, pinFile := softToken(t, "sender")
+	cfg := tokenConfig{Module: module, Label: "killick", PIN: pinFile, Key: "sender"}
+	k := &token{cfg: cfg, module: pkcs11.New(module)}
+	slot, info, err := k.slot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := info
+	last.Flags |= pkcs11.CKF_USER_PIN_FINAL_TRY
+	if k.session, err = k.module.OpenSession(slot, pkcs11.CKF_SERIAL_SESSION); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.find(last); err == nil || !strings.Contains(err.Error(), "would lock the token") {
+		t.Errorf("a last try: %v", err)
+	}
+	for _, i := range []pkcs11.TokenInfo{info, last} {
+		if _, err := k.find(i); err != nil {
+			t.Error(err)
+		}
 	}
 }

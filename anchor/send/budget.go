@@ -69,15 +69,17 @@ func (r *round) affords(ctx context.Context, i int, a Attempt, now time.Time) er
 	if err != nil {
 		return chainError{fmt.Errorf("most of %s: %w", r.all[i].ID, err)}
 	}
+	dearest := map[string]*big.Int{}
 	for k, st := range r.all {
 		tries := st.Tries
-		if k == i { // of attempts that share a nonce one is charged
+		if k == i {
 			tries = append(slices.Clone(tries), Try{Attempt: a})
 		}
-		reserved, err := reserve(tries)
-		if err != nil {
+		if err := reserve(dearest, st.ID, tries); err != nil {
 			return chainError{fmt.Errorf("attempts of %s: %w", st.ID, err)}
 		}
+	}
+	for _, reserved := range dearest {
 		spent.Add(spent, reserved)
 	}
 	if spent.Cmp(budget) > 0 {
@@ -98,24 +100,28 @@ func (s *Sender) spent(ctx context.Context, chain string, now time.Time) (*big.I
 	return sum, err
 }
 
-// reserve returns what attempts of one intent may still cost: of those that share a
-// nonce the dearest, since one of them is charged at most. Attempts of one intent that
-// are alive share theirs.
-func reserve(tries []Try) (*big.Int, error) {
-	dearest := new(big.Int)
+// reserve adds what an intent's attempts may still cost: of those that share a nonce the
+// dearest, since one of them is charged at most, also when the nonce was taken over from
+// an intent that came too late. Where there are no nonces, attempts of one intent that are
+// alive share one place.
+func reserve(dearest map[string]*big.Int, intent string, tries []Try) error {
 	for _, t := range tries {
 		if t.Ended() {
 			continue
 		}
 		most, err := amount(t.Most)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if most.Cmp(dearest) > 0 {
-			dearest = most
+		of := "intent " + intent
+		if t.Expires.IsZero() {
+			of = fmt.Sprint("nonce ", t.Nonce)
+		}
+		if had := dearest[of]; had == nil || most.Cmp(had) > 0 {
+			dearest[of] = most
 		}
 	}
-	return dearest, nil
+	return nil
 }
 
 // amount reads a decimal number.

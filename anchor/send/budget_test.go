@@ -132,6 +132,23 @@ func TestBudgetCountsAll(t *testing.T) {
 			t.Errorf("%s: what has been paid is counted again", st.Phase)
 		}
 	})
+	t.Run("a nonce taken over", func(t *testing.T) {
+		f := newFake(0)
+		f.floor = 10
+		h := newHarness(t, f)
+		h.allow(15)
+		h.plan("a")
+		h.step()
+		f.overtake("a")
+		f.floor = 11 // it stays in the pool
+		h.rounds(10)
+		h.plan("b")
+		h.finish(20)
+		h.check()
+		if f.effects("b") != 1 || f.paid() != 1 {
+			t.Errorf("b happened %d times for %d fees", f.effects("b"), f.paid())
+		}
+	})
 	t.Run("under way and not yet charged", func(t *testing.T) {
 		f := newFake(0)
 		f.floor = 10
