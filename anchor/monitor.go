@@ -223,7 +223,7 @@ func (m *monitor) run(ctx context.Context) error {
 
 // step looks once and writes down what it saw. The error is that of the own state.
 func (m *monitor) step(ctx context.Context) error {
-	l := &monitorLook{monitor: m, seen: m.state.copy(), raised: map[string]string{}, cleared: map[string]bool{}}
+	l := newLook(m)
 	l.look(ctx)
 	if ctx.Err() != nil {
 		return nil // cut off: what it found not to be there means nothing

@@ -56,6 +56,9 @@ func TestWatchFollowsRotations(t *testing.T) {
 	if e := o.m.state.alarms()[1].Evidence; len(e) != 2 || e[1] != string(twice) || e[0] == e[1] {
 		t.Errorf("evidence %q", e)
 	}
+	if err := (&reporter{monitorLook: newLook(o.m)}).read(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "AnchorLog takes no proof of that") {
+		t.Errorf("to report it: %v", err)
+	}
 }
 
 // An anchor that answers nothing about tiles holds up a look once.

@@ -30,6 +30,14 @@ type monitorLook struct {
 	slow    map[string]bool // anchors that took too long to prove something
 }
 
+func newLook(m *monitor) *monitorLook {
+	return &monitorLook{
+		monitor: m, seen: m.state.copy(),
+		raised: map[string]string{}, cleared: map[string]bool{}, evidence: map[string][]string{},
+		heads: map[string]point{}, members: map[string]contracts.Newest{}, slow: map[string]bool{},
+	}
+}
+
 // served is a checkpoint as an anchor served it.
 type served struct {
 	log.Checkpoint
@@ -53,8 +61,6 @@ func textOf(err error) string {
 }
 
 func (l *monitorLook) look(ctx context.Context) {
-	l.evidence, l.heads, l.members = map[string][]string{}, map[string]point{}, map[string]contracts.Newest{}
-	l.slow = map[string]bool{}
 	for i, url := range l.cfg.Anchors {
 		n, err := l.checkpoint(ctx, url)
 		if err != nil {

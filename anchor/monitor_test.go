@@ -157,7 +157,7 @@ func (o *outside) point(number int) point {
 // between the log and the disk.
 func (o *outside) killed() {
 	o.t.Helper()
-	l := &monitorLook{monitor: o.m, seen: o.m.state.copy(), raised: map[string]string{}, cleared: map[string]bool{}}
+	l := newLook(o.m)
 	l.look(context.Background())
 	if len(l.raised) == 0 {
 		o.t.Fatal("nothing found")

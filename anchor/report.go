@@ -60,7 +60,7 @@ func reportCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		r.monitorLook = &monitorLook{monitor: m}
+		r.monitorLook = newLook(m)
 		if err := r.read(c.Context(), files); err != nil {
 			return err
 		}
@@ -104,15 +104,24 @@ func (r *reporter) read(ctx context.Context, files []string) error {
 		}
 		names, texts = append(names, name), append(texts, data)
 	}
+	var handed bool
 	for _, a := range r.state.alarms() { // sorted: "fork" comes before those of chains
 		if len(texts) > 0 {
 			break
 		}
-		for _, note := range a.Evidence {
-			names, texts = append(names, fmt.Sprintf("evidence of the alarm %q", a.Topic)), append(texts, []byte(note))
+		for _, text := range a.Evidence {
+			if _, err := log.ParseRotations(r.policy.Network, []byte(text)); err == nil {
+				handed = true
+				continue
+			}
+			names, texts = append(names, fmt.Sprintf("evidence of the alarm %q", a.Topic)), append(texts, []byte(text))
 		}
 	}
-	if len(texts) == 0 {
+	switch {
+	case len(texts) > 0:
+	case handed:
+		return fmt.Errorf("members handed over to two sets: AnchorLog takes no proof of that, only of two checkpoints; both rotations are in %s", r.cfg.State)
+	default:
 		return fmt.Errorf("no alarm of a fork stands in %s: name the files of two checkpoints", r.cfg.State)
 	}
 	var unread error

@@ -18,7 +18,7 @@ import (
 // signed is a note as contracts take it.
 func (o *outside) signed(note []byte) contracts.Statement {
 	o.t.Helper()
-	s, err := (&reporter{monitorLook: &monitorLook{monitor: o.m}}).statement(note)
+	s, err := (&reporter{monitorLook: newLook(o.m)}).statement(note)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestReport(t *testing.T) {
 			}
 			var out strings.Builder
 			got := map[string][]byte{}
-			r := &reporter{monitorLook: &monitorLook{monitor: o.m}, out: &out, send: func(_ context.Context, c *publicChain, data []byte) (send.Outcome, error) {
+			r := &reporter{monitorLook: newLook(o.m), out: &out, send: func(_ context.Context, c *publicChain, data []byte) (send.Outcome, error) {
 				got[c.cfg.ID] = data
 				return send.Outcome{Block: 7, Fee: "8"}, nil
 			}}
@@ -163,7 +163,7 @@ func (o *outside) growth(size, old uint64) [][32]byte {
 func (o *outside) prints(t *testing.T) {
 	t.Helper()
 	var out strings.Builder
-	r := &reporter{monitorLook: &monitorLook{monitor: o.m}, out: &out}
+	r := &reporter{monitorLook: newLook(o.m), out: &out}
 	if err := r.read(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no alarm of a fork stands") {
 		t.Errorf("%v", err)
 	}
