@@ -47,7 +47,7 @@ type Report struct {
 	Executed     uint64 // of Killick's chaincode, run again
 	Operations   uint64 // in these
 	Foreign      uint64 // of other chaincodes and Fabric's own, which are not run again
-	Believed     uint64 // of these, refused by policies that only peers know
+	Believed     uint64 // of these, refused for reasons that only peers know
 	CommitHashes uint64 // recomputed
 	Keys         int
 	StateBytes   int64

@@ -11,10 +11,15 @@ import (
 // Validation codes that are recomputed exactly; others only say that it is not valid.
 const (
 	codeDuplicate = 9
-	codePolicy    = 10
 	codeMVCC      = 11
 	codePhantom   = 12
 )
+
+// beyond are those that peers give by what this program does not evaluate of other
+// chaincodes: their policies, whether they are defined and how they are validated
+// (Fabric's plugindispatcher.Dispatch), and what a peer's state database refuses to hold
+// (validation.validateWriteset).
+var beyond = []uint8{10, 24, 25, 255}
 
 const lifecycle = "_lifecycle"
 
@@ -91,8 +96,8 @@ func (r *run) alone(b *block.Block, t *block.Tx, x *examined) ruling {
 
 // endorsed evaluates the policies that a transaction has to satisfy: that of Killick's
 // chaincode, as the channel's state has it, and that of definitions. Of other chaincodes,
-// of collections of theirs and of keys nobody re-executes anything; there one good
-// endorsement is asked for, and a peer's refusal is believed.
+// defined or not, of collections of theirs and of keys nobody re-executes anything; there
+// one good endorsement is asked for, and peers' refusals are believed.
 func (r *run) endorsed(t *block.Tx, x *examined) error {
 	ours, foreign := t.Chaincode == log.Namespace, t.Chaincode != log.Namespace
 	for _, e := range x.effects {
@@ -118,7 +123,7 @@ func (r *run) endorsed(t *block.Tx, x *examined) error {
 	if len(x.by) == 0 {
 		return fmt.Errorf("no endorsement is good")
 	}
-	if foreign && t.Code == codePolicy {
+	if foreign && slices.Contains(beyond, t.Code) {
 		r.report.Believed++
 		return fmt.Errorf("its peers say so")
 	}

@@ -1,7 +1,10 @@
 package verifytest
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
@@ -39,7 +42,7 @@ type Member struct {
 
 // Identity is a key with a certificate of its member's authority.
 type Identity struct {
-	key        *ecdsa.PrivateKey
+	key        crypto.Signer
 	cert       []byte // PEM
 	Serialized []byte
 }
@@ -63,32 +66,47 @@ func (m *Member) template() *x509.Certificate {
 	}
 }
 
-func (m *Member) issue(c *x509.Certificate, key *ecdsa.PublicKey) []byte {
+func (m *Member) issue(c *x509.Certificate, key crypto.PublicKey) []byte {
 	der := must(x509.CreateCertificate(rand.Reader, c, m.template(), key, m.authority))
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-func (m *Member) identity(role string) *Identity {
-	i := &Identity{key: newKey()}
+func (m *Member) identity(role string) *Identity { return m.certify(role, newKey()) }
+
+// Ed25519 is another client, with a key of that kind.
+func (m *Member) Ed25519() *Identity {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return m.certify("client", key)
+}
+
+func (m *Member) certify(role string, key crypto.Signer) *Identity {
+	i := &Identity{key: key}
 	i.cert = m.issue(&x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: m.MSP, OrganizationalUnit: []string{role}},
 		NotBefore: validFrom, NotAfter: validFrom.AddDate(30, 0, 0),
-	}, &i.key.PublicKey)
+	}, i.key.Public())
 	i.Serialized = wire(&msp.SerializedIdentity{Mspid: m.MSP, IdBytes: i.cert})
 	return i
 }
 
-// sign signs as Fabric does, with a low s.
+// sign signs as Fabric does, by ECDSA with a low s.
 func (i *Identity) sign(parts ...[]byte) []byte {
+	key, ok := i.key.(*ecdsa.PrivateKey)
+	if !ok {
+		return must(i.key.Sign(rand.Reader, bytes.Join(parts, nil), crypto.Hash(0)))
+	}
 	h := sha256.New()
 	for _, p := range parts {
 		h.Write(p)
 	}
-	r, s, err := ecdsa.Sign(rand.Reader, i.key, h.Sum(nil))
+	r, s, err := ecdsa.Sign(rand.Reader, key, h.Sum(nil))
 	if err != nil {
 		panic(err)
 	}
-	n := i.key.Params().N
+	n := key.Params().N
 	if s.Cmp(new(big.Int).Rsh(n, 1)) > 0 {
 		s.Sub(n, s)
 	}
@@ -96,7 +114,7 @@ func (i *Identity) sign(parts ...[]byte) []byte {
 }
 
 // config is the configuration of a channel of these members, each with an orderer.
-func config(members []*Member) []byte {
+func config(members []*Member, definitions *common.Policy) []byte {
 	groups := map[string]*common.ConfigGroup{}
 	orderers := &common.Orderers{}
 	for i, m := range members {
@@ -107,16 +125,15 @@ func config(members []*Member) []byte {
 		groups[m.MSP] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: wire(&msp.MSPConfig{Config: own})}}}
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.MSP, Identity: m.Peer.cert})
 	}
-	all := outOf(3, members)
 	root := &common.ConfigGroup{Groups: map[string]*common.ConfigGroup{
 		"Application": {Groups: groups, Policies: map[string]*common.ConfigPolicy{
-			"LifecycleEndorsement": {Policy: &common.Policy{Type: int32(common.Policy_SIGNATURE), Value: wire(all)}},
+			"LifecycleEndorsement": {Policy: definitions},
 		}},
 		"Orderer": {Groups: groups, Values: map[string]*common.ConfigValue{
 			"ConsensusType": {Value: wire(&orderer.ConsensusType{Type: "BFT"})}, "Orderers": {Value: wire(orderers)},
 		}},
 	}}
-	return wire(&common.Envelope{Payload: wire(&common.Payload{
+	return wire(&common.Envelope{Signature: []byte("nobody checks it"), Payload: wire(&common.Payload{
 		Header: &common.Header{
 			ChannelHeader:   wire(&common.ChannelHeader{Type: int32(common.HeaderType_CONFIG), ChannelId: channelName}),
 			SignatureHeader: wire(&common.SignatureHeader{Nonce: []byte("nonce")}),
