@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -189,13 +190,19 @@ func (c *check) follow(i *item) {
 	}
 }
 
-// wanted is how many organisations must have endorsed a transaction. Of other chaincodes
-// than ours (Fabric's lifecycle) only that one must have is known here.
+// wanted is how many organisations must have endorsed a transaction, as far as that is
+// known here: of definitions of chaincodes one must have; other chaincodes, and what a
+// member writes into its own collection, have policies of their own.
 func (c *check) wanted(t *block.Tx) int {
-	if t.Chaincode != c.cfg.Fabric.Chaincode {
+	effects, _ := t.Effects() // without them that of the chaincode called is asked
+	asked := t.Asked(effects)
+	switch {
+	case slices.Contains(asked, c.cfg.Fabric.Chaincode):
+		return max(1, c.cfg.Fabric.Endorsements)
+	case slices.Contains(asked, "_lifecycle"):
 		return 1
 	}
-	return max(1, c.cfg.Fabric.Endorsements)
+	return 0
 }
 
 // verify checks the signatures of a block and of its transactions by the configuration

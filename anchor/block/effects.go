@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -77,6 +78,38 @@ func (t *Tx) Effects() ([]Effects, error) {
 		}
 	}
 	return out, nil
+}
+
+// implicit begins the names of the collections that Fabric has for each organisation, in
+// which it writes by the policy that it gave itself (implicitcollection.NameForOrg).
+const implicit = "_implicit_org_"
+
+// written says whether anything is written in a collection.
+func (p PrivateEffects) written() bool { return len(p.Writes)+len(p.Metadata) > 0 }
+
+// Asked returns the namespaces whose chaincode's policy must have been satisfied for a
+// transaction: those that it writes to, and that of the chaincode called in any case.
+// None is asked for one in which all that is written is in collections of single
+// organisations (Fabric's dispatcherImpl.Dispatch and statebased.policyCheckerV20).
+func (t *Tx) Asked(effects []Effects) (namespaces []string) {
+	called := true
+	for _, e := range effects {
+		public := len(e.Writes)+len(e.Metadata) > 0
+		apart := false
+		for _, p := range e.Private {
+			own := strings.HasPrefix(p.Collection, implicit)
+			public = public || p.written() && !own
+			apart = apart || p.written() && own
+		}
+		if public {
+			namespaces = append(namespaces, e.Namespace)
+		}
+		called = called && (e.Namespace != t.Chaincode || !public && !apart)
+	}
+	if called {
+		namespaces = append(namespaces, t.Chaincode)
+	}
+	return namespaces
 }
 
 func (e *Effects) decode(msg []byte) error {

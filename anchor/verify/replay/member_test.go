@@ -3,6 +3,8 @@ package replay_test
 import (
 	"testing"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+
 	"github.com/killick-ledger/killick/anchor/verify/verifytest"
 )
 
@@ -23,6 +25,18 @@ func TestOneMember(t *testing.T) {
 			for _, code := range []byte{invalidChaincode, invalidWriteSet, invalidOther} {
 				s.Add([]byte{code}, s.Tx(&verifytest.Proposal{Chaincode: "nowhere", Function: "f"}, m))
 			}
+		}},
+		{"its own collection under the name of Killick's chaincode", func(s *story, m *verifytest.Member) {
+			hash := make([]byte, 32)
+			p := &verifytest.Proposal{Function: "no such one", Collection: "_implicit_org_" + m.MSP, Private: []*kvrwset.KVWriteHash{{KeyHash: hash, ValueHash: hash}}}
+			s.Add([]byte{verifytest.Valid}, s.Tx(p, m))
+			again := *p
+			again.Collection, again.Private = "_implicit_org_nobody", p.Private
+			s.Add([]byte{verifytest.Policy}, s.Tx(verifytest.Another(&again), m))
+			s.Add([]byte{verifytest.Valid}, s.Tx(verifytest.Another(p))) // a policy that its own organisation made: nobody
+		}},
+		{"another chaincode without endorsement", func(s *story, m *verifytest.Member) {
+			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))
 		}},
 	}
 	for _, tt := range tests {

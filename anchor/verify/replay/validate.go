@@ -28,6 +28,7 @@ type examined struct {
 	improper error // why it cannot be valid
 	by       []block.Endorser
 	effects  []block.Effects
+	asked    []string // namespaces whose chaincode's policy it has to satisfy
 }
 
 func examine(members block.Members, t *block.Tx) (x examined) {
@@ -39,6 +40,7 @@ func examine(members block.Members, t *block.Tx) (x examined) {
 	}
 	if x.by, x.improper = members.Endorsements(t); x.improper == nil {
 		x.effects, x.improper = t.Effects()
+		x.asked = t.Asked(x.effects)
 	}
 	return x
 }
@@ -95,39 +97,56 @@ func (r *run) alone(b *block.Block, t *block.Tx, x *examined) ruling {
 }
 
 // endorsed evaluates the policies that a transaction has to satisfy: that of Killick's
-// chaincode, as the channel's state has it, and that of definitions. Of other chaincodes,
-// defined or not, of collections of theirs and of keys nobody re-executes anything; there
-// one good endorsement is asked for, and peers' refusals are believed.
+// chaincode, as the channel's state has it, and that of definitions. Other chaincodes,
+// defined or not, collections besides that of contents, and keys with policies of their
+// own are not executed again: nothing is asked for them, and peers' refusals are believed.
 func (r *run) endorsed(t *block.Tx, x *examined) error {
-	ours, foreign := t.Chaincode == log.Namespace, t.Chaincode != log.Namespace
-	for _, e := range x.effects {
-		writes := len(e.Writes)+len(e.Metadata) > 0
-		for _, p := range e.Private {
-			writes = writes || len(p.Writes)+len(p.Metadata) > 0
+	for _, namespace := range x.asked {
+		var policy *block.Policy
+		switch namespace {
+		case log.Namespace:
+			p, err := r.chaincodePolicy()
+			if err != nil {
+				return err
+			}
+			policy = p
+		case lifecycle:
+			policy = r.definitions
+		default:
+			continue
 		}
-		ours = ours || writes && e.Namespace == log.Namespace
-		foreign = foreign || writes && e.Namespace != log.Namespace
-		if e.Namespace == lifecycle && len(e.Writes) > 0 && r.definitions != nil && !r.definitions.Satisfied(x.by) {
-			return fmt.Errorf("%d good endorsements do not satisfy the policy of definitions", len(x.by))
+		if policy != nil && !policy.Satisfied(x.by) {
+			return fmt.Errorf("%d good endorsements do not satisfy the policy of %s", len(x.by), namespace)
+		}
+		if len(x.by) == 0 {
+			return fmt.Errorf("no endorsement is good")
 		}
 	}
-	if ours {
-		p, err := r.chaincodePolicy()
-		if err != nil {
-			return err
-		}
-		if !p.Satisfied(x.by) {
-			return fmt.Errorf("%d good endorsements do not satisfy the policy of %s", len(x.by), log.Namespace)
-		}
-	}
-	if len(x.by) == 0 {
-		return fmt.Errorf("no endorsement is good")
-	}
-	if foreign && slices.Contains(beyond, t.Code) {
+	if t.Code != block.CodeValid && slices.Contains(beyond, t.Code) && x.foreign(t) {
 		r.report.Believed++
 		return fmt.Errorf("its peers say so")
 	}
 	return nil
+}
+
+// foreign says whether a transaction concerns more than the keys of Killick's chaincode and
+// its collection of contents.
+func (x *examined) foreign(t *block.Tx) bool {
+	if t.Chaincode != log.Namespace {
+		return true
+	}
+	for _, e := range x.effects {
+		other := e.Namespace != log.Namespace
+		if other && len(e.Writes)+len(e.Metadata) > 0 {
+			return true
+		}
+		for _, p := range e.Private {
+			if (other || p.Collection != collection) && len(p.Writes)+len(p.Metadata) > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // chaincodePolicy is that of Killick's chaincode in the channel's state.

@@ -99,6 +99,13 @@ type Proposal struct {
 	nonce      []byte
 }
 
+// Another is the same proposal once more, under another id.
+func Another(p *Proposal) *Proposal {
+	other := *p
+	other.nonce = nil
+	return &other
+}
+
 // Simulate runs a function on the state so far, as an honest peer does.
 func (c *Channel) Simulate(function string, arg []byte) *Proposal {
 	c.t.Helper()
