@@ -10,6 +10,7 @@ import (
 
 // Validation codes of Fabric, which peers gave to transactions like those below.
 const (
+	badExtension     = 19
 	invalidWriteSet  = 24
 	invalidChaincode = 25
 	invalidOther     = 255
@@ -34,6 +35,14 @@ func TestOneMember(t *testing.T) {
 			again.Collection, again.Private = "_implicit_org_nobody", p.Private
 			s.Add([]byte{verifytest.Policy}, s.Tx(verifytest.Another(&again), m))
 			s.Add([]byte{verifytest.Valid}, s.Tx(verifytest.Another(p))) // a policy that its own organisation made: nobody
+		}},
+		{"an id that an invalid one took before", func(s *story, m *verifytest.Member) {
+			paid := s.pay(s.alice, s.bob, 1)
+			good := s.Tx(paid, s.Members[:2]...)
+			before := *paid // with its nonce, and so its id
+			before.Extension = []byte{0xff}
+			s.Add([]byte{badExtension}, s.Tx(&before, m))
+			s.Add([]byte{verifytest.Duplicate}, good)
 		}},
 		{"another chaincode without endorsement", func(s *story, m *verifytest.Member) {
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))
