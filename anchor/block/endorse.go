@@ -25,15 +25,19 @@ func (b *Block) Members() (Members, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration in block %d: %w", b.Number, err)
 	}
-	groups, organisations := entries{}, entries{}
-	err = into(config, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add})})})
+	groups, values, organisations := entries{}, entries{}, entries{}
+	err = into(config, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add, 3: values.add})})})
 	if err == nil {
 		err = into(groups["Application"], sink{2: organisations.add})
+	}
+	var modern bool
+	if err == nil {
+		modern, err = hasV3(values)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration in block %d: %w", b.Number, err)
 	}
-	members, err := membersOf(organisations)
+	members, err := membersOf(organisations, modern)
 	if err == nil && len(members) == 0 {
 		err = fmt.Errorf("no organisation has peers")
 	}

@@ -1,7 +1,10 @@
 package block
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
@@ -17,7 +20,7 @@ import (
 type Consenter struct {
 	ID  uint32
 	MSP string
-	Key *ecdsa.PublicKey
+	Key crypto.PublicKey // ECDSA or Ed25519
 }
 
 // Consenters are the orderers whose signatures blocks carry from the block after
@@ -77,8 +80,12 @@ func (b *Block) LastConfig() (number uint64, ok bool) {
 
 // signers reads ConfigEnvelope.config.channel_group.groups["Orderer"].
 func signers(envelope []byte) (Signers, error) {
-	groups, organisations, values := entries{}, entries{}, entries{}
-	err := into(envelope, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add})})})
+	groups, root, organisations, values := entries{}, entries{}, entries{}, entries{}
+	err := into(envelope, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add, 3: root.add})})})
+	if err != nil {
+		return nil, err
+	}
+	modern, err := hasV3(root)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +104,7 @@ func signers(envelope []byte) (Signers, error) {
 	case "BFT":
 		return consenters(values["Orderers"])
 	case "etcdraft":
-		return ordererOrganisations(organisations)
+		return ordererOrganisations(organisations, modern)
 	}
 	return nil, fmt.Errorf("consensus type %q", kind)
 }
@@ -160,12 +167,12 @@ func consenter(msg []byte) (Consenter, error) {
 	if err != nil {
 		return c, fmt.Errorf("consenter %d: %w", c.ID, err)
 	}
-	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return c, fmt.Errorf("consenter %d: key is not ECDSA", c.ID)
+	switch cert.PublicKey.(type) {
+	case *ecdsa.PublicKey, ed25519.PublicKey: // BFT needs the capability that Ed25519 needs
+		c.Key = cert.PublicKey
+		return c, nil
 	}
-	c.Key = key
-	return c, nil
+	return c, fmt.Errorf("consenter %d: key is neither ECDSA nor Ed25519", c.ID)
 }
 
 // parse reads a certificate in PEM.
@@ -217,7 +224,7 @@ func (b *Block) wellFormed() error {
 	return nil
 }
 
-func (c Consenters) key(id uint32) *ecdsa.PublicKey {
+func (c Consenters) key(id uint32) crypto.PublicKey {
 	for _, o := range c {
 		if o.ID == id {
 			return o.Key
@@ -227,13 +234,20 @@ func (c Consenters) key(id uint32) *ecdsa.PublicKey {
 }
 
 // verifies checks one signature over Value || header || Block.Header.
-func verifies(key *ecdsa.PublicKey, b *Block, s Signature) bool {
+func verifies(key crypto.PublicKey, b *Block, s Signature) bool {
 	return signedBy(key, s.Bytes, b.Orderers.Value, s.Signed, b.Header)
 }
 
-// signedBy checks an ECDSA signature of SHA-256 over parts one after the other. Fabric
-// refuses signatures with a high s.
-func signedBy(key *ecdsa.PublicKey, signature []byte, parts ...[]byte) bool {
+// signedBy checks a signature of parts one after the other: by Ed25519 of themselves, by
+// ECDSA of their SHA-256. Fabric refuses signatures by ECDSA with a high s.
+func signedBy(by crypto.PublicKey, signature []byte, parts ...[]byte) bool {
+	if key, ok := by.(ed25519.PublicKey); ok {
+		return ed25519.Verify(key, bytes.Join(parts, nil), signature)
+	}
+	key, ok := by.(*ecdsa.PublicKey)
+	if !ok {
+		return false
+	}
 	h := sha256.New()
 	for _, p := range parts {
 		h.Write(p)

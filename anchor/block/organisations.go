@@ -2,7 +2,9 @@ package block
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
@@ -22,6 +24,7 @@ type Organisation struct {
 	Intermediates *x509.CertPool
 	Revoked       []Revoked
 	PeerUnit      string // organisational unit of certificates of its peers; empty without roles
+	ed25519       bool   // the channel takes such keys
 	known         *certificates
 }
 
@@ -68,7 +71,7 @@ func (o Organisations) Check(b *Block) error {
 // identity is a member of an organisation.
 type identity struct {
 	msp   string
-	key   *ecdsa.PublicKey
+	key   crypto.PublicKey // ECDSA or Ed25519
 	peer  bool
 	units []string // organisational units of the certificate
 }
@@ -88,11 +91,17 @@ func (o Organisations) identify(creator []byte) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("member of %s: %w", msp, err)
 	}
-	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return identity{}, fmt.Errorf("member of %s: key is not ECDSA", msp)
+	switch cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+	case ed25519.PublicKey:
+		// As Fabric's bccspmsp.setupV3 takes them, and older ones do not.
+		if !o[i].ed25519 {
+			return identity{}, fmt.Errorf("member of %s: the channel takes no Ed25519 keys", msp)
+		}
+	default:
+		return identity{}, fmt.Errorf("member of %s: key is neither ECDSA nor Ed25519", msp)
 	}
-	return identity{msp: msp, key: key, peer: o[i].hasPeer(cert), units: cert.Subject.OrganizationalUnit}, nil
+	return identity{msp: msp, key: cert.PublicKey, peer: o[i].hasPeer(cert), units: cert.Subject.OrganizationalUnit}, nil
 }
 
 // certificate reads one that the organisation's authorities issued and did not take back.
@@ -150,8 +159,8 @@ func (o Organisation) hasPeer(cert *x509.Certificate) bool {
 }
 
 // ordererOrganisations are those of the groups under Orderer.
-func ordererOrganisations(groups entries) (Signers, error) {
-	out, err := membersOf(groups)
+func ordererOrganisations(groups entries, modern bool) (Signers, error) {
+	out, err := membersOf(groups, modern)
 	if err != nil {
 		return nil, err
 	}
@@ -162,16 +171,30 @@ func ordererOrganisations(groups entries) (Signers, error) {
 }
 
 // membersOf reads of each group values["MSP"], an MSPConfig, and returns the
-// organisations in the order of their groups' names.
-func membersOf(groups entries) (out Organisations, err error) {
+// organisations in the order of their groups' names. modern is as hasV3 has it.
+func membersOf(groups entries, modern bool) (out Organisations, err error) {
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		o, err := organisation(groups[name])
 		if err != nil {
 			return nil, fmt.Errorf("organisation %q: %w", name, err)
 		}
+		o.ed25519 = modern
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// hasV3 reports whether a channel has the capability V3_0, by the values of its root group:
+// common.Capabilities is a map by name.
+func hasV3(values entries) (bool, error) {
+	var capabilities []byte
+	names := entries{}
+	err := into(values["Capabilities"], sink{2: toBytes(&capabilities)})
+	if err == nil {
+		err = into(capabilities, sink{1: names.add})
+	}
+	_, has := names["V3_0"]
+	return has, err
 }
 
 func organisation(group []byte) (Organisation, error) {

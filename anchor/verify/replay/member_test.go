@@ -10,6 +10,7 @@ import (
 
 // Validation codes of Fabric, which peers gave to transactions like those below.
 const (
+	badSignature     = 4
 	badExtension     = 19
 	invalidWriteSet  = 24
 	invalidChaincode = 25
@@ -43,6 +44,13 @@ func TestOneMember(t *testing.T) {
 			before.Extension = []byte{0xff}
 			s.Add([]byte{badExtension}, s.Tx(&before, m))
 			s.Add([]byte{verifytest.Duplicate}, good)
+		}},
+		{"a client with an Ed25519 key", func(s *story, m *verifytest.Member) {
+			m.Client = m.Ed25519()
+			s.honest(s.pay(s.alice, s.bob, 1))
+			s.Configure(nil, "V2_0") // which takes none
+			s.Add([]byte{badSignature}, s.Tx(s.pay(s.alice, s.bob, 1), s.Members[:2]...))
+			m.Client = m.Peer
 		}},
 		{"another chaincode without endorsement", func(s *story, m *verifytest.Member) {
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))

@@ -57,9 +57,7 @@ func New(t testing.TB, issuers ...*opstest.User) *Channel {
 	for i := range 4 {
 		c.Members = append(c.Members, newMember(i+1))
 	}
-	c.Add([]byte{Valid}, config(c.Members, &common.Policy{
-		Type: int32(common.Policy_SIGNATURE), Value: wire(outOf(3, c.Members)),
-	}))
+	c.Configure(&common.Policy{Type: int32(common.Policy_SIGNATURE), Value: wire(outOf(3, c.Members))}, "V3_0")
 	info := validation(&peer.ApplicationPolicy{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: outOf(2, c.Members)}})
 	define := &Proposal{Chaincode: "_lifecycle", Function: "CommitChaincodeDefinition", Writes: []*kvrwset.KVWrite{
 		{Key: "namespaces/fields/killick/ValidationInfo", Value: info},
@@ -210,10 +208,10 @@ func or(given, usual []byte) []byte {
 	return usual
 }
 
-// Configure adds a block with another policy for chaincode definitions.
-func (c *Channel) Configure(definitions *common.Policy) {
+// Configure adds a block with a policy for chaincode definitions and a capability.
+func (c *Channel) Configure(definitions *common.Policy, capability string) {
 	c.t.Helper()
-	c.Add([]byte{Valid}, config(c.Members, definitions))
+	c.Add([]byte{Valid}, config(c.Members, definitions, capability))
 }
 
 // Add makes the next block with these validation codes, which its valid transactions

@@ -114,7 +114,7 @@ func (i *Identity) sign(parts ...[]byte) []byte {
 }
 
 // config is the configuration of a channel of these members, each with an orderer.
-func config(members []*Member, definitions *common.Policy) []byte {
+func config(members []*Member, definitions *common.Policy, capability string) []byte {
 	groups := map[string]*common.ConfigGroup{}
 	orderers := &common.Orderers{}
 	for i, m := range members {
@@ -125,7 +125,8 @@ func config(members []*Member, definitions *common.Policy) []byte {
 		groups[m.MSP] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: wire(&msp.MSPConfig{Config: own})}}}
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.MSP, Identity: m.Peer.cert})
 	}
-	root := &common.ConfigGroup{Groups: map[string]*common.ConfigGroup{
+	capabilities := wire(&common.Capabilities{Capabilities: map[string]*common.Capability{capability: {}}})
+	root := &common.ConfigGroup{Values: map[string]*common.ConfigValue{"Capabilities": {Value: capabilities}}, Groups: map[string]*common.ConfigGroup{
 		"Application": {Groups: groups, Policies: map[string]*common.ConfigPolicy{
 			"LifecycleEndorsement": {Policy: definitions},
 		}},
