@@ -194,21 +194,31 @@ func decodeReads(messages [][]byte) ([]Read, error) {
 	return out, nil
 }
 
+// decodeRange reads a RangeQueryInfo, in which reads and their summary are one of two: the
+// last one stands, and what was before it is forgotten.
 func decodeRange(msg []byte) (r Range, err error) {
-	var reads [][]byte
-	var summary bool
-	var s Summary
 	err = into(msg, sink{
-		1: toString(&r.Start), 2: toString(&r.End), 3: toBool(&r.Exhausted), 4: toMessage(nil, sink{1: toList(&reads)}),
-		5: toMessage(&summary, sink{1: toUint32(&s.Degree), 2: toUint32(&s.Level), 3: toList(&s.Hashes)}),
+		1: toString(&r.Start), 2: toString(&r.End), 3: toBool(&r.Exhausted),
+		4: func(v value) error {
+			var reads [][]byte
+			if err := toMessage(nil, sink{1: toList(&reads)})(v); err != nil || !v.isBytes() {
+				return err
+			}
+			more, err := decodeReads(reads)
+			r.Reads, r.Summary = append(r.Reads, more...), nil
+			return err
+		},
+		5: func(v value) error {
+			if !v.isBytes() {
+				return nil
+			}
+			if r.Reads = nil; r.Summary == nil {
+				r.Summary = &Summary{}
+			}
+			s := r.Summary
+			return into(v.b, sink{1: toUint32(&s.Degree), 2: toUint32(&s.Level), 3: toList(&s.Hashes)})
+		},
 	})
-	if err != nil {
-		return r, err
-	}
-	if summary {
-		r.Summary = &s
-	}
-	r.Reads, err = decodeReads(reads)
 	return r, err
 }
 

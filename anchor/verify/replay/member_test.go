@@ -52,6 +52,13 @@ func TestOneMember(t *testing.T) {
 			s.Add([]byte{badSignature}, s.Tx(s.pay(s.alice, s.bob, 1), s.Members[:2]...))
 			m.Client = m.Peer
 		}},
+		{"a range with a summary and then without", func(s *story, m *verifytest.Member) {
+			q := &kvrwset.RangeQueryInfo{StartKey: "a", EndKey: "b", ItrExhausted: true, ReadsInfo: &kvrwset.RangeQueryInfo_ReadsMerkleHashes{
+				ReadsMerkleHashes: &kvrwset.QueryReadsMerkleSummary{MaxDegree: 2, MaxLevel: 1, MaxLevelHashes: [][]byte{{1}}},
+			}}
+			q.ProtoReflect().SetUnknown([]byte{4<<3 | 2, 0}) // raw reads, which stand behind it on the wire
+			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Ranges: []*kvrwset.RangeQueryInfo{q}}, m))
+		}},
 		{"another chaincode without endorsement", func(s *story, m *verifytest.Member) {
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))
 		}},
