@@ -21,8 +21,8 @@ type Effects struct {
 	Private   []PrivateEffects
 }
 
-// PrivateEffects are those in one collection, of which blocks hold hashes. Keys are the
-// 32 bytes of a key's hash.
+// PrivateEffects are those in one collection, of which blocks hold hashes: keys are the
+// hash of a key, or whatever stands in its place.
 type PrivateEffects struct {
 	Collection string
 	Reads      []Read

@@ -185,8 +185,8 @@ func comparePrivate(changes []ledger.Entry, found []block.Write) error {
 			return &against{fmt.Sprintf("private key with hash %x", w.Key), "written", "not written"}
 		case c.Value == nil && w.Delete != block.Purge:
 			return &against{name, "written", "purged"}
-		case c.Value != nil && (w.Delete != block.Put || !bytes.Equal(c.Value, w.ValueHash[:])):
-			return &against{name, fmt.Sprintf("%x", w.ValueHash), canon.Hex(c.Value)}
+		case c.Value != nil && (w.Delete != block.Put || !bytes.Equal(c.Value, w.Value)):
+			return &against{name, fmt.Sprintf("%x", w.Value), canon.Hex(c.Value)}
 		}
 	}
 	for _, c := range changes {

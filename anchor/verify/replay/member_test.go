@@ -59,6 +59,16 @@ func TestOneMember(t *testing.T) {
 			q.ProtoReflect().SetUnknown([]byte{4<<3 | 2, 0}) // raw reads, which stand behind it on the wire
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Ranges: []*kvrwset.RangeQueryInfo{q}}, m))
 		}},
+		{"hashes that are none", func(s *story, m *verifytest.Member) {
+			p := &verifytest.Proposal{Collection: "_implicit_org_" + m.MSP, Private: []*kvrwset.KVWriteHash{
+				{KeyHash: []byte("a"), ValueHash: []byte("b")}, {ValueHash: []byte("c")},
+			}}
+			s.Add([]byte{verifytest.Valid}, s.Tx(p, m))
+			p = &verifytest.Proposal{Chaincode: "other", Collection: verifytest.Nameless, Private: p.Private}
+			s.Add([]byte{verifytest.Valid}, s.Tx(p, m))
+			at := &kvrwset.Version{BlockNum: uint64(len(s.Blocks)) - 1} // where such a write has gone
+			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Reads: []*kvrwset.KVRead{{Key: "a", Version: at}}}, m))
+		}},
 		{"another chaincode without endorsement", func(s *story, m *verifytest.Member) {
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))
 		}},

@@ -165,6 +165,10 @@ func (r *run) chaincodePolicy() (*block.Policy, error) {
 	return r.policy, nil
 }
 
+// nowhere is where private reads without the name of a collection look: what is written so
+// goes to the public keys.
+var nowhere = space{collection: "nowhere"}
+
 // versions compares what a transaction read with the state that it comes to.
 func (r *run) versions(x *examined) ruling {
 	for _, e := range x.effects {
@@ -178,7 +182,11 @@ func (r *run) versions(x *examined) ruling {
 			}
 		}
 		for _, p := range e.Private {
-			if key, ok := r.state.unchanged(space{e.Namespace, p.Collection}, p.Reads); !ok {
+			of := space{e.Namespace, p.Collection}
+			if p.Collection == "" {
+				of = nowhere
+			}
+			if key, ok := r.state.unchanged(of, p.Reads); !ok {
 				return ruling{codeMVCC, fmt.Sprintf("the private key %x has changed since it was read", key)}
 			}
 		}
@@ -231,10 +239,7 @@ func (s *state) write(of space, at block.Height, writes []block.Write, metadata 
 	for _, w := range writes {
 		var content []byte // deleted, unless
 		if w.Delete == block.Put {
-			// A copy: the original is a part of the whole block.
-			if content = slices.Clone(w.Value); w.Private {
-				content = slices.Clone(w.ValueHash[:])
-			}
+			content = slices.Clone(w.Value) // the original is a part of the whole block
 		}
 		s.put(of, string(w.Key), value{content, at})
 	}

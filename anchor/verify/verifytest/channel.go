@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
+	"strings"
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -97,6 +98,9 @@ type Proposal struct {
 	nonce      []byte
 }
 
+// Nameless stands for a collection without a name.
+const Nameless = "nameless"
+
 // Another is the same proposal once more, under another id.
 func Another(p *Proposal) *Proposal {
 	other := *p
@@ -185,7 +189,7 @@ func (c *Channel) Tx(p *Proposal, endorsers ...*Member) []byte {
 	})}
 	if len(p.Private) > 0 {
 		set.CollectionHashedRwset = []*rwset.CollectionHashedReadWriteSet{{
-			CollectionName: cmp.Or(p.Collection, "contents"), HashedRwset: wire(&kvrwset.HashedRWSet{HashedWrites: p.Private}),
+			CollectionName: strings.TrimPrefix(cmp.Or(p.Collection, "contents"), Nameless), HashedRwset: wire(&kvrwset.HashedRWSet{HashedWrites: p.Private}),
 		}}
 	}
 	response := wire(&peer.ProposalResponsePayload{ProposalHash: hash[:], Extension: wire(&peer.ChaincodeAction{
