@@ -3,6 +3,7 @@ package replay_test
 import (
 	"testing"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 
 	"github.com/killick-ledger/killick/anchor/verify/verifytest"
@@ -82,5 +83,21 @@ func TestOneMember(t *testing.T) {
 				t.Errorf("%v, %v", err, r.Difference)
 			}
 		})
+	}
+}
+
+// Definitions are judged by the policy in charge, and by none when it is none of
+// signatures.
+func TestDefinitionsConfigured(t *testing.T) {
+	s := newStory(t)
+	s.Configure(&common.Policy{Type: int32(common.Policy_IMPLICIT_META)}, "V3_0")
+	define := &verifytest.Proposal{Chaincode: "_lifecycle", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}
+	s.honest(define)
+	if r, err := s.run(enough); err != nil || r.Difference != nil {
+		t.Errorf("%v, %v", err, r.Difference)
+	}
+	s.Add([]byte{verifytest.Valid}, s.Tx(verifytest.Another(define)))
+	if r, err := s.run(enough); err != nil || r.Difference == nil {
+		t.Errorf("without an endorsement: %v, %v", err, r.Difference)
 	}
 }

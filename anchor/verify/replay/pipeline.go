@@ -23,7 +23,8 @@ type item struct {
 	decoded chan struct{}
 
 	members     block.Members // in charge of it
-	definitions *block.Policy // in charge after it, when it is a configuration block
+	configures  bool          // a configuration block
+	definitions *block.Policy // in charge after it, when it configures; nil: none of signatures
 	examined    []examined
 	broken      *against // what is wrong with the block as a whole
 	verified    chan struct{}
@@ -116,6 +117,7 @@ func (c *chain) follow(i *item) error {
 		c.members, err = b.Members()
 	}
 	if err == nil {
+		i.configures = true
 		i.definitions, err = b.LifecyclePolicy()
 	}
 	if err != nil {

@@ -163,7 +163,7 @@ func (r *run) check(i *item) (*log.Difference, error) {
 	if i.broken != nil {
 		return differs("block", i.broken)
 	}
-	if i.definitions != nil {
+	if i.configures {
 		r.definitions = i.definitions
 	}
 	r.state.written = map[space]map[string]value{}
