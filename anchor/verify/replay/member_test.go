@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -99,5 +100,17 @@ func TestDefinitionsConfigured(t *testing.T) {
 	s.Add([]byte{verifytest.Valid}, s.Tx(verifytest.Another(define)))
 	if r, err := s.run(enough); err != nil || r.Difference == nil {
 		t.Errorf("without an endorsement: %v, %v", err, r.Difference)
+	}
+}
+
+// A policy that cannot be evaluated here is no fault of anybody.
+func TestPolicyOfAnotherKind(t *testing.T) {
+	s := newStory(t)
+	s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "_lifecycle", Writes: []*kvrwset.KVWrite{
+		{Key: "namespaces/fields/killick/ValidationInfo", Value: verifytest.Reference("/Channel/Application/Endorsement")},
+	}}, s.Members[:3]...))
+	s.honest(s.pay(s.alice, s.bob, 1))
+	if r, err := s.run(enough); err == nil || !strings.Contains(err.Error(), "/Channel/Application/Endorsement") || r.Difference != nil {
+		t.Errorf("%v, %v", err, r.Difference)
 	}
 }

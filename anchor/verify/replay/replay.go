@@ -75,6 +75,7 @@ type run struct {
 
 	policy      *block.Policy // of Killick's chaincode, made of policyOf
 	policyOf    string
+	unread      error         // why that policy cannot be evaluated here
 	definitions *block.Policy // of chaincode definitions; nil: none of signatures
 	commit      []byte        // hash of the block before
 	uncommitted bool          // some block had none
@@ -168,6 +169,9 @@ func (r *run) check(i *item) (*log.Difference, error) {
 	}
 	r.state.written = map[space]map[string]value{}
 	rulings := r.before(b, i.examined)
+	if r.unread != nil {
+		return nil, r.unread
+	}
 	for n := range b.Txs {
 		t, x, ruling := &b.Txs[n], &i.examined[n], rulings[n]
 		where := fmt.Sprintf("transaction %d (%s)", n, t.ID)

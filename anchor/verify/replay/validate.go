@@ -149,7 +149,8 @@ func (x *examined) foreign(t *block.Tx) bool {
 	return false
 }
 
-// chaincodePolicy is that of Killick's chaincode in the channel's state.
+// chaincodePolicy is that of Killick's chaincode in the channel's state. One of a kind that
+// this program does not evaluate says nothing against anybody: it ends the replay.
 func (r *run) chaincodePolicy() (*block.Policy, error) {
 	stored := r.state.in(space{namespace: lifecycle}).values["namespaces/fields/"+log.Namespace+"/ValidationInfo"].bytes
 	if stored == nil {
@@ -158,7 +159,8 @@ func (r *run) chaincodePolicy() (*block.Policy, error) {
 	if r.policyOf != string(stored) {
 		p, err := block.ChaincodePolicy(stored)
 		if err != nil {
-			return nil, err
+			r.unread = fmt.Errorf("what %s asks for cannot be told: %w", log.Namespace, err)
+			return nil, r.unread
 		}
 		r.policy, r.policyOf = p, string(stored)
 	}
