@@ -48,27 +48,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitPartly // a bundle's file may be called --help
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	data, err := readFile(o.bundle, log.MaxBundle)
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	text, err := readFile(o.policy, log.MaxBundle)
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	policy, err := log.ParsePolicy(text)
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	if o.deeper, err = o.depths(ctx, stderr); err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	f := examine(ctx, data, policy, o)
 	if o.json {
@@ -77,10 +72,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = f.writeText(stdout)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: write the finding: %v\n", err)
-		return exitPartly
+		return complain(stderr, fmt.Errorf("write the finding: %w", err))
 	}
 	return f.Exit
+}
+
+// complain says why nothing was checked. Nobody waits for it, so it does not matter if it
+// cannot be written.
+func complain(stderr io.Writer, err error) int {
+	_, _ = fmt.Fprintf(stderr, "killick-verify: %s\n", plain(err.Error()))
+	return exitPartly
 }
 
 // parse reads flags before and after the bundle's name.
