@@ -1,12 +1,18 @@
 package replay_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/verify/replay"
 	"github.com/killick-ledger/killick/anchor/verify/verifytest"
 )
 
@@ -112,5 +118,30 @@ func TestPolicyOfAnotherKind(t *testing.T) {
 	s.honest(s.pay(s.alice, s.bob, 1))
 	if r, err := s.run(enough); err == nil || !strings.Contains(err.Error(), "/Channel/Application/Endorsement") || r.Difference != nil {
 		t.Errorf("%v, %v", err, r.Difference)
+	}
+}
+
+// A pipe that stays open behind the last block, or within, holds nothing up.
+func TestOpenPipe(t *testing.T) {
+	s := newStory(t)
+	size := uint64(len(s.Blocks))
+	for want, end := range map[uint64]error{size: nil, size + 1: context.Canceled} {
+		synctest.Test(t, func(t *testing.T) {
+			open := make(chan struct{})
+			defer close(open)
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Hour, cancel)
+			source := func(yield func(block.Stored, error) bool) {
+				for b, err := range s.stored() {
+					if !yield(b, err) {
+						return
+					}
+				}
+				<-open
+			}
+			if _, err := replay.Run(ctx, source, replay.Config{LogID: s.Blocks[0].HeaderHash, Size: want, Limit: enough}); !errors.Is(err, end) {
+				t.Errorf("%d of %d blocks: %v", want, size, err)
+			}
+		})
 	}
 }

@@ -62,7 +62,16 @@ func pipeline(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Co
 	go func() {
 		defer close(out)
 		c := &chain{cfg: cfg}
-		for i := range read {
+		for {
+			var i *item
+			ok := false
+			select { // a pipe that stays open holds up its reader, and nobody else
+			case i, ok = <-read:
+			case <-ctx.Done():
+			}
+			if !ok {
+				return
+			}
 			<-i.decoded
 			if i.err == nil {
 				i.err = c.follow(i)
