@@ -21,3 +21,16 @@ func TestNoControlCharacters(t *testing.T) {
 		t.Errorf("%q", text)
 	}
 }
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { panic("boom") }
+
+// Go ends with 2 after a panic, which would say that the bundle is invalid.
+func TestPanicIsNoFinding(t *testing.T) {
+	s := stage(t, nil)
+	var errs strings.Builder
+	if code := run(t.Context(), []string{s.bundle, "--policy", s.policy, "--offline"}, broken{}, &errs); code != exitPartly || !strings.Contains(errs.String(), "boom") {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
@@ -42,7 +43,13 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exit int) {
+	defer func() { // Go would exit with 2, as for what is invalid
+		if p := recover(); p != nil {
+			exit = complain(stderr, fmt.Errorf("nothing was verified, for a mistake of this program: %v", p))
+			_, _ = stderr.Write(debug.Stack())
+		}
+	}()
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitPartly // a bundle's file may be called --help

@@ -145,3 +145,16 @@ func TestOpenPipe(t *testing.T) {
 		})
 	}
 }
+
+// What cannot be read, and a mistake of this program, end a replay with an error.
+func TestUnreadable(t *testing.T) {
+	s := newStory(t)
+	s.Configure(&common.Policy{Type: int32(common.Policy_SIGNATURE), Value: []byte{0xff}}, "V3_0")
+	if r, err := s.run(enough); err == nil || r.Difference != nil {
+		t.Errorf("a configuration: %v, %v", err, r.Difference)
+	}
+	source := func(func(block.Stored, error) bool) { panic("boom") }
+	if _, err := replay.Run(t.Context(), source, replay.Config{Size: 1, Limit: enough}); err == nil || !strings.Contains(err.Error(), "boom") {
+		t.Errorf("a panic: %v", err)
+	}
+}

@@ -22,12 +22,22 @@ type item struct {
 	err     error // of reading or decoding, which ends everything
 	decoded chan struct{}
 
-	members     block.Members // in charge of it
+	signers     block.Signers // in charge of it
+	members     block.Members // likewise
 	configures  bool          // a configuration block
 	definitions *block.Policy // in charge after it, when it configures; nil: none of signatures
 	examined    []examined
 	broken      *against // what is wrong with the block as a whole
 	verified    chan struct{}
+	mistake     error // a panic in verify
+}
+
+// mended makes an error of a panic of a goroutine, which would end the program as if it
+// had found something (Go exits with 2).
+func mended(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("a mistake of this program: %v", p)
+	}
 }
 
 // chain is what a block's place in the chain depends on.
@@ -45,7 +55,7 @@ func pipeline(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Co
 	read, out := make(chan *item, inFlight), make(chan *item, inFlight)
 	go func() {
 		defer close(read)
-		for s, err := range blocks {
+		each(blocks, func(s block.Stored, err error) bool {
 			i := &item{stored: s, err: err, decoded: make(chan struct{}), verified: make(chan struct{})}
 			if err != nil {
 				close(i.decoded)
@@ -54,10 +64,11 @@ func pipeline(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Co
 			}
 			select {
 			case read <- i:
+				return true
 			case <-ctx.Done():
-				return
+				return false
 			}
-		}
+		})
 	}()
 	go func() {
 		defer close(out)
@@ -78,6 +89,8 @@ func pipeline(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Co
 			}
 			if i.err != nil {
 				close(i.verified)
+			} else {
+				go i.verify()
 			}
 			select {
 			case out <- i:
@@ -92,8 +105,21 @@ func pipeline(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Co
 	return out
 }
 
+// each reads all blocks; a panic on the way is the last error.
+func each(blocks iter.Seq2[block.Stored, error], visit func(block.Stored, error) bool) {
+	read := func() (err error) {
+		defer mended(&err)
+		blocks(visit)
+		return nil
+	}
+	if err := read(); err != nil {
+		visit(block.Stored{}, err)
+	}
+}
+
 func (i *item) decode(id log.Hash) {
 	defer close(i.decoded)
+	defer mended(&i.err)
 	if i.block, i.err = block.DecodeStored(i.stored.Raw); i.err == nil {
 		i.leaf, i.err = log.Leaf(id, i.block)
 	}
@@ -104,7 +130,8 @@ func (i *item) decode(id log.Hash) {
 
 // follow checks a block's place and has its signatures verified. An error is for blocks
 // that are not this channel's, or not in order.
-func (c *chain) follow(i *item) error {
+func (c *chain) follow(i *item) (err error) {
+	defer mended(&err)
 	b := i.block
 	switch {
 	case b.Number != c.next:
@@ -114,8 +141,7 @@ func (c *chain) follow(i *item) error {
 	case b.Number > 0 && !bytes.Equal(b.PrevHash, c.previous[:]):
 		i.broken = &against{"previous hash", canon.Hex(b.PrevHash), canon.Hex(c.previous[:])}
 	}
-	i.members = c.members
-	go i.verify(c.signers)
+	i.signers, i.members = c.signers, c.members
 	c.next, c.previous = c.next+1, b.HeaderHash
 	signers, is, err := b.Signers()
 	if !is {
@@ -136,14 +162,15 @@ func (c *chain) follow(i *item) error {
 }
 
 // verify checks what needs no state.
-func (i *item) verify(signers block.Signers) {
+func (i *item) verify() {
 	defer close(i.verified)
+	defer mended(&i.mistake)
 	b := i.block
 	i.examined = make([]examined, len(b.Txs))
 	if b.Number == 0 || i.broken != nil {
 		return
 	}
-	if err := signers.Check(b); err != nil {
+	if err := i.signers.Check(b); err != nil {
 		i.broken = &against{"orderers' signatures", err.Error(), "those that the configuration asks for"}
 		return
 	}

@@ -16,6 +16,7 @@ package replay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,8 +119,8 @@ func Run(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Config)
 
 // take adds a block.
 func (r *run) take(i *item) error {
-	if i.err != nil {
-		return i.err
+	if err := cmp.Or(i.err, i.mistake); err != nil {
+		return err
 	}
 	if r.report.Difference == nil {
 		var err error
