@@ -22,7 +22,8 @@ const usage = `usage: killick-verify BUNDLE --policy FILE --evm URL --evm URL --
 
 Checks a .anchorproof file down from the public chains of the policy to one write.
 Give --evm and --tron two JSON-RPC endpoints each (Tron's is .../jsonrpc) that do not
-belong together: all that answer must agree, and two of different hosts must answer.
+belong together: all that answer must agree, and two at different hosts or
+ports must answer.
 With --one-endpoint one is enough; you then trust it.
 
 --block and --config go deeper, to L2: the raw block as a peer gave it, and the
