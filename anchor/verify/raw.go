@@ -20,7 +20,7 @@ const (
 )
 
 // maxRaw bounds a block file; Fabric's own limit for a message is 100 MiB.
-const maxRaw = 256 << 20
+const maxRaw = 128 << 20
 
 // rawBlock is a block as some peer handed it out, and configuration blocks from the
 // genesis block on. Nothing of it is trusted: the genesis block is what the policy's
