@@ -106,7 +106,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.block, "block", "", "the bundle's raw block, a `file` from a peer, for depth L2")
 	fs.Var(&o.config, "config", "with --block: the `file` of a configuration block, the genesis block first (may be repeated)")
 	fs.StringVar(&o.blocks, "blocks", "", "all blocks of the channel, a `folder`, a file or -, for depth L3")
-	fs.UintVar(&o.memory, "memory", 4096, "with --blocks: give up when state takes more than so many `MB`")
+	fs.UintVar(&o.memory, "memory", 4096, "with --blocks: give up when state takes more than so many `MB`; blocks at work take some hundred MB besides")
 	fs.BoolVar(&o.json, "json", false, "print the finding as JSON")
 	fs.BoolVar(&o.offline, "offline", false, "read no chain; then nothing is verified, only signatures and paths are checked")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "give up on an endpoint after this `time`")

@@ -158,3 +158,30 @@ func TestUnreadable(t *testing.T) {
 		t.Errorf("a panic: %v", err)
 	}
 }
+
+// However many blocks there are, few are read ahead when they are large.
+func TestBlocksAtWork(t *testing.T) {
+	s := newStory(t)
+	synctest.Test(t, func(t *testing.T) {
+		read, large := 0, make([]byte, 30<<20) // which is no block
+		source := func(yield func(block.Stored, error) bool) {
+			for b := range s.stored() {
+				time.Sleep(3 * time.Second) // then there is progress to tell
+				if !yield(b, nil) {
+					return
+				}
+				break
+			}
+			for read = 1; yield(block.Stored{Raw: large}, nil); read++ {
+			}
+		}
+		ahead := 0
+		_, err := replay.Run(t.Context(), source, replay.Config{LogID: s.Blocks[0].HeaderHash, Size: 99, Limit: enough, Progress: func(replay.Report) {
+			synctest.Wait()
+			ahead = read
+		}})
+		if err == nil || ahead != 3 {
+			t.Errorf("%v; %d blocks were read", err, ahead)
+		}
+	})
+}

@@ -11,8 +11,12 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
-// inFlight bounds the blocks that are worked on at once; the largest are 10 MB and more.
-const inFlight = 16
+// inFlight and inBytes bound the blocks that are worked on at once. One that is larger goes
+// alone, besides the next one, which has been read.
+const (
+	inFlight = 16
+	inBytes  = 64 << 20
+)
 
 // item is a block on its way. Each channel is closed when what stands before it is set.
 type item struct {
@@ -30,6 +34,7 @@ type item struct {
 	broken      *against // what is wrong with the block as a whole
 	verified    chan struct{}
 	mistake     error // a panic in verify
+	done        chan struct{}
 }
 
 // mended makes an error of a panic of a goroutine, which would end the program as if it
@@ -50,13 +55,26 @@ type chain struct {
 }
 
 // pipeline reads blocks, decodes them and verifies their signatures on all cores, and
-// hands them on in order. Its channel is closed after the last one, or after an error.
+// hands them on in order, each of which is at work until done is closed. Its channel is
+// closed after the last one, or after an error.
 func pipeline(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Config) <-chan *item {
 	read, out := make(chan *item, inFlight), make(chan *item, inFlight)
 	go func() {
 		defer close(read)
+		var working []*item
+		bytes := 0
 		each(blocks, func(s block.Stored, err error) bool {
-			i := &item{stored: s, err: err, decoded: make(chan struct{}), verified: make(chan struct{})}
+			i := &item{stored: s, err: err, decoded: make(chan struct{}), verified: make(chan struct{}), done: make(chan struct{})}
+			for len(working) > 0 && (len(working) == inFlight || bytes+len(s.Raw) > inBytes) {
+				select {
+				case <-working[0].done:
+					bytes -= len(working[0].stored.Raw)
+					working = working[1:]
+				case <-ctx.Done():
+					return false
+				}
+			}
+			working, bytes = append(working, i), bytes+len(s.Raw)
 			if err != nil {
 				close(i.decoded)
 			} else {

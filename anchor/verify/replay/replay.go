@@ -11,7 +11,7 @@
 // clock agreed with the time that a transaction claims.
 //
 // State is held in memory, about 160 bytes above its keys and values, and never more than
-// a stated limit.
+// a stated limit. Besides there are the blocks at work and what is made of them.
 package replay
 
 import (
@@ -103,6 +103,7 @@ func Run(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Config)
 		if err := r.take(i); err != nil {
 			return r.report, err
 		}
+		close(i.done)
 		if r.cfg.Progress != nil && time.Since(begun) > 2*time.Second {
 			r.cfg.Progress(r.report)
 			begun = time.Now()
