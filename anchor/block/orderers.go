@@ -239,7 +239,9 @@ func verifies(key crypto.PublicKey, b *Block, s Signature) bool {
 }
 
 // signedBy checks a signature of parts one after the other: by Ed25519 of themselves, by
-// ECDSA of their SHA-256. Fabric refuses signatures by ECDSA with a high s.
+// ECDSA of their SHA-256. Fabric refuses those with a high s, and does not look at what
+// stands behind r and s (fabric-lib-go's utils.UnmarshalECDSASignature); to be stricter would
+// be to hold any client's signature against those who took its transaction.
 func signedBy(by crypto.PublicKey, signature []byte, parts ...[]byte) bool {
 	if key, ok := by.(ed25519.PublicKey); ok {
 		return ed25519.Verify(key, bytes.Join(parts, nil), signature)
@@ -253,9 +255,9 @@ func signedBy(by crypto.PublicKey, signature []byte, parts ...[]byte) bool {
 		h.Write(p)
 	}
 	var rs struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(signature, &rs); err != nil || len(rest) != 0 {
+	if _, err := asn1.Unmarshal(signature, &rs); err != nil {
 		return false
 	}
 	half := new(big.Int).Rsh(key.Curve.Params().N, 1)
-	return rs.S.Sign() > 0 && rs.S.Cmp(half) <= 0 && ecdsa.VerifyASN1(key, h.Sum(nil), signature)
+	return rs.R.Sign() > 0 && rs.S.Sign() > 0 && rs.S.Cmp(half) <= 0 && ecdsa.Verify(key, h.Sum(nil), rs.R, rs.S)
 }

@@ -77,6 +77,10 @@ func TestOneMember(t *testing.T) {
 			at := &kvrwset.Version{BlockNum: uint64(len(s.Blocks)) - 1} // where such a write has gone
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Reads: []*kvrwset.KVRead{{Key: "a", Version: at}}}, m))
 		}},
+		{"a signature with bytes behind it", func(s *story, m *verifytest.Member) {
+			m.Client.Trailing = []byte{0}
+			s.honest(s.pay(s.alice, s.bob, 1))
+		}},
 		{"another chaincode without endorsement", func(s *story, m *verifytest.Member) {
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))
 		}},

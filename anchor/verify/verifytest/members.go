@@ -45,6 +45,7 @@ type Identity struct {
 	key        crypto.Signer
 	cert       []byte // PEM
 	Serialized []byte
+	Trailing   []byte // behind each signature
 }
 
 // validFrom is when certificates begin.
@@ -110,7 +111,7 @@ func (i *Identity) sign(parts ...[]byte) []byte {
 	if s.Cmp(new(big.Int).Rsh(n, 1)) > 0 {
 		s.Sub(n, s)
 	}
-	return must(asn1.Marshal(struct{ R, S *big.Int }{r, s}))
+	return append(must(asn1.Marshal(struct{ R, S *big.Int }{r, s})), i.Trailing...)
 }
 
 // config is the configuration of a channel of these members, each with an orderer.
