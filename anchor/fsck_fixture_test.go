@@ -131,7 +131,10 @@ func (a *archive) config() []byte {
 	for i, m := range a.members {
 		fabricMSP := wire(&msp.FabricMSPConfig{
 			Name: m.msp, RootCerts: [][]byte{m.ca},
-			FabricNodeOus: &msp.FabricNodeOUs{Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"}},
+			FabricNodeOus: &msp.FabricNodeOUs{
+				Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"},
+				ClientOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "client"},
+			},
 		})
 		groups[m.msp] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: wire(&msp.MSPConfig{Config: fabricMSP})}}}
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.msp, Identity: m.cert})

@@ -1,19 +1,16 @@
 package block
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
+	"crypto/x509/pkix"
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Organisation is an organisation of a channel: whose certificates its authorities
@@ -22,10 +19,14 @@ type Organisation struct {
 	MSP           string
 	Roots         *x509.CertPool
 	Intermediates *x509.CertPool
-	Revoked       []Revoked
 	PeerUnit      string // organisational unit of certificates of its peers; empty without roles
-	ed25519       bool   // the channel takes such keys
-	known         *certificates
+
+	revoked []*pkix.CertificateList
+	above   map[string]bool // DER of authorities that certified others, which certify nobody else
+	roles   []unit          // a certificate has one of these, when the organisation tells roles apart
+	units   []unit          // and one of these, when there are any
+	ed25519 bool            // the channel takes such keys
+	known   *certificates
 }
 
 // maxKnown bounds the certificates that are remembered of an organisation.
@@ -36,12 +37,6 @@ const maxKnown = 4096
 type certificates struct {
 	mu     sync.Mutex
 	chains map[[32]byte][]*x509.Certificate // from the certificate to its root
-}
-
-// Revoked is one certificate that an authority took back.
-type Revoked struct {
-	Issuer []byte // DER of the issuer's name
-	Serial *big.Int
 }
 
 // Organisations are those whose members sign the blocks of a Raft channel. Each
@@ -125,37 +120,10 @@ func (o Organisation) certificate(encoded []byte) (*x509.Certificate, error) {
 		o.known.chains[hash] = chain
 		o.known.mu.Unlock()
 	}
-	for _, c := range chain {
-		for _, r := range o.Revoked {
-			if c.SerialNumber.Cmp(r.Serial) == 0 && bytes.Equal(c.RawIssuer, r.Issuer) {
-				return nil, fmt.Errorf("certificate %x was revoked", c.SerialNumber)
-			}
-		}
-	}
-	return chain[0], nil
-}
-
-// issued verifies that the organisation's authorities issued the certificate, and returns
-// the chain to the root.
-func (o Organisation) issued(cert *x509.Certificate) ([]*x509.Certificate, error) {
-	if cert.IsCA {
-		return nil, fmt.Errorf("certificate of an authority")
-	}
-	chains, err := cert.Verify(x509.VerifyOptions{
-		Roots: o.Roots, Intermediates: o.Intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-		// As Fabric does; expiry decides what orderers take, not what they signed.
-		CurrentTime: cert.NotBefore.Add(time.Second),
-	})
-	if err != nil {
+	if err := o.accepts(chain); err != nil {
 		return nil, err
 	}
-	return chains[0], nil
-}
-
-// hasPeer reports whether a certificate has the role of a peer. An organisation
-// without roles has no peer that counts.
-func (o Organisation) hasPeer(cert *x509.Certificate) bool {
-	return o.PeerUnit != "" && slices.Contains(cert.Subject.OrganizationalUnit, o.PeerUnit)
+	return chain[0], nil
 }
 
 // ordererOrganisations are those of the groups under Orderer.
@@ -195,59 +163,4 @@ func hasV3(values entries) (bool, error) {
 	}
 	_, has := names["V3_0"]
 	return has, err
-}
-
-func organisation(group []byte) (Organisation, error) {
-	o := Organisation{
-		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), known: &certificates{chains: map[[32]byte][]*x509.Certificate{}},
-	}
-	values := entries{}
-	if err := into(group, sink{3: values.add}); err != nil {
-		return o, err
-	}
-	var config, fabric []byte
-	var kind int32
-	if err := into(values["MSP"], sink{2: toBytes(&config)}); err != nil {
-		return o, err
-	}
-	if err := into(config, sink{1: toInt32(&kind), 2: toBytes(&fabric)}); err != nil {
-		return o, err
-	}
-	if kind != 0 {
-		return o, fmt.Errorf("its identities are of type %d, not X.509", kind)
-	}
-	var roots, intermediates, lists [][]byte
-	peers := sink{2: toString(&o.PeerUnit)} // FabricOUIdentifier
-	err := into(fabric, sink{
-		1: toString(&o.MSP), 2: toList(&roots), 3: toList(&intermediates), 5: toList(&lists), 11: toMessage(nil, sink{3: toMessage(nil, peers)}),
-	})
-	if err != nil {
-		return o, err
-	}
-	if o.MSP == "" || len(roots) == 0 {
-		return o, fmt.Errorf("no name or no authority")
-	}
-	for pool, certificates := range map[*x509.CertPool][][]byte{o.Roots: roots, o.Intermediates: intermediates} {
-		for _, c := range certificates {
-			cert, err := parse(c)
-			if err != nil {
-				return o, fmt.Errorf("authority: %w", err)
-			}
-			pool.AddCert(cert)
-		}
-	}
-	for _, l := range lists {
-		p, _ := pem.Decode(l)
-		if p == nil {
-			return o, fmt.Errorf("revocation list is not PEM")
-		}
-		list, err := x509.ParseRevocationList(p.Bytes)
-		if err != nil {
-			return o, fmt.Errorf("revocation list: %w", err)
-		}
-		for _, e := range list.RevokedCertificateEntries {
-			o.Revoked = append(o.Revoked, Revoked{Issuer: list.RawIssuer, Serial: e.SerialNumber})
-		}
-	}
-	return o, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/verify/replay"
@@ -90,6 +91,58 @@ func TestOneMember(t *testing.T) {
 			s := newStory(t)
 			tt.odd(s, s.Members[0])
 			s.honest(s.pay(s.alice, s.bob, 2))
+			if r, err := s.run(enough); err != nil || r.Difference != nil {
+				t.Errorf("%v, %v", err, r.Difference)
+			}
+		})
+	}
+}
+
+// What an organisation says of its own members decides whose signatures count, as Fabric's
+// MSP has it.
+func TestMembershipConfigured(t *testing.T) {
+	definitions := &common.Policy{Type: int32(common.Policy_IMPLICIT_META)}
+	tests := []struct {
+		name string
+		code byte
+		set  func(s *story, client, peer *verifytest.Member)
+	}{
+		{"a client with two roles", badSignature, func(s *story, m, _ *verifytest.Member) { m.Client = m.Another("client", "peer") }},
+		{"a client without one", badSignature, func(s *story, m, _ *verifytest.Member) { m.Client = m.Another() }},
+		{"an endorser with two roles", verifytest.Policy, func(s *story, _, m *verifytest.Member) { m.Peer = m.Another("peer", "client") }},
+		{"no roles", verifytest.Policy, func(s *story, _, m *verifytest.Member) {
+			m.Configured = func(c *msp.FabricMSPConfig) { c.FabricNodeOus.Enable = false }
+		}},
+		{"a role of another authority", badSignature, func(s *story, m, other *verifytest.Member) {
+			m.Configured = func(c *msp.FabricMSPConfig) {
+				c.RootCerts = append(c.RootCerts, other.CA())
+				c.FabricNodeOus.ClientOuIdentifier.Certificate = other.CA()
+			}
+		}},
+		{"a unit that is wanted", badSignature, func(s *story, m, _ *verifytest.Member) {
+			m.Configured = func(c *msp.FabricMSPConfig) {
+				c.OrganizationalUnitIdentifiers = []*msp.FabricOUIdentifier{{OrganizationalUnitIdentifier: "department", Certificate: m.CA()}}
+			}
+		}},
+		{"a unit that is there", verifytest.Valid, func(s *story, m, _ *verifytest.Member) {
+			m.Client = m.Another("client", "department")
+			m.Configured = func(c *msp.FabricMSPConfig) {
+				c.OrganizationalUnitIdentifiers = []*msp.FabricOUIdentifier{{OrganizationalUnitIdentifier: "department", Certificate: m.CA()}}
+			}
+		}},
+		{"a revoked client", badSignature, func(s *story, m, _ *verifytest.Member) {
+			m.Configured = func(c *msp.FabricMSPConfig) { c.RevocationList = [][]byte{m.Revoke(m.Client, m)} }
+		}},
+		{"a list of another", verifytest.Valid, func(s *story, m, other *verifytest.Member) {
+			m.Configured = func(c *msp.FabricMSPConfig) { c.RevocationList = [][]byte{m.Revoke(m.Client, other)} }
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			tt.set(s, s.Members[0], s.Members[3])
+			s.Configure(definitions, "V3_0")
+			s.Add([]byte{tt.code}, s.Tx(s.pay(s.alice, s.bob, 1), s.Members[1], s.Members[3]))
 			if r, err := s.run(enough); err != nil || r.Difference != nil {
 				t.Errorf("%v, %v", err, r.Difference)
 			}

@@ -38,7 +38,11 @@ type Member struct {
 	authority    *ecdsa.PrivateKey
 	ca           []byte // PEM
 	Peer, Client *Identity
+	Configured   func(*msp.FabricMSPConfig) // how it changed its part of the next configuration
 }
+
+// CA is the certificate of its authority, in PEM.
+func (m *Member) CA() []byte { return m.ca }
 
 // Identity is a key with a certificate of its member's authority.
 type Identity struct {
@@ -63,7 +67,7 @@ func newMember(number int) *Member {
 func (m *Member) template() *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca." + m.MSP}, NotBefore: validFrom, NotAfter: validFrom.AddDate(30, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 }
 
@@ -72,7 +76,23 @@ func (m *Member) issue(c *x509.Certificate, key crypto.PublicKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-func (m *Member) identity(role string) *Identity { return m.certify(role, newKey()) }
+func (m *Member) identity(role string) *Identity { return m.certify(newKey(), role) }
+
+// Another is an identity with these roles.
+func (m *Member) Another(roles ...string) *Identity { return m.certify(newKey(), roles...) }
+
+// Revoke is a list of the certificate of an identity, as one says that the member's
+// authority is and signs it.
+func (m *Member) Revoke(i *Identity, by *Member) []byte {
+	block, _ := pem.Decode(i.cert)
+	ca, _ := pem.Decode(m.ca)
+	cert, issuer := must(x509.ParseCertificate(block.Bytes)), must(x509.ParseCertificate(ca.Bytes))
+	issuer.PublicKey = by.authority.Public()
+	return must(x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: validFrom, NextUpdate: validFrom.AddDate(30, 0, 0),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: cert.SerialNumber, RevocationTime: validFrom}},
+	}, issuer, by.authority))
+}
 
 // Ed25519 is another client, with a key of that kind.
 func (m *Member) Ed25519() *Identity {
@@ -80,13 +100,13 @@ func (m *Member) Ed25519() *Identity {
 	if err != nil {
 		panic(err)
 	}
-	return m.certify("client", key)
+	return m.certify(key, "client")
 }
 
-func (m *Member) certify(role string, key crypto.Signer) *Identity {
+func (m *Member) certify(key crypto.Signer, roles ...string) *Identity {
 	i := &Identity{key: key}
 	i.cert = m.issue(&x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: m.MSP, OrganizationalUnit: []string{role}},
+		SerialNumber: must(rand.Int(rand.Reader, big.NewInt(1<<62))), Subject: pkix.Name{CommonName: m.MSP, OrganizationalUnit: roles},
 		NotBefore: validFrom, NotAfter: validFrom.AddDate(30, 0, 0),
 	}, i.key.Public())
 	i.Serialized = wire(&msp.SerializedIdentity{Mspid: m.MSP, IdBytes: i.cert})
@@ -119,11 +139,17 @@ func config(members []*Member, definitions *common.Policy, capability string) []
 	groups := map[string]*common.ConfigGroup{}
 	orderers := &common.Orderers{}
 	for i, m := range members {
-		own := wire(&msp.FabricMSPConfig{
+		own := &msp.FabricMSPConfig{
 			Name: m.MSP, RootCerts: [][]byte{m.ca},
-			FabricNodeOus: &msp.FabricNodeOUs{Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"}},
-		})
-		groups[m.MSP] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: wire(&msp.MSPConfig{Config: own})}}}
+			FabricNodeOus: &msp.FabricNodeOUs{
+				Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"},
+				ClientOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "client"},
+			},
+		}
+		if m.Configured != nil {
+			m.Configured(own)
+		}
+		groups[m.MSP] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: wire(&msp.MSPConfig{Config: wire(own)})}}}
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.MSP, Identity: m.Peer.cert})
 	}
 	capabilities := wire(&common.Capabilities{Capabilities: map[string]*common.Capability{capability: {}}})
