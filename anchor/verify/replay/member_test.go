@@ -21,6 +21,7 @@ import (
 const (
 	badSignature     = 4
 	badExtension     = 19
+	badResponse      = 21
 	invalidWriteSet  = 24
 	invalidChaincode = 25
 	invalidOther     = 255
@@ -33,7 +34,7 @@ func TestOneMember(t *testing.T) {
 		odd  func(s *story, m *verifytest.Member)
 	}{
 		{"a chaincode that nobody defined", func(s *story, m *verifytest.Member) {
-			for _, code := range []byte{invalidChaincode, invalidWriteSet, invalidOther} {
+			for _, code := range []byte{badSignature, badResponse, invalidChaincode, invalidWriteSet, invalidOther} {
 				s.Add([]byte{code}, s.Tx(&verifytest.Proposal{Chaincode: "nowhere", Function: "f"}, m))
 			}
 		}},

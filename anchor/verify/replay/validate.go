@@ -15,12 +15,6 @@ const (
 	codePhantom   = 12
 )
 
-// beyond are those that peers give by what this program does not evaluate of other
-// chaincodes: their policies, whether they are defined and how they are validated
-// (Fabric's plugindispatcher.Dispatch), and what a peer's state database refuses to hold
-// (validation.validateWriteset).
-var beyond = []uint8{10, 24, 25, 255}
-
 const lifecycle = "_lifecycle"
 
 // examined is what can be said of a transaction without state.
@@ -99,7 +93,10 @@ func (r *run) alone(b *block.Block, t *block.Tx, x *examined) ruling {
 // endorsed evaluates the policies that a transaction has to satisfy: that of Killick's
 // chaincode, as the channel's state has it, and that of definitions. Other chaincodes,
 // defined or not, collections besides that of contents, and keys with policies of their
-// own are not executed again: nothing is asked for them, and peers' refusals are believed.
+// own are not executed again: nothing is asked for them. Peers' refusals are believed, if
+// they are none that is recomputed: they may be for a policy, a definition, a plugin or a
+// state database (Fabric's plugindispatcher.Dispatch and validation.validateWriteset), or
+// for a form of which this program reads only what it needs.
 func (r *run) endorsed(t *block.Tx, x *examined) error {
 	for _, namespace := range x.asked {
 		var policy *block.Policy
@@ -122,7 +119,7 @@ func (r *run) endorsed(t *block.Tx, x *examined) error {
 			return fmt.Errorf("no endorsement is good")
 		}
 	}
-	if t.Code != block.CodeValid && slices.Contains(beyond, t.Code) && x.foreign(t) {
+	if t.Code != block.CodeValid && !slices.Contains([]uint8{codeDuplicate, codeMVCC, codePhantom}, t.Code) && x.foreign(t) {
 		r.report.Believed++
 		return fmt.Errorf("its peers say so")
 	}
