@@ -17,7 +17,7 @@ type Effects struct {
 	Reads     []Read
 	Ranges    []Range
 	Writes    []Write // public ones
-	Metadata  []string
+	Metadata  []Metadata
 	Private   []PrivateEffects
 }
 
@@ -27,7 +27,13 @@ type PrivateEffects struct {
 	Collection string
 	Reads      []Read
 	Writes     []Write
-	Metadata   []string
+	Metadata   []Metadata
+}
+
+// Metadata is a write of a key's metadata, such as a policy of its own.
+type Metadata struct {
+	Key     string
+	Removes bool // there is nothing in it
 }
 
 // Height is the transaction that wrote a value.
@@ -126,7 +132,7 @@ func (e *Effects) decode(msg []byte) error {
 		e.Reads, err = decodeReads(reads)
 	}
 	if err == nil {
-		e.Metadata, err = keysOf(metadata)
+		e.Metadata, err = decodeMetadata(metadata)
 	}
 	if err != nil {
 		return err
@@ -163,20 +169,23 @@ func decodePrivate(namespace string, msg []byte) (p PrivateEffects, err error) {
 	if p.Reads, err = decodeReads(reads); err != nil {
 		return p, err
 	}
-	p.Metadata, err = keysOf(metadata)
+	p.Metadata, err = decodeMetadata(metadata)
 	return p, err
 }
 
-// keysOf reads the first field of each message: a key, or the hash of one.
-func keysOf(messages [][]byte) (keys []string, err error) {
+// decodeMetadata reads KVMetadataWrite and KVMetadataWriteHash: a key or its hash, and
+// entries of a name and a value each.
+func decodeMetadata(messages [][]byte) (out []Metadata, err error) {
 	for _, m := range messages {
 		var key []byte
-		if err := into(m, sink{1: toBytes(&key)}); err != nil {
+		var some bool
+		var name string
+		if err := into(m, sink{1: toBytes(&key), 2: toMessage(&some, sink{1: toString(&name)})}); err != nil {
 			return nil, err
 		}
-		keys = append(keys, string(key))
+		out = append(out, Metadata{string(key), !some})
 	}
-	return keys, nil
+	return out, nil
 }
 
 func decodeReads(messages [][]byte) ([]Read, error) {

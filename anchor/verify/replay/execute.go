@@ -51,7 +51,7 @@ func (r *run) execute(members block.Members, t *block.Tx, x *examined) error {
 			return &against{"a write to the keys of " + e.Namespace, "by chaincode " + t.Chaincode, "none"}
 		case e.Namespace != log.Namespace:
 		case len(e.Metadata) > 0:
-			return &against{"metadata of key " + printable(e.Metadata[0]), "set", "none"}
+			return &against{"metadata of key " + printable(e.Metadata[0].Key), "set", "none"}
 		default:
 			public = e.Writes
 		}

@@ -83,6 +83,22 @@ func TestOneMember(t *testing.T) {
 			m.Client.Trailing = []byte{0}
 			s.honest(s.pay(s.alice, s.bob, 1))
 		}},
+		{"keys written twice", func(s *story, m *verifytest.Member) {
+			put := func(key, value string) *kvrwset.KVWrite { return &kvrwset.KVWrite{Key: key, Value: []byte(value)} }
+			other := func(reads []*kvrwset.KVRead, writes ...*kvrwset.KVWrite) {
+				s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Reads: reads, Writes: writes}, m))
+			}
+			other(nil, put("twice", "a"), put("twice", "b"), put("thrice", "a"), put("thrice", "b"), put("thrice", "c"), put("both", "a"), &kvrwset.KVWrite{Key: "both"})
+			at := &kvrwset.Version{BlockNum: uint64(len(s.Blocks)) - 1}
+			other([]*kvrwset.KVRead{{Key: "twice"}, {Key: "thrice", Version: at}, {Key: "both"}})
+		}},
+		{"the configuration read", func(s *story, m *verifytest.Member) {
+			// Peers keep it as a key of no namespace (peer.ConfigTxProcessor).
+			p := &verifytest.Proposal{Chaincode: "other", ReadsOf: verifytest.Nameless, Reads: []*kvrwset.KVRead{{
+				Key: "CHANNEL_CONFIG_ENV_BYTES", Version: &kvrwset.Version{},
+			}}}
+			s.Add([]byte{verifytest.Valid}, s.Tx(p, m))
+		}},
 		{"another chaincode without endorsement", func(s *story, m *verifytest.Member) {
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))
 		}},

@@ -195,7 +195,11 @@ func (r *run) check(i *item) (*log.Difference, error) {
 				return nil, err
 			}
 		}
-		r.state.apply(block.Height{Block: b.Number, Tx: uint64(n)}, x.effects)
+		at := block.Height{Block: b.Number, Tx: uint64(n)}
+		if t.Type == block.TypeConfig {
+			r.state.put(space{}, configKey, value{[]byte{1}, at})
+		}
+		r.state.apply(at, x.effects)
 	}
 	r.remember(b)
 	if a := r.committed(b); a != nil {

@@ -224,33 +224,6 @@ func (s *state) same(of space, q block.Range) bool {
 	return got != nil && got.Level == q.Summary.Level && slices.EqualFunc(got.Hashes, q.Summary.Hashes, slices.Equal)
 }
 
-// apply makes a valid transaction's writes.
-func (s *state) apply(at block.Height, effects []block.Effects) {
-	for _, e := range effects {
-		s.write(space{namespace: e.Namespace}, at, e.Writes, e.Metadata)
-		for _, p := range e.Private {
-			s.write(space{e.Namespace, p.Collection}, at, p.Writes, p.Metadata)
-		}
-	}
-}
-
-func (s *state) write(of space, at block.Height, writes []block.Write, metadata []string) {
-	for _, w := range writes {
-		var content []byte // deleted, unless
-		if w.Delete == block.Put {
-			content = slices.Clone(w.Value) // the original is a part of the whole block
-		}
-		s.put(of, string(w.Key), value{content, at})
-	}
-	// Metadata of a key, such as a policy of its own, makes a new version of what it holds.
-	for _, key := range metadata {
-		written := slices.ContainsFunc(writes, func(w block.Write) bool { return string(w.Key) == key })
-		if v, ok := s.in(of).values[key]; ok && !written {
-			s.put(of, key, value{v.bytes, at})
-		}
-	}
-}
-
 // printable shows a key to people.
 func printable(key string) string {
 	if len(key) > 200 {

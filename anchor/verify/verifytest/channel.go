@@ -86,6 +86,7 @@ type Proposal struct {
 	Arg       []byte
 	Claimed   uint64 // time
 	Reads     []*kvrwset.KVRead
+	ReadsOf   string // their namespace; empty is the chaincode's
 	Ranges    []*kvrwset.RangeQueryInfo
 	Writes    []*kvrwset.KVWrite
 	Private   []*kvrwset.KVWriteHash
@@ -98,7 +99,7 @@ type Proposal struct {
 	nonce      []byte
 }
 
-// Nameless stands for a collection without a name.
+// Nameless stands for a collection or a namespace without a name.
 const Nameless = "nameless"
 
 // Another is the same proposal once more, under another id.
@@ -184,16 +185,20 @@ func (c *Channel) Tx(p *Proposal, endorsers ...*Member) []byte {
 		Input: &peer.ChaincodeInput{Args: [][]byte{[]byte(p.Function), p.Arg}},
 	}})}))
 	hash := sha256.Sum256(append(append(append([]byte{}, header.ChannelHeader...), header.SignatureHeader...), proposal...))
-	set := &rwset.NsReadWriteSet{Namespace: p.Chaincode, Rwset: wire(&kvrwset.KVRWSet{
-		Reads: p.Reads, RangeQueriesInfo: p.Ranges, Writes: p.Writes, MetadataWrites: p.Metadata,
-	})}
+	sets := []*rwset.NsReadWriteSet{}
+	public := &kvrwset.KVRWSet{Reads: p.Reads, RangeQueriesInfo: p.Ranges, Writes: p.Writes, MetadataWrites: p.Metadata}
+	if p.ReadsOf != "" {
+		public.Reads = nil
+		sets = append(sets, &rwset.NsReadWriteSet{Namespace: strings.TrimPrefix(p.ReadsOf, Nameless), Rwset: wire(&kvrwset.KVRWSet{Reads: p.Reads})})
+	}
+	set := &rwset.NsReadWriteSet{Namespace: p.Chaincode, Rwset: wire(public)}
 	if len(p.Private) > 0 {
 		set.CollectionHashedRwset = []*rwset.CollectionHashedReadWriteSet{{
 			CollectionName: strings.TrimPrefix(cmp.Or(p.Collection, "contents"), Nameless), HashedRwset: wire(&kvrwset.HashedRWSet{HashedWrites: p.Private}),
 		}}
 	}
 	response := wire(&peer.ProposalResponsePayload{ProposalHash: hash[:], Extension: wire(&peer.ChaincodeAction{
-		Results: wire(&rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{set}}), Response: &peer.Response{Status: 200, Payload: p.Answer},
+		Results: wire(&rwset.TxReadWriteSet{NsRwset: append(sets, set)}), Response: &peer.Response{Status: 200, Payload: p.Answer},
 		ChaincodeId: &peer.ChaincodeID{Name: p.Chaincode, Version: "1"},
 	})})
 	action := &peer.ChaincodeEndorsedAction{ProposalResponsePayload: response}
