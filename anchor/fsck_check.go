@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,6 +43,7 @@ type item struct {
 	block    *block.Block
 	leaf     log.BlockRecord
 	err      error // of reading, decoding, or of its place in the chain
+	mistake  error // a panic in decode or verify
 	decoded  chan struct{}
 	bad      error // of signatures
 	verified chan struct{}
@@ -140,8 +142,17 @@ func (c *check) logID() log.Hash {
 	return id
 }
 
+// mended makes an error of a panic of a goroutine, which would end the program as if it
+// had found a difference (Go exits with 2).
+func mended(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("a mistake of this program: %v", p)
+	}
+}
+
 func (i *item) decode(id log.Hash) {
 	defer close(i.decoded)
+	defer mended(&i.mistake)
 	if i.block, i.err = i.piece.decode(); i.err == nil {
 		i.leaf, i.err = log.Leaf(id, i.block)
 	}
@@ -154,6 +165,8 @@ func (c *check) chain(i *item) {
 	}
 	var t *block.TornError
 	switch b := i.block; {
+	case i.mistake != nil:
+		i.err = i.mistake
 	case errors.As(i.err, &t):
 		i.where = t.Where
 		differs("stored bytes", t.Err.Error(), "a whole block")
@@ -209,6 +222,7 @@ func (c *check) wanted(t *block.Tx) int {
 // before it.
 func (i *item) verify(signers block.Signers, members block.Members, wanted func(*block.Tx) int) {
 	defer close(i.verified)
+	defer mended(&i.mistake)
 	differs := func(field, found, want string) {
 		i.bad = &log.Difference{Where: i.where, Block: i.block.Number, Field: field, Found: found, Want: want}
 	}
@@ -230,8 +244,8 @@ func (i *item) verify(signers block.Signers, members block.Members, wanted func(
 
 // finish compares a block with the log, and what the ledger says of the log with it.
 func (c *check) finish(i *item) error {
-	if i.err != nil {
-		return i.err
+	if err := cmp.Or(i.err, i.mistake); err != nil {
+		return err
 	}
 	if c.compare {
 		if err := c.audit.Next(i.leaf); err != nil {

@@ -1,11 +1,36 @@
 package main
 
 import (
+	"context"
+	"io"
+	"iter"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+
+	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/log"
 )
+
+// A mistake of this program is no difference.
+func TestFsckPanics(t *testing.T) {
+	a := newArchive(t)
+	a.write(0, 9, 1)
+	s := &blockSource{name: "peer", height: 1, blocks: func(context.Context) iter.Seq2[piece, error] {
+		return func(yield func(piece, error) bool) {
+			yield(piece{1, "peer", func() (*block.Block, error) { panic("boom") }}, nil)
+		}
+	}}
+	audit := must(log.NewAudit(filepath.Join(a.cfg.Dir, "log")))
+	defer audit.Close() //nolint:errcheck // of a test
+	err := (&fsckReport{Signatures: true}).against(t.Context(), a.cfg, audit, s, io.Discard)
+	if err == nil || exitCode(err) != 1 || !strings.Contains(err.Error(), "boom") {
+		t.Errorf("got %v", err)
+	}
+}
 
 // What a member writes into its own collection, and what other chaincodes write, asks
 // nobody else; what touches the keys of Killick's chaincode does, whoever is called.
