@@ -86,7 +86,7 @@ func (m Members) Check(t *Tx, want int) error {
 	if err != nil {
 		return fmt.Errorf("creator: %w", err)
 	}
-	if !signedBy(creator.key, e.signature, e.payload) {
+	if !signedBy(creator.key, creator.hash, e.signature, e.payload) {
 		return fmt.Errorf("the creator's signature does not match")
 	}
 	by, last := m.endorsers(e)
@@ -127,7 +127,7 @@ func (m Members) endorser(msg, response []byte) (msp string, err error) {
 		return "", fmt.Errorf("endorser: %w", err)
 	case !by.peer:
 		return "", fmt.Errorf("endorser: certificate of %s is no peer's", by.msp)
-	case !signedBy(by.key, signature, response, endorser):
+	case !signedBy(by.key, by.hash, signature, response, endorser):
 		return "", fmt.Errorf("the endorsement of %s does not match", by.msp)
 	}
 	return by.msp, nil

@@ -2,10 +2,13 @@ package block
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"crypto/sha3"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
+	"hash"
 	"slices"
 	"time"
 )
@@ -135,9 +138,11 @@ func organisation(group []byte) (Organisation, error) {
 	}
 	var roots, intermediates, lists, units [][]byte
 	var told bool
+	var family string
 	var roles [4]role
 	err := into(fabric, sink{
 		1: toString(&o.MSP), 2: toList(&roots), 3: toList(&intermediates), 5: toList(&lists), 7: toList(&units),
+		8:  toMessage(nil, sink{1: toString(&family)}),
 		11: toMessage(nil, sink{1: toBool(&told), 2: roles[0].read, 3: roles[1].read, 4: roles[2].read, 5: roles[3].read}),
 	})
 	if err != nil {
@@ -145,6 +150,12 @@ func organisation(group []byte) (Organisation, error) {
 	}
 	if o.MSP == "" || len(roots) == 0 {
 		return o, fmt.Errorf("no name or no authority")
+	}
+	switch family { // with another one no signature is good (Fabric's identity.getHashOpt)
+	case "", "SHA2":
+		o.hash = sha256.New
+	case "SHA3":
+		o.hash = func() hash.Hash { return sha3.New256() }
 	}
 	if err := o.authorities(roots, intermediates); err != nil {
 		return o, err

@@ -10,7 +10,9 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"hash"
 	"math/big"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -21,6 +23,8 @@ type Consenter struct {
 	ID  uint32
 	MSP string
 	Key crypto.PublicKey // ECDSA or Ed25519
+
+	hash func() hash.Hash
 }
 
 // Consenters are the orderers whose signatures blocks carry from the block after
@@ -102,15 +106,20 @@ func signers(envelope []byte) (Signers, error) {
 	}
 	switch kind {
 	case "BFT":
-		return consenters(values["Orderers"])
+		members, err := membersOf(organisations, modern)
+		if err != nil {
+			return nil, err
+		}
+		return consenters(values["Orderers"], members)
 	case "etcdraft":
 		return ordererOrganisations(organisations, modern)
 	}
 	return nil, fmt.Errorf("consensus type %q", kind)
 }
 
-// consenters reads ConfigValue.value, an Orderers message, and its consenter_mapping.
-func consenters(value []byte) (Signers, error) {
+// consenters reads ConfigValue.value, an Orderers message, and its consenter_mapping. They
+// hash as their organisations do.
+func consenters(value []byte, of Organisations) (Signers, error) {
 	var orderers []byte
 	var mapping [][]byte
 	if err := into(value, sink{2: toBytes(&orderers)}); err != nil {
@@ -133,6 +142,10 @@ func consenters(value []byte) (Signers, error) {
 			return nil, fmt.Errorf("consenter %d is named twice", c.ID)
 		}
 		seen[c.ID] = true
+		c.hash = sha256.New
+		if i := slices.IndexFunc(of, func(o Organisation) bool { return o.MSP == c.MSP }); i >= 0 {
+			c.hash = of[i].hash
+		}
 		out = append(out, c)
 	}
 	return out, nil
@@ -191,7 +204,8 @@ func (c Consenters) Check(b *Block) error {
 		if !s.ByID {
 			continue
 		}
-		if key := c.key(s.Identifier); key != nil && verifies(key, b, s) {
+		by := slices.IndexFunc(c, func(o Consenter) bool { return o.ID == s.Identifier })
+		if by >= 0 && signedBy(c[by].Key, c[by].hash, s.Bytes, b.Orderers.Value, s.Signed, b.Header) {
 			signed[s.Identifier] = true
 		}
 	}
@@ -224,33 +238,19 @@ func (b *Block) wellFormed() error {
 	return nil
 }
 
-func (c Consenters) key(id uint32) crypto.PublicKey {
-	for _, o := range c {
-		if o.ID == id {
-			return o.Key
-		}
-	}
-	return nil
-}
-
-// verifies checks one signature over Value || header || Block.Header.
-func verifies(key crypto.PublicKey, b *Block, s Signature) bool {
-	return signedBy(key, s.Bytes, b.Orderers.Value, s.Signed, b.Header)
-}
-
 // signedBy checks a signature of parts one after the other: by Ed25519 of themselves, by
-// ECDSA of their SHA-256. Fabric refuses those with a high s, and does not look at what
+// ECDSA of their hash. Fabric refuses those with a high s, and does not look at what
 // stands behind r and s (fabric-lib-go's utils.UnmarshalECDSASignature); to be stricter would
 // be to hold any client's signature against those who took its transaction.
-func signedBy(by crypto.PublicKey, signature []byte, parts ...[]byte) bool {
+func signedBy(by crypto.PublicKey, hash func() hash.Hash, signature []byte, parts ...[]byte) bool {
 	if key, ok := by.(ed25519.PublicKey); ok {
 		return ed25519.Verify(key, bytes.Join(parts, nil), signature)
 	}
 	key, ok := by.(*ecdsa.PublicKey)
-	if !ok {
+	if !ok || hash == nil {
 		return false
 	}
-	h := sha256.New()
+	h := hash()
 	for _, p := range parts {
 		h.Write(p)
 	}

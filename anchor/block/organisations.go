@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"hash"
 	"maps"
 	"slices"
 	"sync"
@@ -26,6 +27,7 @@ type Organisation struct {
 	roles   []unit          // a certificate has one of these, when the organisation tells roles apart
 	units   []unit          // and one of these, when there are any
 	ed25519 bool            // the channel takes such keys
+	hash    func() hash.Hash
 	known   *certificates
 }
 
@@ -54,7 +56,7 @@ func (o Organisations) Check(b *Block) error {
 		}
 		var by identity
 		if by, err = o.identify(s.Creator); err == nil {
-			if verifies(by.key, b, s) {
+			if signedBy(by.key, by.hash, s.Bytes, b.Orderers.Value, s.Signed, b.Header) {
 				return b.wellFormed()
 			}
 			err = fmt.Errorf("the signature does not match")
@@ -67,6 +69,7 @@ func (o Organisations) Check(b *Block) error {
 type identity struct {
 	msp   string
 	key   crypto.PublicKey // ECDSA or Ed25519
+	hash  func() hash.Hash // of what is signed by ECDSA
 	peer  bool
 	units []string // organisational units of the certificate
 }
@@ -96,7 +99,7 @@ func (o Organisations) identify(creator []byte) (identity, error) {
 	default:
 		return identity{}, fmt.Errorf("member of %s: key is neither ECDSA nor Ed25519", msp)
 	}
-	return identity{msp: msp, key: cert.PublicKey, peer: o[i].hasPeer(cert), units: cert.Subject.OrganizationalUnit}, nil
+	return identity{msp: msp, key: cert.PublicKey, hash: o[i].hash, peer: o[i].hasPeer(cert), units: cert.Subject.OrganizationalUnit}, nil
 }
 
 // certificate reads one that the organisation's authorities issued and did not take back.

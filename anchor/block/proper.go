@@ -90,7 +90,7 @@ func (m Members) Proper(t *Tx) error {
 	if err != nil {
 		return fmt.Errorf("creator: %w", err)
 	}
-	if !signedBy(creator.key, e.signature, e.payload) {
+	if !signedBy(creator.key, creator.hash, e.signature, e.payload) {
 		return fmt.Errorf("the creator's signature does not match")
 	}
 	return nil

@@ -130,6 +130,7 @@ func TestMembershipConfigured(t *testing.T) {
 		{"no roles", verifytest.Policy, func(s *story, _, m *verifytest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) { c.FabricNodeOus.Enable = false }
 		}},
+		{"another hash than it signs with", verifytest.Policy, func(s *story, _, m *verifytest.Member) { m.Peer.SHA3 = true }},
 		{"a role of another authority", badSignature, func(s *story, m, other *verifytest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) {
 				c.RootCerts = append(c.RootCerts, other.CA())
@@ -164,6 +165,24 @@ func TestMembershipConfigured(t *testing.T) {
 				t.Errorf("%v, %v", err, r.Difference)
 			}
 		})
+	}
+}
+
+// An organisation that hashes otherwise endorses and orders so.
+func TestAnotherHash(t *testing.T) {
+	s := newStory(t)
+	m := s.Members[1]
+	m.Configured = func(c *msp.FabricMSPConfig) { c.CryptoConfig = &msp.FabricCryptoConfig{SignatureHashFamily: "SHA3"} }
+	s.Configure(&common.Policy{Type: int32(common.Policy_IMPLICIT_META)}, "V3_0")
+	m.Peer.SHA3 = true
+	s.honest(s.pay(s.alice, s.bob, 1))
+	if r, err := s.run(enough); err != nil || r.Difference != nil {
+		t.Errorf("%v, %v", err, r.Difference)
+	}
+	m.Peer.SHA3 = false
+	s.honest(s.pay(s.alice, s.bob, 1))
+	if r, err := s.run(enough); err != nil || r.Difference == nil || r.Difference.Field != "orderers' signatures" {
+		t.Errorf("%v, %v", err, r.Difference)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/sha3"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -50,6 +51,7 @@ type Identity struct {
 	cert       []byte // PEM
 	Serialized []byte
 	Trailing   []byte // behind each signature
+	SHA3       bool   // it hashes so what it signs
 }
 
 // validFrom is when certificates begin.
@@ -120,6 +122,9 @@ func (i *Identity) sign(parts ...[]byte) []byte {
 		return must(i.key.Sign(rand.Reader, bytes.Join(parts, nil), crypto.Hash(0)))
 	}
 	h := sha256.New()
+	if i.SHA3 {
+		h = sha3.New256()
+	}
 	for _, p := range parts {
 		h.Write(p)
 	}
