@@ -137,7 +137,8 @@ func fsck(ctx context.Context, cfg *config, o fsckOptions, out, progress io.Writ
 
 // check opens what is to be compared in such an order that a running anchor cannot be
 // taken for one that signed or logged too much: each thing is made of the next.
-func (r *fsckReport) check(ctx context.Context, cfg *config, o fsckOptions, progress io.Writer) error {
+func (r *fsckReport) check(ctx context.Context, cfg *config, o fsckOptions, progress io.Writer) (err error) {
+	defer mended(&err)
 	s, err := openSigned(filepath.Join(cfg.Dir, "signed.json"))
 	if err != nil {
 		return &log.Difference{Where: "signed.json", Field: "file", Found: err.Error(), Want: "what was signed last"}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +43,7 @@ type item struct {
 	block    *block.Block
 	leaf     log.BlockRecord
 	err      error // of reading, decoding, or of its place in the chain
+	mistake  error // a panic in decode or verify
 	decoded  chan struct{}
 	bad      error // of signatures
 	verified chan struct{}
@@ -139,8 +142,17 @@ func (c *check) logID() log.Hash {
 	return id
 }
 
+// mended makes an error of a panic of a goroutine, which would end the program as if it
+// had found a difference (Go exits with 2).
+func mended(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("a mistake of this program: %v", p)
+	}
+}
+
 func (i *item) decode(id log.Hash) {
 	defer close(i.decoded)
+	defer mended(&i.mistake)
 	if i.block, i.err = i.piece.decode(); i.err == nil {
 		i.leaf, i.err = log.Leaf(id, i.block)
 	}
@@ -153,6 +165,8 @@ func (c *check) chain(i *item) {
 	}
 	var t *block.TornError
 	switch b := i.block; {
+	case i.mistake != nil:
+		i.err = i.mistake
 	case errors.As(i.err, &t):
 		i.where = t.Where
 		differs("stored bytes", t.Err.Error(), "a whole block")
@@ -189,19 +203,26 @@ func (c *check) follow(i *item) {
 	}
 }
 
-// wanted is how many organisations must have endorsed a transaction. Of other chaincodes
-// than ours (Fabric's lifecycle) only that one must have is known here.
+// wanted is how many organisations must have endorsed a transaction, as far as that is
+// known here: of definitions of chaincodes one must have; other chaincodes, and what a
+// member writes into its own collection, have policies of their own.
 func (c *check) wanted(t *block.Tx) int {
-	if t.Chaincode != c.cfg.Fabric.Chaincode {
+	effects, _ := t.Effects() // without them that of the chaincode called is asked
+	asked := t.Asked(effects)
+	switch {
+	case slices.Contains(asked, c.cfg.Fabric.Chaincode):
+		return max(1, c.cfg.Fabric.Endorsements)
+	case slices.Contains(asked, "_lifecycle"):
 		return 1
 	}
-	return max(1, c.cfg.Fabric.Endorsements)
+	return 0
 }
 
 // verify checks the signatures of a block and of its transactions by the configuration
 // before it.
 func (i *item) verify(signers block.Signers, members block.Members, wanted func(*block.Tx) int) {
 	defer close(i.verified)
+	defer mended(&i.mistake)
 	differs := func(field, found, want string) {
 		i.bad = &log.Difference{Where: i.where, Block: i.block.Number, Field: field, Found: found, Want: want}
 	}
@@ -223,8 +244,8 @@ func (i *item) verify(signers block.Signers, members block.Members, wanted func(
 
 // finish compares a block with the log, and what the ledger says of the log with it.
 func (c *check) finish(i *item) error {
-	if i.err != nil {
-		return i.err
+	if err := cmp.Or(i.err, i.mistake); err != nil {
+		return err
 	}
 	if c.compare {
 		if err := c.audit.Next(i.leaf); err != nil {

@@ -131,7 +131,10 @@ func (a *archive) config() []byte {
 	for i, m := range a.members {
 		fabricMSP := wire(&msp.FabricMSPConfig{
 			Name: m.msp, RootCerts: [][]byte{m.ca},
-			FabricNodeOus: &msp.FabricNodeOUs{Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"}},
+			FabricNodeOus: &msp.FabricNodeOUs{
+				Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"},
+				ClientOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "client"},
+			},
 		})
 		groups[m.msp] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: wire(&msp.MSPConfig{Config: fabricMSP})}}}
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.msp, Identity: m.cert})
@@ -154,6 +157,11 @@ func (a *archive) config() []byte {
 // tx is a transaction with its arguments, created by the first organisation and endorsed
 // by the first two.
 func (a *archive) tx(args []byte, writes ...*kvrwset.KVWrite) []byte {
+	return a.called("killick", args, &rwset.NsReadWriteSet{Namespace: "killick", Rwset: wire(&kvrwset.KVRWSet{Writes: writes})}, a.members[:2]...)
+}
+
+// called is a call of a chaincode with what came out of it.
+func (a *archive) called(chaincode string, args []byte, set *rwset.NsReadWriteSet, endorsers ...*signatory) []byte {
 	nonce := make([]byte, 24)
 	_, _ = rand.Read(nonce)
 	by := a.members[0]
@@ -166,12 +174,12 @@ func (a *archive) tx(args []byte, writes ...*kvrwset.KVWrite) []byte {
 		Input: &peer.ChaincodeInput{Args: [][]byte{[]byte("ops:Batch"), args}},
 	}})})
 	hash := sha256.Sum256(append(append(append([]byte{}, header.ChannelHeader...), header.SignatureHeader...), proposal...))
-	results := wire(&rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{{Namespace: "killick", Rwset: wire(&kvrwset.KVRWSet{Writes: writes})}}})
+	results := wire(&rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{set}})
 	response := wire(&peer.ProposalResponsePayload{ProposalHash: hash[:], Extension: wire(&peer.ChaincodeAction{
-		Results: results, Response: &peer.Response{Status: 200}, ChaincodeId: &peer.ChaincodeID{Name: "killick"},
+		Results: results, Response: &peer.Response{Status: 200}, ChaincodeId: &peer.ChaincodeID{Name: chaincode},
 	})})
 	action := &peer.ChaincodeEndorsedAction{ProposalResponsePayload: response}
-	for _, m := range a.members[:2] {
+	for _, m := range endorsers {
 		action.Endorsements = append(action.Endorsements, &peer.Endorsement{Endorser: m.serialized, Signature: m.sign(response, m.serialized)})
 	}
 	content := wire(&peer.ChaincodeActionPayload{ChaincodeProposalPayload: proposal, Action: action})

@@ -104,11 +104,11 @@ func Decode(raw []byte) (*Block, error) {
 	if err := b.header(parts[0]); err != nil {
 		return nil, fmt.Errorf("block header: %w", err)
 	}
-	envelopes, err := list(parts[1])
+	envelopes, err := list(parts[1], mostEnvelopes(len(parts[1])))
 	if err != nil {
 		return nil, fmt.Errorf("block %d: data: %w", b.Number, err)
 	}
-	slots, err := list(parts[2])
+	slots, err := list(parts[2], maxSlots)
 	if err != nil {
 		return nil, fmt.Errorf("block %d: metadata: %w", b.Number, err)
 	}
@@ -282,12 +282,24 @@ func frame(msg []byte, parts [][]byte) error {
 	})
 }
 
-// list reads a message that is nothing but repeated bytes under field 1.
-func list(msg []byte) ([][]byte, error) {
+// maxSlots bounds the metadata slots of a block; Fabric has five.
+const maxSlots = 16
+
+// mostEnvelopes bounds how many envelopes are taken from so many bytes: what is made of
+// each takes some hundred bytes of memory, and none that orderers take is shorter than 6
+// bytes (Fabric's VerifyTransactionsAreWellFormed), besides a byte for its length. Small
+// blocks of tests may have shorter ones.
+func mostEnvelopes(size int) int { return 16 + size/7 }
+
+// list reads a message that is nothing but repeated bytes under field 1, at most so many.
+func list(msg []byte, most int) ([][]byte, error) {
 	var out [][]byte
 	err := walk(msg, func(num protowire.Number, v value) error {
 		if num != 1 || !v.isBytes() {
 			return fmt.Errorf("unexpected field %d", num)
+		}
+		if len(out) == most {
+			return fmt.Errorf("more than %d items", most)
 		}
 		out = append(out, v.b)
 		return nil

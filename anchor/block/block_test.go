@@ -129,14 +129,15 @@ func TestDecode(t *testing.T) {
 		t.Errorf("got %+v", tx)
 	}
 	key, val := sha256.Sum256([]byte("k")), sha256.Sum256([]byte("v"))
-	private := func(d block.Delete, h [32]byte) block.Write {
-		return block.Write{Namespace: "killick", Collection: "small", Private: true, Key: key[:], Delete: d, ValueHash: h}
+	deleted := func(d block.Delete) block.Write {
+		return block.Write{Namespace: "killick", Collection: "small", Private: true, Key: key[:], Delete: d}
 	}
 	want := []block.Write{
 		{Namespace: "killick", Key: []byte("a"), Value: []byte("one"), ValueHash: sha256.Sum256([]byte("one"))},
 		{Namespace: "killick", Key: []byte("b"), Delete: block.Remove},
 		{Namespace: "killick", Key: []byte("c"), Delete: block.Remove},
-		private(block.Put, val), private(block.Remove, [32]byte{}), private(block.Remove, [32]byte{}), private(block.Purge, [32]byte{}),
+		{Namespace: "killick", Collection: "small", Private: true, Key: key[:], Value: val[:], ValueHash: val},
+		deleted(block.Remove), deleted(block.Remove), deleted(block.Purge),
 	}
 	if d := cmp.Diff(want, tx.Writes); d != "" {
 		t.Error(d)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -16,17 +17,23 @@ type Effects struct {
 	Reads     []Read
 	Ranges    []Range
 	Writes    []Write // public ones
-	Metadata  []string
+	Metadata  []Metadata
 	Private   []PrivateEffects
 }
 
-// PrivateEffects are those in one collection, of which blocks hold hashes. Keys are the
-// 32 bytes of a key's hash.
+// PrivateEffects are those in one collection, of which blocks hold hashes: keys are the
+// hash of a key, or whatever stands in its place.
 type PrivateEffects struct {
 	Collection string
 	Reads      []Read
 	Writes     []Write
-	Metadata   []string
+	Metadata   []Metadata
+}
+
+// Metadata is a write of a key's metadata, such as a policy of its own.
+type Metadata struct {
+	Key     string
+	Removes bool // there is nothing in it
 }
 
 // Height is the transaction that wrote a value.
@@ -79,6 +86,38 @@ func (t *Tx) Effects() ([]Effects, error) {
 	return out, nil
 }
 
+// implicit begins the names of the collections that Fabric has for each organisation, in
+// which it writes by the policy that it gave itself (implicitcollection.NameForOrg).
+const implicit = "_implicit_org_"
+
+// written says whether anything is written in a collection.
+func (p PrivateEffects) written() bool { return len(p.Writes)+len(p.Metadata) > 0 }
+
+// Asked returns the namespaces whose chaincode's policy must have been satisfied for a
+// transaction: those that it writes to, and that of the chaincode called in any case.
+// None is asked for one in which all that is written is in collections of single
+// organisations (Fabric's dispatcherImpl.Dispatch and statebased.policyCheckerV20).
+func (t *Tx) Asked(effects []Effects) (namespaces []string) {
+	called := true
+	for _, e := range effects {
+		public := len(e.Writes)+len(e.Metadata) > 0
+		apart := false
+		for _, p := range e.Private {
+			own := strings.HasPrefix(p.Collection, implicit)
+			public = public || p.written() && !own
+			apart = apart || p.written() && own
+		}
+		if public {
+			namespaces = append(namespaces, e.Namespace)
+		}
+		called = called && (e.Namespace != t.Chaincode || !public && !apart)
+	}
+	if called {
+		namespaces = append(namespaces, t.Chaincode)
+	}
+	return namespaces
+}
+
 func (e *Effects) decode(msg []byte) error {
 	var public []byte
 	var collections, reads, ranges, metadata [][]byte
@@ -93,7 +132,7 @@ func (e *Effects) decode(msg []byte) error {
 		e.Reads, err = decodeReads(reads)
 	}
 	if err == nil {
-		e.Metadata, err = keysOf(metadata)
+		e.Metadata, err = decodeMetadata(metadata)
 	}
 	if err != nil {
 		return err
@@ -130,20 +169,23 @@ func decodePrivate(namespace string, msg []byte) (p PrivateEffects, err error) {
 	if p.Reads, err = decodeReads(reads); err != nil {
 		return p, err
 	}
-	p.Metadata, err = keysOf(metadata)
+	p.Metadata, err = decodeMetadata(metadata)
 	return p, err
 }
 
-// keysOf reads the first field of each message: a key, or the hash of one.
-func keysOf(messages [][]byte) (keys []string, err error) {
+// decodeMetadata reads KVMetadataWrite and KVMetadataWriteHash: a key or its hash, and
+// entries of a name and a value each.
+func decodeMetadata(messages [][]byte) (out []Metadata, err error) {
 	for _, m := range messages {
 		var key []byte
-		if err := into(m, sink{1: toBytes(&key)}); err != nil {
+		var some bool
+		var name string
+		if err := into(m, sink{1: toBytes(&key), 2: toMessage(&some, sink{1: toString(&name)})}); err != nil {
 			return nil, err
 		}
-		keys = append(keys, string(key))
+		out = append(out, Metadata{string(key), !some})
 	}
-	return keys, nil
+	return out, nil
 }
 
 func decodeReads(messages [][]byte) ([]Read, error) {
@@ -161,21 +203,31 @@ func decodeReads(messages [][]byte) ([]Read, error) {
 	return out, nil
 }
 
+// decodeRange reads a RangeQueryInfo, in which reads and their summary are one of two: the
+// last one stands, and what was before it is forgotten.
 func decodeRange(msg []byte) (r Range, err error) {
-	var reads [][]byte
-	var summary bool
-	var s Summary
 	err = into(msg, sink{
-		1: toString(&r.Start), 2: toString(&r.End), 3: toBool(&r.Exhausted), 4: toMessage(nil, sink{1: toList(&reads)}),
-		5: toMessage(&summary, sink{1: toUint32(&s.Degree), 2: toUint32(&s.Level), 3: toList(&s.Hashes)}),
+		1: toString(&r.Start), 2: toString(&r.End), 3: toBool(&r.Exhausted),
+		4: func(v value) error {
+			var reads [][]byte
+			if err := toMessage(nil, sink{1: toList(&reads)})(v); err != nil || !v.isBytes() {
+				return err
+			}
+			more, err := decodeReads(reads)
+			r.Reads, r.Summary = append(r.Reads, more...), nil
+			return err
+		},
+		5: func(v value) error {
+			if !v.isBytes() {
+				return nil
+			}
+			if r.Reads = nil; r.Summary == nil {
+				r.Summary = &Summary{}
+			}
+			s := r.Summary
+			return into(v.b, sink{1: toUint32(&s.Degree), 2: toUint32(&s.Level), 3: toList(&s.Hashes)})
+		},
 	})
-	if err != nil {
-		return r, err
-	}
-	if summary {
-		r.Summary = &s
-	}
-	r.Reads, err = decodeReads(reads)
 	return r, err
 }
 

@@ -25,15 +25,19 @@ func (b *Block) Members() (Members, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration in block %d: %w", b.Number, err)
 	}
-	groups, organisations := entries{}, entries{}
-	err = into(config, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add})})})
+	groups, values, organisations := entries{}, entries{}, entries{}
+	err = into(config, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add, 3: values.add})})})
 	if err == nil {
 		err = into(groups["Application"], sink{2: organisations.add})
+	}
+	var modern bool
+	if err == nil {
+		modern, err = hasV3(values)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration in block %d: %w", b.Number, err)
 	}
-	members, err := membersOf(organisations)
+	members, err := membersOf(organisations, modern)
 	if err == nil && len(members) == 0 {
 		err = fmt.Errorf("no organisation has peers")
 	}
@@ -82,7 +86,7 @@ func (m Members) Check(t *Tx, want int) error {
 	if err != nil {
 		return fmt.Errorf("creator: %w", err)
 	}
-	if !signedBy(creator.key, e.signature, e.payload) {
+	if !signedBy(creator.key, creator.hash, e.signature, e.payload) {
 		return fmt.Errorf("the creator's signature does not match")
 	}
 	by, last := m.endorsers(e)
@@ -123,7 +127,7 @@ func (m Members) endorser(msg, response []byte) (msp string, err error) {
 		return "", fmt.Errorf("endorser: %w", err)
 	case !by.peer:
 		return "", fmt.Errorf("endorser: certificate of %s is no peer's", by.msp)
-	case !signedBy(by.key, signature, response, endorser):
+	case !signedBy(by.key, by.hash, signature, response, endorser):
 		return "", fmt.Errorf("the endorsement of %s does not match", by.msp)
 	}
 	return by.msp, nil

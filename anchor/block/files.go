@@ -29,8 +29,9 @@ func (t *TornError) Error() string { return t.Where + ": " + t.Err.Error() }
 // Unwrap returns what reading met.
 func (t *TornError) Unwrap() error { return t.Err }
 
-// maxStored bounds what a length in a block file may ask for.
-const maxStored = 1 << 30
+// maxStored bounds what a length in a block file may ask for. Fabric's own limit for a
+// message, and so for a block that one peer gives to another, is 100 MiB.
+const maxStored = 128 << 20
 
 // ReadFiles reads the block files of a peer in order: blockfile_000000 and those that
 // follow. A copy made while the peer ran serves as well; its end may be torn. It ends
@@ -142,7 +143,7 @@ func AppendStored(dst, raw []byte) ([]byte, error) {
 	out := protowire.AppendVarint(nil, b.Number)
 	out = protowire.AppendBytes(protowire.AppendBytes(out, b.DataHash[:]), b.PrevHash)
 	for _, part := range parts[1:] {
-		items, err := list(part)
+		items, err := list(part, mostEnvelopes(len(part)))
 		if err != nil {
 			return nil, fmt.Errorf("block %d: %w", b.Number, err)
 		}

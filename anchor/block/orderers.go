@@ -1,13 +1,18 @@
 package block
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"hash"
 	"math/big"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -17,7 +22,9 @@ import (
 type Consenter struct {
 	ID  uint32
 	MSP string
-	Key *ecdsa.PublicKey
+	Key crypto.PublicKey // ECDSA or Ed25519
+
+	hash func() hash.Hash
 }
 
 // Consenters are the orderers whose signatures blocks carry from the block after
@@ -77,8 +84,12 @@ func (b *Block) LastConfig() (number uint64, ok bool) {
 
 // signers reads ConfigEnvelope.config.channel_group.groups["Orderer"].
 func signers(envelope []byte) (Signers, error) {
-	groups, organisations, values := entries{}, entries{}, entries{}
-	err := into(envelope, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add})})})
+	groups, root, organisations, values := entries{}, entries{}, entries{}, entries{}
+	err := into(envelope, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add, 3: root.add})})})
+	if err != nil {
+		return nil, err
+	}
+	modern, err := hasV3(root)
 	if err != nil {
 		return nil, err
 	}
@@ -95,15 +106,20 @@ func signers(envelope []byte) (Signers, error) {
 	}
 	switch kind {
 	case "BFT":
-		return consenters(values["Orderers"])
+		members, err := membersOf(organisations, modern)
+		if err != nil {
+			return nil, err
+		}
+		return consenters(values["Orderers"], members)
 	case "etcdraft":
-		return ordererOrganisations(organisations)
+		return ordererOrganisations(organisations, modern)
 	}
 	return nil, fmt.Errorf("consensus type %q", kind)
 }
 
-// consenters reads ConfigValue.value, an Orderers message, and its consenter_mapping.
-func consenters(value []byte) (Signers, error) {
+// consenters reads ConfigValue.value, an Orderers message, and its consenter_mapping. They
+// hash as their organisations do.
+func consenters(value []byte, of Organisations) (Signers, error) {
 	var orderers []byte
 	var mapping [][]byte
 	if err := into(value, sink{2: toBytes(&orderers)}); err != nil {
@@ -126,6 +142,10 @@ func consenters(value []byte) (Signers, error) {
 			return nil, fmt.Errorf("consenter %d is named twice", c.ID)
 		}
 		seen[c.ID] = true
+		c.hash = sha256.New
+		if i := slices.IndexFunc(of, func(o Organisation) bool { return o.MSP == c.MSP }); i >= 0 {
+			c.hash = of[i].hash
+		}
 		out = append(out, c)
 	}
 	return out, nil
@@ -160,12 +180,12 @@ func consenter(msg []byte) (Consenter, error) {
 	if err != nil {
 		return c, fmt.Errorf("consenter %d: %w", c.ID, err)
 	}
-	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return c, fmt.Errorf("consenter %d: key is not ECDSA", c.ID)
+	switch cert.PublicKey.(type) {
+	case *ecdsa.PublicKey, ed25519.PublicKey: // BFT needs the capability that Ed25519 needs
+		c.Key = cert.PublicKey
+		return c, nil
 	}
-	c.Key = key
-	return c, nil
+	return c, fmt.Errorf("consenter %d: key is neither ECDSA nor Ed25519", c.ID)
 }
 
 // parse reads a certificate in PEM.
@@ -184,7 +204,8 @@ func (c Consenters) Check(b *Block) error {
 		if !s.ByID {
 			continue
 		}
-		if key := c.key(s.Identifier); key != nil && verifies(key, b, s) {
+		by := slices.IndexFunc(c, func(o Consenter) bool { return o.ID == s.Identifier })
+		if by >= 0 && signedBy(c[by].Key, c[by].hash, s.Bytes, b.Orderers.Value, s.Signed, b.Header) {
 			signed[s.Identifier] = true
 		}
 	}
@@ -217,31 +238,26 @@ func (b *Block) wellFormed() error {
 	return nil
 }
 
-func (c Consenters) key(id uint32) *ecdsa.PublicKey {
-	for _, o := range c {
-		if o.ID == id {
-			return o.Key
-		}
+// signedBy checks a signature of parts one after the other: by Ed25519 of themselves, by
+// ECDSA of their hash. Fabric refuses those with a high s, and does not look at what
+// stands behind r and s (fabric-lib-go's utils.UnmarshalECDSASignature); to be stricter would
+// be to hold any client's signature against those who took its transaction.
+func signedBy(by crypto.PublicKey, hash func() hash.Hash, signature []byte, parts ...[]byte) bool {
+	if key, ok := by.(ed25519.PublicKey); ok {
+		return ed25519.Verify(key, bytes.Join(parts, nil), signature)
 	}
-	return nil
-}
-
-// verifies checks one signature over Value || header || Block.Header.
-func verifies(key *ecdsa.PublicKey, b *Block, s Signature) bool {
-	return signedBy(key, s.Bytes, b.Orderers.Value, s.Signed, b.Header)
-}
-
-// signedBy checks an ECDSA signature of SHA-256 over parts one after the other. Fabric
-// refuses signatures with a high s.
-func signedBy(key *ecdsa.PublicKey, signature []byte, parts ...[]byte) bool {
-	h := sha256.New()
+	key, ok := by.(*ecdsa.PublicKey)
+	if !ok || hash == nil {
+		return false
+	}
+	h := hash()
 	for _, p := range parts {
 		h.Write(p)
 	}
 	var rs struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(signature, &rs); err != nil || len(rest) != 0 {
+	if _, err := asn1.Unmarshal(signature, &rs); err != nil {
 		return false
 	}
 	half := new(big.Int).Rsh(key.Curve.Params().N, 1)
-	return rs.S.Sign() > 0 && rs.S.Cmp(half) <= 0 && ecdsa.VerifyASN1(key, h.Sum(nil), signature)
+	return rs.R.Sign() > 0 && rs.S.Sign() > 0 && rs.S.Cmp(half) <= 0 && ecdsa.Verify(key, h.Sum(nil), rs.R, rs.S)
 }

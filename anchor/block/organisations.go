@@ -1,17 +1,17 @@
 package block
 
 import (
-	"bytes"
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
+	"crypto/x509/pkix"
 	"fmt"
+	"hash"
 	"maps"
-	"math/big"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Organisation is an organisation of a channel: whose certificates its authorities
@@ -20,9 +20,15 @@ type Organisation struct {
 	MSP           string
 	Roots         *x509.CertPool
 	Intermediates *x509.CertPool
-	Revoked       []Revoked
 	PeerUnit      string // organisational unit of certificates of its peers; empty without roles
-	known         *certificates
+
+	revoked []*pkix.CertificateList
+	above   map[string]bool // DER of authorities that certified others, which certify nobody else
+	roles   []unit          // a certificate has one of these, when the organisation tells roles apart
+	units   []unit          // and one of these, when there are any
+	ed25519 bool            // the channel takes such keys
+	hash    func() hash.Hash
+	known   *certificates
 }
 
 // maxKnown bounds the certificates that are remembered of an organisation.
@@ -33,12 +39,6 @@ const maxKnown = 4096
 type certificates struct {
 	mu     sync.Mutex
 	chains map[[32]byte][]*x509.Certificate // from the certificate to its root
-}
-
-// Revoked is one certificate that an authority took back.
-type Revoked struct {
-	Issuer []byte // DER of the issuer's name
-	Serial *big.Int
 }
 
 // Organisations are those whose members sign the blocks of a Raft channel. Each
@@ -56,7 +56,7 @@ func (o Organisations) Check(b *Block) error {
 		}
 		var by identity
 		if by, err = o.identify(s.Creator); err == nil {
-			if verifies(by.key, b, s) {
+			if signedBy(by.key, by.hash, s.Bytes, b.Orderers.Value, s.Signed, b.Header) {
 				return b.wellFormed()
 			}
 			err = fmt.Errorf("the signature does not match")
@@ -68,7 +68,8 @@ func (o Organisations) Check(b *Block) error {
 // identity is a member of an organisation.
 type identity struct {
 	msp   string
-	key   *ecdsa.PublicKey
+	key   crypto.PublicKey // ECDSA or Ed25519
+	hash  func() hash.Hash // of what is signed by ECDSA
 	peer  bool
 	units []string // organisational units of the certificate
 }
@@ -88,11 +89,17 @@ func (o Organisations) identify(creator []byte) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("member of %s: %w", msp, err)
 	}
-	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return identity{}, fmt.Errorf("member of %s: key is not ECDSA", msp)
+	switch cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+	case ed25519.PublicKey:
+		// As Fabric's bccspmsp.setupV3 takes them, and older ones do not.
+		if !o[i].ed25519 {
+			return identity{}, fmt.Errorf("member of %s: the channel takes no Ed25519 keys", msp)
+		}
+	default:
+		return identity{}, fmt.Errorf("member of %s: key is neither ECDSA nor Ed25519", msp)
 	}
-	return identity{msp: msp, key: key, peer: o[i].hasPeer(cert), units: cert.Subject.OrganizationalUnit}, nil
+	return identity{msp: msp, key: cert.PublicKey, hash: o[i].hash, peer: o[i].hasPeer(cert), units: cert.Subject.OrganizationalUnit}, nil
 }
 
 // certificate reads one that the organisation's authorities issued and did not take back.
@@ -116,42 +123,15 @@ func (o Organisation) certificate(encoded []byte) (*x509.Certificate, error) {
 		o.known.chains[hash] = chain
 		o.known.mu.Unlock()
 	}
-	for _, c := range chain {
-		for _, r := range o.Revoked {
-			if c.SerialNumber.Cmp(r.Serial) == 0 && bytes.Equal(c.RawIssuer, r.Issuer) {
-				return nil, fmt.Errorf("certificate %x was revoked", c.SerialNumber)
-			}
-		}
+	if err := o.accepts(chain); err != nil {
+		return nil, err
 	}
 	return chain[0], nil
 }
 
-// issued verifies that the organisation's authorities issued the certificate, and returns
-// the chain to the root.
-func (o Organisation) issued(cert *x509.Certificate) ([]*x509.Certificate, error) {
-	if cert.IsCA {
-		return nil, fmt.Errorf("certificate of an authority")
-	}
-	chains, err := cert.Verify(x509.VerifyOptions{
-		Roots: o.Roots, Intermediates: o.Intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-		// As Fabric does; expiry decides what orderers take, not what they signed.
-		CurrentTime: cert.NotBefore.Add(time.Second),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return chains[0], nil
-}
-
-// hasPeer reports whether a certificate has the role of a peer. An organisation
-// without roles has no peer that counts.
-func (o Organisation) hasPeer(cert *x509.Certificate) bool {
-	return o.PeerUnit != "" && slices.Contains(cert.Subject.OrganizationalUnit, o.PeerUnit)
-}
-
 // ordererOrganisations are those of the groups under Orderer.
-func ordererOrganisations(groups entries) (Signers, error) {
-	out, err := membersOf(groups)
+func ordererOrganisations(groups entries, modern bool) (Signers, error) {
+	out, err := membersOf(groups, modern)
 	if err != nil {
 		return nil, err
 	}
@@ -162,69 +142,28 @@ func ordererOrganisations(groups entries) (Signers, error) {
 }
 
 // membersOf reads of each group values["MSP"], an MSPConfig, and returns the
-// organisations in the order of their groups' names.
-func membersOf(groups entries) (out Organisations, err error) {
+// organisations in the order of their groups' names. modern is as hasV3 has it.
+func membersOf(groups entries, modern bool) (out Organisations, err error) {
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		o, err := organisation(groups[name])
 		if err != nil {
 			return nil, fmt.Errorf("organisation %q: %w", name, err)
 		}
+		o.ed25519 = modern
 		out = append(out, o)
 	}
 	return out, nil
 }
 
-func organisation(group []byte) (Organisation, error) {
-	o := Organisation{
-		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), known: &certificates{chains: map[[32]byte][]*x509.Certificate{}},
+// hasV3 reports whether a channel has the capability V3_0, by the values of its root group:
+// common.Capabilities is a map by name.
+func hasV3(values entries) (bool, error) {
+	var capabilities []byte
+	names := entries{}
+	err := into(values["Capabilities"], sink{2: toBytes(&capabilities)})
+	if err == nil {
+		err = into(capabilities, sink{1: names.add})
 	}
-	values := entries{}
-	if err := into(group, sink{3: values.add}); err != nil {
-		return o, err
-	}
-	var config, fabric []byte
-	var kind int32
-	if err := into(values["MSP"], sink{2: toBytes(&config)}); err != nil {
-		return o, err
-	}
-	if err := into(config, sink{1: toInt32(&kind), 2: toBytes(&fabric)}); err != nil {
-		return o, err
-	}
-	if kind != 0 {
-		return o, fmt.Errorf("its identities are of type %d, not X.509", kind)
-	}
-	var roots, intermediates, lists [][]byte
-	peers := sink{2: toString(&o.PeerUnit)} // FabricOUIdentifier
-	err := into(fabric, sink{
-		1: toString(&o.MSP), 2: toList(&roots), 3: toList(&intermediates), 5: toList(&lists), 11: toMessage(nil, sink{3: toMessage(nil, peers)}),
-	})
-	if err != nil {
-		return o, err
-	}
-	if o.MSP == "" || len(roots) == 0 {
-		return o, fmt.Errorf("no name or no authority")
-	}
-	for pool, certificates := range map[*x509.CertPool][][]byte{o.Roots: roots, o.Intermediates: intermediates} {
-		for _, c := range certificates {
-			cert, err := parse(c)
-			if err != nil {
-				return o, fmt.Errorf("authority: %w", err)
-			}
-			pool.AddCert(cert)
-		}
-	}
-	for _, l := range lists {
-		p, _ := pem.Decode(l)
-		if p == nil {
-			return o, fmt.Errorf("revocation list is not PEM")
-		}
-		list, err := x509.ParseRevocationList(p.Bytes)
-		if err != nil {
-			return o, fmt.Errorf("revocation list: %w", err)
-		}
-		for _, e := range list.RevokedCertificateEntries {
-			o.Revoked = append(o.Revoked, Revoked{Issuer: list.RawIssuer, Serial: e.SerialNumber})
-		}
-	}
-	return o, nil
+	_, has := names["V3_0"]
+	return has, err
 }

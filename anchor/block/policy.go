@@ -125,7 +125,7 @@ func (m Members) Endorsements(t *Tx) ([]Endorser, error) {
 		by, err := Organisations(m).identify(endorser)
 		one := Endorser{MSP: by.msp, Peer: by.peer, hash: sha256.Sum256(endorser)}
 		// What does not verify is not counted, as Fabric does.
-		if err == nil && !slices.Contains(out, one) && signedBy(by.key, signature, e.response, endorser) {
+		if err == nil && !slices.Contains(out, one) && signedBy(by.key, by.hash, signature, e.response, endorser) {
 			out = append(out, one)
 		}
 	}

@@ -9,11 +9,11 @@ type channelHeader struct {
 	id        string
 	seconds   int64
 	epoch     uint64
-	chaincode string // of the header's extension
+	extension []byte
 }
 
 func (t *Tx) header() (h channelHeader, err error) {
-	var payload, channel, extension []byte
+	var payload, channel []byte
 	if err := into(t.Envelope, sink{1: toBytes(&payload)}); err != nil {
 		return h, err
 	}
@@ -23,13 +23,18 @@ func (t *Tx) header() (h channelHeader, err error) {
 	var seconds uint64
 	err = into(channel, sink{
 		1: toInt32(&h.typ), 3: toMessage(nil, sink{1: toUint64(&seconds)}), 4: toString(&h.channel), 5: toString(&h.id),
-		6: toUint64(&h.epoch), 7: toBytes(&extension),
+		6: toUint64(&h.epoch), 7: toBytes(&h.extension),
 	})
-	if err == nil {
-		err = into(extension, sink{2: toMessage(nil, sink{2: toString(&h.chaincode)})})
-	}
 	h.seconds = int64(seconds)
 	return h, err
+}
+
+// chaincode is the one that the header's extension names. An extension that is no message
+// takes nothing from the rest: peers keep the id all the same (Fabric's
+// protoutil.GetOrComputeTxIDFromEnvelope).
+func (h channelHeader) chaincode() (name string, err error) {
+	err = into(h.extension, sink{2: toMessage(nil, sink{2: toString(&name)})})
+	return name, err
 }
 
 // Claimed returns the channel that the transaction is for and the time that it claims, in
@@ -61,8 +66,12 @@ func (m Members) Proper(t *Tx) error {
 	if err != nil {
 		return err
 	}
-	if own.Chaincode == "" || h.chaincode != own.Chaincode {
-		return fmt.Errorf("proposed to chaincode %q, endorsed for %q", h.chaincode, own.Chaincode)
+	proposed, err := h.chaincode()
+	if err != nil {
+		return err
+	}
+	if own.Chaincode == "" || proposed != own.Chaincode {
+		return fmt.Errorf("proposed to chaincode %q, endorsed for %q", proposed, own.Chaincode)
 	}
 	e, err := own.endorsed()
 	if err != nil {
@@ -81,7 +90,7 @@ func (m Members) Proper(t *Tx) error {
 	if err != nil {
 		return fmt.Errorf("creator: %w", err)
 	}
-	if !signedBy(creator.key, e.signature, e.payload) {
+	if !signedBy(creator.key, creator.hash, e.signature, e.payload) {
 		return fmt.Errorf("the creator's signature does not match")
 	}
 	return nil

@@ -92,25 +92,6 @@ func TestRaftSignatures(t *testing.T) {
 			}
 		})
 	}
-	t.Run("revoked", func(t *testing.T) {
-		var b common.Block
-		var m common.Metadata
-		if proto.Unmarshal(raw, &b) != nil || proto.Unmarshal(b.Metadata.Metadata[0], &m) != nil {
-			t.Fatal("testdata/raft/3.block")
-		}
-		p, _ := pem.Decode(creator(m.Signatures[0]).IdBytes)
-		cert, err := x509.ParseCertificate(p.Bytes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		revoked := slices.Clone(organisations)
-		for i := range revoked {
-			revoked[i].Revoked = []block.Revoked{{Issuer: cert.RawIssuer, Serial: cert.SerialNumber}}
-		}
-		if err := revoked.Check(recorded(t, "raft/3.block")); err == nil || !strings.Contains(err.Error(), "was revoked") {
-			t.Errorf("got %v", err)
-		}
-	})
 }
 
 // forge signs a block with a key that its own maker certified.

@@ -13,7 +13,7 @@ import (
 func DecodeStored(raw []byte) (*Block, error) {
 	r := reader{rest: raw}
 	number, data, prev := r.varint(), r.bytes(), r.bytes()
-	envelopes, slots := r.list(), r.list()
+	envelopes, slots := r.list(mostEnvelopes(len(raw))), r.list(maxSlots)
 	if r.short || len(r.rest) > 0 {
 		return nil, fmt.Errorf("block: not the form in which a peer stores blocks")
 	}
@@ -53,10 +53,12 @@ func (r *reader) bytes() []byte {
 	return b
 }
 
-func (r *reader) list() [][]byte {
+func (r *reader) list(most int) [][]byte {
 	var out [][]byte
+	n := r.varint()
+	r.short = r.short || n > uint64(most)
 	// A count that is a lie ends with the first value that is not there.
-	for n := r.varint(); n > 0 && !r.short; n-- {
+	for ; n > 0 && !r.short; n-- {
 		out = append(out, r.bytes())
 	}
 	return out

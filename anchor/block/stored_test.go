@@ -3,6 +3,7 @@ package block_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,4 +131,41 @@ func FuzzDecodeStored(f *testing.F) {
 			t.Errorf("%d transactions, %d codes", len(b.Txs), len(b.Filter))
 		}
 	})
+}
+
+// What is made of an envelope takes far more room than an empty one: a list of nothing but
+// those is refused, and so is one of slots.
+func TestNothingButEmpty(t *testing.T) {
+	const many = 1 << 16
+	header := protowire.AppendVarint([]byte{5}, 32)
+	header = protowire.AppendBytes(append(header, make([]byte, 32)...), make([]byte, 32))
+	stored := append(protowire.AppendVarint(header, many), make([]byte, many)...)
+	slots := append(protowire.AppendVarint(append(header, 0), many), make([]byte, many)...)
+	var list []byte
+	for range many {
+		list = protowire.AppendBytes(protowire.AppendTag(list, 1, protowire.BytesType), nil)
+	}
+	delivered := func(field protowire.Number) []byte {
+		h, err := proto.Marshal(&common.BlockHeader{Number: 5, DataHash: make([]byte, 32), PreviousHash: make([]byte, 32)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), h)
+		return protowire.AppendBytes(protowire.AppendTag(raw, field, protowire.BytesType), list)
+	}
+	for name, decode := range map[string]func() error{
+		"stored":          func() error { _, err := block.DecodeStored(append(stored, 0)); return err },
+		"stored slots":    func() error { _, err := block.DecodeStored(slots); return err },
+		"delivered":       func() error { _, err := block.Decode(delivered(2)); return err },
+		"delivered slots": func() error { _, err := block.Decode(delivered(3)); return err },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := decode()
+		runtime.ReadMemStats(&after)
+		size := after.TotalAlloc - before.TotalAlloc
+		if err == nil || size > 64*many {
+			t.Errorf("%s: %v, %d bytes", name, err, size)
+		}
+	}
 }

@@ -17,17 +17,17 @@ const (
 	Purge  Delete = 2 // private data only: history goes too
 )
 
-// Write is one key of a valid transaction's write set. For private data the
-// block holds hashes only: Key is the key's hash, ValueHash the value's, and
-// Value is nil.
+// Write is one key of a valid transaction's write set. For private data the block holds
+// hashes: Key is the key's and Value the value's, as they stand there. Fabric takes what is
+// no hash as well, of any length.
 type Write struct {
 	Namespace  string
 	Collection string // empty for a public write
 	Private    bool
 	Key        []byte
 	Delete     Delete
-	Value      []byte
-	ValueHash  [32]byte // zeros unless Delete is Put
+	Value      []byte   // nil unless Delete is Put
+	ValueHash  [32]byte // zeros unless Delete is Put; of private data Value, or the hash of one that is not 32 bytes
 }
 
 // decode fills t from its envelope. An error concerns a valid transaction only;
@@ -203,32 +203,30 @@ func privateWrites(out []Write, namespace string, msg []byte) ([]Write, error) {
 	if err := into(msg, sink{1: toString(&collection), 2: toBytes(&set)}); err != nil {
 		return nil, err
 	}
-	if collection == "" {
-		return nil, fmt.Errorf("collection without name")
-	}
 	if err := into(set, sink{2: toList(&writes)}); err != nil {
 		return nil, err
 	}
 	for _, m := range writes {
-		w := Write{Namespace: namespace, Collection: collection, Private: true}
+		// Without the name of a collection Fabric writes to the public keys
+		// (publicAndHashUpdates.applyWriteSet).
+		w := Write{Namespace: namespace, Collection: collection, Private: collection != ""}
 		var hash []byte
 		var del, purge bool
 		err := into(m, sink{1: toBytes(&w.Key), 2: toBool(&del), 3: toBytes(&hash), 4: toBool(&purge)})
 		if err != nil {
 			return nil, err
 		}
-		if len(w.Key) != 32 {
-			return nil, fmt.Errorf("key hash of %d bytes", len(w.Key))
-		}
-		switch {
-		case purge:
+		// As rwsetutil.IsKVWriteHashDelete has it, whatever is to be purged.
+		switch deletes := del || len(hash) == 0 || bytes.Equal(hash, hashOfNothing[:]); {
+		case deletes && purge && w.Private:
 			w.Delete = Purge
-		case del || len(hash) == 0 || bytes.Equal(hash, hashOfNothing[:]):
-			w.Delete = Remove // as rwsetutil.IsKVWriteHashDelete has it
-		case len(hash) != 32:
-			return nil, fmt.Errorf("value hash of %d bytes", len(hash))
+		case deletes:
+			w.Delete = Remove
 		default:
-			w.ValueHash = [32]byte(hash)
+			w.Value, w.ValueHash = hash, sha256.Sum256(hash)
+			if w.Private && len(hash) == 32 {
+				w.ValueHash = [32]byte(hash)
+			}
 		}
 		out = append(out, w)
 	}

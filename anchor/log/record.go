@@ -39,7 +39,7 @@ type WriteRecord struct {
 	Private    bool
 	Namespace  string
 	Collection string // empty for a public write
-	Key        []byte // for a private write the 32-byte hash of the key
+	Key        []byte // for a private write 32 bytes, the hash of the key
 	Delete     block.Delete
 	ValueHash  Hash // zeros unless Delete is block.Put
 	Salt       Hash
@@ -72,6 +72,11 @@ type BlockRecord struct {
 func newWriteRecord(w block.Write, nonce []byte) (WriteRecord, error) {
 	if len(w.Namespace) > 0xffff || len(w.Collection) > 0xffff {
 		return WriteRecord{}, fmt.Errorf("name of namespace or collection is longer than 65,535 bytes")
+	}
+	// One member alone can have Fabric take what is no hash, and it must stop no log.
+	if w.Private && len(w.Key) != len(Hash{}) {
+		sum := canon.Sum(w.Key)
+		w.Key = sum[:]
 	}
 	return WriteRecord{
 		Private: w.Private, Namespace: w.Namespace, Collection: w.Collection, Key: w.Key,

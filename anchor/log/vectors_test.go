@@ -39,7 +39,8 @@ func golden(t *testing.T, name string, v any) {
 
 const about = "Rewritten by: go test ./anchor/log -run Vectors -update. Keys are for tests only."
 
-// All bytes are hex; paths go from leaf to root.
+// All bytes are hex; paths go from leaf to root. Key and value of a private write are what
+// stands in the block.
 type vectorWrite struct {
 	Namespace  string `json:"namespace"`
 	Private    bool   `json:"private"`
@@ -79,14 +80,17 @@ type vectorBlock struct {
 
 func TestVectorsLog(t *testing.T) {
 	blocks := chain(7)
-	// Block 5's first transaction has one write of each kind.
+	// Block 5's first transaction has one write of each kind; the last ones are of a member
+	// that wrote no hashes where they belong.
 	hash := canon.Sum([]byte("a"))
 	blocks[5].Txs[0].Writes = []block.Write{
 		{Namespace: "killick", Key: []byte("a"), Value: []byte("one"), ValueHash: canon.Sum([]byte("one"))},
 		{Namespace: "killick", Key: []byte{}, Delete: block.Remove},
-		{Namespace: "killick", Collection: "small", Private: true, Key: hash[:], ValueHash: hash},
+		{Namespace: "killick", Collection: "small", Private: true, Key: hash[:], Value: hash[:], ValueHash: hash},
 		{Namespace: "killick", Collection: "small", Private: true, Key: hash[:], Delete: block.Remove},
 		{Namespace: "killick", Collection: "small", Private: true, Key: hash[:], Delete: block.Purge},
+		{Namespace: "other", Collection: "own", Private: true, Key: []byte("a"), Value: []byte("one"), ValueHash: canon.Sum([]byte("one"))},
+		{Namespace: "other", Collection: "own", Private: true, Key: []byte{}, Delete: block.Remove},
 	}
 	blocks[5].CommitHash = nil
 	l := open(t, t.TempDir())

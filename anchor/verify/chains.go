@@ -48,8 +48,8 @@ func examine(ctx context.Context, data []byte, p *log.Policy, o options) *findin
 }
 
 // onChain asks every endpoint given for a chain. All that answer for it must agree
-// with the bundle, and so with each other, and there must be two of different hosts
-// or the auditor's word that one is enough. Endpoints of other chains are passed
+// with the bundle, and so with each other, and there must be two at different hosts
+// or ports, or the auditor's word that one is enough. Endpoints of other chains are passed
 // over: a policy may name several EVM chains. Each has a time of its own, so that one
 // that hangs does not use up that of the others.
 func (o options) onChain(ctx context.Context, b *log.Bundle, p *log.Policy, chain string) (checks []log.Check, notes []string) {
@@ -106,7 +106,7 @@ func (o options) agreement(chain string, hosts []string) log.Check {
 		c.Text = fmt.Sprintf("the word of %s alone, which --one-endpoint takes as enough", hosts[0])
 	default:
 		c.Status = log.Unchecked
-		c.Text = fmt.Sprintf("%s alone answered: %d of different hosts must agree (--one-endpoint if it is a node of your own)", hosts[0], agreeing)
+		c.Text = fmt.Sprintf("%s alone answered: %d at different hosts or ports must agree (--one-endpoint if it is a node of your own)", hosts[0], agreeing)
 	}
 	return c
 }

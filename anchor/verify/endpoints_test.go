@@ -27,7 +27,7 @@ func TestEndpoints(t *testing.T) {
 		want string
 	}{
 		{"two each", []string{"--evm", s.evm, "--evm", again.evm, "--tron", s.tron, "--tron", again.tron}, exitVerified, "VERIFIED at depth L1"},
-		{"one each", both, exitPartly, "alone answered: 2 of different hosts must agree"},
+		{"one each", both, exitPartly, "alone answered: 2 at different hosts or ports must agree"},
 		{"one each, which is enough", with("--one-endpoint"), exitVerified, "which --one-endpoint takes as enough"},
 		{"two of one chain, one of the other", with("--evm", again.evm), exitPartly, "alone answered"},
 		{"the same one twice", with("--evm", s.evm, "--tron", s.tron+"?a"), exitPartly, "alone answered"},
@@ -73,7 +73,8 @@ func TestParty(t *testing.T) {
 	for _, same := range [][]string{
 		{"https://rpc.example/v3/key", "https://RPC.example", "https://rpc.example.:443", "https://user@rpc.example:443/other"},
 		{"http://rpc.example", "http://rpc.example:80/"},
-		{"http://[::1]:8545", "http://[::1]:8545/jsonrpc"},
+		{"http://[::1]:8545", "http://[::1]:8545/jsonrpc", "http://[0:0::0:1]:08545"},
+		{"https://192.0.2.1", "https://192.0.2.1:0443", "https://[::ffff:192.0.2.1]:443"},
 		{"https://rpc.example:8545"},
 	} {
 		for _, url := range same {
@@ -109,8 +110,10 @@ func TestNoURLInOutput(t *testing.T) {
 	s := stage(t, nil)
 	gone := httptest.NewServer(nil)
 	gone.Close()
-	_, out := s.run(s.bundle, "--policy", s.policy, "--evm", gone.URL+"/v3/secret-key", "--tron", s.tron)
-	if strings.Contains(out, "secret-key") {
-		t.Errorf("the URL is in the output:\n%s", out)
+	for _, url := range []string{gone.URL, "ftp://rpc.example", "rpc.example", "http://[rpc.example", "http://%zz"} {
+		_, out := s.run(s.bundle, "--policy", s.policy, "--evm", url+"/v3/secret-key", "--tron", s.tron)
+		if strings.Contains(out, "secret-key") {
+			t.Errorf("the URL is in the output:\n%s", out)
+		}
 	}
 }

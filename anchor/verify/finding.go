@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -87,20 +88,30 @@ func (f *finding) writeJSON(w io.Writer) error {
 func (f *finding) writeText(w io.Writer) error {
 	var out strings.Builder
 	if f.Sentence != "" {
-		fmt.Fprintf(&out, "claim: %s\n", f.Sentence)
+		fmt.Fprintf(&out, "claim: %s\n", plain(f.Sentence))
 		for _, line := range f.Claim[1:] {
-			fmt.Fprintf(&out, "  %s\n", line)
+			fmt.Fprintf(&out, "  %s\n", plain(line))
 		}
 	}
 	for _, c := range f.Checks {
-		fmt.Fprintf(&out, "%-11s  %-25s  %s\n", c.Status, c.Name, c.Text)
+		fmt.Fprintf(&out, "%-11s  %-25s  %s\n", c.Status, c.Name, plain(c.Text))
 	}
 	for _, n := range f.Notes {
-		fmt.Fprintf(&out, "%-11s  %s\n", "not used", n)
+		fmt.Fprintf(&out, "%-11s  %s\n", "not used", plain(n))
 	}
 	fmt.Fprintln(&out, f.last())
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// plain keeps what a file or an endpoint says on its line, and a terminal from obeying it.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return '\ufffd'
+	}, text)
 }
 
 // last is the line that ends the report.

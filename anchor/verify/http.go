@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -92,7 +93,7 @@ func hostPort(u *url.URL) string {
 // proxyFor returns the proxy for a URL, nil when there is none. Only proxies that are
 // spoken to in the clear are known; what goes through them is encrypted.
 func proxyFor(u *url.URL) *url.URL {
-	env := func(name string) string { return os.Getenv(name) + os.Getenv(strings.ToLower(name)) }
+	env := func(name string) string { return cmp.Or(os.Getenv(name), os.Getenv(strings.ToLower(name))) }
 	proxy, err := url.Parse(env("HTTPS_PROXY"))
 	if u.Scheme != "https" || err != nil || proxy.Scheme != "http" || proxy.Host == "" {
 		return nil

@@ -103,6 +103,12 @@ func TestProxy(t *testing.T) {
 	if got := <-asked; got != "CONNECT "+u.Host+" Basic dTpw" {
 		t.Errorf("the proxy was asked %q", got)
 	}
+	// Many set both names, and where names have no case both are always set.
+	t.Setenv("https_proxy", "http://u:p@"+l.Addr().String())
+	if through := proxyFor(u); through == nil || through.Host != l.Addr().String() {
+		t.Errorf("with both names the proxy is %v", through)
+	}
+	t.Setenv("no_proxy", "example.org, 127.0.0.1")
 	t.Setenv("NO_PROXY", "example.org, 127.0.0.1")
 	if proxyFor(u) != nil {
 		t.Error("a proxy in spite of NO_PROXY")

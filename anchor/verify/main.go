@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
@@ -21,7 +22,8 @@ const usage = `usage: killick-verify BUNDLE --policy FILE --evm URL --evm URL --
 
 Checks a .anchorproof file down from the public chains of the policy to one write.
 Give --evm and --tron two JSON-RPC endpoints each (Tron's is .../jsonrpc) that do not
-belong together: all that answer must agree, and two of different hosts must answer.
+belong together: all that answer must agree, and two at different hosts or
+ports must answer.
 With --one-endpoint one is enough; you then trust it.
 
 --block and --config go deeper, to L2: the raw block as a peer gave it, and the
@@ -42,33 +44,34 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exit int) {
+	defer func() { // Go would exit with 2, as for what is invalid
+		if p := recover(); p != nil {
+			exit = complain(stderr, fmt.Errorf("nothing was verified, for a mistake of this program: %v", p))
+			_, _ = stderr.Write(debug.Stack())
+		}
+	}()
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitPartly // a bundle's file may be called --help
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	data, err := readFile(o.bundle, log.MaxBundle)
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	text, err := readFile(o.policy, log.MaxBundle)
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	policy, err := log.ParsePolicy(text)
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	if o.deeper, err = o.depths(ctx, stderr); err != nil {
-		fmt.Fprintf(stderr, "killick-verify: %v\n", err)
-		return exitPartly
+		return complain(stderr, err)
 	}
 	f := examine(ctx, data, policy, o)
 	if o.json {
@@ -77,10 +80,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = f.writeText(stdout)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "killick-verify: write the finding: %v\n", err)
-		return exitPartly
+		return complain(stderr, fmt.Errorf("write the finding: %w", err))
 	}
 	return f.Exit
+}
+
+// complain says why nothing was checked. Nobody waits for it, so it does not matter if it
+// cannot be written.
+func complain(stderr io.Writer, err error) int {
+	_, _ = fmt.Fprintf(stderr, "killick-verify: %s\n", plain(err.Error()))
+	return exitPartly
 }
 
 // parse reads flags before and after the bundle's name.
@@ -97,7 +106,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.block, "block", "", "the bundle's raw block, a `file` from a peer, for depth L2")
 	fs.Var(&o.config, "config", "with --block: the `file` of a configuration block, the genesis block first (may be repeated)")
 	fs.StringVar(&o.blocks, "blocks", "", "all blocks of the channel, a `folder`, a file or -, for depth L3")
-	fs.UintVar(&o.memory, "memory", 4096, "with --blocks: give up when state takes more than so many `MB`")
+	fs.UintVar(&o.memory, "memory", 4096, "with --blocks: give up when state takes more than so many `MB`; blocks at work take some hundred MB besides")
 	fs.BoolVar(&o.json, "json", false, "print the finding as JSON")
 	fs.BoolVar(&o.offline, "offline", false, "read no chain; then nothing is verified, only signatures and paths are checked")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Second, "give up on an endpoint after this `time`")

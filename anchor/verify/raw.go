@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/killick-ledger/killick/anchor/block"
@@ -19,7 +20,7 @@ const (
 )
 
 // maxRaw bounds a block file; Fabric's own limit for a message is 100 MiB.
-const maxRaw = 256 << 20
+const maxRaw = 128 << 20
 
 // rawBlock is a block as some peer handed it out, and configuration blocks from the
 // genesis block on. Nothing of it is trusted: the genesis block is what the policy's
@@ -147,11 +148,12 @@ func (r *rawBlock) endorsed(b *log.Bundle, members block.Members) log.Check {
 		return unchecked(lineEndorsements, "transaction %d is of the channel's configuration, which nobody endorses", t.Index)
 	}
 	by, err := members.Endorsers(t)
+	effects, _ := t.Effects() // without them the policy of the chaincode called is asked
 	switch {
 	case err != nil:
 		return failed(lineEndorsements, "%v", err)
-	case len(by) < members.Enough() && b.Write == nil && t.Chaincode != log.Namespace:
-		return unchecked(lineEndorsements, "peers of %s endorsed; what chaincode %q asks for is not known here", strings.Join(by, ", "), t.Chaincode)
+	case len(by) < members.Enough() && b.Write == nil && !slices.Contains(t.Asked(effects), log.Namespace):
+		return unchecked(lineEndorsements, "peers of %s endorsed; what chaincode %q, or its own collection, asks for is not known here", strings.Join(by, ", "), t.Chaincode)
 	case len(by) < members.Enough():
 		return failed(lineEndorsements, "good endorsements of %d of %d organisations (%s), f + 1 are %d",
 			len(by), len(members), strings.Join(by, ", "), members.Enough())

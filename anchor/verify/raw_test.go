@@ -10,10 +10,13 @@ import (
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/verify/verifytest"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -265,7 +268,17 @@ func TestRawBlockOfARefusedBundle(t *testing.T) {
 func TestRawBlockOfAnotherChaincode(t *testing.T) {
 	genesis, one := recorded+"0.block", recorded+"1.block"
 	s := overBlocks(t, decode(t, contents(t, genesis)), decode(t, contents(t, one)))
-	if code, out := s.deep(one, genesis); code != exitPartly || !strings.Contains(out, `what chaincode "_lifecycle" asks for`) {
+	if code, out := s.deep(one, genesis); code != exitPartly || !strings.Contains(out, `what chaincode "_lifecycle", or`) {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	// So has what a member writes into its own collection, whatever chaincode it calls.
+	c := verifytest.New(t, opstest.NewUser("alice"))
+	hash := make([]byte, 32)
+	c.Add([]byte{verifytest.Valid}, c.Tx(&verifytest.Proposal{
+		Collection: "_implicit_org_Org1MSP", Private: []*kvrwset.KVWriteHash{{KeyHash: hash, ValueHash: hash}},
+	}, c.Members[0]))
+	s = overBlocks(t, c.Blocks...)
+	if code, out := s.deep(s.write("own.block", c.Raw[len(c.Raw)-1]), s.write("config.block", c.Raw[0])); code != exitPartly || !strings.Contains(out, `what chaincode "killick", or`) {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
 }

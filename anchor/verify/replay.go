@@ -107,7 +107,7 @@ func replayed(r replay.Report, took time.Duration) string {
 		fmt.Fprintf(&s, "; %d of other chaincodes and of chaincode definitions, which are not executed", r.Foreign)
 	}
 	if r.Believed > 0 {
-		fmt.Fprintf(&s, "; of these %d refused by policies that only peers know", r.Believed)
+		fmt.Fprintf(&s, "; of these %d refused for reasons that only peers know", r.Believed)
 	}
 	fmt.Fprintf(&s, "); %d commit hashes recomputed", r.CommitHashes)
 	if r.Policy > 0 {

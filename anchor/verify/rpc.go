@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ type transport func(ctx context.Context, url string, body []byte) ([]byte, error
 func dial(address string, t transport) (*endpoint, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%q is not an http or https URL", address)
+		return nil, fmt.Errorf("%s: not an http or https URL", host(address))
 	}
 	return &endpoint{address, t}, nil
 }
@@ -90,11 +91,15 @@ func party(address string) string {
 	if err != nil {
 		return address
 	}
-	port := u.Port()
+	port := strings.TrimLeft(u.Port(), "0")
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") + ":" + port
+	name := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	if ip, err := netip.ParseAddr(name); err == nil {
+		name = ip.Unmap().String()
+	}
+	return name + ":" + port
 }
 
 // quantity is a JSON-RPC number: 0x and hex digits.

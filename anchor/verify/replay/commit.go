@@ -24,6 +24,9 @@ func (s *state) commitHash(codes, before []byte) []byte {
 	})
 	last := ""
 	for _, of := range spaces {
+		if of.namespace == "" {
+			continue // the configuration, which is none of it
+		}
 		first := true
 		for _, key := range slices.Sorted(maps.Keys(s.written[of])) {
 			var w []byte

@@ -11,11 +11,12 @@
 // clock agreed with the time that a transaction claims.
 //
 // State is held in memory, about 160 bytes above its keys and values, and never more than
-// a stated limit.
+// a stated limit. Besides there are the blocks at work and what is made of them.
 package replay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ type Report struct {
 	Executed     uint64 // of Killick's chaincode, run again
 	Operations   uint64 // in these
 	Foreign      uint64 // of other chaincodes and Fabric's own, which are not run again
-	Believed     uint64 // of these, refused by policies that only peers know
+	Believed     uint64 // of these, refused for reasons that only peers know
 	CommitHashes uint64 // recomputed
 	Keys         int
 	StateBytes   int64
@@ -75,6 +76,7 @@ type run struct {
 
 	policy      *block.Policy // of Killick's chaincode, made of policyOf
 	policyOf    string
+	unread      error         // why that policy cannot be evaluated here
 	definitions *block.Policy // of chaincode definitions; nil: none of signatures
 	commit      []byte        // hash of the block before
 	uncommitted bool          // some block had none
@@ -101,6 +103,7 @@ func Run(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Config)
 		if err := r.take(i); err != nil {
 			return r.report, err
 		}
+		close(i.done)
 		if r.cfg.Progress != nil && time.Since(begun) > 2*time.Second {
 			r.cfg.Progress(r.report)
 			begun = time.Now()
@@ -117,8 +120,8 @@ func Run(ctx context.Context, blocks iter.Seq2[block.Stored, error], cfg Config)
 
 // take adds a block.
 func (r *run) take(i *item) error {
-	if i.err != nil {
-		return i.err
+	if err := cmp.Or(i.err, i.mistake); err != nil {
+		return err
 	}
 	if r.report.Difference == nil {
 		var err error
@@ -163,11 +166,14 @@ func (r *run) check(i *item) (*log.Difference, error) {
 	if i.broken != nil {
 		return differs("block", i.broken)
 	}
-	if i.definitions != nil {
+	if i.configures {
 		r.definitions = i.definitions
 	}
 	r.state.written = map[space]map[string]value{}
 	rulings := r.before(b, i.examined)
+	if r.unread != nil {
+		return nil, r.unread
+	}
 	for n := range b.Txs {
 		t, x, ruling := &b.Txs[n], &i.examined[n], rulings[n]
 		where := fmt.Sprintf("transaction %d (%s)", n, t.ID)
@@ -189,7 +195,11 @@ func (r *run) check(i *item) (*log.Difference, error) {
 				return nil, err
 			}
 		}
-		r.state.apply(block.Height{Block: b.Number, Tx: uint64(n)}, x.effects)
+		at := block.Height{Block: b.Number, Tx: uint64(n)}
+		if t.Type == block.TypeConfig {
+			r.state.put(space{}, configKey, value{[]byte{1}, at})
+		}
+		r.state.apply(at, x.effects)
 	}
 	r.remember(b)
 	if a := r.committed(b); a != nil {

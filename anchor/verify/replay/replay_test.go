@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -64,9 +65,12 @@ func (s *story) pay(from, to *opstest.User, amount int) *verifytest.Proposal {
 	return s.Batch(nil, item)
 }
 
+func (s *story) stored() iter.Seq2[block.Stored, error] {
+	return block.ReadStored(bytes.NewReader(s.Files), "files")
+}
+
 func (s *story) run(limit int64) (replay.Report, error) {
-	source := block.ReadStored(bytes.NewReader(s.Files), "files")
-	return replay.Run(context.Background(), source, replay.Config{LogID: s.Blocks[0].HeaderHash, Size: uint64(len(s.Blocks)), Limit: limit})
+	return replay.Run(context.Background(), s.stored(), replay.Config{LogID: s.Blocks[0].HeaderHash, Size: uint64(len(s.Blocks)), Limit: limit})
 }
 
 const enough = 1 << 30

@@ -11,7 +11,6 @@ import (
 // Validation codes that are recomputed exactly; others only say that it is not valid.
 const (
 	codeDuplicate = 9
-	codePolicy    = 10
 	codeMVCC      = 11
 	codePhantom   = 12
 )
@@ -23,6 +22,7 @@ type examined struct {
 	improper error // why it cannot be valid
 	by       []block.Endorser
 	effects  []block.Effects
+	asked    []string // namespaces whose chaincode's policy it has to satisfy
 }
 
 func examine(members block.Members, t *block.Tx) (x examined) {
@@ -34,6 +34,7 @@ func examine(members block.Members, t *block.Tx) (x examined) {
 	}
 	if x.by, x.improper = members.Endorsements(t); x.improper == nil {
 		x.effects, x.improper = t.Effects()
+		x.asked = t.Asked(x.effects)
 	}
 	return x
 }
@@ -90,42 +91,63 @@ func (r *run) alone(b *block.Block, t *block.Tx, x *examined) ruling {
 }
 
 // endorsed evaluates the policies that a transaction has to satisfy: that of Killick's
-// chaincode, as the channel's state has it, and that of definitions. Of other chaincodes,
-// of collections of theirs and of keys nobody re-executes anything; there one good
-// endorsement is asked for, and a peer's refusal is believed.
+// chaincode, as the channel's state has it, and that of definitions. Other chaincodes,
+// defined or not, collections besides that of contents, and keys with policies of their
+// own are not executed again: nothing is asked for them. Peers' refusals are believed, if
+// they are none that is recomputed: they may be for a policy, a definition, a plugin or a
+// state database (Fabric's plugindispatcher.Dispatch and validation.validateWriteset), or
+// for a form of which this program reads only what it needs.
 func (r *run) endorsed(t *block.Tx, x *examined) error {
-	ours, foreign := t.Chaincode == log.Namespace, t.Chaincode != log.Namespace
-	for _, e := range x.effects {
-		writes := len(e.Writes)+len(e.Metadata) > 0
-		for _, p := range e.Private {
-			writes = writes || len(p.Writes)+len(p.Metadata) > 0
+	for _, namespace := range x.asked {
+		var policy *block.Policy
+		switch namespace {
+		case log.Namespace:
+			p, err := r.chaincodePolicy()
+			if err != nil {
+				return err
+			}
+			policy = p
+		case lifecycle:
+			policy = r.definitions
+		default:
+			continue
 		}
-		ours = ours || writes && e.Namespace == log.Namespace
-		foreign = foreign || writes && e.Namespace != log.Namespace
-		if e.Namespace == lifecycle && len(e.Writes) > 0 && r.definitions != nil && !r.definitions.Satisfied(x.by) {
-			return fmt.Errorf("%d good endorsements do not satisfy the policy of definitions", len(x.by))
+		if policy != nil && !policy.Satisfied(x.by) {
+			return fmt.Errorf("%d good endorsements do not satisfy the policy of %s", len(x.by), namespace)
+		}
+		if len(x.by) == 0 {
+			return fmt.Errorf("no endorsement is good")
 		}
 	}
-	if ours {
-		p, err := r.chaincodePolicy()
-		if err != nil {
-			return err
-		}
-		if !p.Satisfied(x.by) {
-			return fmt.Errorf("%d good endorsements do not satisfy the policy of %s", len(x.by), log.Namespace)
-		}
-	}
-	if len(x.by) == 0 {
-		return fmt.Errorf("no endorsement is good")
-	}
-	if foreign && t.Code == codePolicy {
+	if t.Code != block.CodeValid && !slices.Contains([]uint8{codeDuplicate, codeMVCC, codePhantom}, t.Code) && x.foreign(t) {
 		r.report.Believed++
 		return fmt.Errorf("its peers say so")
 	}
 	return nil
 }
 
-// chaincodePolicy is that of Killick's chaincode in the channel's state.
+// foreign says whether a transaction concerns more than the keys of Killick's chaincode and
+// its collection of contents.
+func (x *examined) foreign(t *block.Tx) bool {
+	if t.Chaincode != log.Namespace {
+		return true
+	}
+	for _, e := range x.effects {
+		other := e.Namespace != log.Namespace
+		if other && len(e.Writes)+len(e.Metadata) > 0 {
+			return true
+		}
+		for _, p := range e.Private {
+			if (other || p.Collection != collection) && len(p.Writes)+len(p.Metadata) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// chaincodePolicy is that of Killick's chaincode in the channel's state. One of a kind that
+// this program does not evaluate says nothing against anybody: it ends the replay.
 func (r *run) chaincodePolicy() (*block.Policy, error) {
 	stored := r.state.in(space{namespace: lifecycle}).values["namespaces/fields/"+log.Namespace+"/ValidationInfo"].bytes
 	if stored == nil {
@@ -134,12 +156,17 @@ func (r *run) chaincodePolicy() (*block.Policy, error) {
 	if r.policyOf != string(stored) {
 		p, err := block.ChaincodePolicy(stored)
 		if err != nil {
-			return nil, err
+			r.unread = fmt.Errorf("what %s asks for cannot be told: %w", log.Namespace, err)
+			return nil, r.unread
 		}
 		r.policy, r.policyOf = p, string(stored)
 	}
 	return r.policy, nil
 }
+
+// nowhere is where private reads without the name of a collection look: what is written so
+// goes to the public keys.
+var nowhere = space{collection: "nowhere"}
 
 // versions compares what a transaction read with the state that it comes to.
 func (r *run) versions(x *examined) ruling {
@@ -154,7 +181,11 @@ func (r *run) versions(x *examined) ruling {
 			}
 		}
 		for _, p := range e.Private {
-			if key, ok := r.state.unchanged(space{e.Namespace, p.Collection}, p.Reads); !ok {
+			of := space{e.Namespace, p.Collection}
+			if p.Collection == "" {
+				of = nowhere
+			}
+			if key, ok := r.state.unchanged(of, p.Reads); !ok {
 				return ruling{codeMVCC, fmt.Sprintf("the private key %x has changed since it was read", key)}
 			}
 		}
@@ -191,36 +222,6 @@ func (s *state) same(of space, q block.Range) bool {
 	}
 	got := block.Summarise(now, q.Summary.Degree)
 	return got != nil && got.Level == q.Summary.Level && slices.EqualFunc(got.Hashes, q.Summary.Hashes, slices.Equal)
-}
-
-// apply makes a valid transaction's writes.
-func (s *state) apply(at block.Height, effects []block.Effects) {
-	for _, e := range effects {
-		s.write(space{namespace: e.Namespace}, at, e.Writes, e.Metadata)
-		for _, p := range e.Private {
-			s.write(space{e.Namespace, p.Collection}, at, p.Writes, p.Metadata)
-		}
-	}
-}
-
-func (s *state) write(of space, at block.Height, writes []block.Write, metadata []string) {
-	for _, w := range writes {
-		var content []byte // deleted, unless
-		if w.Delete == block.Put {
-			// A copy: the original is a part of the whole block.
-			if content = slices.Clone(w.Value); w.Private {
-				content = slices.Clone(w.ValueHash[:])
-			}
-		}
-		s.put(of, string(w.Key), value{content, at})
-	}
-	// Metadata of a key, such as a policy of its own, makes a new version of what it holds.
-	for _, key := range metadata {
-		written := slices.ContainsFunc(writes, func(w block.Write) bool { return string(w.Key) == key })
-		if v, ok := s.in(of).values[key]; ok && !written {
-			s.put(of, key, value{v.bytes, at})
-		}
-	}
 }
 
 // printable shows a key to people.

@@ -4,8 +4,10 @@
 package verifytest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
+	"strings"
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -56,17 +58,25 @@ func New(t testing.TB, issuers ...*opstest.User) *Channel {
 	for i := range 4 {
 		c.Members = append(c.Members, newMember(i+1))
 	}
-	c.Add([]byte{Valid}, config(c.Members))
-	policy := wire(&peer.ApplicationPolicy{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: outOf(2, c.Members)}})
-	info := wire(&lifecycle.StateData{Type: &lifecycle.StateData_Bytes{
-		Bytes: wire(&lifecycle.ChaincodeValidationInfo{ValidationPlugin: "vscc", ValidationParameter: policy}),
-	}})
+	c.Configure(&common.Policy{Type: int32(common.Policy_SIGNATURE), Value: wire(outOf(3, c.Members))}, "V3_0")
+	info := validation(&peer.ApplicationPolicy{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: outOf(2, c.Members)}})
 	define := &Proposal{Chaincode: "_lifecycle", Function: "CommitChaincodeDefinition", Writes: []*kvrwset.KVWrite{
 		{Key: "namespaces/fields/killick/ValidationInfo", Value: info},
 	}}
 	c.Add([]byte{Valid}, c.Tx(define, c.Members[:3]...))
 	c.Do("ops:Init", must(canon.Marshal(c.World.Founding(issuers...))))
 	return c
+}
+
+func validation(policy *peer.ApplicationPolicy) []byte {
+	return wire(&lifecycle.StateData{Type: &lifecycle.StateData_Bytes{
+		Bytes: wire(&lifecycle.ChaincodeValidationInfo{ValidationPlugin: "vscc", ValidationParameter: wire(policy)}),
+	}})
+}
+
+// Reference is what state holds of a chaincode whose policy is one of the configuration's.
+func Reference(policy string) []byte {
+	return validation(&peer.ApplicationPolicy{Type: &peer.ApplicationPolicy_ChannelConfigPolicyReference{ChannelConfigPolicyReference: policy}})
 }
 
 // Proposal is a call of a chaincode and what came out of it.
@@ -76,12 +86,27 @@ type Proposal struct {
 	Arg       []byte
 	Claimed   uint64 // time
 	Reads     []*kvrwset.KVRead
+	ReadsOf   string // their namespace; empty is the chaincode's
 	Ranges    []*kvrwset.RangeQueryInfo
 	Writes    []*kvrwset.KVWrite
 	Private   []*kvrwset.KVWriteHash
 	Metadata  []*kvrwset.KVMetadataWrite
 	Answer    []byte
-	nonce     []byte
+
+	Collection string // of Private; empty is that of contents
+	Extension  []byte // of the header; nil names the chaincode
+	Payload    []byte // of the proposal; nil is function and argument
+	nonce      []byte
+}
+
+// Nameless stands for a collection or a namespace without a name.
+const Nameless = "nameless"
+
+// Another is the same proposal once more, under another id.
+func Another(p *Proposal) *Proposal {
+	other := *p
+	other.nonce = nil
+	return &other
 }
 
 // Simulate runs a function on the state so far, as an honest peer does.
@@ -152,24 +177,28 @@ func (c *Channel) Tx(p *Proposal, endorsers ...*Member) []byte {
 		ChannelHeader: wire(&common.ChannelHeader{
 			Type: int32(common.HeaderType_ENDORSER_TRANSACTION), ChannelId: channelName, TxId: canon.Hex(id[:]),
 			Timestamp: &timestamppb.Timestamp{Seconds: int64(p.Claimed)},
-			Extension: wire(&peer.ChaincodeHeaderExtension{ChaincodeId: &peer.ChaincodeID{Name: p.Chaincode}}),
+			Extension: or(p.Extension, wire(&peer.ChaincodeHeaderExtension{ChaincodeId: &peer.ChaincodeID{Name: p.Chaincode}})),
 		}),
 		SignatureHeader: wire(&common.SignatureHeader{Creator: by.Serialized, Nonce: p.nonce}),
 	}
-	proposal := wire(&peer.ChaincodeProposalPayload{Input: wire(&peer.ChaincodeInvocationSpec{ChaincodeSpec: &peer.ChaincodeSpec{
+	proposal := or(p.Payload, wire(&peer.ChaincodeProposalPayload{Input: wire(&peer.ChaincodeInvocationSpec{ChaincodeSpec: &peer.ChaincodeSpec{
 		Input: &peer.ChaincodeInput{Args: [][]byte{[]byte(p.Function), p.Arg}},
-	}})})
+	}})}))
 	hash := sha256.Sum256(append(append(append([]byte{}, header.ChannelHeader...), header.SignatureHeader...), proposal...))
-	set := &rwset.NsReadWriteSet{Namespace: p.Chaincode, Rwset: wire(&kvrwset.KVRWSet{
-		Reads: p.Reads, RangeQueriesInfo: p.Ranges, Writes: p.Writes, MetadataWrites: p.Metadata,
-	})}
+	sets := []*rwset.NsReadWriteSet{}
+	public := &kvrwset.KVRWSet{Reads: p.Reads, RangeQueriesInfo: p.Ranges, Writes: p.Writes, MetadataWrites: p.Metadata}
+	if p.ReadsOf != "" {
+		public.Reads = nil
+		sets = append(sets, &rwset.NsReadWriteSet{Namespace: strings.TrimPrefix(p.ReadsOf, Nameless), Rwset: wire(&kvrwset.KVRWSet{Reads: p.Reads})})
+	}
+	set := &rwset.NsReadWriteSet{Namespace: p.Chaincode, Rwset: wire(public)}
 	if len(p.Private) > 0 {
 		set.CollectionHashedRwset = []*rwset.CollectionHashedReadWriteSet{{
-			CollectionName: "contents", HashedRwset: wire(&kvrwset.HashedRWSet{HashedWrites: p.Private}),
+			CollectionName: strings.TrimPrefix(cmp.Or(p.Collection, "contents"), Nameless), HashedRwset: wire(&kvrwset.HashedRWSet{HashedWrites: p.Private}),
 		}}
 	}
 	response := wire(&peer.ProposalResponsePayload{ProposalHash: hash[:], Extension: wire(&peer.ChaincodeAction{
-		Results: wire(&rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{set}}), Response: &peer.Response{Status: 200, Payload: p.Answer},
+		Results: wire(&rwset.TxReadWriteSet{NsRwset: append(sets, set)}), Response: &peer.Response{Status: 200, Payload: p.Answer},
 		ChaincodeId: &peer.ChaincodeID{Name: p.Chaincode, Version: "1"},
 	})})
 	action := &peer.ChaincodeEndorsedAction{ProposalResponsePayload: response}
@@ -179,6 +208,19 @@ func (c *Channel) Tx(p *Proposal, endorsers ...*Member) []byte {
 	content := wire(&peer.ChaincodeActionPayload{ChaincodeProposalPayload: proposal, Action: action})
 	payload := wire(&common.Payload{Header: header, Data: wire(&peer.Transaction{Actions: []*peer.TransactionAction{{Header: header.SignatureHeader, Payload: content}}})})
 	return wire(&common.Envelope{Payload: payload, Signature: by.sign(payload)})
+}
+
+func or(given, usual []byte) []byte {
+	if given != nil {
+		return given
+	}
+	return usual
+}
+
+// Configure adds a block with a policy for chaincode definitions and a capability.
+func (c *Channel) Configure(definitions *common.Policy, capability string) {
+	c.t.Helper()
+	c.Add([]byte{Valid}, config(c.Members, definitions, capability))
 }
 
 // Add makes the next block with these validation codes, which its valid transactions

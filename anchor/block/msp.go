@@ -1,0 +1,251 @@
+package block
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/sha3"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+	"hash"
+	"slices"
+	"time"
+)
+
+// unit is an organisational unit in a certificate, and who certifies it: the DER of an
+// authority, nil for any.
+type unit struct {
+	name      string
+	certifier []byte
+}
+
+func (u unit) in(chain []*x509.Certificate) bool {
+	return slices.Contains(chain[0].Subject.OrganizationalUnit, u.name) && (u.certifier == nil || bytes.Equal(chain[1].Raw, u.certifier))
+}
+
+// chainOf returns the one chain of a certificate to a root, as Fabric builds it
+// (bccspmsp.getUniqueValidationChain): expiry decides what orderers take, not what they
+// signed.
+func (o Organisation) chainOf(cert *x509.Certificate) ([]*x509.Certificate, error) {
+	chains, err := cert.Verify(x509.VerifyOptions{Roots: o.Roots, Intermediates: o.Intermediates, CurrentTime: cert.NotBefore.Add(time.Second)})
+	if err != nil {
+		return nil, err
+	}
+	if len(chains) != 1 {
+		return nil, fmt.Errorf("%d chains to a root", len(chains))
+	}
+	return chains[0], nil
+}
+
+// issued verifies that the organisation's authorities issued the certificate, and returns
+// the chain to the root.
+func (o Organisation) issued(cert *x509.Certificate) ([]*x509.Certificate, error) {
+	if cert.IsCA {
+		return nil, fmt.Errorf("certificate of an authority")
+	}
+	chain, err := o.chainOf(cert)
+	if err != nil {
+		return nil, err
+	}
+	if len(chain) < 2 || o.above[string(chain[1].Raw)] {
+		return nil, fmt.Errorf("certificate by an authority that certifies authorities")
+	}
+	return chain, nil
+}
+
+// accepts checks what Fabric checks besides the chain: lists of revoked certificates that
+// the certificate's issuer signed (bccspmsp.validateCertAgainstChain), and that it has
+// units as the organisation wants them, one role among them (validateIdentityOUsV142).
+func (o Organisation) accepts(chain []*x509.Certificate) error {
+	cert, issuer := chain[0], chain[1]
+	for _, l := range o.revoked {
+		if !bytes.Equal(authorityKeyID(l), issuer.SubjectKeyId) {
+			continue
+		}
+		listed := slices.ContainsFunc(l.TBSCertList.RevokedCertificates, func(r pkix.RevokedCertificate) bool {
+			return r.SerialNumber.Cmp(cert.SerialNumber) == 0
+		})
+		//lint:ignore SA1019 as Fabric, which reads version 1 as well
+		if listed && issuer.CheckCRLSignature(l) == nil {
+			return fmt.Errorf("certificate %x was revoked", cert.SerialNumber)
+		}
+	}
+	if len(o.units) > 0 && !slices.ContainsFunc(o.units, func(u unit) bool { return u.in(chain) }) {
+		return fmt.Errorf("certificate without one of the units that the organisation wants")
+	}
+	if o.roles == nil {
+		return nil
+	}
+	roles := 0
+	for _, name := range cert.Subject.OrganizationalUnit {
+		i := slices.IndexFunc(o.roles, func(u unit) bool { return u.name == name })
+		if i < 0 {
+			continue
+		}
+		if roles++; !o.roles[i].in(chain) {
+			return fmt.Errorf("role %q by another authority than the one for it", name)
+		}
+	}
+	if roles != 1 {
+		return fmt.Errorf("certificate with %d roles", roles)
+	}
+	return nil
+}
+
+// hasPeer reports whether a certificate has the role of a peer. An organisation
+// without roles has no peer that counts.
+func (o Organisation) hasPeer(cert *x509.Certificate) bool {
+	return o.PeerUnit != "" && slices.Contains(cert.Subject.OrganizationalUnit, o.PeerUnit)
+}
+
+// authorityKeyID is the first field of the extension of that name; nil without one.
+func authorityKeyID(l *pkix.CertificateList) []byte {
+	var id struct {
+		Key []byte `asn1:"optional,tag:0"`
+	}
+	for _, e := range l.TBSCertList.Extensions {
+		if e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 35}) {
+			if _, err := asn1.Unmarshal(e.Value, &id); err != nil {
+				return nil
+			}
+			return id.Key
+		}
+	}
+	return nil
+}
+
+// organisation reads values["MSP"] of a group, an MSPConfig.
+func organisation(group []byte) (Organisation, error) {
+	o := Organisation{
+		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), known: &certificates{chains: map[[32]byte][]*x509.Certificate{}},
+		above: map[string]bool{},
+	}
+	values := entries{}
+	if err := into(group, sink{3: values.add}); err != nil {
+		return o, err
+	}
+	var config, fabric []byte
+	var kind int32
+	if err := into(values["MSP"], sink{2: toBytes(&config)}); err != nil {
+		return o, err
+	}
+	if err := into(config, sink{1: toInt32(&kind), 2: toBytes(&fabric)}); err != nil {
+		return o, err
+	}
+	if kind != 0 {
+		return o, fmt.Errorf("its identities are of type %d, not X.509", kind)
+	}
+	var roots, intermediates, lists, units [][]byte
+	var told bool
+	var family string
+	var roles [4]role
+	err := into(fabric, sink{
+		1: toString(&o.MSP), 2: toList(&roots), 3: toList(&intermediates), 5: toList(&lists), 7: toList(&units),
+		8:  toMessage(nil, sink{1: toString(&family)}),
+		11: toMessage(nil, sink{1: toBool(&told), 2: roles[0].read, 3: roles[1].read, 4: roles[2].read, 5: roles[3].read}),
+	})
+	if err != nil {
+		return o, err
+	}
+	if o.MSP == "" || len(roots) == 0 {
+		return o, fmt.Errorf("no name or no authority")
+	}
+	switch family { // with another one no signature is good (Fabric's identity.getHashOpt)
+	case "", "SHA2":
+		o.hash = sha256.New
+	case "SHA3":
+		o.hash = func() hash.Hash { return sha3.New256() }
+	}
+	if err := o.authorities(roots, intermediates); err != nil {
+		return o, err
+	}
+	for _, l := range lists {
+		//lint:ignore SA1019 as Fabric, which reads version 1 as well
+		list, err := x509.ParseCRL(l)
+		if err != nil {
+			return o, fmt.Errorf("revocation list: %w", err)
+		}
+		o.revoked = append(o.revoked, list)
+	}
+	return o, o.tellApart(units, told, roles)
+}
+
+// authorities reads certificates in PEM.
+func (o *Organisation) authorities(roots, intermediates [][]byte) error {
+	var between []*x509.Certificate
+	for i, c := range slices.Concat(roots, intermediates) {
+		cert, err := parse(c)
+		if err != nil {
+			return fmt.Errorf("authority: %w", err)
+		}
+		if i < len(roots) {
+			o.Roots.AddCert(cert)
+			continue
+		}
+		o.Intermediates.AddCert(cert)
+		between = append(between, cert)
+	}
+	for _, cert := range between {
+		chain, err := o.chainOf(cert)
+		if err != nil {
+			return fmt.Errorf("authority: %w", err)
+		}
+		for _, c := range chain[1:] {
+			o.above[string(c.Raw)] = true
+		}
+	}
+	return nil
+}
+
+// role is a FabricOUIdentifier, if there is one.
+type role struct {
+	there       bool
+	name        string
+	certificate []byte
+}
+
+func (r *role) read(v value) error {
+	return toMessage(&r.there, sink{1: toBytes(&r.certificate), 2: toString(&r.name)})(v)
+}
+
+func (r *role) unit() (u unit, err error) {
+	u.name = r.name
+	if len(r.certificate) > 0 {
+		cert, err := parse(r.certificate)
+		if err != nil {
+			return u, fmt.Errorf("authority of unit %q: %w", r.name, err)
+		}
+		u.certifier = cert.Raw
+	}
+	return u, nil
+}
+
+// tellApart sets which units count. roles are client, peer, admin, orderer.
+func (o *Organisation) tellApart(units [][]byte, told bool, roles [4]role) error {
+	for _, msg := range units {
+		var r role
+		err := r.read(value{typ: 2, b: msg})
+		var u unit
+		if err == nil {
+			u, err = r.unit()
+		}
+		if err != nil {
+			return err
+		}
+		o.units = append(o.units, u)
+	}
+	for i := range roles {
+		if !told || !roles[i].there {
+			continue
+		}
+		u, err := roles[i].unit()
+		if err != nil {
+			return err
+		}
+		if o.roles = append(o.roles, u); i == 1 {
+			o.PeerUnit = u.name
+		}
+	}
+	return nil
+}
