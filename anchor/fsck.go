@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -140,7 +141,11 @@ func fsck(ctx context.Context, cfg *config, o fsckOptions, out, progress io.Writ
 func (r *fsckReport) check(ctx context.Context, cfg *config, o fsckOptions, progress io.Writer) (err error) {
 	defer mended(&err)
 	s, err := openSigned(filepath.Join(cfg.Dir, "signed.json"))
-	if err != nil {
+	var unread *fs.PathError
+	switch {
+	case errors.As(err, &unread): // the disk, or rights: nothing is known to differ
+		return err
+	case err != nil:
 		return &log.Difference{Where: "signed.json", Field: "file", Found: err.Error(), Want: "what was signed last"}
 	}
 	r.signed, r.SignedSize = s.file, s.file.Size

@@ -95,6 +95,27 @@ func (a *archive) everything() string {
 	return all.String()
 }
 
+// What cannot be read is nothing that differs: the disk is at fault, or rights are.
+func TestFsckUnread(t *testing.T) {
+	a := newArchive(t)
+	a.grow(13)
+	a.write(0, 5, 13)
+	signed := filepath.Join(a.cfg.Dir, "signed.json")
+	a.remove(signed)
+	if err := os.Mkdir(signed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := a.fsck(fsckOptions{}); err == nil || r.Difference != nil || r.Result != "failed" {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+func (a *archive) remove(name string) {
+	if err := os.Remove(name); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
 // A changed byte in any field of any file is found, and named with its block.
 func TestFsckNamesWhatWasChanged(t *testing.T) {
 	const leaf = 7 * 207
@@ -115,6 +136,8 @@ func TestFsckNamesWhatWasChanged(t *testing.T) {
 		{"larger size in head", func(a *archive) { a.edit(a.logFile("head"), change("\n13\n", "\n14\n")) }, differs{"head", "size", 13}},
 		{"lines of head", func(a *archive) { a.edit(a.logFile("head"), change("\n13\n", "\n13")) }, differs{"head", "file", 0}},
 		{"no size in head", func(a *archive) { a.edit(a.logFile("head"), change("\n13\n", "\nxx\n")) }, differs{"head", "size", 0}},
+		{"no leaves", func(a *archive) { a.remove(a.logFile("leaves")) }, differs{"leaves", "file", 0}},
+		{"no hashes", func(a *archive) { a.remove(a.logFile("hashes")) }, differs{"hashes", "file", 0}},
 		{"leaves end early", func(a *archive) { a.edit(a.logFile("leaves"), func(b []byte) []byte { return b[:leaf+9] }) }, differs{"leaves", "length", 7}},
 		{"hashes end early", func(a *archive) { a.edit(a.logFile("hashes"), func(b []byte) []byte { return b[:32*3+1] }) }, differs{"hashes", "length", 2}},
 		{"signed root", func(a *archive) {
@@ -136,7 +159,7 @@ func TestFsckNamesWhatWasChanged(t *testing.T) {
 		}, differs{"blockfile_000002 at byte", "stored bytes", 13}},
 		{"a block less", func(a *archive) { a.stored = append(a.stored[:6:6], a.stored[7:]...); a.rewrite() }, differs{"blockfile_000001 at byte", "number", 6}},
 		{"the last block less", func(a *archive) { a.stored = a.stored[:12]; a.rewrite() }, differs{"head", "size", 12}},
-		{"block file in the middle missing", func(a *archive) { a.remove("blockfile_000001") }, differs{"head", "size", 5}},
+		{"block file in the middle missing", func(a *archive) { a.remove(a.blockFile("blockfile_000001")) }, differs{"head", "size", 5}},
 	}
 	begin := 0
 	for _, f := range []struct {
@@ -178,12 +201,6 @@ func (a *archive) copy(t testing.TB) *archive {
 	c.t, c.files, c.cfg = t, t.TempDir(), &cfg
 	cfg.Dir = t.TempDir()
 	return &c
-}
-
-func (a *archive) remove(name string) {
-	if err := os.Remove(a.blockFile(name)); err != nil {
-		a.t.Fatal(err)
-	}
 }
 
 // rewrite writes the block files again, and leaves the log.

@@ -60,7 +60,7 @@ type file struct {
 }
 
 // NewAudit opens the files of the log in a directory. A directory without a log has
-// Size 0. A *Difference says that head is malformed.
+// Size 0. A *Difference says that head is malformed, or alone.
 func NewAudit(dir string) (*Audit, error) {
 	a := &Audit{}
 	text, err := os.ReadFile(filepath.Join(dir, "head"))
@@ -90,7 +90,10 @@ func NewAudit(dir string) (*Audit, error) {
 
 func openFile(dir, name string) (*file, error) {
 	f, err := os.Open(filepath.Join(dir, name))
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Difference{name, 0, "file", "missing", "one beside head"}
+	case err != nil:
 		return nil, fmt.Errorf("audit of the log: %w", err)
 	}
 	return &file{name, f, bufio.NewReaderSize(f, 1<<18)}, nil
