@@ -35,6 +35,8 @@ type fake struct {
 	still  bool                            // the same call with the same nonce and fee is the same transaction
 	odd    func(send.Outcome) send.Outcome // what Look says instead
 	late   bool                            // that every intent is too late
+	held   bool                            // that every change has happened
+	alone  bool                            // of several nodes one answers
 	calls  int
 	fault  func(call int, name string) fault
 	broken []string // violated invariants
@@ -119,8 +121,11 @@ func (f *fake) head(at send.Head) int {
 
 func (f *fake) Holds(_ context.Context, in send.Intent, at send.Head) (held bool, err error) {
 	err = f.around("holds", func() error {
+		if f.alone && at == send.Final {
+			return send.ErrAlone
+		}
 		b := f.blocks[f.head(at)]
-		held = b.held[in.ID]
+		held = b.held[in.ID] || f.held
 		if bytes.Equal(in.Check, in.Late) {
 			held = b.late[in.ID] || f.late
 		}

@@ -40,7 +40,8 @@ type Config struct {
 	// empty means GRPC, where java-tron serves it too.
 	Solidity string
 	// Also holds further nodes (host:port of protocol.WalletSolidity), best of
-	// other operators: what is final, or dead, must be so on all that answer.
+	// other operators: what is final, or dead, must be so on all that answer, and
+	// one of them must.
 	Also []string
 	// Key signs and pays. It may be nil for a chain that is only read.
 	Key *signer.Key
@@ -59,10 +60,11 @@ type Config struct {
 type Client struct {
 	cfg      Config
 	id       string
+	genesis  []byte // id of block 0
 	from     send.Address
 	wallet   api.WalletClient
 	solidity api.WalletSolidityClient
-	also     []api.WalletSolidityClient
+	also     []*further
 	conns    []*grpc.ClientConn
 
 	mu    sync.Mutex
@@ -87,7 +89,8 @@ var ErrFee = errors.New("the fee is above the configured limit")
 var ErrFails = errors.New("the call would fail")
 
 // Dial connects and finds out which network it is. All nodes must be of the same
-// one, and all but the further ones must answer.
+// one, and all but the further ones must answer; these are asked for their network
+// before they are believed.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Solidity == "" {
 		cfg.Solidity = cfg.GRPC
@@ -114,8 +117,8 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		c.conns = append(c.conns, conn)
 	}
 	c.wallet, c.solidity = api.NewWalletClient(c.conns[0]), api.NewWalletSolidityClient(c.conns[1])
-	for _, conn := range c.conns[2:] {
-		c.also = append(c.also, api.NewWalletSolidityClient(conn))
+	for i, conn := range c.conns[2:] {
+		c.also = append(c.also, &further{WalletSolidityClient: api.NewWalletSolidityClient(conn), addr: cfg.Also[i]})
 	}
 	if err := c.identify(ctx); err != nil {
 		c.Close()
@@ -138,15 +141,12 @@ func (c *Client) identify(ctx context.Context) error {
 	if len(id) != 32 || !bytes.Equal(id, solid.GetBlockid()) {
 		return fmt.Errorf("%w: %s and %s differ", ErrWrongChain, c.cfg.GRPC, c.cfg.Solidity)
 	}
-	for i, n := range c.also {
-		other, err := n.GetBlockByNum2(ctx, &api.NumberMessage{})
-		if err == nil && !bytes.Equal(id, other.GetBlockid()) {
-			return fmt.Errorf("%w: %s and %s differ", ErrWrongChain, c.cfg.GRPC, c.cfg.Also[i])
-		}
-	}
-	c.id = fmt.Sprintf("tron:0x%x", id[28:])
+	c.genesis, c.id = id, fmt.Sprintf("tron:0x%x", id[28:])
 	if c.cfg.Chain != "" && c.cfg.Chain != c.id {
 		return fmt.Errorf("%w: %s, not %s", ErrWrongChain, c.id, c.cfg.Chain)
+	}
+	if _, err := others(ctx, c, func(context.Context, *further) (bool, error) { return true, nil }); errors.Is(err, ErrWrongChain) {
+		return err
 	}
 	return nil
 }
