@@ -14,32 +14,38 @@ package tron
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/signer"
 )
 
-// Config says where the chain is and what may be spent there.
+// Config says where the chain is and what may be spent there. A node's address is
+// host:port, where it is spoken to in plain text, or https://host:port, with TLS.
 type Config struct {
 	// Chain is the CAIP-2 id that the network must have, for example
 	// tron:0x2b6653dc. Empty accepts any: for a network that has just been made.
 	Chain string
-	// GRPC is host:port of a full node's API (protocol.Wallet).
+	// GRPC is the address of a full node's API (protocol.Wallet).
 	GRPC string
-	// Solidity is host:port of protocol.WalletSolidity, best on another node;
+	// Solidity is the address of protocol.WalletSolidity, best on another node;
 	// empty means GRPC, where java-tron serves it too.
 	Solidity string
-	// Also holds further nodes (host:port of protocol.WalletSolidity), best of
+	// Also holds further nodes (addresses of protocol.WalletSolidity), best of
 	// other operators: what is final, or dead, must be so on all that answer, and
 	// one of them must.
 	Also []string
@@ -51,8 +57,7 @@ type Config struct {
 	// Expiry is how long after the head block's time a transaction is good; 0
 	// means 60 seconds. Tron allows up to 24 hours.
 	Expiry time.Duration
-	// Dial is for connections that need more than plain text, which is how Tron
-	// nodes serve: TLS, or an API key. Empty means plain text.
+	// Dial is for connections that need more, such as an API key.
 	Dial []grpc.DialOption
 }
 
@@ -101,15 +106,12 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Expiry == 0 {
 		cfg.Expiry = time.Minute
 	}
-	if len(cfg.Dial) == 0 {
-		cfg.Dial = []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
-	}
 	c := &Client{cfg: cfg}
 	if cfg.Key != nil {
 		c.from = cfg.Key.Address()
 	}
 	for _, addr := range append([]string{cfg.GRPC, cfg.Solidity}, cfg.Also...) {
-		conn, err := grpc.NewClient(addr, cfg.Dial...)
+		conn, err := connect(addr, cfg.Dial)
 		if err != nil {
 			c.Close()
 			return nil, fmt.Errorf("connect to tron node %s: %w", addr, err)
@@ -125,6 +127,27 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+func connect(addr string, more []grpc.DialOption) (*grpc.ClientConn, error) {
+	if err := CheckAddress(addr); err != nil {
+		return nil, err
+	}
+	target, secure := strings.CutPrefix(addr, "https://")
+	transport := insecure.NewCredentials()
+	if secure {
+		transport = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	}
+	return grpc.NewClient(target, append([]grpc.DialOption{grpc.WithTransportCredentials(transport)}, more...)...)
+}
+
+// CheckAddress reports whether a node's address has one of the forms of Config.
+func CheckAddress(addr string) error {
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(addr, "https://"))
+	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || n == 0 || host == "" || strings.ContainsAny(host, "/@") {
+		return fmt.Errorf("%q is neither host:port nor https://host:port", addr)
+	}
+	return nil
 }
 
 // identify derives the CAIP-2 id: the last four bytes of the genesis block's id.
