@@ -38,6 +38,7 @@ type fake struct {
 	held   bool                            // that every change has happened
 	alone  bool                            // of several nodes one answers
 	calls  int
+	arms   int
 	fault  func(call int, name string) fault
 	broken []string // violated invariants
 	lost   bool     // the journal was lost: two payloads of an intent may be alive
@@ -143,6 +144,7 @@ func (f *fake) nonce(height int) (n uint64) {
 }
 
 func (f *fake) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, inUse []uint64) (a send.Attempt, err error) {
+	f.arms++
 	err = f.around("arm", func() error {
 		t := tx{Intent: in.ID, Fee: f.floor, Made: f.now}
 		switch {

@@ -233,13 +233,13 @@ func (r *round) arm(ctx context.Context, i int, p Phase) error {
 	if err == nil {
 		err = r.affords(ctx, i, a, now)
 	}
+	if err == nil && slices.ContainsFunc(st.Tries, func(t Try) bool { return bytes.Equal(t.ID, a.ID) }) {
+		// A node that is behind offers the nonce of one that has ended.
+		err = chainError{fmt.Errorf("arm %s: transaction %x has ended before", st.ID, a.ID)}
+	}
 	r.s.armed(st.ID, now, err)
 	if err != nil {
-		return err // nothing has left; the next round arms again
-	}
-	if slices.ContainsFunc(st.Tries, func(t Try) bool { return bytes.Equal(t.ID, a.ID) }) {
-		// A node that is behind offers the nonce of one that has ended.
-		return chainError{fmt.Errorf("arm %s: transaction %x has ended before", st.ID, a.ID)}
+		return err // nothing has left; a later round arms again
 	}
 	phase, sent := PhaseArmed, PhaseSent
 	switch {

@@ -61,9 +61,12 @@ func TestSameTransactionAgain(t *testing.T) {
 	b.txs = append(b.txs, mined{id: "foreign", tx: tx{Intent: "foreign"}})
 	h.f.add(b)
 	h.f.behind = 1000
-	for range 12 {
+	for range 40 {
 		h.step()
 		h.f.mine(block3)
+	}
+	if h.f.arms > 12 {
+		t.Errorf("signed %d times, without a pause that grows", h.f.arms)
 	}
 	if st := h.status("a"); len(st.Tries) != 1 || !st.Tries[0].Ended() {
 		t.Errorf("%d attempts, the first has state %d", len(st.Tries), st.Tries[0].Outcome.State)
