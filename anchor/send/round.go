@@ -56,6 +56,14 @@ func (s *Sender) stepChain(ctx context.Context, id string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, st := range all {
+		switch {
+		case st.Phase.Done() || st.Phase == PhaseOvertaken || st.Phase == PhaseStopped:
+			delete(s.stays, st.ID)
+		case s.stays[st.ID].phase != st.Phase:
+			s.stays[st.ID] = stay{phase: st.Phase, since: s.cfg.Now()}
+		}
+	}
 	if r.failed != nil && s.errors[id] == nil {
 		s.cfg.Log.Warn("chain call failed", "chain", id, "error", r.failed)
 	}

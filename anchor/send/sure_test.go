@@ -2,6 +2,7 @@ package send_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/killick-ledger/killick/anchor/send"
 )
@@ -137,5 +138,37 @@ func TestSureSurvivesAnError(t *testing.T) {
 	h.step()
 	if st := h.status("a"); st.Phase != send.PhaseOvertaken {
 		t.Errorf("it is %s", st.Phase)
+	}
+}
+
+// An intent that stays planned, or in a block that does not become final, is an alarm
+// after a while, and none once it goes on.
+func TestHeldLong(t *testing.T) {
+	for want, make := range map[string]func(h *harness){
+		"a is planned since": func(h *harness) { h.f.overtake("a") },
+		"a is mined since":   func(h *harness) { h.rounds(1) },
+	} {
+		t.Run(want, func(t *testing.T) {
+			h := newHarness(t, newFake(0))
+			h.plan("a")
+			make(h)
+			h.f.alone = true // nothing is final
+			h.rounds(8)
+			h.f.now = h.f.now.Add(25 * time.Minute)
+			h.rounds(1)
+			if h.alarmed("a is") {
+				t.Error("an alarm too early")
+			}
+			h.f.now = h.f.now.Add(10 * time.Minute)
+			h.rounds(1)
+			if !h.alarmed(want) {
+				t.Error("no alarm")
+			}
+			h.f.alone = false
+			h.finish(20)
+			if h.alarmed("a is") {
+				t.Error("the alarm stays")
+			}
+		})
 	}
 }
