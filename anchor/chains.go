@@ -31,7 +31,7 @@ func dial(ctx context.Context, c chainConfig, key *signer.Key) (driver, error) {
 	case "evm":
 		return evm.Dial(ctx, evm.Config{Chain: c.ID, URLs: c.RPC, Key: key})
 	case "tron":
-		return tron.Dial(ctx, tron.Config{Chain: c.ID, GRPC: c.GRPC, Solidity: c.Solidity, Key: key})
+		return tron.Dial(ctx, tron.Config{Chain: c.ID, GRPC: c.GRPC, Solidity: c.Solidity, Also: c.Also, Key: key})
 	}
 	return nil, fmt.Errorf("chain %s: unknown kind %q", c.ID, c.Kind)
 }

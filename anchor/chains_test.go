@@ -183,7 +183,8 @@ func (w *world) signatures(t *testing.T, digest [32]byte) contracts.Signatures {
 // deliver runs a sender of its own until the intents are final.
 func (w *world) deliver(t *testing.T, c *publicChain, intents []send.Intent) (all []send.Status) {
 	t.Helper()
-	s, err := send.Open(filepath.Join(t.TempDir(), "send.db"), map[string]send.Chain{c.cfg.ID: c.driver}, send.Config{})
+	s, err := send.Open(filepath.Join(t.TempDir(), "send.db"), map[string]send.Chain{c.cfg.ID: c.driver},
+		send.Config{Policy: send.Policy{Sure: period}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math/big"
@@ -14,6 +15,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/network/fabric"
 )
@@ -53,8 +55,9 @@ type chainConfig struct {
 	ID        string   `yaml:"id"`         // CAIP-2
 	Kind      string   `yaml:"kind"`       // evm or tron
 	RPC       []string `yaml:"rpc"`        // JSON-RPC endpoints; on Tron they serve events only
-	GRPC      string   `yaml:"grpc"`       // Tron full node
+	GRPC      string   `yaml:"grpc"`       // Tron full node: host:port, or https://host:port
 	Solidity  string   `yaml:"solidity"`   // Tron solidity node; GRPC when empty
+	Also      []string `yaml:"also"`       // further Tron solidity nodes: one of them must agree about what is final
 	AnchorLog string   `yaml:"anchor_log"` // CAIP-10
 	Vaults    []string `yaml:"vaults"`     // CAIP-10
 	FromBlock uint64   `yaml:"from_block"` // where to begin looking for events; 0 is the first
@@ -167,6 +170,7 @@ func (c chainConfig) check(i int) (errs []error) {
 	if c.Kind == "tron" && c.GRPC == "" {
 		errs = append(errs, fmt.Errorf("chains[%d]: grpc is needed", i))
 	}
+	errs = append(errs, c.endpoints(i)...)
 	if _, err := canon.ChainNumber(c.ID); err != nil {
 		errs = append(errs, fmt.Errorf("chains[%d]: id: %w", i, err))
 	}
@@ -179,6 +183,36 @@ func (c chainConfig) check(i int) (errs []error) {
 		if a, err := canon.ParseAccount(v); err != nil || a.Chain != c.ID {
 			errs = append(errs, fmt.Errorf("chains[%d]: vault %q is no account of this chain", i, v))
 		}
+	}
+	return errs
+}
+
+// endpoints checks Tron's addresses, and that none of those that have to agree about what
+// is final is another one under its name.
+func (c chainConfig) endpoints(i int) (errs []error) {
+	grpc := slices.DeleteFunc(append([]string{c.GRPC, c.Solidity}, c.Also...), func(a string) bool { return a == "" })
+	if c.Kind != "tron" && len(grpc) > 0 {
+		errs = append(errs, fmt.Errorf("chains[%d]: grpc, solidity and also belong to Tron", i))
+	}
+	for _, a := range grpc {
+		if err := tron.CheckAddress(a); err != nil {
+			errs = append(errs, fmt.Errorf("chains[%d]: %w", i, err))
+		}
+	}
+	agree := c.RPC
+	if c.Kind == "tron" {
+		agree = append([]string{cmp.Or(c.Solidity, c.GRPC)}, c.Also...)
+	}
+	seen := map[string]bool{}
+	for _, a := range agree {
+		at := host(a)
+		if c.Kind == "tron" {
+			at = strings.TrimPrefix(a, "https://")
+		}
+		if seen[at] {
+			errs = append(errs, fmt.Errorf("chains[%d]: %s is named twice: endpoints have to agree about what is final, and one would agree with itself", i, at))
+		}
+		seen[at] = true
 	}
 	return errs
 }

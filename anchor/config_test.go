@@ -3,10 +3,19 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/tron"
+	tronnode "github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 )
 
 const keysYAML = `organisation: Org1MSP
@@ -99,14 +108,24 @@ func TestConfigIsChecked(t *testing.T) {
 	w := newWorld(t)
 	good := *w.members[0].cfg
 	for name, edit := range map[string]func(c *config){
-		"dir is needed":    func(c *config) { c.Dir = "" },
-		"listen":           func(c *config) { c.Listen = "nowhere" },
-		"fabric":           func(c *config) { c.Fabric.MSPID = "Org2MSP" },
-		"cadence":          func(c *config) { c.Cadence.Quiet = c.Cadence.Busy / 2 },
-		"k is 5":           func(c *config) { c.K = 5 },
-		"log":              func(c *config) { c.LogID = "12" },
-		"kind":             func(c *config) { c.Chains = []chainConfig{{ID: "eip155:1", Kind: "solana", RPC: []string{"x"}}} },
-		"grpc is needed":   func(c *config) { c.Chains = []chainConfig{{ID: "tron:0x2b6653dc", Kind: "tron", RPC: []string{"x"}}} },
+		"dir is needed":  func(c *config) { c.Dir = "" },
+		"listen":         func(c *config) { c.Listen = "nowhere" },
+		"fabric":         func(c *config) { c.Fabric.MSPID = "Org2MSP" },
+		"cadence":        func(c *config) { c.Cadence.Quiet = c.Cadence.Busy / 2 },
+		"k is 5":         func(c *config) { c.K = 5 },
+		"log":            func(c *config) { c.LogID = "12" },
+		"kind":           func(c *config) { c.Chains = []chainConfig{{ID: "eip155:1", Kind: "solana", RPC: []string{"x"}}} },
+		"grpc is needed": func(c *config) { c.Chains = []chainConfig{{ID: "tron:0x2b6653dc", Kind: "tron", RPC: []string{"x"}}} },
+		"neither host:port": func(c *config) {
+			c.Chains = tronChain(func(ch *chainConfig) { ch.Also = []string{"http://solid:50061"} })
+		},
+		"solid:50061 is named twice": func(c *config) {
+			c.Chains = tronChain(func(ch *chainConfig) { ch.Also = []string{"https://solid:50061"} })
+		},
+		"belong to Tron": func(c *config) { c.Chains = tronChain(func(ch *chainConfig) { ch.Kind = "evm" }) },
+		"x.example:8545 is named twice": func(c *config) {
+			c.Chains = []chainConfig{{ID: "eip155:1", Kind: "evm", RPC: []string{"https://x.example:8545/one", "https://x.example:8545/two"}}}
+		},
 		"at least one rpc": func(c *config) { c.Chains = []chainConfig{{ID: "eip155:1", Kind: "evm"}} },
 		"no account of this": func(c *config) {
 			c.Chains = append([]chainConfig{}, c.Chains...)
@@ -129,6 +148,37 @@ func TestConfigIsChecked(t *testing.T) {
 	path, _ = writeConfig(t, keysYAML)
 	if _, err := readConfig(path); err == nil || strings.Count(err.Error(), "\n") < 3 {
 		t.Errorf("not all mistakes at once: %v", err)
+	}
+}
+
+func tronChain(edit func(*chainConfig)) []chainConfig {
+	c := chainConfig{ID: "tron:0x2b6653dc", Kind: "tron", RPC: []string{"http://x"}, GRPC: "full:50051", Solidity: "solid:50061"}
+	edit(&c)
+	return []chainConfig{c}
+}
+
+// A Tron chain may have further nodes and TLS, and an EVM chain several endpoints.
+func TestEndpointsOfAChain(t *testing.T) {
+	for name, c := range map[string]chainConfig{
+		"plain":   tronChain(func(*chainConfig) {})[0],
+		"further": tronChain(func(c *chainConfig) { c.Also = []string{"https://solid.example:443", "[::1]:50061"} })[0],
+		"TLS":     tronChain(func(c *chainConfig) { c.GRPC, c.Solidity = "https://full.example:443", "https://solid.example:443" })[0],
+		"EVM":     {ID: "eip155:1", Kind: "evm", RPC: []string{"https://a.example/key", "https://b.example/key"}},
+	} {
+		if errs := c.check(0); len(errs) > 0 {
+			t.Errorf("%s: %v", name, errs)
+		}
+	}
+}
+
+// What also names is asked.
+func TestFurtherTronNodesAreAsked(t *testing.T) {
+	n := nodetest.Start(t, tronnode.Config{SolidifyAfter: 1, Now: time.Now})
+	other := nodetest.Start(t, tronnode.Config{SolidifyAfter: 1, Now: time.Now, Alloc: map[common.Address]uint64{{1}: 1}})
+	c := &chain{cfg: chainConfig{ID: n.Chain.ID(), Kind: "tron", GRPC: n.GRPC, Solidity: n.Solidity, Also: []string{other.Solidity}}, timeout: 30 * time.Second}
+	defer c.close()
+	if _, err := c.Holds(t.Context(), send.Intent{}, send.Final); !errors.Is(err, tron.ErrWrongChain) {
+		t.Errorf("%v", err)
 	}
 }
 

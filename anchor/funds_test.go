@@ -91,7 +91,7 @@ func TestBudgetOfTheAnchor(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
-	w.tickFor(3 * time.Second)
+	w.tickFor(35 * time.Second) // senders want to be sure
 	paid := map[string]int{}
 	scrape := func(m *fakeMember) string {
 		s := httptest.NewServer(m.handler())

@@ -69,7 +69,7 @@ func TestPayoutsAcrossAHandOver(t *testing.T) {
 			}
 			ch.holds = false
 			w.until("active", 5*time.Minute, func() bool { return ch.block(send.Final).epoch > 0 })
-			w.tickFor(20 * time.Second)
+			w.tickFor(40 * time.Second) // senders want to be sure
 			w.members[1].claims(alice.Account("eip155:1337"), 700)
 			// Only what was on its way when the hand-over came is paid for in vain.
 			if got := ch.block(send.Final).newest().Version; got != 2 || ch.reverted != waiting {

@@ -125,10 +125,12 @@ func (p *poster) choose(ctx context.Context, m *roster, c *publicChain, held uin
 	return p.index.toPost(ctx)
 }
 
-// baseOf returns the head that an anchorIntent is made for.
-func baseOf(id string) uint64 {
-	base, _ := strconv.ParseUint(id[strings.LastIndexByte(id, '/')+1:], 10, 64) // we made it
-	return base
+// sizesOf returns what an anchorIntent anchors and the head that it is made for.
+func sizesOf(id string) (size, base uint64) {
+	parts := strings.Split(id, "/") // we made it
+	size, _ = strconv.ParseUint(parts[len(parts)-2], 10, 64)
+	base, _ = strconv.ParseUint(parts[len(parts)-1], 10, 64)
+	return size, base
 }
 
 // post plans the newest checkpoint that is to be anchored, unless it is there or
@@ -149,10 +151,14 @@ func (p *poster) post(ctx context.Context, m *roster, c *publicChain, open []sen
 	set := m.sets.At(at.Size)
 	loose := false // an intent goes on from a head that was not final
 	for _, st := range open {
-		if st.Chain == c.cfg.ID && strings.HasPrefix(st.ID, "anchor/") && !st.Phase.Done() && st.Phase != send.PhaseStopped {
-			if baseOf(st.ID) <= head.Size {
-				return nil
-			}
+		if st.Chain != c.cfg.ID || !strings.HasPrefix(st.ID, "anchor/") || st.Phase.Done() || st.Phase == send.PhaseStopped {
+			continue
+		}
+		switch size, base := sizesOf(st.ID); {
+		case size <= head.Size: // it is there, and the sender makes sure of it
+		case base <= head.Size:
+			return nil
+		default:
 			loose = true
 		}
 	}

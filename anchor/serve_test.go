@@ -120,6 +120,7 @@ func TestHTTP(t *testing.T) {
 		}
 	})
 	t.Run("costs", func(t *testing.T) {
+		w.tickFor(32 * time.Second) // senders want to be sure
 		spent := 0
 		for _, m := range w.members {
 			v, err := m.status(context.Background())

@@ -112,23 +112,26 @@ func (c *Client) nonce(ctx context.Context, inUse []uint64) (uint64, error) {
 // gas estimates what a transaction uses, and a quarter more, since the contract
 // may have changed when it runs. A transaction that would revert is an error.
 func (c *Client) gas(ctx context.Context, tx *types.DynamicFeeTx) (uint64, error) {
-	var reverted error
-	used, err := first(ctx, c, func(ctx context.Context, n *node) (uint64, error) {
-		gas, err := n.EstimateGas(ctx, ethereum.CallMsg{From: c.from, To: tx.To, Data: tx.Data})
-		if reverted = revertReason(err); reverted != nil {
-			return 0, nil // an answer: another node is not asked
+	type estimate struct {
+		used     uint64
+		reverted error // an answer: another node is not asked
+	}
+	e, err := first(ctx, c, func(ctx context.Context, n *node) (estimate, error) {
+		used, err := n.EstimateGas(ctx, ethereum.CallMsg{From: c.from, To: tx.To, Data: tx.Data})
+		if reason := revertReason(err); reason != nil {
+			return estimate{reverted: reason}, nil
 		}
-		return gas, err
+		return estimate{used: used}, err
 	})
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("estimate gas: %w", err)
-	case reverted != nil:
-		return 0, reverted
-	case used > MaxGas:
-		return 0, fmt.Errorf("%d gas, and a transaction may use %d at most", used, MaxGas)
+	case e.reverted != nil:
+		return 0, e.reverted
+	case e.used > MaxGas:
+		return 0, fmt.Errorf("%d gas, and a transaction may use %d at most", e.used, MaxGas)
 	}
-	return min(used+used/4, MaxGas), nil
+	return min(e.used+e.used/4, MaxGas), nil
 }
 
 // finish sets the fees, above those of the transactions it is to replace, and

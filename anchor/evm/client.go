@@ -3,9 +3,10 @@
 // nodes.
 //
 // With several nodes, transactions go to all of them. What is said of the
-// finalized head counts only when all nodes that answer agree on it; of what they say
-// of a nonce the least counts; other reads take the first that answers. Fees are
-// EIP-1559; amounts are in wei.
+// finalized head counts only when at least two nodes answer and all that do agree on it;
+// of what they say of a nonce the least counts; other reads take the first that answers.
+// A node that lets the others wait has not answered. Fees are EIP-1559; amounts are in
+// wei.
 package evm
 
 import (
@@ -19,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -173,8 +175,8 @@ func (c *Client) Balance(ctx context.Context, account send.Address) (*big.Int, e
 }
 
 // Call returns what a view returns. At the final head all nodes that answer
-// must return the same, and it is an error when they do not. A view that reverts
-// is an error that names the reason.
+// must return the same, and it is an error when they do not, and send.ErrAlone when one
+// of several answers. A view that reverts is an error that names the reason.
 func (c *Client) Call(ctx context.Context, to send.Address, data []byte, at send.Head) ([]byte, error) {
 	call := func(ctx context.Context, n *node) (answer, error) { return n.view(ctx, to, data, at) }
 	if at == send.Latest {
@@ -184,8 +186,8 @@ func (c *Client) Call(ctx context.Context, to send.Address, data []byte, at send
 		}
 		return a.data, a.reverted
 	}
-	answers, err := every(ctx, c, call)
-	if len(answers) == 0 {
+	answers, err := agreed(ctx, c, call)
+	if err != nil {
 		return nil, err
 	}
 	for _, a := range answers[1:] {
@@ -197,7 +199,7 @@ func (c *Client) Call(ctx context.Context, to send.Address, data []byte, at send
 }
 
 // Holds reports whether in.Check returns in.Want. At the final head all nodes
-// that answer must say so.
+// that answer must say so, and of several at least two.
 func (c *Client) Holds(ctx context.Context, in send.Intent, at send.Head) (bool, error) {
 	want := answer{data: in.Want}
 	call := func(ctx context.Context, n *node) (answer, error) { return n.view(ctx, in.To, in.Check, at) }
@@ -205,8 +207,8 @@ func (c *Client) Holds(ctx context.Context, in send.Intent, at send.Head) (bool,
 		a, err := first(ctx, c, call)
 		return err == nil && a.equal(want), err
 	}
-	answers, err := every(ctx, c, call)
-	if len(answers) == 0 {
+	answers, err := agreed(ctx, c, call)
+	if err != nil {
 		return false, err
 	}
 	for _, a := range answers {
@@ -281,27 +283,81 @@ func ask[T any](ctx context.Context, c *Client, n *node, do func(context.Context
 	return v, nil
 }
 
-// first asks one node after the other and returns the first answer.
+// enough is how many nodes must say that something is final.
+func (c *Client) enough() int { return min(len(c.nodes), 2) }
+
+// patience is how long one node may hold up the others: an eighth of the caller's time,
+// so that a node which takes questions and never answers leaves enough of it for all that
+// the caller wants to know.
+func patience(ctx context.Context) time.Duration {
+	if until, ok := ctx.Deadline(); ok {
+		return time.Until(until) / 8
+	}
+	return 5 * time.Second
+}
+
+// first asks the nodes in turn and returns the first answer. When one keeps the others
+// waiting, the next is asked beside it.
 func first[T any](ctx context.Context, c *Client, do func(context.Context, *node) (T, error)) (T, error) {
-	var errs []error
-	for _, n := range c.nodes {
-		v, err := ask(ctx, c, n, do)
-		if err == nil {
-			return v, nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		v   T
+		err error
+	}
+	answers := make(chan answer, len(c.nodes))
+	rest := c.nodes
+	next := func() {
+		if len(rest) > 0 {
+			n := rest[0]
+			rest = rest[1:]
+			go func() { v, err := ask(ctx, c, n, do); answers <- answer{v, err} }()
 		}
-		errs = append(errs, err)
+	}
+	next()
+	var errs []error
+	for len(errs) < len(c.nodes) {
+		select {
+		case a := <-answers:
+			if a.err == nil {
+				return a.v, nil
+			}
+			errs = append(errs, a.err)
+		case <-time.After(patience(ctx)):
+		}
+		next()
 	}
 	var none T
 	return none, errors.Join(errs...)
 }
 
+// agreed asks all nodes about the final head. It returns the answers when there are
+// enough of them; that they agree, the caller sees.
+func agreed[T any](ctx context.Context, c *Client, do func(context.Context, *node) (T, error)) ([]T, error) {
+	answers, err := every(ctx, c, do)
+	switch {
+	case len(answers) == 0:
+		return nil, err
+	case len(answers) < c.enough():
+		return nil, fmt.Errorf("%w: %w", send.ErrAlone, err)
+	}
+	return answers, nil
+}
+
 // every asks all nodes at once and returns the answers that came, and the errors
-// of the others.
+// of the others. Once one has answered the others are not waited for for long.
 func every[T any](ctx context.Context, c *Client, do func(context.Context, *node) (T, error)) ([]T, error) {
 	values, errs := make([]T, len(c.nodes)), make([]error, len(c.nodes))
+	bound, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var wg sync.WaitGroup
+	var answered sync.Once
 	for i, n := range c.nodes {
-		wg.Go(func() { values[i], errs[i] = ask(ctx, c, n, do) })
+		wg.Go(func() {
+			if values[i], errs[i] = ask(bound, c, n, do); errs[i] == nil {
+				answered.Do(func() { time.AfterFunc(patience(ctx), cancel) })
+			}
+		})
 	}
 	wg.Wait()
 	var answers []T

@@ -16,7 +16,7 @@ import (
 )
 
 // Look finds out what became of an attempt. It is final, or dead, only when all
-// nodes that answer say so.
+// nodes that answer say so, and of several at least two.
 func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error) {
 	tx, from, err := c.decode(a)
 	if err != nil {
@@ -28,7 +28,13 @@ func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error)
 	if len(seen) == 0 {
 		return send.Outcome{}, err
 	}
-	return merge(c.chain, seen)
+	o, err := merge(c.chain, seen)
+	if len(seen) < c.enough() {
+		if o.Final = false; o.State == send.StateDead {
+			o.State = send.StateUnknown
+		}
+	}
+	return o, err
 }
 
 // look asks one node. The finalized head is read first: what is said of it later

@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/send"
 )
@@ -89,7 +92,10 @@ func TestWrongChainLater(t *testing.T) {
 		}
 		return nil, errors.New("asked for more than its chain")
 	}, "eth_chainId", "eth_call", "eth_sendRawTransaction")
-	if held, err := c.Holds(w.ctx, in, send.Final); err != nil || held {
+	if held, err := c.Holds(w.ctx, in, send.Final); !errors.Is(err, send.ErrAlone) || held {
+		t.Errorf("%v, %v", held, err)
+	}
+	if held, err := c.Holds(w.ctx, in, send.Latest); err != nil || held {
 		t.Errorf("%v, %v", held, err)
 	}
 }
@@ -115,8 +121,30 @@ func TestFinalNeedsAllNodes(t *testing.T) {
 				t.Errorf("%s: taken", name)
 			}
 		}
-		l.on(func(request) (any, error) { return nil, errors.New("down") }, "eth_call")
+	})
+	t.Run("one of several answers", func(t *testing.T) {
+		l.on(func(request) (any, error) { return nil, errors.New("down") }, "eth_call", "eth_getBlockByNumber")
+		for _, two := range []bool{false, true} {
+			if two {
+				w.c = w.dial(keyOf("one"), l.URL, w.node.URL())
+			}
+			if held, err := w.c.Holds(w.ctx, in, send.Final); held || !errors.Is(err, send.ErrAlone) {
+				t.Errorf("holds: %v, %v", held, err)
+			}
+			if _, err := w.c.Call(w.ctx, in.To, in.Check, send.Final); !errors.Is(err, send.ErrAlone) {
+				t.Errorf("a value at the final head: %v", err)
+			}
+			if held, err := w.c.Holds(w.ctx, in, send.Latest); !held || err != nil {
+				t.Errorf("holds at the latest head: %v, %v", held, err)
+			}
+			w.wantState(a, send.StateMined, false)
+			w.wantState(bumped, send.StateUnknown, false)
+			w.arm(w.intent(6), nil)
+		}
+		l.on(func(request) (any, error) { return nil, nil })
 		w.wantHolds(in, true, true)
+		w.wantState(a, send.StateMined, true)
+		w.wantState(bumped, send.StateDead, false)
 	})
 	t.Run("older finalized head", func(t *testing.T) {
 		l.on(func(r request) (any, error) {
@@ -212,5 +240,51 @@ func TestHang(t *testing.T) {
 	}, "eth_call", "eth_sendRawTransaction")
 	if _, err := c.Holds(ctx, w.intent(5), send.Final); err == nil {
 		t.Error("no error")
+	}
+}
+
+// A node that takes questions and never answers leaves the caller the time to have all of
+// them answered by the other one.
+func TestOneNodeHangs(t *testing.T) {
+	w := newWorld(t)
+	for name, last := range map[string]bool{"first": false, "last": true} {
+		l := newLiar(t, w.node.URL())
+		urls := []string{l.URL, w.node.URL()}
+		if last {
+			slices.Reverse(urls)
+		}
+		c, in, over := w.dial(keyOf("one"), urls...), w.intent(5), make(chan struct{})
+		l.on(func(request) (any, error) { <-over; return nil, errors.New("late") },
+			"eth_call", "eth_getBlockByNumber", "eth_getTransactionCount", "eth_estimateGas", "eth_getBalance",
+			"eth_maxPriorityFeePerGas", "eth_getTransactionReceipt", "eth_getTransactionByHash")
+		all := func(ctx context.Context) error {
+			late := in
+			late.Check, late.Want = in.Late, contracts.True()
+			for _, q := range []send.Intent{late, in} {
+				if _, err := c.Holds(ctx, q, send.Final); !errors.Is(err, send.ErrAlone) {
+					return fmt.Errorf("final: %w", err)
+				}
+				if _, err := c.Holds(ctx, q, send.Latest); err != nil {
+					return err
+				}
+			}
+			a, err := c.Arm(ctx, in, nil, nil)
+			if err != nil {
+				return err
+			}
+			_, err = c.Look(ctx, a)
+			return err
+		}
+		// The machine may be too slow for so many answers in that time.
+		err := errors.New("not asked")
+		for wait := 200 * time.Millisecond; err != nil && wait < 10*time.Second; wait *= 2 {
+			ctx, cancel := context.WithTimeout(w.ctx, wait)
+			err = all(ctx)
+			cancel()
+		}
+		if err != nil {
+			t.Errorf("the %s hangs: %v", name, err)
+		}
+		close(over)
 	}
 }

@@ -102,11 +102,18 @@ func (s *Sender) spent(ctx context.Context, chain string, now time.Time) (*big.I
 
 // reserve adds what an intent's attempts may still cost: of those that share a nonce the
 // dearest, since one of them is charged at most, also when the nonce was taken over from
-// an intent that came too late. Where there are no nonces, attempts of one intent that are
-// alive share one place.
+// an intent that came too late, and nothing once one has been: that the others are dead may
+// be believed later. Where there are no nonces, attempts of one intent that are alive share
+// one place.
 func reserve(dearest map[string]*big.Int, intent string, tries []Try) error {
+	charged := map[uint64]bool{} // nonces
 	for _, t := range tries {
-		if t.Ended() {
+		if t.Expires.IsZero() && t.Ended() && t.Outcome.State != StateDead {
+			charged[t.Nonce] = true
+		}
+	}
+	for _, t := range tries {
+		if t.Ended() || t.Expires.IsZero() && charged[t.Nonce] {
 			continue
 		}
 		most, err := amount(t.Most)

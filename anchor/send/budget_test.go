@@ -149,6 +149,30 @@ func TestBudgetCountsAll(t *testing.T) {
 			t.Errorf("b happened %d times for %d fees", f.effects("b"), f.paid())
 		}
 	})
+	t.Run("nothing twice of one nonce", func(t *testing.T) {
+		f := newFake(0)
+		f.floor = 10
+		h := newHarness(t, f)
+		h.allow(25)
+		h.plan("a")
+		h.step()
+		f.floor = 11
+		f.odd = func(o send.Outcome) send.Outcome { // a node that does not see yet that it is outbid
+			if o.State == send.StateDead {
+				o.State = send.StateUnknown
+			}
+			return o
+		}
+		h.finish(60)
+		if st := h.status("a"); len(st.Tries) < 2 || st.Tries[0].Ended() {
+			t.Fatalf("%d attempts, the first has ended: %v", len(st.Tries), st.Tries[0].Ended())
+		}
+		h.plan("b")
+		h.step()
+		if st := h.status("b"); len(st.Tries) != 1 || h.alarmed("budget") {
+			t.Errorf("%d attempts of the second: what was outbid is counted beside what was paid", len(st.Tries))
+		}
+	})
 	t.Run("under way and not yet charged", func(t *testing.T) {
 		f := newFake(0)
 		f.floor = 10

@@ -87,7 +87,8 @@ const (
 type Chain interface {
 	// ID returns the CAIP-2 id of the chain.
 	ID() string
-	// Holds reports whether in.Check returns in.Want at the given head.
+	// Holds reports whether in.Check returns in.Want at the given head. At the final one
+	// it is ErrAlone when fewer than two of several nodes answer.
 	Holds(ctx context.Context, in Intent, at Head) (bool, error)
 	// Arm builds and signs an attempt; nothing leaves the process. earlier holds
 	// the attempts made for the same intent that may still land, oldest first: on

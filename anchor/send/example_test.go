@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/killick-ledger/killick/anchor/send"
 )
@@ -13,7 +14,7 @@ import (
 func ExampleSender() {
 	f := newFake(0)
 	s, err := send.Open(":memory:", map[string]send.Chain{f.ID(): f}, send.Config{
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Now: func() time.Time { return f.now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -22,7 +23,7 @@ func ExampleSender() {
 	defer s.Close()
 	ctx := context.Background()
 	_ = s.Plan(ctx, f.ID(), intent("anchor/eip155:7/4711"))
-	for range 4 { // Run does this, with pauses
+	for range 16 { // Run does this, with pauses
 		_ = s.Step(ctx)
 		f.mine(block3)
 	}

@@ -35,7 +35,10 @@ type fake struct {
 	still  bool                            // the same call with the same nonce and fee is the same transaction
 	odd    func(send.Outcome) send.Outcome // what Look says instead
 	late   bool                            // that every intent is too late
+	held   bool                            // that every change has happened
+	alone  bool                            // of several nodes one answers
 	calls  int
+	arms   int
 	fault  func(call int, name string) fault
 	broken []string // violated invariants
 	lost   bool     // the journal was lost: two payloads of an intent may be alive
@@ -119,8 +122,11 @@ func (f *fake) head(at send.Head) int {
 
 func (f *fake) Holds(_ context.Context, in send.Intent, at send.Head) (held bool, err error) {
 	err = f.around("holds", func() error {
+		if f.alone && at == send.Final {
+			return send.ErrAlone
+		}
 		b := f.blocks[f.head(at)]
-		held = b.held[in.ID]
+		held = b.held[in.ID] || f.held
 		if bytes.Equal(in.Check, in.Late) {
 			held = b.late[in.ID] || f.late
 		}
@@ -138,6 +144,7 @@ func (f *fake) nonce(height int) (n uint64) {
 }
 
 func (f *fake) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, inUse []uint64) (a send.Attempt, err error) {
+	f.arms++
 	err = f.around("arm", func() error {
 		t := tx{Intent: in.ID, Fee: f.floor, Made: f.now}
 		switch {

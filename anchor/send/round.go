@@ -3,6 +3,7 @@ package send
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -55,6 +56,14 @@ func (s *Sender) stepChain(ctx context.Context, id string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, st := range all {
+		switch {
+		case st.Phase.Done() || st.Phase == PhaseOvertaken || st.Phase == PhaseStopped:
+			delete(s.stays, st.ID)
+		case s.stays[st.ID].phase != st.Phase:
+			s.stays[st.ID] = stay{phase: st.Phase, since: s.cfg.Now()}
+		}
+	}
 	if r.failed != nil && s.errors[id] == nil {
 		s.cfg.Log.Warn("chain call failed", "chain", id, "error", r.failed)
 	}
@@ -106,11 +115,14 @@ func (r *round) look(ctx context.Context, i int) error {
 }
 
 // ask asks the contract. Whether it is too late is asked before whether the change
-// has happened: what made it late may be the change itself.
+// has happened: what made it late may be the change itself. While one node answers of
+// several, what it says of the final head is neither believed nor held against what they
+// said before, and sending goes on.
 func (r *round) ask(ctx context.Context, st *Status, v *View) error {
 	if v.HeldFinal || v.LateFinal {
 		return nil
 	}
+	var alone error
 	err := r.call(ctx, "ask for "+st.ID, func(ctx context.Context) error {
 		for _, q := range []struct {
 			in  Intent
@@ -124,7 +136,9 @@ func (r *round) ask(ctx context.Context, st *Status, v *View) error {
 				continue
 			}
 			var err error
-			if *q.yes, err = r.chain.Holds(ctx, q.in, q.at); err != nil {
+			if *q.yes, err = r.chain.Holds(ctx, q.in, q.at); errors.Is(err, ErrAlone) {
+				*q.yes, alone = false, chainError{fmt.Errorf("ask for %s: %w", st.ID, err)}
+			} else if err != nil {
 				return err
 			}
 		}
@@ -133,12 +147,22 @@ func (r *round) ask(ctx context.Context, st *Status, v *View) error {
 	if err != nil {
 		return err
 	}
+	if alone != nil {
+		v.LateLatest, v.HeldLatest = v.LateLatest || v.LateFinal, v.HeldLatest || v.HeldFinal
+		v.LateFinal, v.HeldFinal = false, false
+		_, err := r.keep(alone)
+		return err
+	}
 	what := ""
-	if v.LateFinal && !v.HeldFinal {
+	switch {
+	case v.HeldFinal:
+		what = "held"
+	case v.LateFinal:
 		what = "late"
 	}
-	if !r.s.sure(st.ID, what, v.Now) && what != "" {
-		v.LateFinal, v.LateLatest = false, true // not for good yet
+	if !r.s.sure(st.ID, what, v.Now) { // not for good yet
+		v.LateLatest, v.HeldLatest = v.LateLatest || v.LateFinal, v.HeldLatest || v.HeldFinal
+		v.LateFinal, v.HeldFinal = false, false
 	}
 	return nil
 }
@@ -166,7 +190,13 @@ func (r *round) lookAt(ctx context.Context, id string, t *Try, v View) error {
 	}
 	r.s.cfg.Log.Debug("attempt changed", "intent", id, "tx", fmt.Sprintf("%x", t.ID),
 		"state", int(o.State), "final", o.Final, "block", o.Block)
-	return r.s.db.settle(ctx, id, *t)
+	if err := r.s.db.settle(ctx, id, *t); err != nil {
+		return err
+	}
+	if t.Ended() {
+		r.s.forget(string(t.ID))
+	}
+	return nil
 }
 
 // move decides about an intent and does it. Whatever a move does to the world is
@@ -180,7 +210,9 @@ func (r *round) move(ctx context.Context, i int) error {
 		if err := r.s.db.setPhase(ctx, st.ID, d.Phase, d.Why); err != nil {
 			return err
 		}
-		st.Phase = d.Phase
+		if st.Phase = d.Phase; st.Phase.Done() || st.Phase == PhaseOvertaken {
+			r.s.forget(st.ID)
+		}
 		r.s.cfg.Log.Info("intent moved", "intent", st.ID, "phase", d.Phase.String(), "why", d.Why)
 	}
 	switch d.Move {
@@ -209,13 +241,13 @@ func (r *round) arm(ctx context.Context, i int, p Phase) error {
 	if err == nil {
 		err = r.affords(ctx, i, a, now)
 	}
+	if err == nil && slices.ContainsFunc(st.Tries, func(t Try) bool { return bytes.Equal(t.ID, a.ID) }) {
+		// A node that is behind offers the nonce of one that has ended.
+		err = chainError{fmt.Errorf("arm %s: transaction %x has ended before", st.ID, a.ID)}
+	}
 	r.s.armed(st.ID, now, err)
 	if err != nil {
-		return err // nothing has left; the next round arms again
-	}
-	if slices.ContainsFunc(st.Tries, func(t Try) bool { return bytes.Equal(t.ID, a.ID) }) {
-		// A node that is behind offers the nonce of one that has ended.
-		return chainError{fmt.Errorf("arm %s: transaction %x has ended before", st.ID, a.ID)}
+		return err // nothing has left; a later round arms again
 	}
 	phase, sent := PhaseArmed, PhaseSent
 	switch {

@@ -29,6 +29,9 @@ var (
 	ErrNotFinal = errors.New("the intent is not final")
 	// ErrBudget is why nothing more is sent on a day.
 	ErrBudget = errors.New("the day's budget is spent")
+	// ErrAlone is returned by Holds at the final head when several nodes are configured
+	// and fewer than two of them answer.
+	ErrAlone = errors.New("fewer than two of the endpoints answer, and one alone is not believed about what is final")
 	// ErrTaken is returned by Open when another sender has the journal.
 	ErrTaken = errors.New("another process has the journal")
 )
@@ -69,7 +72,8 @@ type Policy struct {
 	Bumps   int           // attempts of one nonce, after which the pause doubles each time; 10
 	Reverts int           // failed and paid for, at most, before the intent is stopped; 3
 	Doubt   time.Duration // how long a final success may be missing in the contract; 5 min
-	Sure    time.Duration // how long nodes must go on saying that an attempt has ended, or an intent come too late; 30 s
+	Long    time.Duration // how long an intent may stay planned, or in a block that is not final, before that is an alarm; 30 min
+	Sure    time.Duration // how long nodes must go on saying that a change is final, an attempt has ended, or an intent come too late; 30 s
 }
 
 func (p Policy) orDefaults() Policy {
@@ -82,6 +86,7 @@ func (p Policy) orDefaults() Policy {
 	set(&p.Bump, time.Minute)
 	set(&p.Doubt, 5*time.Minute)
 	set(&p.Sure, 30*time.Second)
+	set(&p.Long, 30*time.Minute)
 	if p.Bumps == 0 {
 		p.Bumps = 10
 	}

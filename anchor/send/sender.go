@@ -35,6 +35,13 @@ type Sender struct {
 	armAt  map[string]backoff // intents whose Arm was refused
 	errors map[string]error   // last error of each chain, nil after a clean round
 	heard  map[string]claim   // by intent or attempt: what nodes said last that frees an intent
+	stays  map[string]stay    // by intent: its phase, as the rounds of this process saw it
+}
+
+// stay is since when an intent has been in a phase.
+type stay struct {
+	phase Phase
+	since time.Time
 }
 
 // backoff: what a contract or a node refused is not asked for again at once.
@@ -63,7 +70,7 @@ func Open(path string, chains map[string]Chain, cfg Config) (*Sender, error) {
 	}
 	s := &Sender{
 		cfg: cfg, chains: maps.Clone(chains), stepping: map[string]*sync.Mutex{},
-		armAt: map[string]backoff{}, errors: map[string]error{}, heard: map[string]claim{},
+		armAt: map[string]backoff{}, errors: map[string]error{}, heard: map[string]claim{}, stays: map[string]stay{},
 	}
 	for id, c := range chains {
 		if c.ID() != id {
@@ -148,7 +155,8 @@ func (s *Sender) Halt(ctx context.Context, chain, why string) error {
 }
 
 // Alarms returns what a person has to look at, as sentences: halted chains,
-// intents that are stopped or stuck, and the last error of each chain.
+// intents that are stopped or stuck, and the last error of each chain. How long an
+// intent has been stuck before it was sent, or in a block, begins anew with a restart.
 func (s *Sender) Alarms(ctx context.Context) ([]string, error) {
 	var alarms []string
 	for _, chain := range slices.Sorted(maps.Keys(s.chains)) {
@@ -165,10 +173,17 @@ func (s *Sender) Alarms(ctx context.Context) ([]string, error) {
 		}
 		s.mu.Unlock()
 	}
-	open, err := s.db.list(ctx, "WHERE phase IN (?, ?)", PhaseSent, PhaseStopped)
+	open, err := s.db.list(ctx, "WHERE phase IN (?, ?, ?, ?)", PhasePlanned, PhaseSent, PhaseMined, PhaseStopped)
 	p := s.cfg.Policy.orDefaults()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, st := range open {
+		stay := s.stays[st.ID]
 		switch {
+		case st.Phase == PhasePlanned || st.Phase == PhaseMined:
+			if stay.phase == st.Phase && s.cfg.Now().Sub(stay.since) > p.Long {
+				alarms = append(alarms, fmt.Sprintf("%s is %s since %s", st.ID, st.Phase, stay.since.Format(time.RFC3339)))
+			}
 		case st.Phase == PhaseStopped:
 			alarms = append(alarms, st.ID+" is stopped: "+st.Why)
 		case len(st.Tries) > 0 && s.cfg.Now().Sub(st.Tries[0].Made) > p.Bump*time.Duration(p.Bumps):

@@ -275,7 +275,7 @@ func TestRevertForEver(t *testing.T) {
 		t.Errorf("alarms = %q, %v", alarms, err)
 	}
 	h.f.deliver("a")
-	for range 4 {
+	for range 8 { // until it is final, and nodes have said so for long enough
 		h.f.mine(block3)
 		h.step()
 	}

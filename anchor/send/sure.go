@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// claim is something of which nodes cannot be believed once: that an attempt has ended
-// without its change, or that an intent has come too late. Either lets the intent, or
-// the one after it, be signed anew. One endpoint is often many nodes, and the one that
-// is asked for a receipt may be behind the one that was asked for the final block, or
-// not have the receipt yet; so nodes have to go on saying it.
+// claim is something of which nodes cannot be believed once: that a change is final, that
+// an attempt has ended without its change, or that an intent has come too late. The first
+// ends all care for the intent; the others let it, or the one after it, be signed anew.
+// One endpoint is often many nodes, and the one that is asked for a receipt may be behind
+// the one that was asked for the final block, or not have the receipt yet; so nodes have
+// to go on saying it.
 type claim struct {
 	what   string
 	since  time.Time
@@ -20,7 +21,9 @@ type claim struct {
 const sureRounds = 3
 
 // sure reports whether nodes have said the same of something in each round for long
-// enough. An empty claim takes back what they said before. A restart begins anew.
+// enough. An empty claim takes back what they said before. A restart begins anew. What
+// is sure stays so until it is taken back or forgotten: the round that is told may fail
+// before it has written it down.
 func (s *Sender) sure(of, what string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,12 +37,11 @@ func (s *Sender) sure(of, what string, now time.Time) bool {
 	}
 	c.rounds++
 	s.heard[of] = c
-	if c.rounds < sureRounds || away(now, c.since) < s.cfg.Policy.orDefaults().Sure {
-		return false
-	}
-	delete(s.heard, of)
-	return true
+	return c.rounds >= sureRounds && away(now, c.since) >= s.cfg.Policy.orDefaults().Sure
 }
+
+// forget is for what is on disk now, and not asked for any more.
+func (s *Sender) forget(of string) { s.sure(of, "", time.Time{}) }
 
 // believed is what is to be made of an outcome. held says that the contract shows the
 // change at the final head, which a success in a final block needs no proof beside.

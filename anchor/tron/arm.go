@@ -27,6 +27,9 @@ const (
 	// A fifth is added to the energy that a trial run used: the state may change
 	// before the block, and a call passes on at most 63 64ths of what is left.
 	marginParts = 5
+	// maxAhead is how far the head block's time may be ahead of the solidified one's, a
+	// minute as a rule. A transaction that expires late cannot be made anew until then.
+	maxAhead = time.Hour
 )
 
 // Arm builds and signs an attempt. It refuses with ErrAlive while any earlier
@@ -103,7 +106,12 @@ func (c *Client) refer(ctx context.Context, raw *core.TransactionRaw) error {
 	}
 	raw.RefBlockBytes, raw.RefBlockHash = id[6:8], id[8:16]
 	raw.Timestamp = c.timestamp()
-	raw.Expiration = head.GetBlockHeader().GetRawData().GetTimestamp() + c.cfg.Expiry.Milliseconds()
+	at, from := head.GetBlockHeader().GetRawData().GetTimestamp(), solid.GetBlockHeader().GetRawData()
+	// The genesis block's time may be any.
+	if ahead := at - from.GetTimestamp(); ahead > maxAhead.Milliseconds() && from.GetNumber() > 0 {
+		return fmt.Errorf("the full node's head block is %d ms ahead of the solidified one: one of the nodes is wrong about the time", ahead)
+	}
+	raw.Expiration = at + c.cfg.Expiry.Milliseconds()
 	return nil
 }
 

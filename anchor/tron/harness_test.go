@@ -3,6 +3,7 @@ package tron_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"math/big"
 	"net"
 	"slices"
@@ -227,6 +228,8 @@ type laggard struct {
 	addr   string
 	at     *api.BlockExtention
 	caught atomic.Bool
+	// network is 0 for the real one, 1 for an error, 2 for another one.
+	network atomic.Int32
 }
 
 func startLagging(t *testing.T, n *network) *laggard {
@@ -279,4 +282,14 @@ func (l *laggard) TriggerConstantContract(ctx context.Context, m *core.TriggerSm
 		return &api.TransactionExtention{Result: &api.Return{Result: true}, ConstantResult: [][]byte{make([]byte, 32)}}, nil
 	}
 	return l.real.TriggerConstantContract(ctx, m)
+}
+
+func (l *laggard) GetBlockByNum2(ctx context.Context, m *api.NumberMessage) (*api.BlockExtention, error) {
+	switch l.network.Load() {
+	case 1:
+		return nil, errors.New("starting")
+	case 2:
+		return &api.BlockExtention{Blockid: make([]byte, 32)}, nil
+	}
+	return l.real.GetBlockByNum2(ctx, m)
 }

@@ -86,7 +86,7 @@ func (c *Client) knows(ctx context.Context, id []byte) (bool, error) {
 
 // Look finds out what became of a. It is dead when no node knows it although a
 // solidified block is past its expiration, final when it is in a solidified
-// block; of the further nodes, all that answer must say so too.
+// block; of the further nodes, one at least and all that answer must say so too.
 func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error) {
 	tx, err := decode(a)
 	if err != nil {

@@ -14,33 +14,40 @@ package tron
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/signer"
 )
 
-// Config says where the chain is and what may be spent there.
+// Config says where the chain is and what may be spent there. A node's address is
+// host:port, where it is spoken to in plain text, or https://host:port, with TLS.
 type Config struct {
 	// Chain is the CAIP-2 id that the network must have, for example
 	// tron:0x2b6653dc. Empty accepts any: for a network that has just been made.
 	Chain string
-	// GRPC is host:port of a full node's API (protocol.Wallet).
+	// GRPC is the address of a full node's API (protocol.Wallet).
 	GRPC string
-	// Solidity is host:port of protocol.WalletSolidity, best on another node;
+	// Solidity is the address of protocol.WalletSolidity, best on another node;
 	// empty means GRPC, where java-tron serves it too.
 	Solidity string
-	// Also holds further nodes (host:port of protocol.WalletSolidity), best of
-	// other operators: what is final, or dead, must be so on all that answer.
+	// Also holds further nodes (addresses of protocol.WalletSolidity), best of
+	// other operators: what is final, or dead, must be so on all that answer, and
+	// one of them must.
 	Also []string
 	// Key signs and pays. It may be nil for a chain that is only read.
 	Key *signer.Key
@@ -50,8 +57,7 @@ type Config struct {
 	// Expiry is how long after the head block's time a transaction is good; 0
 	// means 60 seconds. Tron allows up to 24 hours.
 	Expiry time.Duration
-	// Dial is for connections that need more than plain text, which is how Tron
-	// nodes serve: TLS, or an API key. Empty means plain text.
+	// Dial is for connections that need more, such as an API key.
 	Dial []grpc.DialOption
 }
 
@@ -59,10 +65,11 @@ type Config struct {
 type Client struct {
 	cfg      Config
 	id       string
+	genesis  []byte // id of block 0
 	from     send.Address
 	wallet   api.WalletClient
 	solidity api.WalletSolidityClient
-	also     []api.WalletSolidityClient
+	also     []*further
 	conns    []*grpc.ClientConn
 
 	mu    sync.Mutex
@@ -87,7 +94,8 @@ var ErrFee = errors.New("the fee is above the configured limit")
 var ErrFails = errors.New("the call would fail")
 
 // Dial connects and finds out which network it is. All nodes must be of the same
-// one, and all but the further ones must answer.
+// one, and all but the further ones must answer; these are asked for their network
+// before they are believed.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Solidity == "" {
 		cfg.Solidity = cfg.GRPC
@@ -98,15 +106,12 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Expiry == 0 {
 		cfg.Expiry = time.Minute
 	}
-	if len(cfg.Dial) == 0 {
-		cfg.Dial = []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
-	}
 	c := &Client{cfg: cfg}
 	if cfg.Key != nil {
 		c.from = cfg.Key.Address()
 	}
 	for _, addr := range append([]string{cfg.GRPC, cfg.Solidity}, cfg.Also...) {
-		conn, err := grpc.NewClient(addr, cfg.Dial...)
+		conn, err := connect(addr, cfg.Dial)
 		if err != nil {
 			c.Close()
 			return nil, fmt.Errorf("connect to tron node %s: %w", addr, err)
@@ -114,14 +119,35 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		c.conns = append(c.conns, conn)
 	}
 	c.wallet, c.solidity = api.NewWalletClient(c.conns[0]), api.NewWalletSolidityClient(c.conns[1])
-	for _, conn := range c.conns[2:] {
-		c.also = append(c.also, api.NewWalletSolidityClient(conn))
+	for i, conn := range c.conns[2:] {
+		c.also = append(c.also, &further{WalletSolidityClient: api.NewWalletSolidityClient(conn), addr: cfg.Also[i]})
 	}
 	if err := c.identify(ctx); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+func connect(addr string, more []grpc.DialOption) (*grpc.ClientConn, error) {
+	if err := CheckAddress(addr); err != nil {
+		return nil, err
+	}
+	target, secure := strings.CutPrefix(addr, "https://")
+	transport := insecure.NewCredentials()
+	if secure {
+		transport = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	}
+	return grpc.NewClient(target, append([]grpc.DialOption{grpc.WithTransportCredentials(transport)}, more...)...)
+}
+
+// CheckAddress reports whether a node's address has one of the forms of Config.
+func CheckAddress(addr string) error {
+	host, port, err := net.SplitHostPort(strings.TrimPrefix(addr, "https://"))
+	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || n == 0 || host == "" || strings.ContainsAny(host, "/@") {
+		return fmt.Errorf("%q is neither host:port nor https://host:port", addr)
+	}
+	return nil
 }
 
 // identify derives the CAIP-2 id: the last four bytes of the genesis block's id.
@@ -138,15 +164,12 @@ func (c *Client) identify(ctx context.Context) error {
 	if len(id) != 32 || !bytes.Equal(id, solid.GetBlockid()) {
 		return fmt.Errorf("%w: %s and %s differ", ErrWrongChain, c.cfg.GRPC, c.cfg.Solidity)
 	}
-	for i, n := range c.also {
-		other, err := n.GetBlockByNum2(ctx, &api.NumberMessage{})
-		if err == nil && !bytes.Equal(id, other.GetBlockid()) {
-			return fmt.Errorf("%w: %s and %s differ", ErrWrongChain, c.cfg.GRPC, c.cfg.Also[i])
-		}
-	}
-	c.id = fmt.Sprintf("tron:0x%x", id[28:])
+	c.genesis, c.id = id, fmt.Sprintf("tron:0x%x", id[28:])
 	if c.cfg.Chain != "" && c.cfg.Chain != c.id {
 		return fmt.Errorf("%w: %s, not %s", ErrWrongChain, c.id, c.cfg.Chain)
+	}
+	if _, err := others(ctx, c, func(context.Context, *further) (bool, error) { return true, nil }); errors.Is(err, ErrWrongChain) {
+		return err
 	}
 	return nil
 }

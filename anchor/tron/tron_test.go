@@ -2,9 +2,11 @@ package tron_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"math/big"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -288,7 +290,8 @@ func FuzzAddress(f *testing.F) {
 }
 
 // TestFurtherNodes gives the driver a second node that lags behind: nothing is
-// final or dead before it says so too, and one that is down is not waited for.
+// final or dead before it says so too, one that is down or hangs is not waited for, and
+// without any the solidity node is not believed alone.
 func TestFurtherNodes(t *testing.T) {
 	n := start(t)
 	in := n.anchor(n.anchorLog(), 7)
@@ -319,4 +322,42 @@ func TestFurtherNodes(t *testing.T) {
 	check(false, false)
 	lagging.catchUp()
 	check(true, true)
+	hangs, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hangs.Close()
+	later := startLagging(t, n) // comes back as another network's
+	later.catchUp()
+	for name, also := range map[string][]string{"down": {down}, "hangs": {hangs.Addr().String()}, "another network's": {down, later.addr}} {
+		later.network.Store(1)
+		soon := func() context.Context { // of which one that hangs takes an eighth
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			t.Cleanup(cancel)
+			return ctx
+		}
+		cfg := n.cfg
+		cfg.Also = also
+		one, err := tron.Dial(soon(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		later.network.Store(2)
+		for at, want := range map[send.Head]bool{send.Latest: true, send.Final: false} {
+			held, err := one.Holds(soon(), in, at)
+			if held != want || errors.Is(err, send.ErrAlone) == want {
+				t.Errorf("%s: held at %d: %v, %v", name, at, held, err)
+			}
+		}
+		if _, err := one.Call(soon(), in.To, in.Check, send.Final); !errors.Is(err, send.ErrAlone) {
+			t.Errorf("%s: a value at the final head: %v", name, err)
+		}
+		if o, err := one.Look(soon(), a); err != nil || o.State != send.StateMined || o.Final {
+			t.Errorf("%s: the sent one: %+v, %v", name, o, err)
+		}
+		if o, err := one.Look(soon(), lost); err != nil || o.State != send.StateUnknown {
+			t.Errorf("%s: the lost one: %+v, %v", name, o, err)
+		}
+		one.Close()
+	}
 }

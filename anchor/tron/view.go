@@ -5,6 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
@@ -13,20 +17,75 @@ import (
 	"github.com/killick-ledger/killick/anchor/send"
 )
 
+// further is a node that is asked beside the solidity node.
+type further struct {
+	api.WalletSolidityClient
+	addr    string
+	checked atomic.Bool // it is of the same network
+}
+
+// others asks the further nodes at once and returns what those said that answered: at
+// least one, where there are any, else the error is send.ErrAlone. Whoever hangs costs an
+// eighth of the caller's time. A node of another network is one that does not answer.
+func others[T any](ctx context.Context, c *Client, do func(context.Context, *further) (T, error)) ([]T, error) {
+	patience := 5 * time.Second
+	if until, ok := ctx.Deadline(); ok {
+		patience = time.Until(until) / 8
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	values, errs := make([]T, len(c.also)), make([]error, len(c.also))
+	var wg sync.WaitGroup
+	for i, n := range c.also {
+		wg.Go(func() {
+			if errs[i] = n.ready(ctx, c); errs[i] == nil {
+				values[i], errs[i] = do(ctx, n)
+			}
+		})
+	}
+	wg.Wait()
+	var answers []T
+	for i, err := range errs {
+		if err == nil {
+			answers = append(answers, values[i])
+		} else {
+			errs[i] = fmt.Errorf("node %s: %w", c.also[i].addr, err)
+		}
+	}
+	if err := errors.Join(errs...); len(answers) == 0 && err != nil {
+		return nil, fmt.Errorf("chain %s: %w: %w", c.id, send.ErrAlone, err)
+	}
+	return answers, nil
+}
+
+// ready checks once that a node is of the same network.
+func (n *further) ready(ctx context.Context, c *Client) error {
+	if n.checked.Load() {
+		return nil
+	}
+	first, err := n.GetBlockByNum2(ctx, &api.NumberMessage{})
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(first.GetBlockid(), c.genesis) {
+		return ErrWrongChain
+	}
+	n.checked.Store(true)
+	return nil
+}
+
 // Holds reports whether in.Check returns in.Want at the given head. At the final
-// head every node that answers must say so. A view that the contract refuses
-// does not hold.
+// head every node that answers must say so, and one of the further nodes must answer,
+// where there are any. A view that the contract refuses does not hold.
 func (c *Client) Holds(ctx context.Context, in send.Intent, at send.Head) (bool, error) {
 	holds, err := c.says(ctx, c.asker(at), in)
 	if err != nil || !holds || at == send.Latest {
 		return holds, err
 	}
-	for _, n := range c.also {
-		if yes, err := c.says(ctx, n.TriggerConstantContract, in); err == nil && !yes {
-			return false, nil
-		}
-	}
-	return true, nil
+	all, err := others(ctx, c, func(ctx context.Context, n *further) (bool, error) {
+		return c.says(ctx, n.TriggerConstantContract, in)
+	})
+	return err == nil && !slices.Contains(all, false), err
 }
 
 func (c *Client) says(ctx context.Context, ask asker, in send.Intent) (bool, error) {
@@ -38,14 +97,20 @@ func (c *Client) says(ctx context.Context, ask asker, in send.Intent) (bool, err
 }
 
 // Call runs a view call and returns its result. At the final head every node
-// that answers must return the same.
+// that answers must return the same, and one of the further nodes must answer.
 func (c *Client) Call(ctx context.Context, to send.Address, data []byte, at send.Head) ([]byte, error) {
 	got, err := c.view(ctx, c.asker(at), to, data)
 	if err != nil || at == send.Latest {
 		return got, err
 	}
-	for _, n := range c.also {
-		if other, err := c.view(ctx, n.TriggerConstantContract, to, data); err == nil && !bytes.Equal(got, other) {
+	all, err := others(ctx, c, func(ctx context.Context, n *further) ([]byte, error) {
+		return c.view(ctx, n.TriggerConstantContract, to, data)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range all {
+		if !bytes.Equal(got, other) {
 			return nil, fmt.Errorf("chain %s: nodes return different values for a view of %s at the solidified head", c.id, Base58(to))
 		}
 	}
@@ -74,36 +139,26 @@ func (c *Client) view(ctx context.Context, ask asker, to send.Address, data []by
 }
 
 // othersHave reports whether every further node that answers has the
-// transaction in the same solidified block.
+// transaction in the same solidified block, and one does.
 func (c *Client) othersHave(ctx context.Context, info *core.TransactionInfo) bool {
-	for _, n := range c.also {
+	all, err := others(ctx, c, func(ctx context.Context, n *further) (bool, error) {
 		other, err := n.GetTransactionInfoById(ctx, &api.BytesMessage{Value: info.GetId()})
-		if err != nil {
-			continue
-		}
-		if !bytes.Equal(other.GetId(), info.GetId()) || other.GetBlockNumber() != info.GetBlockNumber() ||
-			other.GetReceipt().GetResult() != info.GetReceipt().GetResult() {
-			return false
-		}
-	}
-	return true
+		return bytes.Equal(other.GetId(), info.GetId()) && other.GetBlockNumber() == info.GetBlockNumber() &&
+			other.GetReceipt().GetResult() == info.GetReceipt().GetResult(), err
+	})
+	return err == nil && !slices.Contains(all, false)
 }
 
 // othersMiss reports whether every further node that answers is past the
-// expiration and does not have the transaction.
+// expiration and does not have the transaction, and one is.
 func (c *Client) othersMiss(ctx context.Context, id []byte, expiration int64) bool {
-	for _, n := range c.also {
+	all, err := others(ctx, c, func(ctx context.Context, n *further) (bool, error) {
 		solid, err := n.GetNowBlock2(ctx, &api.EmptyMessage{})
 		if err != nil {
-			continue
+			return false, err
 		}
 		info, err := n.GetTransactionInfoById(ctx, &api.BytesMessage{Value: id})
-		if err != nil {
-			continue
-		}
-		if solid.GetBlockHeader().GetRawData().GetTimestamp() <= expiration || bytes.Equal(info.GetId(), id) {
-			return false
-		}
-	}
-	return true
+		return solid.GetBlockHeader().GetRawData().GetTimestamp() > expiration && !bytes.Equal(info.GetId(), id), err
+	})
+	return err == nil && !slices.Contains(all, false)
 }

@@ -136,7 +136,7 @@ func (c *Cluster) startChains(ctx context.Context) error {
 		{ID: "eip155:" + strconv.FormatUint(id, 10), Kind: "evm", RPC: e.RPC},
 		// CAIP-2 of Tron is the last four bytes of the genesis block's id, which is
 		// what its JSON-RPC calls the chain id.
-		{ID: "tron:" + tron, Kind: "tron", RPC: t.RPC, GRPC: t.GRPC, Solidity: t.Solidity},
+		{ID: "tron:" + tron, Kind: "tron", RPC: t.RPC, GRPC: t.GRPC, Solidity: t.Solidity, Also: t.Also},
 	}
 	return nil
 }

@@ -86,13 +86,14 @@ type Chains struct {
 	Fund []string `yaml:"fund"`
 }
 
-// Chain is the endpoints of one public chain; GRPC and Solidity are Tron's. Period
+// Chain is the endpoints of one public chain; GRPC, Solidity and Also are Tron's. Period
 // and Finality are a test node's: the time between blocks, and how many blocks make
 // a block final.
 type Chain struct {
 	RPC      []string      `yaml:"rpc"`
 	GRPC     string        `yaml:"grpc"`
 	Solidity string        `yaml:"solidity"`
+	Also     []string      `yaml:"also"`
 	Period   time.Duration `yaml:"period"`
 	Finality int           `yaml:"finality"`
 }
@@ -356,12 +357,12 @@ func (c Consortium) weakOrdering() []string {
 }
 
 func (c Consortium) checkChains(bad func(string, ...any)) {
-	if c.Chains.EVM.GRPC != "" || c.Chains.EVM.Solidity != "" {
-		bad("chains.evm: grpc and solidity belong to Tron")
+	if c.Chains.EVM.GRPC != "" || c.Chains.EVM.Solidity != "" || len(c.Chains.EVM.Also) > 0 {
+		bad("chains.evm: grpc, solidity and also belong to Tron")
 	}
 	t := c.Chains.Tron
-	if t.Own() != (t.GRPC == "") || t.Own() != (t.Solidity == "") {
-		bad("chains.tron: rpc, grpc and solidity are given together or not at all")
+	if t.Own() != (t.GRPC == "") || t.Own() != (t.Solidity == "") || t.Own() && len(t.Also) > 0 {
+		bad("chains.tron: rpc, grpc and solidity are given together or not at all, also only with them")
 	}
 	for _, u := range append(append([]string{}, c.Chains.EVM.RPC...), t.RPC...) {
 		if !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {

@@ -71,6 +71,7 @@ type AnchorChain struct {
 	RPC       []string `yaml:"rpc"`
 	GRPC      string   `yaml:"grpc,omitempty"`
 	Solidity  string   `yaml:"solidity,omitempty"`
+	Also      []string `yaml:"also,omitempty"`
 	AnchorLog string   `yaml:"anchor_log,omitempty"`
 	Vaults    []string `yaml:"vaults,omitempty"`
 }

@@ -52,6 +52,8 @@ type ground interface {
 	heal()
 	// head is that of AnchorLog at the newest block.
 	head() contracts.Checkpoint
+	// holds reports what an intent's view says, by no wire.
+	holds(in send.Intent, at send.Head) bool
 	contracts() (token, log send.Address)
 	// blocks reads the chain again: our transactions in it, in order.
 	landed() []landing
@@ -276,9 +278,16 @@ func compare(b *book, blocks []landing, journal []send.Status) []string {
 			}
 		}
 	}
+	seen := map[string]bool{}
+	for _, s := range b.all {
+		seen[s.id] = true
+	}
 	for _, l := range blocks {
 		if !known[l.id] && !b.own[l.id] && !b.lost {
 			bad("transaction %x in block %d is not in the journal", l.id, l.block)
+		}
+		if !seen[l.id] && !b.own[l.id] {
+			bad("transaction %x in block %d came by no wire", l.id, l.block)
 		}
 	}
 	for _, s := range b.all {

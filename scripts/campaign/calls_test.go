@@ -12,9 +12,9 @@ import (
 
 // names of the faults, as the list has them.
 var names = map[fault]string{
-	refused: "failed, not done", lost: "failed, done", hangBefore: "hangs, not done", hangAfter: "hangs, done",
+	none: "answers", refused: "failed, not done", lost: "failed, done", hangBefore: "hangs, not done", hangAfter: "hangs, done",
 	stale: "says what was so before", empty: "knows nothing", orphan: "receipt of a block that was left",
-	success: "forged success", failure: "forged failure", ahead: "nonce ahead", behind: "nonce behind", wrong: "another value",
+	success: "forged success", failure: "forged failure", ahead: "nonce ahead", behind: "nonce behind", wrong: "another value", yes: "it has happened",
 }
 
 // TestEachCall lets each method that the drivers use fail in each way for some rounds,
@@ -57,23 +57,62 @@ func TestEachCall(t *testing.T) {
 	}
 }
 
-// TestLies has one of two endpoints lie about everything, for as long as it likes. It
-// cannot have anything sent twice, nor taken for done; in the end the truth is told.
+// TestLies has one of two endpoints lie about everything, for as long as it likes; what
+// could have something taken for done, also while the other one is away. It cannot have
+// anything sent twice, nor taken for done; in the end the truth is told.
 func TestLies(t *testing.T) {
 	g := newEVM(t, 2)
 	var all []scene
 	for _, liar := range []int{0, 1} {
-		for _, kind := range lies {
-			all = append(all, scene{fmt.Sprintf("endpoint %d: %s", liar, names[kind]), 0, func(p *play, in send.Intent) {
+		lie := func(kind, other fault) {
+			all = append(all, scene{fmt.Sprintf("endpoint %d: %s, the other: %s", liar, names[kind], names[other]), 0, func(p *play, _ send.Intent) {
 				g.wires[liar].set(func(int, string) fault { return kind })
-				for range 30 {
-					p.round()
-					if st := p.status(in); st.Phase.Done() && !g.isMoot(in) {
-						t.Errorf("done on the word of a liar")
-					}
+				g.wires[1-liar].set(func(int, string) fault { return other })
+				for range 8 { // nothing has happened yet that could be told
+					p.step()
+					g.block(false)
 				}
+				p.rounds(15)
 			}})
 		}
+		lie(yes, refused)
+		for _, kind := range lies {
+			lie(kind, none)
+		}
+		lie(success, refused)
+		lie(failure, refused)
 	}
 	scenes(t, g, all)
+}
+
+// TestOneHangs: one of two endpoints takes questions and never answers. What is planned
+// is sent all the same, and nothing is final before it is back.
+func TestOneHangs(t *testing.T) {
+	g := newEVM(t, 2)
+	for hung := range g.wires {
+		p := newPlay(t, g)
+		p.timeout = 100 * time.Millisecond
+		p.reopen()
+		in := payment(g, hung)
+		p.plan(in)
+		g.wires[hung].set(func(int, string) fault { return hangBefore })
+		for rounds := 0; p.status(in).Phase != send.PhaseMined; rounds++ {
+			if rounds == 12 {
+				t.Fatalf("endpoint %d hangs: %s, %s", hung, p.status(in).Phase, tries(p.status(in)))
+			}
+			if rounds%2 == 1 { // the machine may be too slow
+				p.timeout *= 2
+				p.reopen()
+			}
+			p.round()
+		}
+		for range evmFinality + 3 {
+			g.block(true)
+		}
+		if p.step(); p.status(in).Phase != send.PhaseMined {
+			t.Errorf("%s on the word of one endpoint", p.status(in).Phase)
+		}
+		p.sound()
+		g.ledger().turn(g.landed())
+	}
 }

@@ -164,13 +164,17 @@ func (g *evmGround) isEnded(s sent) bool {
 	return err == nil && used > s.nonce
 }
 
-func (g *evmGround) isMoot(in send.Intent) bool {
-	says := func(in send.Intent) bool {
-		to := common.Address(in.To)
-		out, err := g.api.CallContract(context.Background(), ethereum.CallMsg{To: &to, Data: in.Check}, nil)
-		return err == nil && string(out) == string(in.Want)
+func (g *evmGround) holds(in send.Intent, at send.Head) bool {
+	to, block := common.Address(in.To), g.n.Head().Number
+	if at == send.Final {
+		block = g.n.Finalized().Number
 	}
-	return says(in) || len(in.Late) > 0 && says(late(in))
+	out, err := g.api.CallContract(context.Background(), ethereum.CallMsg{To: &to, Data: in.Check}, block)
+	return err == nil && string(out) == string(in.Want)
+}
+
+func (g *evmGround) isMoot(in send.Intent) bool {
+	return g.holds(in, send.Latest) || len(in.Late) > 0 && g.holds(late(in), send.Latest)
 }
 
 func (g *evmGround) dial() send.Chain {

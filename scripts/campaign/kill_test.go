@@ -3,6 +3,7 @@ package campaign_test
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -32,6 +33,9 @@ import (
 var every = flag.Int("each", 15, "of the moments to die and of the calls to fail, each so many-th is played; 1: all of them, and all scenes")
 
 const childEnv = "KILLICK_CAMPAIGN_CHILD"
+
+// leaving begins a child's line about a transaction that its wire takes to a node.
+const leaving = "leaving"
 
 // task is what a child process is told.
 type task struct {
@@ -66,7 +70,8 @@ func child(text string) error {
 		})
 		return nil
 	})
-	w := newWire(func([]byte) {})
+	// What leaves is told before it does; the pipe keeps it when the process dies.
+	w := newWire(func(raw []byte) { fmt.Printf("%s %x\n", leaving, raw) })
 	w.kill = func(call int, at string) bool {
 		if call == k.Call && at == k.At {
 			die()
@@ -146,16 +151,21 @@ func start(t *testing.T, k task) *victim {
 	return v
 }
 
-// step has the child do a round; false when it died.
-func (v *victim) step(now time.Time) (phase string, commits, calls int, alive bool) {
+// step has the child do a round; false when it died. see is told what leaves.
+func (v *victim) step(now time.Time, see func(raw []byte)) (phase string, commits, calls int, alive bool) {
 	_, _ = fmt.Fprintln(v.in, now.UnixMilli()) // it may be dead already
-	if !v.lines.Scan() {
-		return "", 0, 0, false
+	for v.lines.Scan() {
+		f := strings.Fields(v.lines.Text())
+		if f[0] != leaving {
+			commits, _ = strconv.Atoi(f[1])
+			calls, _ = strconv.Atoi(f[2])
+			return f[0], commits, calls, true
+		}
+		if raw, err := hex.DecodeString(f[1]); err == nil { // else it died while it said so
+			see(raw)
+		}
 	}
-	f := strings.Fields(v.lines.Text())
-	commits, _ = strconv.Atoi(f[1])
-	calls, _ = strconv.Atoi(f[2])
-	return f[0], commits, calls, true
+	return "", 0, 0, false
 }
 
 // end lets the child end by itself, or collects it.
@@ -239,7 +249,7 @@ func killed(t *testing.T, g ground, n int, m moment) (commits, calls int) {
 	v = start(t, k)
 	died := false
 	for rounds := 0; ; rounds++ {
-		phase, c, n, alive := v.step(g.now())
+		phase, c, n, alive := v.step(g.now(), w.sees)
 		if !alive {
 			v.end()
 			if died || m == (moment{}) {
@@ -266,7 +276,7 @@ func killed(t *testing.T, g ground, n int, m moment) (commits, calls int) {
 	if !died && m != (moment{}) {
 		t.Errorf("nobody died at %+v", m)
 	}
-	p := &play{t: t, g: g, path: k.Journal, timeout: time.Minute, mutate: func(c send.Chain) send.Chain { return c }}
+	p := &play{ended: map[string]bool{}, t: t, g: g, path: k.Journal, timeout: time.Minute, mutate: func(c send.Chain) send.Chain { return c }}
 	p.open()
 	p.plan(k.Intent)
 	p.sound()

@@ -11,9 +11,10 @@ import (
 // mutant is a driver with a mistake, for the test of the tests.
 type mutant struct {
 	send.Chain
-	arm  func(c send.Chain, ctx context.Context, in send.Intent, earlier []send.Attempt, inUse []uint64) (send.Attempt, error)
-	look func(send.Outcome) send.Outcome
-	sent bool // what was sent counts as done
+	arm   func(c send.Chain, ctx context.Context, in send.Intent, earlier []send.Attempt, inUse []uint64) (send.Attempt, error)
+	look  func(send.Outcome) send.Outcome
+	sent  bool // what was sent counts as done
+	blind bool // nothing counts as done
 }
 
 func (m *mutant) Arm(ctx context.Context, in send.Intent, earlier []send.Attempt, inUse []uint64) (send.Attempt, error) {
@@ -35,6 +36,9 @@ func (m *mutant) Holds(ctx context.Context, in send.Intent, at send.Head) (bool,
 	held, err := m.Chain.Holds(ctx, in, send.Latest)
 	if m.sent {
 		return held, err
+	}
+	if m.blind {
+		return false, err
 	}
 	return m.Chain.Holds(ctx, in, at)
 }
@@ -64,6 +68,8 @@ func TestMutants(t *testing.T) {
 			}}
 		}, "two live transactions"},
 		{"in a block is final", 12, func() *mutant { return &mutant{sent: true} }, "and not on the chain"},
+		{"in a block is final, checkpoints", 2, func() *mutant { return &mutant{sent: true} }, "the contract does not show it"},
+		{"nothing has happened", 4, func() *mutant { return &mutant{blind: true} }, "is stopped: "},
 		{"in a block is final on Tron", 1, func() *mutant { return &mutant{sent: true} }, "and not on the chain"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

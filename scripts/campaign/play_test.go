@@ -25,10 +25,12 @@ type play struct {
 	chain   send.Chain
 	s       *send.Sender
 	plans   []send.Intent
+	ended   map[string]bool // intents that were seen to be final or given up
+	wrong   []string
 }
 
 func newPlay(t testing.TB, g ground) *play {
-	p := &play{t: t, g: g, path: filepath.Join(t.TempDir(), "send.db"), timeout: time.Minute, mutate: func(c send.Chain) send.Chain { return c }}
+	p := &play{ended: map[string]bool{}, t: t, g: g, path: filepath.Join(t.TempDir(), "send.db"), timeout: time.Minute, mutate: func(c send.Chain) send.Chain { return c }}
 	p.open()
 	t.Cleanup(p.close)
 	return p
@@ -94,6 +96,24 @@ func (p *play) step() {
 	p.g.ledger().look(p.plans)
 	if err := p.s.Step(context.Background()); err != nil {
 		p.t.Fatal(err)
+	}
+	p.believes()
+}
+
+// believes looks whether the final head shows what the sender now takes for final: later
+// another one may bring what a checkpoint was to bring.
+func (p *play) believes() {
+	for _, in := range p.plans {
+		st := p.status(in)
+		switch {
+		case p.ended[in.ID] || !st.Phase.Done() && st.Phase != send.PhaseOvertaken:
+			continue
+		case st.Phase.Done() && !p.g.holds(in, send.Final):
+			p.wrong = append(p.wrong, fmt.Sprintf("%s became %s, and the contract does not show it", in.ID, st.Phase))
+		case !st.Phase.Done() && !p.g.holds(late(in), send.Final):
+			p.wrong = append(p.wrong, fmt.Sprintf("%s was given up, and is not too late", in.ID))
+		}
+		p.ended[in.ID] = true
 	}
 }
 
@@ -174,6 +194,15 @@ func (p *play) finish() []string {
 		wrong = append(wrong, fmt.Sprintf("alarms %q, %v", alarms, err))
 	}
 	p.g.again()
+	wrong = append(wrong, p.wrong...)
+	for _, st := range journal { // whoever did it
+		switch {
+		case st.Phase.Done() && !p.g.holds(st.Intent, send.Latest):
+			wrong = append(wrong, fmt.Sprintf("%s is %s, and the contract does not show it", st.ID, st.Phase))
+		case st.Phase == send.PhaseStopped:
+			wrong = append(wrong, fmt.Sprintf("%s is stopped: %s", st.ID, st.Why))
+		}
+	}
 	return append(wrong, compare(p.g.ledger(), p.g.landed(), journal)...)
 }
 

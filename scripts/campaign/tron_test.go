@@ -1,12 +1,10 @@
 package campaign_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"math/big"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,7 +35,8 @@ type tronGround struct {
 	book
 	chain *node.Chain
 	cfg   tron.Config
-	full  api.WalletClient // no wire
+	full  api.WalletClient         // no wire
+	solid api.WalletSolidityClient // no wire
 	clock atomic.Int64
 	token send.Address
 	log   send.Address
@@ -60,6 +59,11 @@ func newTron(t testing.TB, cache bool) *tronGround {
 	}
 	t.Cleanup(func() { conn.Close() })
 	g.full = api.NewWalletClient(conn)
+	if conn, err = grpc.NewClient(n.Solidity, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	g.solid = api.NewWalletSolidityClient(conn)
 	g.cfg = tron.Config{GRPC: n.GRPC, Solidity: n.Solidity, Expiry: expiry}
 	g.wires = []*wire{newWire(g.see)}
 	for range 4 {
@@ -268,12 +272,7 @@ func (g *tronGround) setback(kind int) {
 	g.t.Helper()
 	var first *core.Transaction
 	if kind == 0 {
-		token, err := g.full.TriggerConstantContract(g.t.Context(), &core.TriggerSmartContract{
-			OwnerAddress: wireAddress("ours"), ContractAddress: append([]byte{0x41}, g.token[:]...), Data: contracts.PackBalanceOf(addressOf("ours"))})
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		balance := new(big.Int).SetBytes(bytes.Join(token.GetConstantResult(), nil))
+		balance := new(big.Int).SetBytes(g.view(g.token, contracts.PackBalanceOf(addressOf("ours")), send.Latest))
 		a, err := g.armed("two", g.token, append([]byte{0x23, 0xb8, 0x72, 0xdd}, append(words(addressOf("ours")), words(addressOf("two"), balance)...)...))
 		if err != nil {
 			g.t.Fatal(err)
@@ -348,45 +347,6 @@ func (g *tronGround) foreign(bool) { // it has no nonce to take
 }
 
 func (g *tronGround) stranger(in send.Intent) { _, _ = g.act("two", in.To, in.Data) }
-func (g *tronGround) head() contracts.Checkpoint {
-	out, err := g.full.TriggerConstantContract(g.t.Context(), &core.TriggerSmartContract{
-		OwnerAddress: wireAddress("two"), ContractAddress: append([]byte{0x41}, g.log[:]...), Data: contracts.PackHead()})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	c, err := contracts.UnpackHead(bytes.Join(out.GetConstantResult(), nil))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return c
-}
-
-func (g *tronGround) landed() (all []landing) {
-	g.t.Helper()
-	head, _ := g.chain.Height()
-	for n := range int64(head) + 1 {
-		b, err := g.full.GetBlockByNum2(g.t.Context(), &api.NumberMessage{Num: n})
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		for _, x := range b.GetTransactions() {
-			call := callOfTron(x.GetTransaction())
-			c := &core.TriggerSmartContract{}
-			if call == "" || x.GetTransaction().GetRawData().GetContract()[0].GetParameter().UnmarshalTo(c) != nil ||
-				!bytes.Equal(c.GetOwnerAddress(), wireAddress("ours")) {
-				continue
-			}
-			info, err := g.full.GetTransactionInfoById(g.t.Context(), &api.BytesMessage{Value: x.GetTxid()})
-			if err != nil {
-				g.t.Fatal(err)
-			}
-			all = append(all, landing{id: string(x.GetTxid()), call: call, block: uint64(n), hash: b.GetBlockid(),
-				ok:   x.GetTransaction().GetRet()[0].GetContractRet() == core.Transaction_Result_SUCCESS,
-				cost: uint64(info.GetReceipt().GetEnergyUsageTotal()), fee: strconv.FormatInt(info.GetFee(), 10)})
-		}
-	}
-	return all
-}
 
 func (g *tronGround) again() {
 	for _, s := range g.all {

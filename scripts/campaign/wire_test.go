@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/killick-ledger/killick/anchor/contracts"
 )
 
 // fault is what goes wrong with one call to a node.
@@ -38,13 +41,14 @@ const (
 	ahead            // the account's nonce is higher than it is
 	behind           // it is lower
 	wrong            // a view returns something else
+	yes              // it has happened: a view says so, and the receipt is one of a final block
 	otherChain       // the node is one of another chain
 )
 
 // Faults that any node may have, and what only one that lies, or is broken, says.
 var (
 	faults = []fault{refused, lost, stale, empty}
-	lies   = []fault{stale, empty, orphan, success, failure, ahead, behind, wrong}
+	lies   = []fault{stale, empty, orphan, success, failure, ahead, behind, wrong, yes}
 )
 
 var errWire = errors.New("the wire is cut")
@@ -56,6 +60,7 @@ type wire struct {
 	calls int
 	rule  func(call int, method string) fault
 	old   map[string][]any               // answers by question, oldest first
+	block struct{ Number, Hash string }  // the first final one that was asked for
 	sees  func(raw []byte)               // transactions on their way to the node
 	kill  func(call int, at string) bool // kills the process that calls, before or after a call
 }
@@ -155,7 +160,14 @@ func jsonWire(t testing.TB, w *wire, node http.Handler) string {
 		if result, ok := answer["result"]; ok && q.Method != "eth_sendRawTransaction" {
 			question, _ := json.Marshal([]any{q.Method, q.Params})
 			before := w.note(string(question), result).(json.RawMessage)
-			answer["result"] = twist(kind, q, result, before)
+			if q.Method == "eth_getBlockByNumber" && strings.Contains(string(q.Params[0]), "final") {
+				w.mu.Lock()
+				if w.block.Hash == "" {
+					_ = json.Unmarshal(result, &w.block)
+				}
+				w.mu.Unlock()
+			}
+			answer["result"] = w.twist(kind, q, result, before)
 		}
 		out.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(out).Encode(answer)
@@ -165,7 +177,7 @@ func jsonWire(t testing.TB, w *wire, node http.Handler) string {
 }
 
 // twist is what an ill or lying node says instead of a result.
-func twist(kind fault, q rpcCall, result, before json.RawMessage) json.RawMessage {
+func (w *wire) twist(kind fault, q rpcCall, result, before json.RawMessage) json.RawMessage {
 	is := func(methods ...string) bool { return slices.Contains(methods, q.Method) }
 	switch {
 	case kind == stale:
@@ -180,8 +192,21 @@ func twist(kind fault, q rpcCall, result, before json.RawMessage) json.RawMessag
 		return shifted(result, -1)
 	case kind == wrong && is("eth_call"):
 		return json.RawMessage(`"0x` + strings.Repeat("00", 31) + `07"`)
+	case kind == yes && is("eth_call"):
+		if strings.Contains(string(q.Params[0]), hexutil.Encode(contracts.PackBalanceOf([20]byte{})[:4])) {
+			return json.RawMessage(fmt.Sprintf(`"0x%064x"`, amount))
+		}
+		return json.RawMessage(`"` + hexutil.Encode(contracts.True()) + `"`)
 	case is("eth_getTransactionReceipt") && slices.Contains([]fault{orphan, success, failure}, kind):
 		return forged(kind, q, result)
+	case is("eth_getTransactionReceipt") && kind == yes:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		r := map[string]any{}
+		_ = json.Unmarshal(forged(success, q, json.RawMessage("null")), &r)
+		r["blockNumber"], r["blockHash"] = w.block.Number, w.block.Hash
+		out, _ := json.Marshal(r)
+		return out
 	}
 	return result
 }

@@ -83,8 +83,8 @@ The vault decides: it pays each amount once. Claiming again answers already_done
 	c.Flags().StringVar(&account, "account", "", "`payee` (CAIP-10 id), default the account of the chain key")
 	c.Flags().StringVar(&asset, "asset", defaultAsset, "`name` of the asset: it decides about the vault")
 	c.Flags().StringArrayVar(&n.evm, "evm", []string{defaultEVM}, "JSON-RPC `URL` of a node of an eip155 chain; may be repeated")
-	c.Flags().StringVar(&n.tron, "tron", defaultTron, "gRPC `address` of a Tron full node")
-	c.Flags().StringVar(&n.solidity, "tron-solidity", defaultSolidity, "gRPC `address` of a Tron solidity node")
+	c.Flags().StringVar(&n.tron, "tron", defaultTron, "gRPC `address` of a Tron full node: host:port, or https://host:port with TLS")
+	c.Flags().StringVar(&n.solidity, "tron-solidity", defaultSolidity, "gRPC `address` of a Tron solidity node: host:port, or https://host:port with TLS")
 	if err := c.MarkFlagRequired("chain"); err != nil {
 		panic(err) // the flag was added above
 	}
