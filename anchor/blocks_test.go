@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 )
 
 // What is written is read as the same blocks, up to the height and to an error.
@@ -20,7 +21,7 @@ func TestWriteBlocks(t *testing.T) {
 		return func(yield func(*common.Block, error) bool) {
 			for _, name := range []string{"0", "1", "2", "3"} {
 				b := &common.Block{}
-				if err := proto.Unmarshal(must(os.ReadFile("block/testdata/raft/"+name+".block")), b); err != nil {
+				if err := proto.Unmarshal(blocktest.Must(os.ReadFile("block/testdata/raft/"+name+".block")), b); err != nil {
 					panic(err)
 				}
 				if fail && name == "2" {

@@ -9,13 +9,15 @@ import (
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 )
 
 // verification is the CPU time of one P-256 verification in seconds, here and now.
 func verification(b *testing.B) float64 {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	key := blocktest.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	digest := make([]byte, 32)
-	signature := must(ecdsa.SignASN1(rand.Reader, key, digest))
+	signature := blocktest.Must(ecdsa.SignASN1(rand.Reader, key, digest))
 	const times = 2000
 	begin := cpuTime()
 	for range times {

@@ -12,6 +12,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
@@ -24,7 +25,7 @@ func TestFsckPanics(t *testing.T) {
 			yield(piece{1, "peer", func() (*block.Block, error) { panic("boom") }}, nil)
 		}
 	}}
-	audit := must(log.NewAudit(filepath.Join(a.cfg.Dir, "log")))
+	audit := blocktest.Must(log.NewAudit(filepath.Join(a.cfg.Dir, "log")))
 	defer audit.Close() //nolint:errcheck // of a test
 	err := (&fsckReport{Signatures: true}).against(t.Context(), a.cfg, audit, s, io.Discard)
 	if err == nil || exitCode(err) != 1 || !strings.Contains(err.Error(), "boom") {
@@ -37,10 +38,10 @@ func TestFsckPanics(t *testing.T) {
 func TestFsckOneMember(t *testing.T) {
 	hash := make([]byte, 32)
 	apart := &rwset.NsReadWriteSet{Namespace: "killick", CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{{
-		CollectionName: "_implicit_org_Org1MSP", HashedRwset: wire(&kvrwset.HashedRWSet{HashedWrites: []*kvrwset.KVWriteHash{{KeyHash: hash, ValueHash: hash}}}),
+		CollectionName: "_implicit_org_Org1MSP", HashedRwset: blocktest.Wire(&kvrwset.HashedRWSet{HashedWrites: []*kvrwset.KVWriteHash{{KeyHash: hash, ValueHash: hash}}}),
 	}}}
 	public := func(namespace string) *rwset.NsReadWriteSet {
-		return &rwset.NsReadWriteSet{Namespace: namespace, Rwset: wire(&kvrwset.KVRWSet{Writes: []*kvrwset.KVWrite{put("a", "b")}})}
+		return &rwset.NsReadWriteSet{Namespace: namespace, Rwset: blocktest.Wire(&kvrwset.KVRWSet{Writes: []*kvrwset.KVWrite{put("a", "b")}})}
 	}
 	for name, tt := range map[string]struct {
 		chaincode string

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
@@ -218,7 +219,7 @@ func TestFsckEveryByteOfABlock(t *testing.T) {
 	a.grow(4)
 	a.write(0, 9, 4)
 	path := a.blockFile("blockfile_000000")
-	data := must(os.ReadFile(path))
+	data := blocktest.Must(os.ReadFile(path))
 	begin := bytes.Index(data, a.stored[2])
 	for at := begin; at < begin+len(a.stored[2]); at += 23 {
 		a.save(path, flip(at)(bytes.Clone(data)))
@@ -261,16 +262,16 @@ func TestFsckLedgerSaysAnotherRoot(t *testing.T) {
 func TestFsckSignatures(t *testing.T) {
 	for name, tt := range map[string]struct {
 		orderer bool // who is spoilt: an orderer, or whoever makes the transaction
-		spoil   func(all []*signatory)
+		spoil   func(all []*blocktest.Member)
 		want    string
 	}{
-		"orderer":                {true, func(all []*signatory) { all[2].key = all[3].key }, "2 of 4 orderers signed, want 3"},
-		"endorser":               {false, func(all []*signatory) { all[1].key = all[3].key }, "the endorsement of Org2MSP does not match"},
-		"endorser of no member":  {false, func(all []*signatory) { all[1] = newSignatory(1) }, "certificate signed by unknown authority"},
-		"endorser of no channel": {false, func(all []*signatory) { all[1] = newSignatory(7) }, `"Org8MSP" is no organisation`},
-		"endorser is no peer":    {false, func(all []*signatory) { all[1].certify("client") }, "certificate of Org2MSP is no peer's"},
-		"creator":                {false, func(all []*signatory) { all[0].serialized = all[3].serialized }, "the creator's signature does not match"},
-		"one endorser twice":     {false, func(all []*signatory) { all[1] = all[0] }, "endorsed by 1 organisations, want 2"},
+		"orderer":                {true, func(all []*blocktest.Member) { all[2].Peer = all[3].Peer }, "2 of 4 orderers signed, want 3"},
+		"endorser":               {false, func(all []*blocktest.Member) { all[1].Peer = all[3].Peer.As(all[1].Peer) }, "the endorsement of Org2MSP does not match"},
+		"endorser of no member":  {false, func(all []*blocktest.Member) { all[1] = blocktest.NewMember("Org2MSP") }, "certificate signed by unknown authority"},
+		"endorser of no channel": {false, func(all []*blocktest.Member) { all[1] = blocktest.NewMember("Org8MSP") }, `"Org8MSP" is no organisation`},
+		"endorser is no peer":    {false, func(all []*blocktest.Member) { all[1].Peer = all[1].Client }, "certificate of Org2MSP is no peer's"},
+		"creator":                {false, func(all []*blocktest.Member) { all[0].Client = all[0].Client.As(all[3].Client) }, "the creator's signature does not match"},
+		"one endorser twice":     {false, func(all []*blocktest.Member) { all[1] = all[0] }, "endorsed by 1 organisations, want 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newArchive(t)

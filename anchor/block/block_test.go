@@ -13,23 +13,15 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
-func marshal(t testing.TB, m proto.Message) []byte {
-	t.Helper()
-	b, err := proto.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 var txID = strings.Repeat("ab", 32)
 
 // results is a read-write set with every kind of write.
-func results(t testing.TB) []byte {
+func results() []byte {
 	h := sha256.Sum256
 	key, val := h([]byte("k")), h([]byte("v"))
 	none := h(nil)
@@ -47,33 +39,33 @@ func results(t testing.TB) []byte {
 		{KeyHash: key[:], ValueHash: none[:]},
 		{KeyHash: key[:], IsDelete: true, IsPurge: true},
 	}}
-	return marshal(t, &rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{
-		{Namespace: "_lifecycle", Rwset: marshal(t, &kvrwset.KVRWSet{})},
-		{Namespace: "killick", Rwset: marshal(t, public), CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{
-			{CollectionName: "small", HashedRwset: marshal(t, private)},
+	return blocktest.Wire(&rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{
+		{Namespace: "_lifecycle", Rwset: blocktest.Wire(&kvrwset.KVRWSet{})},
+		{Namespace: "killick", Rwset: blocktest.Wire(public), CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{
+			{CollectionName: "small", HashedRwset: blocktest.Wire(private)},
 		}},
 	}})
 }
 
-func envelope(t testing.TB, typ common.HeaderType, data []byte) []byte {
+func envelope(typ common.HeaderType, data []byte) []byte {
 	payload := &common.Payload{
 		Header: &common.Header{
-			ChannelHeader:   marshal(t, &common.ChannelHeader{Type: int32(typ), ChannelId: "main", TxId: txID}),
-			SignatureHeader: marshal(t, &common.SignatureHeader{Creator: []byte("creator"), Nonce: []byte("nonce")}),
+			ChannelHeader:   blocktest.Wire(&common.ChannelHeader{Type: int32(typ), ChannelId: "main", TxId: txID}),
+			SignatureHeader: blocktest.Wire(&common.SignatureHeader{Creator: []byte("creator"), Nonce: []byte("nonce")}),
 		},
 		Data: data,
 	}
-	return marshal(t, &common.Envelope{Payload: marshal(t, payload), Signature: []byte("signature")})
+	return blocktest.Wire(&common.Envelope{Payload: blocktest.Wire(payload), Signature: []byte("signature")})
 }
 
-func endorsed(t testing.TB, results []byte) []byte {
+func endorsed(results []byte) []byte {
 	input := &peer.ChaincodeInvocationSpec{ChaincodeSpec: &peer.ChaincodeSpec{
 		Input: &peer.ChaincodeInput{Args: [][]byte{[]byte("ops:Batch"), []byte("frame")}},
 	}}
-	return proposed(t, results, marshal(t, &peer.ChaincodeProposalPayload{Input: marshal(t, input)}))
+	return proposed(results, blocktest.Wire(&peer.ChaincodeProposalPayload{Input: blocktest.Wire(input)}))
 }
 
-func proposed(t testing.TB, results, proposal []byte) []byte {
+func proposed(results, proposal []byte) []byte {
 	action := &peer.ChaincodeAction{
 		Results:     results,
 		Response:    &peer.Response{Status: 200, Payload: []byte("answer")},
@@ -82,28 +74,22 @@ func proposed(t testing.TB, results, proposal []byte) []byte {
 	payload := &peer.ChaincodeActionPayload{
 		ChaincodeProposalPayload: proposal,
 		Action: &peer.ChaincodeEndorsedAction{
-			ProposalResponsePayload: marshal(t, &peer.ProposalResponsePayload{Extension: marshal(t, action)}),
+			ProposalResponsePayload: blocktest.Wire(&peer.ProposalResponsePayload{Extension: blocktest.Wire(action)}),
 		},
 	}
-	tx := &peer.Transaction{Actions: []*peer.TransactionAction{{Payload: marshal(t, payload)}}}
-	return envelope(t, common.HeaderType_ENDORSER_TRANSACTION, marshal(t, tx))
+	tx := &peer.Transaction{Actions: []*peer.TransactionAction{{Payload: blocktest.Wire(payload)}}}
+	return envelope(common.HeaderType_ENDORSER_TRANSACTION, blocktest.Wire(tx))
 }
 
 // build makes a block of the envelopes as a peer would store it.
-func build(t testing.TB, number uint64, filter []byte, envelopes ...[]byte) *common.Block {
-	sum := sha256.Sum256(bytes.Join(envelopes, nil))
-	b := &common.Block{
-		Header: &common.BlockHeader{Number: number, DataHash: sum[:]},
-		Data:   &common.BlockData{Data: envelopes},
-		Metadata: &common.BlockMetadata{Metadata: [][]byte{
-			marshal(t, &common.Metadata{Value: []byte("value"), Signatures: []*common.MetadataSignature{
-				{IdentifierHeader: marshal(t, &common.IdentifierHeader{Identifier: 2}), Signature: []byte("s")},
-				{SignatureHeader: marshal(t, &common.SignatureHeader{Creator: []byte("orderer")}), Signature: []byte("r")},
-			}}),
-			nil, filter, nil,
-			marshal(t, &common.Metadata{Value: bytes.Repeat([]byte{7}, 32)}),
-		}},
-	}
+func build(number uint64, filter []byte, envelopes ...[]byte) *common.Block {
+	b := blocktest.Block(nil, filter, nil, envelopes...)
+	b.Header.Number = number
+	b.Metadata.Metadata[0] = blocktest.Wire(&common.Metadata{Value: []byte("value"), Signatures: []*common.MetadataSignature{
+		{IdentifierHeader: blocktest.Wire(&common.IdentifierHeader{Identifier: 2}), Signature: []byte("s")},
+		{SignatureHeader: blocktest.Wire(&common.SignatureHeader{Creator: []byte("orderer")}), Signature: []byte("r")},
+	}})
+	b.Metadata.Metadata[4] = blocktest.Wire(&common.Metadata{Value: bytes.Repeat([]byte{7}, 32)})
 	if number > 0 {
 		b.Header.PreviousHash = bytes.Repeat([]byte{9}, 32)
 	}
@@ -111,8 +97,8 @@ func build(t testing.TB, number uint64, filter []byte, envelopes ...[]byte) *com
 }
 
 func TestDecode(t *testing.T) {
-	good := endorsed(t, results(t))
-	raw := marshal(t, build(t, 5, []byte{0, 11, 10}, good, good, []byte("\xffgarbage")))
+	good := endorsed(results())
+	raw := blocktest.Wire(build(5, []byte{0, 11, 10}, good, good, []byte("\xffgarbage")))
 	b, err := block.Decode(raw)
 	if err != nil {
 		t.Fatal(err)
@@ -159,8 +145,8 @@ func TestDecode(t *testing.T) {
 
 // Peers hash the proposal and do not read it, so one member can have anything there.
 func TestProposalThatIsNoMessage(t *testing.T) {
-	for _, proposal := range [][]byte{nil, []byte("\xff"), marshal(t, &peer.ChaincodeProposalPayload{Input: []byte("\xff")})} {
-		b, err := block.Decode(marshal(t, build(t, 5, []byte{0}, proposed(t, results(t), proposal))))
+	for _, proposal := range [][]byte{nil, []byte("\xff"), blocktest.Wire(&peer.ChaincodeProposalPayload{Input: []byte("\xff")})} {
+		b, err := block.Decode(blocktest.Wire(build(5, []byte{0}, proposed(results(), proposal))))
 		if err != nil || len(b.Txs[0].Args) != 0 || len(b.Txs[0].Writes) != 7 {
 			t.Errorf("proposal %q: %+v, %v", proposal, b, err)
 		}
@@ -168,9 +154,9 @@ func TestProposalThatIsNoMessage(t *testing.T) {
 }
 
 func TestDecodeGenesis(t *testing.T) {
-	config := envelope(t, common.HeaderType_CONFIG, []byte("config"))
+	config := envelope(common.HeaderType_CONFIG, []byte("config"))
 	for _, filter := range [][]byte{nil, {0}} {
-		b, err := block.Decode(marshal(t, build(t, 0, filter, config)))
+		b, err := block.Decode(blocktest.Wire(build(0, filter, config)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,15 +167,15 @@ func TestDecodeGenesis(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	good := endorsed(t, results(t))
+	good := endorsed(results())
 	edit := func(f func(b *common.Block)) []byte {
-		b := build(t, 5, []byte{0}, good)
+		b := build(5, []byte{0}, good)
 		f(b)
-		return marshal(t, b)
+		return blocktest.Wire(b)
 	}
-	plain := marshal(t, build(t, 5, []byte{0}, good))
-	twoActions := envelope(t, common.HeaderType_ENDORSER_TRANSACTION,
-		marshal(t, &peer.Transaction{Actions: []*peer.TransactionAction{{}, {}}}))
+	plain := blocktest.Wire(build(5, []byte{0}, good))
+	twoActions := envelope(common.HeaderType_ENDORSER_TRANSACTION,
+		blocktest.Wire(&peer.Transaction{Actions: []*peer.TransactionAction{{}, {}}}))
 	tests := []struct {
 		name, want string
 		raw        []byte
@@ -205,10 +191,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"no metadata", "slots", edit(func(b *common.Block) { b.Metadata = nil })},
 		{"short commit hash", "commit hash", edit(func(b *common.Block) { b.Metadata.Metadata[4] = []byte{10, 1, 1} })},
 		{"no transactions", "no transactions", edit(func(b *common.Block) { b.Data = nil })},
-		{"valid garbage", "valid transaction 0", marshal(t, build(t, 5, []byte{0}, []byte("\xff")))},
-		{"valid with two actions", "2 actions", marshal(t, build(t, 5, []byte{0}, twoActions))},
-		{"valid of another type", "header type 4", marshal(t, build(t, 5, []byte{0}, envelope(t, 4, nil)))},
-		{"valid with a broken set", "read-write set", marshal(t, build(t, 5, []byte{0}, endorsed(t, []byte{0x12, 9})))},
+		{"valid garbage", "valid transaction 0", blocktest.Wire(build(5, []byte{0}, []byte("\xff")))},
+		{"valid with two actions", "2 actions", blocktest.Wire(build(5, []byte{0}, twoActions))},
+		{"valid of another type", "header type 4", blocktest.Wire(build(5, []byte{0}, envelope(4, nil)))},
+		{"valid with a broken set", "read-write set", blocktest.Wire(build(5, []byte{0}, endorsed([]byte{0x12, 9})))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -222,15 +208,15 @@ func TestDecodeRefuses(t *testing.T) {
 
 // An envelope decodes as Fabric's own messages decode it, however it is spelt.
 func FuzzEnvelope(f *testing.F) {
-	good := endorsed(f, results(f))
+	good := endorsed(results())
 	f.Add(good)
-	f.Add(envelope(f, common.HeaderType_CONFIG, []byte("config")))
+	f.Add(envelope(common.HeaderType_CONFIG, []byte("config")))
 	f.Add([]byte{})
 	f.Add(append(bytes.Clone(good), good...))
-	header := marshal(f, &common.Payload{Header: &common.Header{ChannelHeader: []byte{0x08, 0x03}}})
-	f.Add(marshal(f, &common.Envelope{Payload: append(bytes.Clone(header), header...)}))
+	header := blocktest.Wire(&common.Payload{Header: &common.Header{ChannelHeader: []byte{0x08, 0x03}}})
+	f.Add(blocktest.Wire(&common.Envelope{Payload: append(bytes.Clone(header), header...)}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		b, err := block.Decode(marshal(t, build(t, 7, []byte{1}, raw)))
+		b, err := block.Decode(blocktest.Wire(build(7, []byte{1}, raw)))
 		if err != nil {
 			t.Fatalf("an invalid transaction stopped the decoder: %v", err)
 		}
@@ -263,9 +249,9 @@ func oracle(raw []byte) (typ int32, id string) {
 
 // No block, however malformed, makes the decoder panic.
 func FuzzDecode(f *testing.F) {
-	good := endorsed(f, results(f))
-	f.Add(marshal(f, build(f, 5, []byte{0}, good)))
-	f.Add(marshal(f, build(f, 0, nil, envelope(f, common.HeaderType_CONFIG, nil))))
+	good := endorsed(results())
+	f.Add(blocktest.Wire(build(5, []byte{0}, good)))
+	f.Add(blocktest.Wire(build(0, nil, envelope(common.HeaderType_CONFIG, nil))))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		b, err := block.Decode(raw)
 		if err == nil && len(b.Txs) != len(b.Filter) {

@@ -15,6 +15,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 )
 
 // Summaries of many results are Fabric's: these were made with its
@@ -73,7 +74,7 @@ func TestPolicies(t *testing.T) {
 	for _, role := range []*msp.MSPRole{
 		{MspIdentifier: "A", Role: msp.MSPRole_PEER}, {MspIdentifier: "B", Role: msp.MSPRole_PEER}, {MspIdentifier: "A", Role: msp.MSPRole_MEMBER},
 	} {
-		envelope.Identities = append(envelope.Identities, &msp.MSPPrincipal{Principal: marshal(t, role)})
+		envelope.Identities = append(envelope.Identities, &msp.MSPPrincipal{Principal: blocktest.Wire(role)})
 	}
 	peerOf := func(msp string) block.Endorser { return block.Endorser{MSP: msp, Peer: true} }
 	client := block.Endorser{MSP: "A"}
@@ -97,7 +98,7 @@ func TestPolicies(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			envelope.Rule = tt.rule
-			p, err := block.ApplicationPolicy(marshal(t, &peer.ApplicationPolicy{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: envelope}}))
+			p, err := block.ApplicationPolicy(blocktest.Wire(&peer.ApplicationPolicy{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: envelope}}))
 			if err != nil || p.Satisfied(tt.by) != tt.want || p.Organisations() != tt.atmost {
 				t.Errorf("%v, %v, %d organisations", err, p.Satisfied(tt.by), p.Organisations())
 			}
@@ -108,7 +109,7 @@ func TestPolicies(t *testing.T) {
 		{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: envelope}},
 		{Type: &peer.ApplicationPolicy_ChannelConfigPolicyReference{ChannelConfigPolicyReference: "/Channel"}}, {},
 	} {
-		if _, err := block.ApplicationPolicy(marshal(t, bad)); err == nil {
+		if _, err := block.ApplicationPolicy(blocktest.Wire(bad)); err == nil {
 			t.Errorf("%v is taken", bad)
 		}
 	}

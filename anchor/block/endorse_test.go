@@ -11,6 +11,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -43,7 +44,7 @@ func TestEndorsers(t *testing.T) {
 			t.Fatal(err)
 		}
 		edit(&id)
-		e.Endorser = marshal(t, &id)
+		e.Endorser = blocktest.Wire(&id)
 	}
 	for _, tt := range []struct {
 		name    string
@@ -85,10 +86,10 @@ func TestEndorsers(t *testing.T) {
 				t.Fatal("recorded block")
 			}
 			tt.edit(&a)
-			tx.Actions[0].Payload = marshal(t, &a)
-			p.Data = marshal(t, &tx)
-			e.Payload = marshal(t, &p)
-			by, err := tt.members.Endorsers(&block.Tx{Type: block.TypeEndorser, Envelope: marshal(t, &e)})
+			tx.Actions[0].Payload = blocktest.Wire(&a)
+			p.Data = blocktest.Wire(&tx)
+			e.Payload = blocktest.Wire(&p)
+			by, err := tt.members.Endorsers(&block.Tx{Type: block.TypeEndorser, Envelope: blocktest.Wire(&e)})
 			if got := fmt.Sprint(by, " ", err); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 )
 
 // One member alone can have Fabric take hashed writes of any form, into its own collection
@@ -35,13 +36,13 @@ func TestOddPrivateWrites(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			set := marshal(t, &rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{{
+			set := blocktest.Wire(&rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{{
 				Namespace: "other", CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{{
-					CollectionName: tt.collection, HashedRwset: marshal(t, &kvrwset.HashedRWSet{HashedWrites: []*kvrwset.KVWriteHash{tt.hashed}}),
+					CollectionName: tt.collection, HashedRwset: blocktest.Wire(&kvrwset.HashedRWSet{HashedWrites: []*kvrwset.KVWriteHash{tt.hashed}}),
 				}},
 			}}})
 			tt.want.Namespace = "other"
-			b, err := block.Decode(marshal(t, build(t, 5, []byte{0}, endorsed(t, set))))
+			b, err := block.Decode(blocktest.Wire(build(5, []byte{0}, endorsed(set))))
 			if err != nil {
 				t.Fatal(err)
 			}

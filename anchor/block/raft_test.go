@@ -1,24 +1,15 @@
 package block_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -81,8 +72,8 @@ func TestRaftSignatures(t *testing.T) {
 				t.Fatal("testdata/raft/3.block")
 			}
 			tt.edit(&b, &m)
-			b.Metadata.Metadata[0] = marshal(t, &m)
-			d, err := block.Decode(marshal(t, &b))
+			b.Metadata.Metadata[0] = blocktest.Wire(&m)
+			d, err := block.Decode(blocktest.Wire(&b))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,40 +85,16 @@ func TestRaftSignatures(t *testing.T) {
 	}
 }
 
-// forge signs a block with a key that its own maker certified.
+// forge signs a block as an orderer that its own maker certified.
 func forge(t *testing.T, b *common.Block, m *common.Metadata, mspID string) *common.MetadataSignature {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	d, err := block.Decode(blocktest.Wire(b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "orderer"}, NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	header := marshal(t, &common.SignatureHeader{Creator: marshal(t, &msp.SerializedIdentity{Mspid: mspID, IdBytes: certificate})})
-	headerDER, err := asn1.Marshal(struct {
-		Number         *big.Int
-		Previous, Data []byte
-	}{new(big.Int).SetUint64(b.Header.Number), b.Header.PreviousHash, b.Header.DataHash})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(slices.Concat(m.Value, header, headerDER))
-	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := key.Params().N; s.Cmp(new(big.Int).Rsh(n, 1)) > 0 {
-		s.Sub(n, s)
-	}
-	signature, err := asn1.Marshal(struct{ R, S *big.Int }{r, s})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &common.MetadataSignature{SignatureHeader: header, Signature: signature}
+	orderer := blocktest.NewMember(mspID).Another("orderer")
+	header := blocktest.Wire(&common.SignatureHeader{Creator: orderer.Serialized})
+	return &common.MetadataSignature{SignatureHeader: header, Signature: orderer.Sign(m.Value, header, d.Header)}
 }
 
 // A transaction that several Raft orderers took stands on the ledger several times,

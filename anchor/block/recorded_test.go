@@ -13,6 +13,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -118,7 +119,7 @@ func TestRecorded(t *testing.T) {
 			if !slices.Contains(strings.Split(*numbers, ","), fmt.Sprint(b.Header.Number)) {
 				continue
 			}
-			if err := os.WriteFile(filepath.Join("testdata", *folder, name), marshal(t, b), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join("testdata", *folder, name), blocktest.Wire(b), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -223,8 +224,8 @@ func TestOrdererSignatures(t *testing.T) {
 				t.Fatal("testdata/1.block")
 			}
 			tt.edit(&b, &m)
-			b.Metadata.Metadata[0] = marshal(t, &m)
-			d, err := block.Decode(marshal(t, &b))
+			b.Metadata.Metadata[0] = blocktest.Wire(&m)
+			d, err := block.Decode(blocktest.Wire(&b))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
@@ -124,8 +125,8 @@ func TestRecordedKinds(t *testing.T) {
 // No stored block, however malformed, makes the decoder panic, and what it takes has one
 // code for each transaction.
 func FuzzDecodeStored(f *testing.F) {
-	good := endorsed(f, results(f))
-	f.Add(asStored(f, marshal(f, build(f, 5, []byte{0}, good))))
+	good := endorsed(results())
+	f.Add(asStored(f, blocktest.Wire(build(5, []byte{0}, good))))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if b, err := block.DecodeStored(raw); err == nil && len(b.Txs) != len(b.Filter) {
 			t.Errorf("%d transactions, %d codes", len(b.Txs), len(b.Filter))

@@ -13,6 +13,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"github.com/killick-ledger/killick/anchor/verify/replay"
 	"github.com/killick-ledger/killick/anchor/verify/verifytest"
 )
@@ -31,14 +32,14 @@ const (
 func TestOneMember(t *testing.T) {
 	tests := []struct {
 		name string
-		odd  func(s *story, m *verifytest.Member)
+		odd  func(s *story, m *blocktest.Member)
 	}{
-		{"a chaincode that nobody defined", func(s *story, m *verifytest.Member) {
+		{"a chaincode that nobody defined", func(s *story, m *blocktest.Member) {
 			for _, code := range []byte{badSignature, badResponse, invalidChaincode, invalidWriteSet, invalidOther} {
 				s.Add([]byte{code}, s.Tx(&verifytest.Proposal{Chaincode: "nowhere", Function: "f"}, m))
 			}
 		}},
-		{"its own collection under the name of Killick's chaincode", func(s *story, m *verifytest.Member) {
+		{"its own collection under the name of Killick's chaincode", func(s *story, m *blocktest.Member) {
 			hash := make([]byte, 32)
 			p := &verifytest.Proposal{Function: "no such one", Collection: "_implicit_org_" + m.MSP, Private: []*kvrwset.KVWriteHash{{KeyHash: hash, ValueHash: hash}}}
 			s.Add([]byte{verifytest.Valid}, s.Tx(p, m))
@@ -47,7 +48,7 @@ func TestOneMember(t *testing.T) {
 			s.Add([]byte{verifytest.Policy}, s.Tx(verifytest.Another(&again), m))
 			s.Add([]byte{verifytest.Valid}, s.Tx(verifytest.Another(p))) // a policy that its own organisation made: nobody
 		}},
-		{"an id that an invalid one took before", func(s *story, m *verifytest.Member) {
+		{"an id that an invalid one took before", func(s *story, m *blocktest.Member) {
 			paid := s.pay(s.alice, s.bob, 1)
 			good := s.Tx(paid, s.Members[:2]...)
 			before := *paid // with its nonce, and so its id
@@ -55,21 +56,21 @@ func TestOneMember(t *testing.T) {
 			s.Add([]byte{badExtension}, s.Tx(&before, m))
 			s.Add([]byte{verifytest.Duplicate}, good)
 		}},
-		{"a client with an Ed25519 key", func(s *story, m *verifytest.Member) {
+		{"a client with an Ed25519 key", func(s *story, m *blocktest.Member) {
 			m.Client = m.Ed25519()
 			s.honest(s.pay(s.alice, s.bob, 1))
 			s.Configure(nil, "V2_0") // which takes none
 			s.Add([]byte{badSignature}, s.Tx(s.pay(s.alice, s.bob, 1), s.Members[:2]...))
 			m.Client = m.Peer
 		}},
-		{"a range with a summary and then without", func(s *story, m *verifytest.Member) {
+		{"a range with a summary and then without", func(s *story, m *blocktest.Member) {
 			q := &kvrwset.RangeQueryInfo{StartKey: "a", EndKey: "b", ItrExhausted: true, ReadsInfo: &kvrwset.RangeQueryInfo_ReadsMerkleHashes{
 				ReadsMerkleHashes: &kvrwset.QueryReadsMerkleSummary{MaxDegree: 2, MaxLevel: 1, MaxLevelHashes: [][]byte{{1}}},
 			}}
 			q.ProtoReflect().SetUnknown([]byte{4<<3 | 2, 0}) // raw reads, which stand behind it on the wire
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Ranges: []*kvrwset.RangeQueryInfo{q}}, m))
 		}},
-		{"hashes that are none", func(s *story, m *verifytest.Member) {
+		{"hashes that are none", func(s *story, m *blocktest.Member) {
 			p := &verifytest.Proposal{Collection: "_implicit_org_" + m.MSP, Private: []*kvrwset.KVWriteHash{
 				{KeyHash: []byte("a"), ValueHash: []byte("b")}, {ValueHash: []byte("c")},
 			}}
@@ -79,11 +80,11 @@ func TestOneMember(t *testing.T) {
 			at := &kvrwset.Version{BlockNum: uint64(len(s.Blocks)) - 1} // where such a write has gone
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Reads: []*kvrwset.KVRead{{Key: "a", Version: at}}}, m))
 		}},
-		{"a signature with bytes behind it", func(s *story, m *verifytest.Member) {
+		{"a signature with bytes behind it", func(s *story, m *blocktest.Member) {
 			m.Client.Trailing = []byte{0}
 			s.honest(s.pay(s.alice, s.bob, 1))
 		}},
-		{"keys written twice", func(s *story, m *verifytest.Member) {
+		{"keys written twice", func(s *story, m *blocktest.Member) {
 			put := func(key, value string) *kvrwset.KVWrite { return &kvrwset.KVWrite{Key: key, Value: []byte(value)} }
 			other := func(reads []*kvrwset.KVRead, writes ...*kvrwset.KVWrite) {
 				s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Reads: reads, Writes: writes}, m))
@@ -92,14 +93,14 @@ func TestOneMember(t *testing.T) {
 			at := &kvrwset.Version{BlockNum: uint64(len(s.Blocks)) - 1}
 			other([]*kvrwset.KVRead{{Key: "twice"}, {Key: "thrice", Version: at}, {Key: "both"}})
 		}},
-		{"the configuration read", func(s *story, m *verifytest.Member) {
+		{"the configuration read", func(s *story, m *blocktest.Member) {
 			// Peers keep it as a key of no namespace (peer.ConfigTxProcessor).
 			p := &verifytest.Proposal{Chaincode: "other", ReadsOf: verifytest.Nameless, Reads: []*kvrwset.KVRead{{
 				Key: "CHANNEL_CONFIG_ENV_BYTES", Version: &kvrwset.Version{},
 			}}}
 			s.Add([]byte{verifytest.Valid}, s.Tx(p, m))
 		}},
-		{"another chaincode without endorsement", func(s *story, m *verifytest.Member) {
+		{"another chaincode without endorsement", func(s *story, m *blocktest.Member) {
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))
 		}},
 	}
@@ -122,36 +123,36 @@ func TestMembershipConfigured(t *testing.T) {
 	tests := []struct {
 		name string
 		code byte
-		set  func(s *story, client, peer *verifytest.Member)
+		set  func(s *story, client, peer *blocktest.Member)
 	}{
-		{"a client with two roles", badSignature, func(s *story, m, _ *verifytest.Member) { m.Client = m.Another("client", "peer") }},
-		{"a client without one", badSignature, func(s *story, m, _ *verifytest.Member) { m.Client = m.Another() }},
-		{"an endorser with two roles", verifytest.Policy, func(s *story, _, m *verifytest.Member) { m.Peer = m.Another("peer", "client") }},
-		{"no roles", verifytest.Policy, func(s *story, _, m *verifytest.Member) {
+		{"a client with two roles", badSignature, func(s *story, m, _ *blocktest.Member) { m.Client = m.Another("client", "peer") }},
+		{"a client without one", badSignature, func(s *story, m, _ *blocktest.Member) { m.Client = m.Another() }},
+		{"an endorser with two roles", verifytest.Policy, func(s *story, _, m *blocktest.Member) { m.Peer = m.Another("peer", "client") }},
+		{"no roles", verifytest.Policy, func(s *story, _, m *blocktest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) { c.FabricNodeOus.Enable = false }
 		}},
-		{"another hash than it signs with", verifytest.Policy, func(s *story, _, m *verifytest.Member) { m.Peer.SHA3 = true }},
-		{"a role of another authority", badSignature, func(s *story, m, other *verifytest.Member) {
+		{"another hash than it signs with", verifytest.Policy, func(s *story, _, m *blocktest.Member) { m.Peer.SHA3 = true }},
+		{"a role of another authority", badSignature, func(s *story, m, other *blocktest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) {
 				c.RootCerts = append(c.RootCerts, other.CA())
 				c.FabricNodeOus.ClientOuIdentifier.Certificate = other.CA()
 			}
 		}},
-		{"a unit that is wanted", badSignature, func(s *story, m, _ *verifytest.Member) {
+		{"a unit that is wanted", badSignature, func(s *story, m, _ *blocktest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) {
 				c.OrganizationalUnitIdentifiers = []*msp.FabricOUIdentifier{{OrganizationalUnitIdentifier: "department", Certificate: m.CA()}}
 			}
 		}},
-		{"a unit that is there", verifytest.Valid, func(s *story, m, _ *verifytest.Member) {
+		{"a unit that is there", verifytest.Valid, func(s *story, m, _ *blocktest.Member) {
 			m.Client = m.Another("client", "department")
 			m.Configured = func(c *msp.FabricMSPConfig) {
 				c.OrganizationalUnitIdentifiers = []*msp.FabricOUIdentifier{{OrganizationalUnitIdentifier: "department", Certificate: m.CA()}}
 			}
 		}},
-		{"a revoked client", badSignature, func(s *story, m, _ *verifytest.Member) {
+		{"a revoked client", badSignature, func(s *story, m, _ *blocktest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) { c.RevocationList = [][]byte{m.Revoke(m.Client, m)} }
 		}},
-		{"a list of another", verifytest.Valid, func(s *story, m, other *verifytest.Member) {
+		{"a list of another", verifytest.Valid, func(s *story, m, other *blocktest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) { c.RevocationList = [][]byte{m.Revoke(m.Client, other)} }
 		}},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/verify/replay"
 	"github.com/killick-ledger/killick/anchor/verify/verifytest"
@@ -39,19 +40,12 @@ func newStory(t testing.TB) *story {
 		items = append(items, item)
 	}
 	s.honest(s.Batch(nil, items...))
-	fund := must(canon.Marshal(reward.Fund{ID: strings.Repeat("ab", 32), Asset: "usd", To: s.alice.DID, Amount: 1000}))
+	fund := blocktest.Must(canon.Marshal(reward.Fund{ID: strings.Repeat("ab", 32), Asset: "usd", To: s.alice.DID, Amount: 1000}))
 	s.Do("reward:Fund", fund)
 	submit, ref := s.World.Sign(s.alice, opstest.Submit("a record"), "")
 	s.record = ref.String()
 	s.honest(s.Batch(nil, submit))
 	return s
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }
 
 // honest adds a block with one transaction that two members endorsed.
@@ -102,12 +96,12 @@ func TestHonest(t *testing.T) {
 	if r.Blocks != uint64(len(s.Blocks)) || r.Invalid != 5 || r.Foreign != 2 || r.Executed != 9 || r.Operations != 7 || r.Policy != 2 {
 		t.Errorf("%+v", r)
 	}
-	l := must(log.Open(t.TempDir()))
+	l := blocktest.Must(log.Open(t.TempDir()))
 	defer l.Close()
 	if err := l.Append(s.Blocks...); err != nil {
 		t.Fatal(err)
 	}
-	if root := must(l.Root(r.Blocks)); root != r.Root {
+	if root := blocktest.Must(l.Root(r.Blocks)); root != r.Root {
 		t.Errorf("root %x, the log's is %x", r.Root, root)
 	}
 }
@@ -152,7 +146,7 @@ func TestAgainstTheRules(t *testing.T) {
 			item, _ := s.World.Sign(s.alice, opstest.Pay("usd", s.bob, 1), "")
 			good := s.Batch(nil, item)
 			item.Signature = make([]byte, len(item.Signature))
-			good.Arg = must(ops.EncodeFrame([]ops.Item{item}))
+			good.Arg = blocktest.Must(ops.EncodeFrame([]ops.Item{item}))
 			s.honest(good)
 		}},
 		{"a payment refused", "result of item 0 is bad_signature, want ok", func(s *story) {
@@ -282,13 +276,13 @@ func TestCommitHashes(t *testing.T) {
 	var files []byte
 	var first *block.Block
 	for _, name := range []string{"0", "1", "2"} {
-		raw := must(os.ReadFile("../../block/testdata/raft/" + name + ".block"))
-		files = must(block.AppendStored(files, raw))
+		raw := blocktest.Must(os.ReadFile("../../block/testdata/raft/" + name + ".block"))
+		files = blocktest.Must(block.AppendStored(files, raw))
 		if first == nil {
-			first = must(block.Decode(raw))
+			first = blocktest.Must(block.Decode(raw))
 		}
 	}
-	last := must(block.Decode(must(os.ReadFile("../../block/testdata/raft/2.block"))))
+	last := blocktest.Must(block.Decode(blocktest.Must(os.ReadFile("../../block/testdata/raft/2.block"))))
 	for _, changed := range []bool{false, true} {
 		if changed {
 			at := bytes.LastIndex(files, last.CommitHash)

@@ -5,7 +5,6 @@ package verifytest
 
 import (
 	"cmp"
-	"crypto/rand"
 	"crypto/sha256"
 	"strings"
 	"testing"
@@ -13,19 +12,18 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer/lifecycle"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/anchor/block/blocktest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 )
-
-const channelName = "main"
 
 // Codes of transactions.
 const (
@@ -39,7 +37,7 @@ const (
 // Channel is the channel and its blocks so far.
 type Channel struct {
 	World   *opstest.World // signs operations for this network; its own state is another
-	Members []*Member
+	Members []*blocktest.Member
 	Blocks  []*block.Block
 	Raw     [][]byte // the blocks as a peer delivers them
 	Files   []byte   // the blocks as a peer stores them
@@ -54,24 +52,33 @@ type Channel struct {
 // chaincode with a policy of two peers, and the founding of the ledger.
 func New(t testing.TB, issuers ...*opstest.User) *Channel {
 	t.Helper()
-	c := &Channel{World: opstest.New(t, issuers...), t: t, store: new(ledger.Memory), heights: map[string]block.Height{}, private: &ledger.MemoryPrivate{}}
-	for i := range 4 {
-		c.Members = append(c.Members, newMember(i+1))
-	}
-	c.Configure(&common.Policy{Type: int32(common.Policy_SIGNATURE), Value: wire(outOf(3, c.Members))}, "V3_0")
+	c := &Channel{World: opstest.New(t, issuers...), t: t, Members: blocktest.Members(4), store: new(ledger.Memory), heights: map[string]block.Height{}, private: &ledger.MemoryPrivate{}}
+	c.Configure(&common.Policy{Type: int32(common.Policy_SIGNATURE), Value: blocktest.Wire(outOf(3, c.Members))}, "V3_0")
 	info := validation(&peer.ApplicationPolicy{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: outOf(2, c.Members)}})
 	define := &Proposal{Chaincode: "_lifecycle", Function: "CommitChaincodeDefinition", Writes: []*kvrwset.KVWrite{
 		{Key: "namespaces/fields/killick/ValidationInfo", Value: info},
 	}}
 	c.Add([]byte{Valid}, c.Tx(define, c.Members[:3]...))
-	c.Do("ops:Init", must(canon.Marshal(c.World.Founding(issuers...))))
+	c.Do("ops:Init", blocktest.Must(canon.Marshal(c.World.Founding(issuers...))))
 	return c
 }
 
 func validation(policy *peer.ApplicationPolicy) []byte {
-	return wire(&lifecycle.StateData{Type: &lifecycle.StateData_Bytes{
-		Bytes: wire(&lifecycle.ChaincodeValidationInfo{ValidationPlugin: "vscc", ValidationParameter: wire(policy)}),
+	return blocktest.Wire(&lifecycle.StateData{Type: &lifecycle.StateData_Bytes{
+		Bytes: blocktest.Wire(&lifecycle.ChaincodeValidationInfo{ValidationPlugin: "vscc", ValidationParameter: blocktest.Wire(policy)}),
 	}})
+}
+
+// outOf is the policy that peers of so many members have endorsed.
+func outOf(n int32, members []*blocktest.Member) *common.SignaturePolicyEnvelope {
+	gate := &common.SignaturePolicy_NOutOf{N: n}
+	e := &common.SignaturePolicyEnvelope{Rule: &common.SignaturePolicy{Type: &common.SignaturePolicy_NOutOf_{NOutOf: gate}}}
+	for i, m := range members {
+		gate.Rules = append(gate.Rules, &common.SignaturePolicy{Type: &common.SignaturePolicy_SignedBy{SignedBy: int32(i)}})
+		role := blocktest.Wire(&msp.MSPRole{MspIdentifier: m.MSP, Role: msp.MSPRole_PEER})
+		e.Identities = append(e.Identities, &msp.MSPPrincipal{Principal: role})
+	}
+	return e
 }
 
 // Reference is what state holds of a chaincode whose policy is one of the configuration's.
@@ -152,7 +159,7 @@ func (c *Channel) Batch(contents [][]byte, items ...ops.Item) *Proposal {
 	for _, content := range contents {
 		c.private.Contents[opstest.Digest(content)] = content
 	}
-	return c.Simulate("ops:Batch", must(ops.EncodeFrame(items)))
+	return c.Simulate("ops:Batch", blocktest.Must(ops.EncodeFrame(items)))
 }
 
 // Do adds a block with one call that honest members agree on.
@@ -163,92 +170,44 @@ func (c *Channel) Do(function string, arg []byte) {
 
 // Tx is the proposal as a transaction of the first member's client, endorsed by members.
 // The same proposal gives the same id.
-func (c *Channel) Tx(p *Proposal, endorsers ...*Member) []byte {
-	if p.nonce == nil {
-		p.nonce = make([]byte, 24)
-		_, _ = rand.Read(p.nonce) // never fails
-	}
-	if p.Chaincode == "" {
-		p.Chaincode = "killick"
-	}
-	by := c.Members[0].Client
-	id := sha256.Sum256(append(p.nonce[:24:24], by.Serialized...))
-	header := &common.Header{
-		ChannelHeader: wire(&common.ChannelHeader{
-			Type: int32(common.HeaderType_ENDORSER_TRANSACTION), ChannelId: channelName, TxId: canon.Hex(id[:]),
-			Timestamp: &timestamppb.Timestamp{Seconds: int64(p.Claimed)},
-			Extension: or(p.Extension, wire(&peer.ChaincodeHeaderExtension{ChaincodeId: &peer.ChaincodeID{Name: p.Chaincode}})),
-		}),
-		SignatureHeader: wire(&common.SignatureHeader{Creator: by.Serialized, Nonce: p.nonce}),
-	}
-	proposal := or(p.Payload, wire(&peer.ChaincodeProposalPayload{Input: wire(&peer.ChaincodeInvocationSpec{ChaincodeSpec: &peer.ChaincodeSpec{
-		Input: &peer.ChaincodeInput{Args: [][]byte{[]byte(p.Function), p.Arg}},
-	}})}))
-	hash := sha256.Sum256(append(append(append([]byte{}, header.ChannelHeader...), header.SignatureHeader...), proposal...))
+func (c *Channel) Tx(p *Proposal, endorsers ...*blocktest.Member) []byte {
+	p.Chaincode = cmp.Or(p.Chaincode, "killick")
 	sets := []*rwset.NsReadWriteSet{}
 	public := &kvrwset.KVRWSet{Reads: p.Reads, RangeQueriesInfo: p.Ranges, Writes: p.Writes, MetadataWrites: p.Metadata}
 	if p.ReadsOf != "" {
 		public.Reads = nil
-		sets = append(sets, &rwset.NsReadWriteSet{Namespace: strings.TrimPrefix(p.ReadsOf, Nameless), Rwset: wire(&kvrwset.KVRWSet{Reads: p.Reads})})
+		sets = append(sets, &rwset.NsReadWriteSet{Namespace: strings.TrimPrefix(p.ReadsOf, Nameless), Rwset: blocktest.Wire(&kvrwset.KVRWSet{Reads: p.Reads})})
 	}
-	set := &rwset.NsReadWriteSet{Namespace: p.Chaincode, Rwset: wire(public)}
+	set := &rwset.NsReadWriteSet{Namespace: p.Chaincode, Rwset: blocktest.Wire(public)}
 	if len(p.Private) > 0 {
 		set.CollectionHashedRwset = []*rwset.CollectionHashedReadWriteSet{{
-			CollectionName: strings.TrimPrefix(cmp.Or(p.Collection, "contents"), Nameless), HashedRwset: wire(&kvrwset.HashedRWSet{HashedWrites: p.Private}),
+			CollectionName: strings.TrimPrefix(cmp.Or(p.Collection, "contents"), Nameless), HashedRwset: blocktest.Wire(&kvrwset.HashedRWSet{HashedWrites: p.Private}),
 		}}
 	}
-	response := wire(&peer.ProposalResponsePayload{ProposalHash: hash[:], Extension: wire(&peer.ChaincodeAction{
-		Results: wire(&rwset.TxReadWriteSet{NsRwset: append(sets, set)}), Response: &peer.Response{Status: 200, Payload: p.Answer},
-		ChaincodeId: &peer.ChaincodeID{Name: p.Chaincode, Version: "1"},
-	})})
-	action := &peer.ChaincodeEndorsedAction{ProposalResponsePayload: response}
-	for _, m := range endorsers {
-		action.Endorsements = append(action.Endorsements, &peer.Endorsement{Endorser: m.Peer.Serialized, Signature: m.Peer.sign(response, m.Peer.Serialized)})
+	call := &blocktest.Call{
+		Nonce: p.nonce, Chaincode: p.Chaincode, Args: [][]byte{[]byte(p.Function), p.Arg}, Claimed: p.Claimed,
+		Extension: p.Extension, Payload: p.Payload, Sets: append(sets, set), Answer: p.Answer,
 	}
-	content := wire(&peer.ChaincodeActionPayload{ChaincodeProposalPayload: proposal, Action: action})
-	payload := wire(&common.Payload{Header: header, Data: wire(&peer.Transaction{Actions: []*peer.TransactionAction{{Header: header.SignatureHeader, Payload: content}}})})
-	return wire(&common.Envelope{Payload: payload, Signature: by.sign(payload)})
-}
-
-func or(given, usual []byte) []byte {
-	if given != nil {
-		return given
-	}
-	return usual
+	envelope := call.Envelope(c.Members[0].Client, endorsers...)
+	p.nonce = call.Nonce
+	return envelope
 }
 
 // Configure adds a block with a policy for chaincode definitions and a capability.
 func (c *Channel) Configure(definitions *common.Policy, capability string) {
 	c.t.Helper()
-	c.Add([]byte{Valid}, config(c.Members, definitions, capability))
+	c.Add([]byte{Valid}, blocktest.Config(c.Members, definitions, capability))
 }
 
 // Add makes the next block with these validation codes, which its valid transactions
 // then take effect by. Three orderers sign it.
 func (c *Channel) Add(codes []byte, envelopes ...[]byte) {
 	c.t.Helper()
-	number := uint64(len(c.Blocks))
-	h := sha256.New()
-	for _, e := range envelopes {
-		h.Write(e)
+	var last *block.Block
+	if n := len(c.Blocks); n > 0 {
+		last = c.Blocks[n-1]
 	}
-	raw := &common.Block{
-		Header:   &common.BlockHeader{Number: number, DataHash: h.Sum(nil)},
-		Data:     &common.BlockData{Data: envelopes},
-		Metadata: &common.BlockMetadata{Metadata: [][]byte{nil, nil, codes, nil, nil}},
-	}
-	if number > 0 {
-		raw.Header.PreviousHash = c.Blocks[number-1].HeaderHash[:]
-		unsigned := must(block.Decode(wire(raw)))
-		value := wire(&common.OrdererBlockMetadata{LastConfig: &common.LastConfig{}})
-		m := &common.Metadata{Value: value}
-		for i, o := range c.Members[:3] {
-			id := wire(&common.IdentifierHeader{Identifier: uint32(i + 1)})
-			m.Signatures = append(m.Signatures, &common.MetadataSignature{IdentifierHeader: id, Signature: o.Peer.sign(value, id, unsigned.Header)})
-		}
-		raw.Metadata.Metadata[0] = wire(m)
-	}
-	c.append(wire(raw))
+	c.append(blocktest.Wire(blocktest.Block(last, codes, c.Members[:3], envelopes...)))
 }
 
 func (c *Channel) append(raw []byte) {

@@ -1,4 +1,6 @@
-package verifytest
+// Package blocktest makes the blocks of a channel that never ran: members with keys and
+// certificates of their own, its configuration, and transactions and blocks that they sign.
+package blocktest
 
 import (
 	"bytes"
@@ -23,14 +25,16 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-func must[T any](v T, err error) T {
+// Must is the value, of what only fails when a test is wrong.
+func Must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
 	}
 	return v
 }
 
-func wire(m proto.Message) []byte { return must(proto.Marshal(m)) }
+// Wire is a message as it stands on the wire.
+func Wire(m proto.Message) []byte { return Must(proto.Marshal(m)) }
 
 // Member is an organisation with the keys of its authority, of a peer, which orders as
 // well, and of a client.
@@ -57,13 +61,23 @@ type Identity struct {
 // validFrom is when certificates begin.
 var validFrom = time.Unix(1_600_000_000, 0)
 
-func newKey() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
+func newKey() *ecdsa.PrivateKey { return Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
 
-func newMember(number int) *Member {
-	m := &Member{MSP: fmt.Sprintf("Org%dMSP", number), authority: newKey()}
+// NewMember is an organisation by its MSP's name; the same name gives another every time.
+func NewMember(name string) *Member {
+	m := &Member{MSP: name, authority: newKey()}
 	m.ca = m.issue(m.template(), &m.authority.PublicKey)
-	m.Peer, m.Client = m.identity("peer"), m.identity("client")
+	m.Peer, m.Client = m.Another("peer"), m.Another("client")
 	return m
+}
+
+// Members are so many organisations: Org1MSP, Org2MSP and so on.
+func Members(n int) []*Member {
+	var all []*Member
+	for i := range n {
+		all = append(all, NewMember(fmt.Sprintf("Org%dMSP", i+1)))
+	}
+	return all
 }
 
 func (m *Member) template() *x509.Certificate {
@@ -74,11 +88,9 @@ func (m *Member) template() *x509.Certificate {
 }
 
 func (m *Member) issue(c *x509.Certificate, key crypto.PublicKey) []byte {
-	der := must(x509.CreateCertificate(rand.Reader, c, m.template(), key, m.authority))
+	der := Must(x509.CreateCertificate(rand.Reader, c, m.template(), key, m.authority))
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
-
-func (m *Member) identity(role string) *Identity { return m.certify(newKey(), role) }
 
 // Another is an identity with these roles.
 func (m *Member) Another(roles ...string) *Identity { return m.certify(newKey(), roles...) }
@@ -88,9 +100,9 @@ func (m *Member) Another(roles ...string) *Identity { return m.certify(newKey(),
 func (m *Member) Revoke(i *Identity, by *Member) []byte {
 	block, _ := pem.Decode(i.cert)
 	ca, _ := pem.Decode(m.ca)
-	cert, issuer := must(x509.ParseCertificate(block.Bytes)), must(x509.ParseCertificate(ca.Bytes))
+	cert, issuer := Must(x509.ParseCertificate(block.Bytes)), Must(x509.ParseCertificate(ca.Bytes))
 	issuer.PublicKey = by.authority.Public()
-	return must(x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+	return Must(x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
 		Number: big.NewInt(1), ThisUpdate: validFrom, NextUpdate: validFrom.AddDate(30, 0, 0),
 		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: cert.SerialNumber, RevocationTime: validFrom}},
 	}, issuer, by.authority))
@@ -108,18 +120,25 @@ func (m *Member) Ed25519() *Identity {
 func (m *Member) certify(key crypto.Signer, roles ...string) *Identity {
 	i := &Identity{key: key}
 	i.cert = m.issue(&x509.Certificate{
-		SerialNumber: must(rand.Int(rand.Reader, big.NewInt(1<<62))), Subject: pkix.Name{CommonName: m.MSP, OrganizationalUnit: roles},
+		SerialNumber: Must(rand.Int(rand.Reader, big.NewInt(1<<62))), Subject: pkix.Name{CommonName: m.MSP, OrganizationalUnit: roles},
 		NotBefore: validFrom, NotAfter: validFrom.AddDate(30, 0, 0),
 	}, i.key.Public())
-	i.Serialized = wire(&msp.SerializedIdentity{Mspid: m.MSP, IdBytes: i.cert})
+	i.Serialized = Wire(&msp.SerializedIdentity{Mspid: m.MSP, IdBytes: i.cert})
 	return i
 }
 
-// sign signs as Fabric does, by ECDSA with a low s.
-func (i *Identity) sign(parts ...[]byte) []byte {
+// As is the identity's key with the name and the certificate of another.
+func (i *Identity) As(other *Identity) *Identity {
+	as := *i
+	as.cert, as.Serialized = other.cert, other.Serialized
+	return &as
+}
+
+// Sign signs as Fabric does, by ECDSA with a low s.
+func (i *Identity) Sign(parts ...[]byte) []byte {
 	key, ok := i.key.(*ecdsa.PrivateKey)
 	if !ok {
-		return must(i.key.Sign(rand.Reader, bytes.Join(parts, nil), crypto.Hash(0)))
+		return Must(i.key.Sign(rand.Reader, bytes.Join(parts, nil), crypto.Hash(0)))
 	}
 	h := sha256.New()
 	if i.SHA3 {
@@ -136,11 +155,12 @@ func (i *Identity) sign(parts ...[]byte) []byte {
 	if s.Cmp(new(big.Int).Rsh(n, 1)) > 0 {
 		s.Sub(n, s)
 	}
-	return append(must(asn1.Marshal(struct{ R, S *big.Int }{r, s})), i.Trailing...)
+	return append(Must(asn1.Marshal(struct{ R, S *big.Int }{r, s})), i.Trailing...)
 }
 
-// config is the configuration of a channel of these members, each with an orderer.
-func config(members []*Member, definitions *common.Policy, capability string) []byte {
+// Config is the transaction with the configuration of a channel of these members, each
+// with an orderer: it has a policy for chaincode definitions, and a capability.
+func Config(members []*Member, definitions *common.Policy, capability string) []byte {
 	groups := map[string]*common.ConfigGroup{}
 	orderers := &common.Orderers{}
 	for i, m := range members {
@@ -154,35 +174,23 @@ func config(members []*Member, definitions *common.Policy, capability string) []
 		if m.Configured != nil {
 			m.Configured(own)
 		}
-		groups[m.MSP] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: wire(&msp.MSPConfig{Config: wire(own)})}}}
+		groups[m.MSP] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: Wire(&msp.MSPConfig{Config: Wire(own)})}}}
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.MSP, Identity: m.Peer.cert})
 	}
-	capabilities := wire(&common.Capabilities{Capabilities: map[string]*common.Capability{capability: {}}})
+	capabilities := Wire(&common.Capabilities{Capabilities: map[string]*common.Capability{capability: {}}})
 	root := &common.ConfigGroup{Values: map[string]*common.ConfigValue{"Capabilities": {Value: capabilities}}, Groups: map[string]*common.ConfigGroup{
 		"Application": {Groups: groups, Policies: map[string]*common.ConfigPolicy{
 			"LifecycleEndorsement": {Policy: definitions},
 		}},
 		"Orderer": {Groups: groups, Values: map[string]*common.ConfigValue{
-			"ConsensusType": {Value: wire(&orderer.ConsensusType{Type: "BFT"})}, "Orderers": {Value: wire(orderers)},
+			"ConsensusType": {Value: Wire(&orderer.ConsensusType{Type: "BFT"})}, "Orderers": {Value: Wire(orderers)},
 		}},
 	}}
-	return wire(&common.Envelope{Signature: []byte("nobody checks it"), Payload: wire(&common.Payload{
+	return Wire(&common.Envelope{Signature: []byte("nobody checks it"), Payload: Wire(&common.Payload{
 		Header: &common.Header{
-			ChannelHeader:   wire(&common.ChannelHeader{Type: int32(common.HeaderType_CONFIG), ChannelId: channelName}),
-			SignatureHeader: wire(&common.SignatureHeader{Nonce: []byte("nonce")}),
+			ChannelHeader:   Wire(&common.ChannelHeader{Type: int32(common.HeaderType_CONFIG), ChannelId: channelName}),
+			SignatureHeader: Wire(&common.SignatureHeader{Nonce: []byte("nonce")}),
 		},
-		Data: wire(&common.ConfigEnvelope{Config: &common.Config{ChannelGroup: root}}),
+		Data: Wire(&common.ConfigEnvelope{Config: &common.Config{ChannelGroup: root}}),
 	})})
-}
-
-// outOf is the policy that peers of so many members have endorsed.
-func outOf(n int32, members []*Member) *common.SignaturePolicyEnvelope {
-	gate := &common.SignaturePolicy_NOutOf{N: n}
-	e := &common.SignaturePolicyEnvelope{Rule: &common.SignaturePolicy{Type: &common.SignaturePolicy_NOutOf_{NOutOf: gate}}}
-	for i, m := range members {
-		gate.Rules = append(gate.Rules, &common.SignaturePolicy{Type: &common.SignaturePolicy_SignedBy{SignedBy: int32(i)}})
-		role := wire(&msp.MSPRole{MspIdentifier: m.MSP, Role: msp.MSPRole_PEER})
-		e.Identities = append(e.Identities, &msp.MSPPrincipal{Principal: role})
-	}
-	return e
 }
