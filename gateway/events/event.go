@@ -23,6 +23,11 @@ type Event struct {
 // docs/formats/events.md section 1. An error means that this program does not
 // know what the ledger's own chaincode wrote.
 func Of(block uint64, tx *submit.Committed) ([]Event, error) {
+	if len(tx.Writes) == 0 {
+		// Then it has no results, and perhaps not the policy of the chaincode that it names: a
+		// member's own collection has its own, and arguments and answer are what it likes.
+		return nil, nil
+	}
 	items, err := operations(tx)
 	if err != nil || len(items) == 0 {
 		return nil, err
