@@ -108,7 +108,7 @@ func Decode(raw []byte) (*Block, error) {
 	if err != nil {
 		return nil, fmt.Errorf("block %d: data: %w", b.Number, err)
 	}
-	slots, err := list(parts[2], maxSlots)
+	slots, err := slots(parts[2])
 	if err != nil {
 		return nil, fmt.Errorf("block %d: metadata: %w", b.Number, err)
 	}
@@ -282,8 +282,24 @@ func frame(msg []byte, parts [][]byte) error {
 	})
 }
 
-// maxSlots bounds the metadata slots of a block; Fabric has five.
+// maxSlots bounds the metadata slots of a block that are kept. Fabric has five; nobody signs
+// how many there are, and peers take and store what an orderer has put behind them
+// (protoutil.InitBlockMetadata), so it must stop no reader.
 const maxSlots = 16
+
+// slots reads a BlockMetadata.
+func slots(msg []byte) (out [][]byte, err error) {
+	err = walk(msg, func(num protowire.Number, v value) error {
+		if num != 1 || !v.isBytes() {
+			return fmt.Errorf("unexpected field %d", num)
+		}
+		if len(out) < maxSlots {
+			out = append(out, v.b)
+		}
+		return nil
+	})
+	return out, err
+}
 
 // mostEnvelopes bounds how many envelopes are taken from so many bytes: what is made of
 // each takes some hundred bytes of memory, and none that orderers take is shorter than 6

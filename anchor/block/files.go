@@ -142,11 +142,15 @@ func AppendStored(dst, raw []byte) ([]byte, error) {
 	}
 	out := protowire.AppendVarint(nil, b.Number)
 	out = protowire.AppendBytes(protowire.AppendBytes(out, b.DataHash[:]), b.PrevHash)
-	for _, part := range parts[1:] {
-		items, err := list(part, mostEnvelopes(len(part)))
-		if err != nil {
-			return nil, fmt.Errorf("block %d: %w", b.Number, err)
-		}
+	envelopes, err := list(parts[1], mostEnvelopes(len(parts[1])))
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w", b.Number, err)
+	}
+	metadata, err := slots(parts[2])
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w", b.Number, err)
+	}
+	for _, items := range [][][]byte{envelopes, metadata} {
 		out = protowire.AppendVarint(out, uint64(len(items)))
 		for _, item := range items {
 			out = protowire.AppendBytes(out, item)

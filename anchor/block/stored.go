@@ -13,8 +13,9 @@ import (
 func DecodeStored(raw []byte) (*Block, error) {
 	r := reader{rest: raw}
 	number, data, prev := r.varint(), r.bytes(), r.bytes()
-	envelopes, slots := r.list(mostEnvelopes(len(raw))), r.list(maxSlots)
-	if r.short || len(r.rest) > 0 {
+	envelopes, more := r.list(mostEnvelopes(len(raw)))
+	slots, _ := r.list(maxSlots)
+	if more || r.short || len(r.rest) > 0 {
 		return nil, fmt.Errorf("block: not the form in which a peer stores blocks")
 	}
 	b := &Block{}
@@ -53,13 +54,14 @@ func (r *reader) bytes() []byte {
 	return b
 }
 
-func (r *reader) list(most int) [][]byte {
-	var out [][]byte
-	n := r.varint()
-	r.short = r.short || n > uint64(most)
+// list takes off a list, of which it returns at most so many, and whether there are more.
+func (r *reader) list(most int) (out [][]byte, more bool) {
 	// A count that is a lie ends with the first value that is not there.
-	for ; n > 0 && !r.short; n-- {
-		out = append(out, r.bytes())
+	for n := r.varint(); n > 0 && !r.short; n-- {
+		b := r.bytes()
+		if more = len(out) == most; !more {
+			out = append(out, b)
+		}
 	}
-	return out
+	return out, more
 }

@@ -134,6 +134,29 @@ func FuzzDecodeStored(f *testing.F) {
 	})
 }
 
+// An orderer can put metadata behind Fabric's, which nobody signs and peers store: it stops
+// no reader.
+func TestFurtherSlots(t *testing.T) {
+	b := build(5, []byte{0}, endorsed(results()))
+	want := blocktest.Must(block.Decode(blocktest.Wire(b)))
+	for range 100 {
+		b.Metadata.Metadata = append(b.Metadata.Metadata, []byte("further"))
+	}
+	raw := blocktest.Wire(b)
+	for name, decode := range map[string]func() (*block.Block, error){
+		"delivered": func() (*block.Block, error) { return block.Decode(raw) },
+		"stored":    func() (*block.Block, error) { return block.DecodeStored(asStored(t, raw)) },
+		"written": func() (*block.Block, error) {
+			stored, _ := protowire.ConsumeBytes(blocktest.Must(block.AppendStored(nil, raw)))
+			return block.DecodeStored(stored)
+		},
+	} {
+		if got, err := decode(); err != nil || got.HeaderHash != want.HeaderHash || got.Txs[0].ID != want.Txs[0].ID {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // What is made of an envelope takes far more room than an empty one: a list of nothing but
 // those is refused, and so is one of slots.
 func TestNothingButEmpty(t *testing.T) {
