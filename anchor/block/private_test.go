@@ -28,7 +28,7 @@ func TestOddPrivateWrites(t *testing.T) {
 		{"no value", "own", &kvrwset.KVWriteHash{KeyHash: []byte("key"), IsPurge: true},
 			block.Write{Collection: "own", Private: true, Key: []byte("key"), Delete: block.Purge}},
 		{"a purge that deletes nothing", "own", &kvrwset.KVWriteHash{KeyHash: h[:], ValueHash: h[:], IsPurge: true},
-			block.Write{Collection: "own", Private: true, Key: h[:], Value: h[:], ValueHash: h}},
+			block.Write{Collection: "own", Private: true, Key: h[:], Value: h[:], ValueHash: h, Purges: true}},
 		{"a public key", "", &kvrwset.KVWriteHash{KeyHash: []byte("key"), ValueHash: h[:]},
 			block.Write{Key: []byte("key"), Value: h[:], ValueHash: sha256.Sum256(h[:])}},
 		{"a public key deleted", "", &kvrwset.KVWriteHash{KeyHash: []byte("key"), IsDelete: true, IsPurge: true},

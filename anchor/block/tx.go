@@ -28,6 +28,9 @@ type Write struct {
 	Delete     Delete
 	Value      []byte   // nil unless Delete is Put
 	ValueHash  [32]byte // zeros unless Delete is Put; of private data Value, or the hash of one that is not 32 bytes
+	// Purges is set when Delete is Put and what the hash is of is purged all the same, with
+	// all that was under the key before (Fabric's pvtdataPurgeTracker).
+	Purges bool
 }
 
 // decode fills t from its envelope. An error concerns a valid transaction only;
@@ -223,7 +226,7 @@ func privateWrites(out []Write, namespace string, msg []byte) ([]Write, error) {
 		case deletes:
 			w.Delete = Remove
 		default:
-			w.Value, w.ValueHash = hash, sha256.Sum256(hash)
+			w.Value, w.ValueHash, w.Purges = hash, sha256.Sum256(hash), purge && w.Private
 			if w.Private && len(hash) == 32 {
 				w.ValueHash = [32]byte(hash)
 			}

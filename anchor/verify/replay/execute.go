@@ -185,6 +185,8 @@ func comparePrivate(changes []ledger.Entry, found []block.Write) error {
 			return &against{fmt.Sprintf("private key with hash %x", w.Key), "written", "not written"}
 		case c.Value == nil && w.Delete != block.Purge:
 			return &against{name, "written", "purged"}
+		case w.Purges:
+			return &against{name, "written and purged", "written"}
 		case c.Value != nil && (w.Delete != block.Put || !bytes.Equal(c.Value, w.Value)):
 			return &against{name, fmt.Sprintf("%x", w.Value), canon.Hex(c.Value)}
 		}

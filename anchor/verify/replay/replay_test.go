@@ -174,6 +174,15 @@ func TestAgainstTheRules(t *testing.T) {
 			p.Private[0].ValueHash[0] = 1
 			s.honest(p)
 		}},
+		{"a content that is purged as it comes", "is written and purged, want written", func(s *story) {
+			content := opstest.Content(7, s.alice.DID+"#a")
+			private := opstest.Submit("private")
+			private.Private = opstest.Digest(content)
+			item, _ := s.World.Sign(s.alice, private, "")
+			p := s.Batch([][]byte{content}, item)
+			p.Private[0].IsPurge = true
+			s.honest(p)
+		}},
 		{"no content", "private key content/", func(s *story) {
 			content := opstest.Content(7, s.alice.DID+"#a")
 			private := opstest.Submit("private")
