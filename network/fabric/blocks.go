@@ -267,7 +267,7 @@ func (c *Client) confirm(ctx context.Context, from *remote, block *common.Block)
 // asks until there is an answer.
 func (c *Client) has(ctx context.Context, p *remote, block *common.Block) bool {
 	for {
-		other, err := c.block(ctx, []*remote{p}, block.GetHeader().GetNumber())
+		other, err := c.block(ctx, p, block.GetHeader().GetNumber())
 		if err == nil {
 			return proto.Equal(block.GetHeader(), other.GetHeader()) && proto.Equal(block.GetData(), other.GetData()) &&
 				bytes.Equal(flags(block), flags(other))

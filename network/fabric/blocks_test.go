@@ -142,6 +142,27 @@ func TestBlocksOfAPeerThatLags(t *testing.T) {
 	}
 }
 
+// A peer that takes the question and never answers holds nobody up.
+func TestBlockOfASilentPeer(t *testing.T) {
+	t.Parallel()
+	over := make(chan struct{})
+	defer close(over)
+	hangs := &fakePeer{ledger: map[string]func() proto.Message{"GetBlockByNumber": func() proto.Message { <-over; return &common.Block{} }}}
+	for i := range 3 { // each time another one is the first to be asked
+		peers := []*fakePeer{{}, {}, {}, {blocks: []uint64{3}}}
+		peers[i] = hangs
+		c := client(t, peers, orderers(allTake...))
+		fabric.Quicken(c, 3)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		for range 3 {
+			if b, err := c.Block(ctx, 3); err != nil || b.GetHeader().GetNumber() != 3 {
+				t.Errorf("peer %d hangs: %v, %v", i, b, err)
+			}
+		}
+		cancel()
+	}
+}
+
 // A block that the own peer does not have, as after it joined from a snapshot, comes from
 // a peer that has it.
 func TestBlock(t *testing.T) {

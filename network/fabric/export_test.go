@@ -11,7 +11,7 @@ import (
 // one need not last.
 func Quicken(c *Client, n time.Duration) {
 	p := &c.pace
-	for _, d := range []*time.Duration{&p.answer, &p.election, &p.submit, &p.failed, &p.again, &p.compare} {
+	for _, d := range []*time.Duration{&p.answer, &p.election, &p.submit, &p.failed, &p.again, &p.compare, &p.block} {
 		*d /= n
 	}
 }

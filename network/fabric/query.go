@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
@@ -113,18 +114,27 @@ func (c *Client) height(ctx context.Context, peers []*remote) (uint64, error) {
 	return info.GetHeight(), nil
 }
 
+// blockWithin is how long a peer may take for one block before the next one is asked: one
+// of another organisation may take the question and never answer.
+const blockWithin = 10 * time.Second
+
 // Block returns one block with its metadata, of the own peer or, when that one is down
 // or does not have it, as after it joined from a snapshot, of the next one that has. It
 // trusts the one peer that answers: a caller to whom this matters compares the block
 // with what it knows. Without any it returns what the first peer in turn refused it for.
 func (c *Client) Block(ctx context.Context, number uint64) (*common.Block, error) {
 	peers := c.inOrder()
-	b, err := c.block(ctx, peers[:1], number)
+	ask := func(p *remote) (*common.Block, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.pace.block)
+		defer cancel()
+		return c.block(ctx, p, number)
+	}
+	b, err := ask(peers[0])
 	for _, p := range peers[1:] {
 		if err == nil || ctx.Err() != nil {
 			break
 		}
-		other, also := c.block(ctx, []*remote{p}, number)
+		other, also := ask(p)
 		if also == nil {
 			return other, nil
 		}
@@ -136,9 +146,9 @@ func (c *Client) Block(ctx context.Context, number uint64) (*common.Block, error
 	return b, err
 }
 
-func (c *Client) block(ctx context.Context, peers []*remote, number uint64) (*common.Block, error) {
+func (c *Client) block(ctx context.Context, p *remote, number uint64) (*common.Block, error) {
 	args := [][]byte{[]byte(c.cfg.Channel), []byte(strconv.FormatUint(number, 10))}
-	data, err := c.query(ctx, peers, qscc, "GetBlockByNumber", args)
+	data, err := c.query(ctx, []*remote{p}, qscc, "GetBlockByNumber", args)
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", number, err)
 	}
