@@ -168,8 +168,11 @@ func (c *Client) identify(ctx context.Context) error {
 	if c.cfg.Chain != "" && c.cfg.Chain != c.id {
 		return fmt.Errorf("%w: %s, not %s", ErrWrongChain, c.id, c.cfg.Chain)
 	}
-	if _, err := others(ctx, c, func(context.Context, *further) (bool, error) { return true, nil }); errors.Is(err, ErrWrongChain) {
-		return err
+	_, errs := each(ctx, c, func(context.Context, *further) (bool, error) { return true, nil })
+	for _, err := range errs { // a mistake of the configuration, whatever the others are
+		if errors.Is(err, ErrWrongChain) {
+			return fmt.Errorf("chain %s: %w", c.id, err)
+		}
 	}
 	return nil
 }

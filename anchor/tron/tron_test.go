@@ -252,9 +252,11 @@ func TestWrongNetwork(t *testing.T) {
 	}
 	c.Close()
 	other := start(t, 1)
-	cfg.Also = []string{other.cfg.Solidity}
-	if _, err := tron.Dial(t.Context(), cfg); !errors.Is(err, tron.ErrWrongChain) {
-		t.Errorf("dialled two networks at once: %v", err)
+	for _, also := range [][]string{{other.cfg.Solidity}, {n.cfg.Solidity, other.cfg.Solidity}} {
+		cfg.Also = also
+		if _, err := tron.Dial(t.Context(), cfg); !errors.Is(err, tron.ErrWrongChain) {
+			t.Errorf("dialled two networks at once, %d further nodes: %v", len(also), err)
+		}
 	}
 }
 

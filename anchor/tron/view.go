@@ -25,9 +25,25 @@ type further struct {
 }
 
 // others asks the further nodes at once and returns what those said that answered: at
-// least one, where there are any, else the error is send.ErrAlone. Whoever hangs costs an
-// eighth of the caller's time. A node of another network is one that does not answer.
+// least one, where there are any, else the error is send.ErrAlone. A node of another
+// network is one that does not answer.
 func others[T any](ctx context.Context, c *Client, do func(context.Context, *further) (T, error)) ([]T, error) {
+	values, errs := each(ctx, c, do)
+	var answers []T
+	for i, err := range errs {
+		if err == nil {
+			answers = append(answers, values[i])
+		}
+	}
+	if err := errors.Join(errs...); len(answers) == 0 && err != nil {
+		return nil, fmt.Errorf("chain %s: %w: %w", c.id, send.ErrAlone, err)
+	}
+	return answers, nil
+}
+
+// each asks the further nodes at once and returns, by node, what it said or why it did
+// not. Whoever hangs costs an eighth of the caller's time.
+func each[T any](ctx context.Context, c *Client, do func(context.Context, *further) (T, error)) ([]T, []error) {
 	patience := 5 * time.Second
 	if until, ok := ctx.Deadline(); ok {
 		patience = time.Until(until) / 8
@@ -41,21 +57,13 @@ func others[T any](ctx context.Context, c *Client, do func(context.Context, *fur
 			if errs[i] = n.ready(ctx, c); errs[i] == nil {
 				values[i], errs[i] = do(ctx, n)
 			}
+			if errs[i] != nil {
+				errs[i] = fmt.Errorf("node %s: %w", n.addr, errs[i])
+			}
 		})
 	}
 	wg.Wait()
-	var answers []T
-	for i, err := range errs {
-		if err == nil {
-			answers = append(answers, values[i])
-		} else {
-			errs[i] = fmt.Errorf("node %s: %w", c.also[i].addr, err)
-		}
-	}
-	if err := errors.Join(errs...); len(answers) == 0 && err != nil {
-		return nil, fmt.Errorf("chain %s: %w: %w", c.id, send.ErrAlone, err)
-	}
-	return answers, nil
+	return values, errs
 }
 
 // ready checks once that a node is of the same network.
