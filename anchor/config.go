@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -205,9 +206,9 @@ func (c chainConfig) endpoints(i int) (errs []error) {
 	}
 	seen := map[string]bool{}
 	for _, a := range agree {
-		at := host(a)
-		if c.Kind == "tron" {
-			at = strings.TrimPrefix(a, "https://")
+		at := strings.ToLower(strings.TrimPrefix(a, "https://"))
+		if c.Kind != "tron" {
+			at = where(a)
 		}
 		if seen[at] {
 			errs = append(errs, fmt.Errorf("chains[%d]: %s is named twice: endpoints have to agree about what is final, and one would agree with itself", i, at))
@@ -215,6 +216,20 @@ func (c chainConfig) endpoints(i int) (errs []error) {
 		seen[at] = true
 	}
 	return errs
+}
+
+// where names an endpoint's host, with its port unless that is the scheme's own: no more of
+// a URL, which may hold a password.
+func where(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "(url)"
+	}
+	name := strings.ToLower(u.Hostname())
+	if p := u.Port(); p != "" && u.Scheme+p != "http80" && u.Scheme+p != "https443" {
+		name = net.JoinHostPort(name, p)
+	}
+	return name
 }
 
 // policy is what the members agree on, without vaults: their tokens and assets

@@ -126,6 +126,12 @@ func TestConfigIsChecked(t *testing.T) {
 		"x.example:8545 is named twice": func(c *config) {
 			c.Chains = []chainConfig{{ID: "eip155:1", Kind: "evm", RPC: []string{"https://x.example:8545/one", "https://x.example:8545/two"}}}
 		},
+		"x.example is named twice": func(c *config) {
+			c.Chains = []chainConfig{{ID: "eip155:1", Kind: "evm", RPC: []string{"https://x.example/one", "https://X.example:443/two"}}}
+		},
+		"solid:50061 is named twice:": func(c *config) {
+			c.Chains = tronChain(func(ch *chainConfig) { ch.Also = []string{"Solid:50061"} })
+		},
 		"at least one rpc": func(c *config) { c.Chains = []chainConfig{{ID: "eip155:1", Kind: "evm"}} },
 		"no account of this": func(c *config) {
 			c.Chains = append([]chainConfig{}, c.Chains...)

@@ -101,6 +101,19 @@ func TestReport(t *testing.T) {
 		{name: "one is frozen already", files: [][]byte{newest, other}, begin: func() func() {
 			return o.chains[0].change(func(b *chainBlock) { b.sets[0].Frozen = true })
 		}, want: [2][]byte{nil, same}, output: "eip155:1337: AnchorLog is frozen already"},
+		{name: "frozen in a block that may be dropped", files: [][]byte{newest, other}, begin: func() func() {
+			last := &o.chains[0].blocks[len(o.chains[0].blocks)-1]
+			was := last.sets
+			last.sets = slices.Clone(was)
+			last.sets[0].Frozen = true
+			return func() { last.sets = was }
+		}, want: [2][]byte{same, same}},
+		{name: "one of several nodes answers", files: [][]byte{newest, other}, begin: func() func() {
+			c := o.m.chains[0]
+			all := c.driver
+			c.driver = alone{all}
+			return func() { c.driver = all }
+		}, want: [2][]byte{same, same}},
 		{name: "a node is away", files: [][]byte{newest, other}, begin: func() func() {
 			o.chains[0].down = true
 			return func() { o.chains[0].down = false }
@@ -140,6 +153,16 @@ func TestReport(t *testing.T) {
 			}
 		})
 	}
+}
+
+// alone is a chain of which one of several nodes answers.
+type alone struct{ chainDriver }
+
+func (a alone) Call(ctx context.Context, to send.Address, data []byte, at send.Head) ([]byte, error) {
+	if at == send.Final {
+		return nil, send.ErrAlone
+	}
+	return a.chainDriver.Call(ctx, to, data, at)
 }
 
 // rootAt and growth are what the true log says.
