@@ -53,6 +53,7 @@ func TestFsckOneMember(t *testing.T) {
 		"another chaincode":                  {"other", public("other"), 0, ""},
 		"another chaincode to Killick's":     {"other", public("killick"), 1, "endorsed by 1 organisations, want 2"},
 		"Killick's chaincode writes nothing": {"killick", &rwset.NsReadWriteSet{Namespace: "killick"}, 1, "endorsed by 1 organisations, want 2"},
+		"reads that are none":                {"other", &rwset.NsReadWriteSet{Namespace: "killick", Rwset: append(public("killick").Rwset, 1<<3|2, 1, 0xff)}, 1, "endorsed by 1 organisations, want 2"},
 		"a definition":                       {"_lifecycle", public("_lifecycle"), 0, "endorsed by 0 organisations, want 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,5 +65,20 @@ func TestFsckOneMember(t *testing.T) {
 				t.Errorf("%v, %+v", err, d)
 			}
 		})
+	}
+}
+
+// An organisation that orders has no peers; its members create transactions all the same,
+// which peers find valid.
+func TestFsckOrderersClient(t *testing.T) {
+	a := newArchive(t)
+	m := a.members[0]
+	m.Orderers = blocktest.NewMember("Org1OrdererMSP")
+	a.add([]byte{0}, blocktest.Config(a.members, nil, "V3_0"))
+	m.Client = m.Orderers.Client
+	a.add([]byte{0}, a.called("other", nil, &rwset.NsReadWriteSet{Namespace: "other"}, m))
+	a.write(0, 9, 3)
+	if r, err := a.fsck(fsckOptions{}); err != nil || r.Difference != nil {
+		t.Errorf("%v, %+v", err, r.Difference)
 	}
 }

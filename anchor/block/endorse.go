@@ -7,44 +7,65 @@ import (
 	"slices"
 )
 
-// Members are the organisations of a channel whose peers endorse, as a configuration
-// block names them. Safe for concurrent use.
-type Members []Organisation
+// Members are the organisations of a channel, as a configuration block names them. Safe
+// for concurrent use.
+type Members struct {
+	Peers    Organisations // whose peers endorse
+	creators Organisations // whose members create transactions: those that order besides
+}
 
-// Enough is how many of them must endorse so that, when at most a third may lie, one
-// honest organisation ran the transaction: f + 1 with f = (n - 1) / 3.
-func (m Members) Enough() int { return (len(m)-1)/3 + 1 }
+// Enough is how many of those with peers must endorse so that, when at most a third may
+// lie, one honest organisation ran the transaction: f + 1 with f = (n - 1) / 3.
+func (m Members) Enough() int { return (len(m.Peers)-1)/3 + 1 }
 
 // Members returns who endorses from the block after a configuration block on.
 func (b *Block) Members() (Members, error) {
 	if len(b.Txs) != 1 || b.Txs[0].Type != TypeConfig || b.Txs[0].Code != CodeValid {
-		return nil, fmt.Errorf("block %d is no configuration block", b.Number)
+		return Members{}, fmt.Errorf("block %d is no configuration block", b.Number)
 	}
 	t := b.Txs[0]
 	config, err := t.headers()
 	if err != nil {
-		return nil, fmt.Errorf("configuration in block %d: %w", b.Number, err)
+		return Members{}, fmt.Errorf("configuration in block %d: %w", b.Number, err)
 	}
-	groups, values, organisations := entries{}, entries{}, entries{}
+	m, err := membersIn(config)
+	if err != nil {
+		return Members{}, fmt.Errorf("configuration in block %d: %w", b.Number, err)
+	}
+	return m, nil
+}
+
+func membersIn(config []byte) (m Members, err error) {
+	groups, values, organisations, orderers := entries{}, entries{}, entries{}, entries{}
 	err = into(config, sink{1: toMessage(nil, sink{2: toMessage(nil, sink{2: groups.add, 3: values.add})})})
 	if err == nil {
 		err = into(groups["Application"], sink{2: organisations.add})
+	}
+	if err == nil {
+		err = into(groups["Orderer"], sink{2: orderers.add})
 	}
 	var modern bool
 	if err == nil {
 		modern, err = hasV3(values)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("configuration in block %d: %w", b.Number, err)
+	if err == nil {
+		m.Peers, err = membersOf(organisations, modern)
 	}
-	members, err := membersOf(organisations, modern)
-	if err == nil && len(members) == 0 {
+	if err == nil && len(m.Peers) == 0 {
 		err = fmt.Errorf("no organisation has peers")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("configuration in block %d: %w", b.Number, err)
+		return m, err
 	}
-	return Members(members), nil
+	// Fabric takes transactions of any organisation of the channel (checkSignatureFromCreator).
+	others, err := membersOf(orderers, modern)
+	m.creators = slices.Clone(m.Peers)
+	for _, o := range others {
+		if !slices.ContainsFunc(m.Peers, func(p Organisation) bool { return p.MSP == o.MSP }) {
+			m.creators = append(m.creators, o)
+		}
+	}
+	return m, err
 }
 
 // Endorsers returns the MSP ids, ascending and each once, of the members whose peers
@@ -65,7 +86,7 @@ func (m Members) Endorsers(t *Tx) ([]string, error) {
 }
 
 // Check verifies what a peer verified before it marked a transaction valid: that the id
-// is that of nonce and creator, that the creator is of one of the members and signed the
+// is that of nonce and creator, that the creator is of one of the organisations and signed the
 // envelope, that the endorsed result answers the proposal that was sent, and that the
 // peers of at least want members endorsed it, as Endorsers counts them. Certificates are
 // taken whatever their dates. It does not evaluate the chaincode's endorsement policy,
@@ -82,7 +103,7 @@ func (m Members) Check(t *Tx, want int) error {
 	if id := computedID(t.Nonce, t.Creator); id != t.ID {
 		return fmt.Errorf("id is %s, nonce and creator give %s", t.ID, id)
 	}
-	creator, err := Organisations(m).identify(t.Creator)
+	creator, err := m.creators.identify(t.Creator)
 	if err != nil {
 		return fmt.Errorf("creator: %w", err)
 	}
@@ -121,7 +142,7 @@ func (m Members) endorser(msg, response []byte) (msp string, err error) {
 	if err := into(msg, sink{1: toBytes(&endorser), 2: toBytes(&signature)}); err != nil {
 		return "", fmt.Errorf("endorsement: %w", err)
 	}
-	by, err := Organisations(m).identify(endorser)
+	by, err := m.Peers.identify(endorser)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("endorser: %w", err)

@@ -18,7 +18,7 @@ import (
 // Who endorsed a recorded transaction, and whom a changed one is not counted for.
 func TestEndorsers(t *testing.T) {
 	members, err := recorded(t, "0.block").Members()
-	if err != nil || len(members) != 4 || members[0].MSP != "Org1MSP" || members[0].PeerUnit != "peer" || members.Enough() != 2 {
+	if err != nil || len(members.Peers) != 4 || members.Peers[0].MSP != "Org1MSP" || members.Peers[0].PeerUnit != "peer" || members.Enough() != 2 {
 		t.Fatalf("%+v, %v", members, err)
 	}
 	raw, err := os.ReadFile("testdata/40.block")
@@ -29,13 +29,13 @@ func TestEndorsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renamed := slices.Clone(members)
-	for i := range renamed {
-		renamed[i].PeerUnit = "client"
+	renamed := block.Members{Peers: slices.Clone(members.Peers)}
+	for i := range renamed.Peers {
+		renamed.Peers[i].PeerUnit = "client"
 	}
-	withoutRoles := slices.Clone(members)
-	for i := range withoutRoles {
-		withoutRoles[i].PeerUnit = ""
+	withoutRoles := block.Members{Peers: slices.Clone(members.Peers)}
+	for i := range withoutRoles.Peers {
+		withoutRoles.Peers[i].PeerUnit = ""
 	}
 	endorser := func(a *peer.ChaincodeActionPayload, edit func(id *msp.SerializedIdentity)) {
 		var id msp.SerializedIdentity
@@ -124,7 +124,7 @@ func TestCheck(t *testing.T) {
 		{"another nonce", members, 1, "nonce and creator give", func(t *block.Tx) { t.Nonce = other.Nonce }},
 		{"another's envelope", members, 1, "the creator's signature does not match", func(t *block.Tx) { t.Envelope = other.Envelope }},
 		{"no envelope", members, 1, "0 actions", func(t *block.Tx) { t.Envelope = nil }},
-		{"creator of no member", nil, 1, "is no organisation of the configuration", func(*block.Tx) {}},
+		{"creator of no member", block.Members{}, 1, "is no organisation of the configuration", func(*block.Tx) {}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tx := recorded(t, "40.block").Txs[0]

@@ -9,7 +9,9 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"hash"
+	"math/big"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -60,7 +62,11 @@ func (o Organisation) issued(cert *x509.Certificate) ([]*x509.Certificate, error
 func (o Organisation) accepts(chain []*x509.Certificate) error {
 	cert, issuer := chain[0], chain[1]
 	for _, l := range o.revoked {
-		if !bytes.Equal(authorityKeyID(l), issuer.SubjectKeyId) {
+		id, err := authorityKeyID(l)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(id, issuer.SubjectKeyId) {
 			continue
 		}
 		listed := slices.ContainsFunc(l.TBSCertList.RevokedCertificates, func(r pkix.RevokedCertificate) bool {
@@ -99,20 +105,38 @@ func (o Organisation) hasPeer(cert *x509.Certificate) bool {
 	return o.PeerUnit != "" && slices.Contains(cert.Subject.OrganizationalUnit, o.PeerUnit)
 }
 
-// authorityKeyID is the first field of the extension of that name; nil without one.
-func authorityKeyID(l *pkix.CertificateList) []byte {
+// authorityKeyID is the first field of the extension of that name. With a list without
+// one, or with one that is none, nobody of the organisation counts.
+func authorityKeyID(l *pkix.CertificateList) ([]byte, error) {
 	var id struct {
-		Key []byte `asn1:"optional,tag:0"`
+		Key    []byte  `asn1:"optional,tag:0"`
+		Issuer []byte  `asn1:"optional,tag:1"`
+		Serial big.Int `asn1:"optional,tag:2"`
 	}
 	for _, e := range l.TBSCertList.Extensions {
 		if e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 35}) {
 			if _, err := asn1.Unmarshal(e.Value, &id); err != nil {
-				return nil
+				return nil, fmt.Errorf("revocation list: %w", err)
 			}
-			return id.Key
+			return id.Key, nil
 		}
 	}
-	return nil
+	return nil, fmt.Errorf("revocation list of nobody")
+}
+
+// signedAnew writes a list's ECDSA signature again, as Fabric does (bccspmsp.setupCRLs): what
+// stands behind r and s does not matter.
+func signedAnew(l *pkix.CertificateList) error {
+	if !strings.HasPrefix(l.SignatureAlgorithm.Algorithm.String(), "1.2.840.10045.4.") {
+		return nil
+	}
+	var rs struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(l.SignatureValue.RightAlign(), &rs); err != nil {
+		return err
+	}
+	signature, err := asn1.Marshal(rs)
+	l.SignatureValue = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
+	return err
 }
 
 // organisation reads values["MSP"] of a group, an MSPConfig.
@@ -163,6 +187,9 @@ func organisation(group []byte) (Organisation, error) {
 	for _, l := range lists {
 		//lint:ignore SA1019 as Fabric, which reads version 1 as well
 		list, err := x509.ParseCRL(l)
+		if err == nil {
+			err = signedAnew(list)
+		}
 		if err != nil {
 			return o, fmt.Errorf("revocation list: %w", err)
 		}

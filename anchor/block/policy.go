@@ -122,7 +122,7 @@ func (m Members) Endorsements(t *Tx) ([]Endorser, error) {
 		if err := into(msg, sink{1: toBytes(&endorser), 2: toBytes(&signature)}); err != nil {
 			return nil, fmt.Errorf("endorsement: %w", err)
 		}
-		by, err := Organisations(m).identify(endorser)
+		by, err := m.Peers.identify(endorser)
 		one := Endorser{MSP: by.msp, Peer: by.peer, hash: sha256.Sum256(endorser)}
 		// What does not verify is not counted, as Fabric does.
 		if err == nil && !slices.Contains(out, one) && signedBy(by.key, by.hash, signature, e.response, endorser) {

@@ -254,8 +254,8 @@ func TestConfigurationChanged(t *testing.T) {
 	if err := after.Check(later); err != nil {
 		t.Error(err)
 	}
-	if members, err := second.Members(); err != nil || len(members) != 4 {
-		t.Errorf("%d members, %v", len(members), err)
+	if members, err := second.Members(); err != nil || len(members.Peers) != 4 {
+		t.Errorf("%d members, %v", len(members.Peers), err)
 	}
 	for _, b := range []*block.Block{second, later} {
 		if number, ok := b.LastConfig(); !ok || number != second.Number {

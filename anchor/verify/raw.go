@@ -94,12 +94,12 @@ func (r *rawBlock) configured(p *log.Policy) (signers block.Signers, members blo
 	for i, c := range r.config {
 		switch {
 		case i == 0 && (c.Number != 0 || c.HeaderHash != p.LogID()):
-			return nil, nil, fmt.Errorf("the first configuration block is not the genesis block that the log id pins")
+			return nil, block.Members{}, fmt.Errorf("the first configuration block is not the genesis block that the log id pins")
 		case i > 0 && c.Number <= r.config[i-1].Number:
-			return nil, nil, fmt.Errorf("configuration block %d comes after block %d", c.Number, r.config[i-1].Number)
+			return nil, block.Members{}, fmt.Errorf("configuration block %d comes after block %d", c.Number, r.config[i-1].Number)
 		case i > 0:
 			if err := signers.Check(c); err != nil {
-				return nil, nil, fmt.Errorf("by the configuration of block %d: %w", r.config[i-1].Number, err)
+				return nil, block.Members{}, fmt.Errorf("by the configuration of block %d: %w", r.config[i-1].Number, err)
 			}
 		}
 		next, ok, err := c.Signers()
@@ -110,17 +110,17 @@ func (r *rawBlock) configured(p *log.Policy) (signers block.Signers, members blo
 			members, err = c.Members()
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, block.Members{}, err
 		}
 		signers = next
 	}
 	last, ok := r.block.LastConfig()
 	// A configuration block names itself; the one before it is in charge of it.
 	if r.block.Number > 0 && (!ok || last != r.last().Number && last != r.block.Number) {
-		return nil, nil, fmt.Errorf("the configuration in charge is in block %d, the last one given is block %d", last, r.last().Number)
+		return nil, block.Members{}, fmt.Errorf("the configuration in charge is in block %d, the last one given is block %d", last, r.last().Number)
 	}
 	if r.block.Number > 0 && r.last().Number >= r.block.Number {
-		return nil, nil, fmt.Errorf("configuration block %d is not before block %d", r.last().Number, r.block.Number)
+		return nil, block.Members{}, fmt.Errorf("configuration block %d is not before block %d", r.last().Number, r.block.Number)
 	}
 	return signers, members, nil
 }
@@ -156,8 +156,8 @@ func (r *rawBlock) endorsed(b *log.Bundle, members block.Members) log.Check {
 		return unchecked(lineEndorsements, "peers of %s endorsed; what chaincode %q, or its own collection, asks for is not known here", strings.Join(by, ", "), t.Chaincode)
 	case len(by) < members.Enough():
 		return failed(lineEndorsements, "good endorsements of %d of %d organisations (%s), f + 1 are %d",
-			len(by), len(members), strings.Join(by, ", "), members.Enough())
+			len(by), len(members.Peers), strings.Join(by, ", "), members.Enough())
 	}
 	return log.Check{Name: lineEndorsements, Text: fmt.Sprintf("peers of %s endorsed these writes: %d of %d organisations, f + 1 are %d (which policy Fabric applied is not in the block)",
-		strings.Join(by, ", "), len(by), len(members), members.Enough())}
+		strings.Join(by, ", "), len(by), len(members.Peers), members.Enough())}
 }

@@ -43,6 +43,7 @@ type Member struct {
 	authority    *ecdsa.PrivateKey
 	ca           []byte // PEM
 	Peer, Client *Identity
+	Orderers     *Member                    // an organisation that orders and has no peers, which is its own as well; nil: none
 	Configured   func(*msp.FabricMSPConfig) // how it changed its part of the next configuration
 }
 
@@ -158,23 +159,32 @@ func (i *Identity) Sign(parts ...[]byte) []byte {
 	return append(Must(asn1.Marshal(struct{ R, S *big.Int }{r, s})), i.Trailing...)
 }
 
+// group is its part of a configuration.
+func (m *Member) group() *common.ConfigGroup {
+	own := &msp.FabricMSPConfig{
+		Name: m.MSP, RootCerts: [][]byte{m.ca},
+		FabricNodeOus: &msp.FabricNodeOUs{
+			Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"},
+			ClientOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "client"},
+		},
+	}
+	if m.Configured != nil {
+		m.Configured(own)
+	}
+	return &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: Wire(&msp.MSPConfig{Config: Wire(own)})}}}
+}
+
 // Config is the transaction with the configuration of a channel of these members, each
 // with an orderer: it has a policy for chaincode definitions, and a capability.
 func Config(members []*Member, definitions *common.Policy, capability string) []byte {
-	groups := map[string]*common.ConfigGroup{}
+	groups, ordering := map[string]*common.ConfigGroup{}, map[string]*common.ConfigGroup{}
 	orderers := &common.Orderers{}
 	for i, m := range members {
-		own := &msp.FabricMSPConfig{
-			Name: m.MSP, RootCerts: [][]byte{m.ca},
-			FabricNodeOus: &msp.FabricNodeOUs{
-				Enable: true, PeerOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "peer"},
-				ClientOuIdentifier: &msp.FabricOUIdentifier{OrganizationalUnitIdentifier: "client"},
-			},
+		groups[m.MSP] = m.group()
+		ordering[m.MSP] = groups[m.MSP]
+		if o := m.Orderers; o != nil {
+			ordering[o.MSP] = o.group()
 		}
-		if m.Configured != nil {
-			m.Configured(own)
-		}
-		groups[m.MSP] = &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: Wire(&msp.MSPConfig{Config: Wire(own)})}}}
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.MSP, Identity: m.Peer.cert})
 	}
 	capabilities := Wire(&common.Capabilities{Capabilities: map[string]*common.Capability{capability: {}}})
@@ -182,7 +192,7 @@ func Config(members []*Member, definitions *common.Policy, capability string) []
 		"Application": {Groups: groups, Policies: map[string]*common.ConfigPolicy{
 			"LifecycleEndorsement": {Policy: definitions},
 		}},
-		"Orderer": {Groups: groups, Values: map[string]*common.ConfigValue{
+		"Orderer": {Groups: ordering, Values: map[string]*common.ConfigValue{
 			"ConsensusType": {Value: Wire(&orderer.ConsensusType{Type: "BFT"})}, "Orderers": {Value: Wire(orderers)},
 		}},
 	}}

@@ -2,6 +2,8 @@ package replay_test
 
 import (
 	"context"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"strings"
 	"testing"
@@ -100,6 +102,16 @@ func TestOneMember(t *testing.T) {
 			}}}
 			s.Add([]byte{verifytest.Valid}, s.Tx(p, m))
 		}},
+		{"a client of its orderers", func(s *story, m *blocktest.Member) {
+			// Their organisation has no peers: it creates transactions, and endorses none.
+			own := m.Client
+			m.Orderers = blocktest.NewMember("Org1OrdererMSP")
+			s.Configure(nil, "V3_0")
+			m.Client = m.Orderers.Client
+			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}, m))
+			s.Add([]byte{verifytest.Policy}, s.Tx(s.pay(s.alice, s.bob, 1), m, m.Orderers))
+			m.Client = own
+		}},
 		{"another chaincode without endorsement", func(s *story, m *blocktest.Member) {
 			s.Add([]byte{verifytest.Valid}, s.Tx(&verifytest.Proposal{Chaincode: "other", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}}))
 		}},
@@ -152,6 +164,17 @@ func TestMembershipConfigured(t *testing.T) {
 		{"a revoked client", badSignature, func(s *story, m, _ *blocktest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) { c.RevocationList = [][]byte{m.Revoke(m.Client, m)} }
 		}},
+		{"a revoked client, and a byte behind the list's signature", badSignature, func(s *story, m, _ *blocktest.Member) {
+			list := edited(m.Revoke(m.Client, m), func(l *pkix.CertificateList) {
+				signature := append(l.SignatureValue.Bytes, 0)
+				l.SignatureValue = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
+			})
+			m.Configured = func(c *msp.FabricMSPConfig) { c.RevocationList = [][]byte{list} }
+		}},
+		{"a list of nobody", badSignature, func(s *story, m, other *blocktest.Member) {
+			list := edited(m.Revoke(other.Client, m), func(l *pkix.CertificateList) { l.TBSCertList.Raw, l.TBSCertList.Extensions = nil, nil })
+			m.Configured = func(c *msp.FabricMSPConfig) { c.RevocationList = [][]byte{list} }
+		}},
 		{"a list of another", verifytest.Valid, func(s *story, m, other *blocktest.Member) {
 			m.Configured = func(c *msp.FabricMSPConfig) { c.RevocationList = [][]byte{m.Revoke(m.Client, other)} }
 		}},
@@ -167,6 +190,14 @@ func TestMembershipConfigured(t *testing.T) {
 			}
 		})
 	}
+}
+
+// edited is a revocation list that was changed.
+func edited(list []byte, edit func(*pkix.CertificateList)) []byte {
+	var l pkix.CertificateList
+	blocktest.Must(asn1.Unmarshal(list, &l))
+	edit(&l)
+	return blocktest.Must(asn1.Marshal(l))
 }
 
 // An organisation that hashes otherwise endorses and orders so.
