@@ -148,16 +148,29 @@ func (t *token) login(info pkcs11.TokenInfo) error {
 	if err == nil || errors.Is(err, pkcs11.Error(pkcs11.CKR_USER_ALREADY_LOGGED_IN)) {
 		return nil
 	}
-	for _, code := range []pkcs11.Error{pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED} {
-		if errors.Is(err, code) {
-			err = fmt.Errorf("%w: not tried again until a new start, since tokens lock themselves", err)
-			if logins.refused == nil {
-				logins.refused = map[string]error{}
-			}
-			logins.refused[of] = err
+	if tookPIN(err) {
+		err = fmt.Errorf("%w: not tried again until a new start, since tokens lock themselves", err)
+		if logins.refused == nil {
+			logins.refused = map[string]error{}
 		}
+		logins.refused[of] = err
 	}
 	return fmt.Errorf("log in: %w", err)
+}
+
+// tookPIN reports whether a token may have counted a wrong PIN with this error of a login.
+// Makers have codes of their own for that, so all count but those that say that the token
+// or the session was not there to be asked.
+func tookPIN(err error) bool {
+	for _, away := range []pkcs11.Error{
+		pkcs11.CKR_TOKEN_NOT_PRESENT, pkcs11.CKR_TOKEN_NOT_RECOGNIZED, pkcs11.CKR_DEVICE_REMOVED, pkcs11.CKR_SLOT_ID_INVALID,
+		pkcs11.CKR_SESSION_CLOSED, pkcs11.CKR_SESSION_HANDLE_INVALID, pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED, pkcs11.CKR_USER_PIN_NOT_INITIALIZED,
+	} {
+		if errors.Is(err, away) {
+			return false
+		}
+	}
+	return true
 }
 
 // find logs in and looks for the pair.

@@ -179,6 +179,20 @@ func TestTokenPINOnce(t *testing.T) {
 	}
 }
 
+// Whatever error a token has for a wrong PIN, only one that says that nobody was there to
+// be asked has the PIN tried again.
+func TestTookPIN(t *testing.T) {
+	for err, want := range map[pkcs11.Error]bool{
+		pkcs11.CKR_PIN_INCORRECT: true, pkcs11.CKR_PIN_LOCKED: true, pkcs11.CKR_GENERAL_ERROR: true, pkcs11.CKR_FUNCTION_FAILED: true,
+		pkcs11.CKR_VENDOR_DEFINED + 7: true, pkcs11.CKR_DEVICE_ERROR: true,
+		pkcs11.CKR_TOKEN_NOT_PRESENT: false, pkcs11.CKR_DEVICE_REMOVED: false, pkcs11.CKR_SESSION_HANDLE_INVALID: false,
+	} {
+		if got := tookPIN(fmt.Errorf("log in: %w", err)); got != want {
+			t.Errorf("%v: %t", err, got)
+		}
+	}
+}
+
 // A token that would lock itself is not given a PIN, not even the right one; a process
 // that is logged in needs none.
 func TestTokenFinalTry(t *testing.T) {

@@ -56,7 +56,7 @@ func (n *network) membersChange(t *testing.T) {
 	next = n.membership(t)
 	next.K, next.Members = 3, append(next.Members, joiner)
 	decided := n.handOver(t, 4, next, 0, 1)
-	until(t, time.Minute, "the newcomer signs a checkpoint", func() error { return n.cosigned(t, org.MSPID) })
+	until(t, time.Minute, "the newcomer signs a checkpoint", func() error { return n.cosigned(t, org.MSPID, 0) })
 	t.Logf("it signs %.1f s after the decision", time.Since(decided).Seconds())
 
 	with := n.newPerson(t)
@@ -136,8 +136,9 @@ func (n *network) handOver(t *testing.T, version int, next govern.Membership, by
 	return decided
 }
 
-// cosigned returns an error unless an organisation has signed the newest checkpoint.
-func (n *network) cosigned(t *testing.T, msp string) error {
+// cosigned returns an error unless an organisation has signed the newest checkpoint, and that is
+// above a size.
+func (n *network) cosigned(t *testing.T, msp string, above uint64) error {
 	answer, err := n.treasury.Evaluate(t.Context(), "checkpoint:Head")
 	if err != nil {
 		return err
@@ -145,6 +146,9 @@ func (n *network) cosigned(t *testing.T, msp string) error {
 	var head checkpoint.Checkpoint
 	if err := json.Unmarshal(answer, &head); err != nil {
 		return err
+	}
+	if head.Size <= above {
+		return fmt.Errorf("no checkpoint above size %d", above)
 	}
 	point, err := canon.Marshal(checkpoint.Point{Size: head.Size, Root: head.Root, Time: head.Time})
 	if err != nil {

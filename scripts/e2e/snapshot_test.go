@@ -55,6 +55,7 @@ func (n *network) snapshotPeer(t *testing.T) {
 		}
 	}
 	n.joinBySnapshot(t, org, snapshot)
+	before := n.height(t)
 	if err := n.Cluster.Ensure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func (n *network) snapshotPeer(t *testing.T) {
 	n.create(t, n.newPerson(t))
 	until(t, 2*time.Minute, "it signs a checkpoint", func() error {
 		n.create(t, n.newPerson(t))
-		return n.cosigned(t, org.MSPID)
+		return n.cosigned(t, org.MSPID, before)
 	})
 	for _, alarm := range n.alarms(t, last) {
 		if strings.HasPrefix(alarm, "blocks: ") || strings.Contains(alarm, "fork") {
