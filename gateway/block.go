@@ -81,9 +81,10 @@ func action(tx *submit.Committed, body []byte, chaincode string) error {
 	if err := proto.Unmarshal(result.GetExtension(), &did); err != nil {
 		return err
 	}
-	// Which chaincode ran is in what was endorsed, and its policy holds for that. The
-	// proposal names one too, which nobody compares; validation hashes it and does not
-	// read it, so that of another chaincode may be no message at all.
+	// Which chaincode ran is in what was endorsed; its policy holds for that, unless all
+	// that is written is in a member's own collection. The proposal names one too, which
+	// nobody compares; validation hashes it and does not read it, so that of another
+	// chaincode may be no message at all.
 	ran := did.GetChaincodeId().GetName() == chaincode
 	if ran && proto.Unmarshal(endorsed.GetChaincodeProposalPayload(), &proposal) == nil && proto.Unmarshal(proposal.GetInput(), &call) == nil {
 		tx.Args = call.GetChaincodeSpec().GetInput().GetArgs()
