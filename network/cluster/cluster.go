@@ -59,7 +59,7 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 		return nil, err
 	}
 	defer release()
-	s, err := found(opts.Dir, opts.Consortium)
+	s, isNew, err := found(opts.Dir, opts.Consortium)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,13 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.up(ctx); err != nil {
+	if err := errors.Join(c.procs.endStrays(), c.prepare()); err != nil {
+		if isNew { // nothing runs on its ports yet: the next start may choose others
+			err = errors.Join(err, os.Remove(stateFile(c.Dir)))
+		}
+		return nil, err
+	}
+	if err := c.run(ctx); err != nil {
 		return nil, errors.Join(err, c.procs.stop(c.procs.started))
 	}
 	return c, nil
@@ -115,7 +121,10 @@ func (c *Cluster) Ensure(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	return c.up(ctx)
+	if err := errors.Join(c.procs.endStrays(), c.prepare()); err != nil {
+		return err
+	}
+	return c.run(ctx)
 }
 
 // Kill ends one process at once, as a crash would (SIGKILL).
@@ -162,11 +171,8 @@ func (c *Cluster) Remove() error {
 	return err
 }
 
-// up runs all steps. What they need of each other is in the list.
-func (c *Cluster) up(ctx context.Context) error {
-	if err := errors.Join(c.procs.endStrays(), c.prepare()); err != nil {
-		return err
-	}
+// run takes all steps. What they need of each other is in the list.
+func (c *Cluster) run(ctx context.Context) error {
 	return runSteps(ctx, []step{
 		{"anchor keys", Chains | Anchors, nil, c.anchorKeys},
 		{"chain nodes up", Chains, []string{"anchor keys"}, c.startChains},

@@ -39,31 +39,32 @@ func readState(dir string) (state, error) {
 	return s, nil
 }
 
-// found returns the state of the directory, and draws it when there is none.
-func found(dir string, c topology.Consortium) (state, error) {
-	s, err := readState(dir)
+// found returns the state of the directory, and draws it when there is none: then it
+// is new.
+func found(dir string, c topology.Consortium) (s state, isNew bool, err error) {
+	s, err = readState(dir)
 	switch {
 	case err == nil && c.Ports != 0 && int(c.Ports) != s.Base:
-		return s, fmt.Errorf("the network in %s has its ports from %d on, and the setting ports says %d: take it down first", dir, s.Base, c.Ports)
+		return s, false, fmt.Errorf("the network in %s has its ports from %d on, and the setting ports says %d: take it down first", dir, s.Base, c.Ports)
 	case err == nil || !errors.Is(err, os.ErrNotExist):
-		return s, err
+		return s, false, err
 	}
 	id := make([]byte, 8)
 	if _, err := rand.Read(id); err != nil {
-		return s, fmt.Errorf("draw network id: %w", err)
+		return s, false, fmt.Errorf("draw network id: %w", err)
 	}
 	s = state{Network: c.Channel + "-" + hex.EncodeToString(id), Base: int(c.Ports)}
 	if s.Base == 0 {
 		if s.Base, err = freeBase(c.Width()); err != nil {
-			return s, err
+			return s, false, err
 		}
 	}
 	data, err := json.Marshal(s)
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	// From here on the network has its name and its ports.
-	return s, writeFile(stateFile(dir), append(data, '\n'), 0o644)
+	return s, true, writeFile(stateFile(dir), append(data, '\n'), 0o644)
 }
 
 // Ports that auto chooses from: below the range from which the kernel takes ports

@@ -2,6 +2,8 @@ package cluster_test
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -99,5 +101,29 @@ func TestLockIsWaitedFor(t *testing.T) {
 	_, err = cluster.Start(t.Context(), cluster.Options{Consortium: c, Dir: dir, Parts: cluster.Fabric})
 	if err == nil || !strings.Contains(err.Error(), "run make build") {
 		t.Errorf("start = %v; want nothing but missing programs", err)
+	}
+}
+
+// A network that found a port taken before it ever ran holds on to none: started again
+// it takes what the setting ports says by then.
+func TestPortsTakenAtTheStart(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	c := topology.Default()
+	c.Ports = topology.Ports(port - 20) // the first organisation's peer
+	opts := cluster.Options{Consortium: c, Dir: t.TempDir(), Parts: cluster.Fabric}
+	if _, err := cluster.Start(t.Context(), opts); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d of peer.org1 is taken", port)) {
+		t.Fatalf("start on a port that is taken: %v", err)
+	}
+	if _, err := cluster.Open(opts); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it left a network: %v", err)
+	}
+	opts.Consortium.Ports = 0
+	if _, err := cluster.Start(t.Context(), opts); err == nil || !strings.Contains(err.Error(), "run make build") {
+		t.Errorf("start on free ports = %v; want nothing but missing programs", err)
 	}
 }
