@@ -58,6 +58,9 @@ func TestKilledWhileHandingOver(t *testing.T) {
 				receipts = append(receipts, r)
 			}
 			next.check(receipts)
+			if s := next.s.Status(); s.Batches != 0 {
+				t.Errorf("%d transactions were sent for operations that were in one already", s.Batches)
+			}
 		})
 	}
 }

@@ -275,6 +275,27 @@ func TestOverload(t *testing.T) {
 	h.want(alices[7], submit.Done, fault.OK)
 }
 
+// There is room for so many bytes, and for one actor half of them.
+func TestOverloadOfBytes(t *testing.T) {
+	const room = 40_000
+	h := start(t, func(c *submit.Config) { c.Bytes = room })
+	h.ledger.SetDown(true)
+	for i, p := range []*submittest.Person{h.alice, h.bob, submittest.NewPerson("carol")} {
+		most := room * min(i+1, 2) / 2
+		for n := 0; ; n++ {
+			text, _ := p.Record(fmt.Sprint("much", n))
+			if err := h.s.Submit(text)[0].Err(); fault.Of(err) == fault.Overloaded && h.s.Status().Bytes > most-2*len(text) {
+				break
+			} else if err != nil || n == 100 {
+				t.Fatalf("person %d, operation %d: %v, with %d bytes", i, n, err, h.s.Status().Bytes)
+			}
+		}
+		if got := h.s.Status().Bytes; got > most {
+			t.Errorf("%d bytes wait after person %d, want %d at most", got, i, most)
+		}
+	}
+}
+
 func TestJournalGuards(t *testing.T) {
 	h := start(t)
 	if _, err := submit.Open(h.config()); err == nil || !strings.Contains(err.Error(), "another process uses it") {

@@ -159,6 +159,36 @@ func TestHold(t *testing.T) {
 	})
 }
 
+// So many transactions are under way and no more; what came meanwhile goes together.
+func TestInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 3
+		h := start(t, func(c *submit.Config) { c.InFlight, c.Lost = most, time.Hour })
+		h.ledger.SetPaced(true)
+		var tickets []*submit.Ticket
+		for i := range 2*most + 2 {
+			tickets = append(tickets, h.submit(submittest.NewPerson(fmt.Sprint("person", i)).Create())...)
+			time.Sleep(10 * time.Millisecond) // longer than a batch is held
+			synctest.Wait()
+			if s := h.s.Status(); s.InFlight != min(i+1, most) || h.ledger.Waiting() != s.InFlight {
+				t.Errorf("after %d operations %d transactions are under way, %d of them handed over", i+1, s.InFlight, h.ledger.Waiting())
+			}
+		}
+		h.ledger.Cut()
+		time.Sleep(10 * time.Millisecond)
+		synctest.Wait()
+		if on := h.ledger.Waiting(); on != 1 {
+			t.Errorf("what waited is in %d transactions", on)
+		}
+		h.ledger.Cut()
+		for _, ticket := range tickets {
+			if r := h.wait(ticket); r.State != submit.Done {
+				t.Errorf("%+v", r)
+			}
+		}
+	})
+}
+
 func TestManyOperationsOfManyActors(t *testing.T) {
 	h := start(t, func(c *submit.Config) { c.Batch = 50 })
 	var people []*submittest.Person
@@ -259,6 +289,11 @@ func TestFaults(t *testing.T) {
 						receipts = append(receipts, r)
 					}
 					h.check(receipts)
+					for i, r := range receipts[2:] { // alice and bob in turn (GW-4)
+						if before := receipts[i]; r.Block < before.Block {
+							t.Errorf("operation %d is in block %d, the one before it in block %d", i+2, r.Block, before.Block)
+						}
+					}
 					answer, err := h.ledger.Evaluate(context.Background(), "reward:Balance", []byte(`{"did":"`+h.bob.DID+`","asset":"usd"}`))
 					if err != nil || !strings.Contains(string(answer), `"balance":"998725"`) {
 						t.Errorf("balance %s %v", answer, err)
