@@ -142,6 +142,9 @@ func (i *Identity) setDocument(text []byte) (*did.Document, error) {
 	return document, err
 }
 
+// ID is the last part of the identity's DID, the same on every ledger.
+func (i *Identity) ID() string { return i.id }
+
 // DID returns the identity's DID on a network.
 func (i *Identity) DID(network string) string { return "did:killick:" + network + ":" + i.id }
 

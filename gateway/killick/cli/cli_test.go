@@ -138,10 +138,13 @@ func TestStory(t *testing.T) {
 	w := begin(t)
 	// The consortium accredits the issuer when it founds the ledger, so the
 	// issuer's keys come first; their DID is known without a ledger.
-	w.do("keys", "new", "--out", w.path("issuer"), "--alg", "ES256")
+	made := w.do("keys", "new", "--out", w.path("issuer"), "--alg", "ES256")
 	w.do("keys", "new", "--out", w.path("owner.keys"), "--alg", "ES256K", "--chain")
 	issuer, owner := w.path("issuer.keys"), w.path("owner.keys")
 	issuerDID, ownerDID := publicDID(t, issuer), publicDID(t, owner)
+	if id, _ := made["id"].(string); id == "" || !strings.HasSuffix(issuerDID, ":"+id) {
+		t.Errorf("keys new says the id %q, of %s", id, issuerDID)
+	}
 	if err := w.ledger.Found(&submittest.Person{DID: issuerDID}); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ func (a *app) keysCommand() *cobra.Command {
                  on public chains
   NAME.recovery  the key that can replace all others; keep it elsewhere
 
+It prints the id of the DID, which is the last part of its name on every ledger.
 Nothing is sent. Existing files are never overwritten.`,
 		RunE: func(*cobra.Command, []string) error {
 			identity, recovery, err := client.Generate(alg, chain)
@@ -31,11 +32,13 @@ Nothing is sent. Existing files are never overwritten.`,
 				return err
 			}
 			var view struct {
+				ID       string `json:"id"` // of the DID, on every ledger
 				Keys     string `json:"keys"`
 				Recovery string `json:"recovery"`
 				Address  string `json:"address,omitempty"`
 				Tron     string `json:"tron,omitempty"`
 			}
+			view.ID = identity.ID()
 			if view.Keys, view.Recovery, err = savePair(identity, recovery, out, passphrase); err != nil {
 				return err
 			}
@@ -43,7 +46,7 @@ Nothing is sent. Existing files are never overwritten.`,
 				view.Address, view.Tron = "0x"+canon.Hex(address[:]), canon.TronAddress(address)
 			}
 			return a.show(view, func(w io.Writer) {
-				fmt.Fprintf(w, "keys      %s\nrecovery  %s (keep it elsewhere)\n", view.Keys, view.Recovery)
+				fmt.Fprintf(w, "id        %s\nkeys      %s\nrecovery  %s (keep it elsewhere)\n", view.ID, view.Keys, view.Recovery)
 				if view.Address != "" {
 					fmt.Fprintf(w, "address   %s\ntron      %s\n", view.Address, view.Tron)
 				}
