@@ -1,7 +1,10 @@
 package submit_test
 
 import (
+	"context"
 	"fmt"
+	"iter"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,5 +116,55 @@ func TestHandedOverAgain(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A transaction whose block the gateway has not read yet, however late, is in a block by
+// its id: it is neither handed over again nor given up. (GW-1)
+func TestBlocksComeLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const lost = time.Second
+		blocks := &lateBlocks{release: make(chan struct{})}
+		h := start(t, func(c *submit.Config) {
+			blocks.Ledger, c.Ledger, c.Lost = c.Ledger, blocks, lost
+		})
+		before := h.s.Status().Batches
+		blocks.late.Store(true)
+		jws, _ := h.alice.Record("late")
+		ticket := h.submit(jws)[0]
+		time.Sleep(10 * lost)
+		if s := h.s.Status(); s.Lost != 0 || s.Batches != before+1 || s.InFlight != 1 || s.Pending != 1 {
+			t.Errorf("status %+v", s)
+		}
+		close(blocks.release)
+		r := h.wait(ticket)
+		if r.State != submit.Done || r.Repeated {
+			t.Errorf("receipt %+v", r)
+		}
+		h.check([]submit.Receipt{r})
+	})
+}
+
+// lateBlocks is a ledger whose blocks come, once they are late, when they are released.
+type lateBlocks struct {
+	submit.Ledger
+	late    atomic.Bool
+	release chan struct{}
+}
+
+func (l *lateBlocks) Blocks(ctx context.Context, from uint64) iter.Seq2[submit.Block, error] {
+	return func(yield func(submit.Block, error) bool) {
+		for block, err := range l.Ledger.Blocks(ctx, from) {
+			if l.late.Load() {
+				select {
+				case <-l.release:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if !yield(block, err) {
+				return
+			}
+		}
 	}
 }
