@@ -105,6 +105,7 @@ func TestFunctionsAreExact(t *testing.T) {
 		contractName, method, _ := strings.Cut(f.Name, ":")
 		for _, name := range []string{
 			contractName + ":" + strings.ToLower(method[:1]) + method[1:], strings.ToUpper(f.Name), method, contractName + method,
+			strings.ToUpper(contractName[:1]) + contractName[1:] + ":" + method,
 			f.Name + " ", "x:" + f.Name, contractName + "::" + method,
 		} {
 			args := make([]string, f.Args+1)

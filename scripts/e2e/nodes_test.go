@@ -13,7 +13,7 @@ import (
 // block names.
 func (n *network) leader(t *testing.T) string {
 	t.Helper()
-	name, view := observe.Leader(n.block(t, n.own[1], n.height(t)-1), n.Cluster.Orgs())
+	name, view := observe.Leader(n.block(t, n.own[0], n.height(t)-1), n.Cluster.Orgs())
 	t.Logf("view %d: %s leads", view, name)
 	return name
 }
