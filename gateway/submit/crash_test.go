@@ -121,6 +121,46 @@ func TestLostBatchesAreForgotten(t *testing.T) {
 	})
 }
 
+// What the journal does not take, a full disk's say, is promised to nobody and never
+// sent; sent again later it is done as if it had come for the first time. (GW-1)
+func TestJournalThatCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		if err := h.s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		db, err := sql.Open("sqlite", h.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		change := func(statement string) {
+			t.Helper()
+			if _, err := db.Exec(statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		change(`CREATE TRIGGER full BEFORE INSERT ON submissions BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END`)
+		h.open()
+		jws, _ := h.alice.Record("kept nowhere")
+		for range 2 {
+			if err := h.s.Submit(jws)[0].Err(); fault.Of(err) != fault.Unavailable {
+				t.Errorf("submit: %v", err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if s := h.s.Status(); s.Pending != 0 || s.Accepted != 0 || s.InFlight != 0 {
+			t.Errorf("status %+v", s)
+		}
+		change(`DROP TRIGGER full`)
+		r := h.want(jws, submit.Done, fault.OK)
+		if r.Repeated {
+			t.Error("it had been executed")
+		}
+		h.check([]submit.Receipt{r})
+	})
+}
+
 // Once the ledger has refused a signature, bad ones cost neither a place in a
 // batch nor their supposed actor's place in the queue; who is new is let through,
 // and what was queued before is refused without a transaction.
