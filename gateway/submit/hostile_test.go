@@ -89,8 +89,9 @@ func (f *fight) feed(hostile func()) {
 
 // play cuts a block whenever both gateways have sent all that they may, with what
 // the hostile user sends between blocks. It returns the operations of honest people
-// that took effect, and the work that all transactions were.
-func (f *fight) play(rounds int, hostile func(turn int, gateways [2]*submit.Submitter)) (honest, work, void int) {
+// that took effect, the work that all transactions were, how many of these were void,
+// and how many of the void ones had operations of honest people in them.
+func (f *fight) play(rounds int, hostile func(turn int, gateways [2]*submit.Submitter)) (honest, work, void, shared int) {
 	f.t.Helper()
 	turn := 0
 	for range rounds {
@@ -104,6 +105,9 @@ func (f *fight) play(rounds int, hostile func(turn int, gateways [2]*submit.Subm
 			if !tx.Valid {
 				void++
 				work += f.ledger.Items(tx.ID)
+				if f.ledger.Records(tx.ID) > 0 {
+					shared++
+				}
 				continue
 			}
 			for _, w := range tx.Writes {
@@ -114,7 +118,7 @@ func (f *fight) play(rounds int, hostile func(turn int, gateways [2]*submit.Subm
 		}
 		f.takenIn(block.Number)
 	}
-	return honest, work, void
+	return honest, work, void, shared
 }
 
 // full waits until what is under way has been handed over by both gateways and
@@ -219,14 +223,18 @@ func TestHostileUser(t *testing.T) {
 					people = append(people, person(i))
 				}
 				f := newFight(t, people...)
-				honest, work, void := f.play(rounds, tt.send(f))
+				honest, work, void, shared := f.play(rounds, tt.send(f))
 				share := float64(honest) / float64(work)
 				if alone == 0 {
 					alone = share
 				}
-				t.Logf("%d honest operations for %d of work, %d void transactions: %.2f of what they get without", honest, work, void, share/alone)
+				t.Logf("%d honest operations for %d of work, %d void transactions, %d of them shared: %.2f of what they get without", honest, work, void, shared, share/alone)
 				if share < 0.8*alone {
 					t.Errorf("honest operations get %.2f of what they get alone", share/alone)
+				}
+				// One of each gateway: then he travels without them.
+				if shared > 2*tt.dids {
+					t.Errorf("%d accounts voided %d transactions with honest operations", tt.dids, shared)
 				}
 				voids += void
 			})

@@ -31,7 +31,7 @@ type Ledger struct {
 	grown   chan struct{} // closed and replaced with each block
 	faults  []Fault
 	known   map[string]bool
-	items   map[string]int // operations of each known transaction
+	carried map[string]carried // by each known transaction
 	late    []*transaction
 	down    bool
 	spoils  []spoil
@@ -46,7 +46,7 @@ var Caller = ledger.Caller{MSP: "Org1MSP", Role: "admin"}
 
 // New returns an empty ledger with one block, as a channel's first.
 func New() *Ledger {
-	return &Ledger{engine: ops.New(), grown: make(chan struct{}), known: map[string]bool{}, items: map[string]int{}, blocks: []submit.Block{{}}}
+	return &Ledger{engine: ops.New(), grown: make(chan struct{}), known: map[string]bool{}, carried: map[string]carried{}, blocks: []submit.Block{{}}}
 }
 
 // NewOn returns a ledger with a copy of a state, which no block of it wrote.
@@ -275,7 +275,7 @@ func (l *Ledger) decide(t *transaction, void bool) []submit.Committed {
 		current, err := l.state.Get(key)
 		void = void || err != nil || string(current) != value
 	}
-	l.known[t.id], l.items[t.id] = true, len(t.response)
+	l.known[t.id], l.carried[t.id] = true, t.carries()
 	if void {
 		return []submit.Committed{{ID: t.id, Reason: "MVCC_READ_CONFLICT"}}
 	}

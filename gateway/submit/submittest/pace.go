@@ -1,6 +1,10 @@
 package submittest
 
-import "github.com/killick-ledger/killick/gateway/submit"
+import (
+	"strings"
+
+	"github.com/killick-ledger/killick/gateway/submit"
+)
 
 // SetPaced makes what is handed over wait for Cut, or no longer.
 func (l *Ledger) SetPaced(paced bool) {
@@ -40,5 +44,25 @@ func (l *Ledger) SetHook(hook func(stored bool)) {
 func (l *Ledger) Items(id string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.items[id]
+	return l.carried[id].items
+}
+
+// Records is how many records it would have written, or has.
+func (l *Ledger) Records(id string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.carried[id].records
+}
+
+// carried is what a transaction brought, whether or not it took effect.
+type carried struct{ items, records int }
+
+func (t *transaction) carries() carried {
+	c := carried{items: len(t.response)}
+	for _, w := range t.writes {
+		if strings.HasPrefix(w.Key, "record/") {
+			c.records++
+		}
+	}
+	return c
 }
