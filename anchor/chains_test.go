@@ -129,9 +129,11 @@ func (w *world) onRealChain(t *testing.T, mine, theirs *publicChain, on deployed
 	}
 	var events []event
 	until(t, "two final events", func() bool {
-		final, err := mine.events.final(ctx)
+		at, err := mine.events.final(ctx)
 		if err == nil {
-			events, err = mine.events.read(ctx, 0, final, []canon.Account{mine.anchorLog, mine.vaults[0]})
+			var got shown
+			got, err = mine.events.read(ctx, 0, at.least, []canon.Account{mine.anchorLog, mine.vaults[0]})
+			events = got.events
 		}
 		return err == nil && len(events) == 2
 	})

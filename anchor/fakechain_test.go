@@ -225,31 +225,33 @@ func (w *world) submit(c *fakeChain, p point) []byte {
 }
 
 // final and read implement chainEvents.
-func (c *fakeChain) final(context.Context) (uint64, error) {
+func (c *fakeChain) final(context.Context) (heads, error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	if c.down {
-		return 0, errDown
+		return heads{}, errDown
 	}
-	if c.ends > 0 {
-		return c.ends, nil
+	n := c.ends
+	if n == 0 {
+		n = uint64(max(len(c.blocks)-1-c.depth, 0))
 	}
-	return uint64(max(len(c.blocks)-1-c.depth, 0)), nil
+	return heads{least: n, most: n}, nil
 }
 
-func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (all []event, err error) {
+func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (shown, error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	if c.down || c.mute {
-		return nil, errDown
+		return shown{}, errDown
 	}
+	got := shown{next: to + 1}
 	for n := from; n <= to && n < uint64(len(c.blocks)) && !c.lags; n++ {
-		all = append(all, c.blocks[n].events...)
+		got.events = append(got.events, c.blocks[n].events...)
 	}
 	if c.lie.Number > 0 {
-		all = append(all, c.lie)
+		got.events = append(got.events, c.lie)
 	}
-	return all, nil
+	return got, nil
 }
 
 // fakeAccount is a member's account on a fakeChain.
