@@ -45,16 +45,8 @@ func (w *watch) scan(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	switch {
-	case done-min(done, overlap) > at.most:
-		// More than endpoints that lag: a final head was invented, and nobody knows up to
-		// where there was something to read. The newest event was read.
-		if done, err = w.index.lastEvent(ctx, w.chain.cfg.ID, at.least); err != nil {
-			return err
-		}
-		slog.Warn("the final head went back: events are read again", "chain", w.chain.cfg.ID, "final", at.least, "from", done)
-	case done > at.least:
-		return nil
+	if done > at.least {
+		return w.unshown(ctx)
 	}
 	var doubt error
 	defer func() {
@@ -87,7 +79,65 @@ func (w *watch) scan(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return nil
+	return w.unshown(ctx)
+}
+
+// unshown raises an alarm when a contract has had something for a while whose event nobody
+// shows, and has the blocks since its newest event read again: the endpoints left it out,
+// or invented a final head and it came where it was not looked for.
+func (w *watch) unshown(ctx context.Context) error {
+	topic := "no event of " + w.chain.cfg.ID
+	missing, after, err := w.missing(ctx)
+	switch {
+	case err != nil:
+		return err
+	case missing == nil:
+		w.hidden = time.Time{}
+		w.alarms.set(topic, nil)
+		return nil
+	case w.hidden.IsZero():
+		w.hidden = w.now()
+	}
+	if w.now().Sub(w.hidden) < aheadWithin {
+		return nil
+	}
+	w.hidden = w.now()
+	w.alarms.set(topic, missing)
+	return w.index.addEvents(ctx, w.chain.cfg.ID, nil, after)
+}
+
+// missing returns what a contract has that events do not show, as an error, and the block of
+// that contract's newest event.
+func (w *watch) missing(ctx context.Context) (missing error, after uint64, err error) {
+	_, head := w.chain.seen() // at the last look: its event must have been read by now
+	newest, _, err := w.index.newestEvent(ctx, w.chain.anchorLog.String())
+	if err != nil {
+		return nil, 0, err
+	}
+	if head.Size > newest.Number {
+		return fmt.Errorf("AnchorLog has a checkpoint of size %d, and no endpoint shows its event: the blocks from %d on are read again", head.Size, newest.Block), newest.Block, nil
+	}
+	for _, vault := range w.chain.vaults {
+		r, _, err := w.index.newestRoot(ctx, vault.String(), 1<<62)
+		if err != nil {
+			return nil, 0, err
+		}
+		active, _, err := w.index.newestEvent(ctx, vault.String())
+		if err != nil {
+			return nil, 0, err
+		}
+		if r.Epoch <= active.Number { // of a vault without any both are 0
+			continue
+		}
+		answer, err := w.chain.driver.Call(ctx, vault.Address, contracts.PackEpochReached(r.Epoch), send.Final)
+		if err != nil {
+			return nil, 0, err
+		}
+		if bytes.Equal(answer, contracts.True()) {
+			return fmt.Errorf("the vault %s has epoch %d, and no endpoint shows its event: the blocks from %d on are read again", vault, r.Epoch, active.Block), active.Block, nil
+		}
+	}
+	return nil, 0, nil
 }
 
 // together returns an error when the final heads of endpoints have been far from each other

@@ -94,6 +94,7 @@ func (m *fakeMember) endpoints(t *testing.T, ch *fakeChain, n int) (*watch, []*e
 // anchorAt has somebody anchor the whole ledger on a chain and lets the chain go on.
 func (w *world) anchorAt(m *fakeMember, ch *fakeChain, blocks int) (size uint64) {
 	w.t.Helper()
+	w.now = w.now.Add(time.Second)
 	w.cutRecord()
 	if err := m.catchUp(w.t.Context()); err != nil {
 		w.t.Fatal(err)

@@ -125,6 +125,9 @@ type watch struct {
 	chain *publicChain
 	ahead time.Time // since when the contract has what the own log does not reach; zero when it has not
 	apart time.Time // since when the endpoints' final heads are far from each other; zero when they are not
+	// hidden is since when no endpoint shows an event that there is, or when the blocks were
+	// last read again for it; zero when all are shown.
+	hidden time.Time
 }
 
 // step looks at the chain once.
