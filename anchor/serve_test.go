@@ -138,3 +138,37 @@ func TestHTTP(t *testing.T) {
 		}
 	})
 }
+
+// After a restart the status says what is anchored on a chain that is frozen, has a fork,
+// or does not answer.
+func TestStatusOfAChainThatHalts(t *testing.T) {
+	w := newWorld(t)
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	w.tickFor(2 * time.Second)
+	m, ch := w.members[0], w.chains[0]
+	for name, tc := range map[string]struct {
+		begin func() (end func())
+		set   uint64
+	}{
+		"frozen": {func() func() { return ch.change(func(b *chainBlock) { b.sets[0].Frozen = true }) }, 1},
+		"forked": {func() func() { return ch.change(func(b *chainBlock) { b.head.Root[0] ^= 1 }) }, 1},
+		"away": {func() func() {
+			ch.down = true
+			return func() { ch.down = false }
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer tc.begin()()
+			m.stop()
+			m.start()
+			if err := (&watch{anchor: m.anchor, chain: m.chains[ch.id]}).look(t.Context()); err == nil {
+				t.Error("nothing is wrong")
+			}
+			v, err := m.status(t.Context())
+			head := ch.block(send.Final).head
+			if err != nil || v.Chains[0].Anchored != head.Size || v.Chains[0].Time != head.Time || v.Chains[0].Final == 0 || v.Chains[0].Set != tc.set {
+				t.Errorf("%+v, want %+v: %v", v.Chains[0], head, err)
+			}
+		})
+	}
+}
