@@ -141,7 +141,7 @@ func sizesOf(id string) (size, base uint64) {
 func (p *poster) post(ctx context.Context, m *roster, c *publicChain, open []send.Status) error {
 	_, head := c.seen()
 	at, ok, err := p.choose(ctx, m, c, head.Size)
-	if err != nil || !ok || c.set().Version == 0 { // not looked yet
+	if err != nil || !ok || !c.agreed() {
 		return err
 	}
 	if head.Size >= at.Size {
@@ -350,7 +350,7 @@ func (p *poster) activate(ctx context.Context, m *roster, c *publicChain, vault 
 		return err
 	}
 	set := m.set()
-	if c.set().Version != set.Version {
+	if c.set().Version != set.Version || !c.agreed() {
 		return nil
 	}
 	signatures, err := p.payoutSignatures(ctx, vault, r, set)

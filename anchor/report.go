@@ -68,8 +68,9 @@ checks that by itself and freezes for ever: it takes no checkpoint any more, and
 vaults no payout root. Nobody can freeze anything with checkpoints of one history.
 
 The two histories are two files, each a checkpoint note or a bundle (.anchorproof). Without
-files they are those that ` + "`killick-anchor watch`" + ` kept as evidence of its alarm "fork". With
-one file, or the evidence of an alarm "fork CHAIN", each contract's own head is the other
+files they are those that ` + "`killick-anchor watch`" + ` kept as evidence of its alarms: for each
+contract the first that proves something to it, and what is passed over is said. With one
+file, or the evidence of an alarm "fork CHAIN", each contract's own head is the other
 history, and contracts that hold the same one are left alone. The configuration is that of
 watch; its anchors are asked for the members' rotations and, where sizes differ, for tiles.
 

@@ -28,6 +28,7 @@ type publicChain struct {
 	final  uint64 // number of the final head
 	head   contracts.Checkpoint
 	newest contracts.Newest // member set; of version 0 before the first look
+	agrees bool             // the last look found head and member set to be the own log's
 	funds  *big.Int         // of the own account; nil before the first look
 }
 
@@ -118,6 +119,14 @@ func (p *publicChain) seen() (final uint64, head contracts.Checkpoint) {
 	return p.final, p.head
 }
 
+// agreed reports whether the last look found AnchorLog to be of the own log and open: for
+// another one nothing is planned.
+func (p *publicChain) agreed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.agrees
+}
+
 // watch follows the contracts of one chain: it compares what is anchored with
 // the own log, notes where events are, and reports reserves.
 type watch struct {
@@ -153,18 +162,21 @@ func (w *watch) contract(ctx context.Context) (size uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	w.chain.mu.Lock()
-	w.chain.head = head
-	w.chain.mu.Unlock()
 	unlike := w.compare(ctx, head.Size, head.Root)
+	w.chain.mu.Lock()
+	w.chain.head, w.chain.agrees = head, w.chain.agrees && unlike == nil
+	w.chain.mu.Unlock()
 	newest, err := w.chain.members(ctx)
 	if err != nil {
 		return head.Size, errors.Join(unlike, err)
 	}
+	if unlike == nil { // what was seen first stays why the chain is halted
+		unlike = w.sameMembers(ctx, newest)
+	}
 	w.chain.mu.Lock()
-	w.chain.newest = newest
+	w.chain.newest, w.chain.agrees = newest, unlike == nil
 	w.chain.mu.Unlock()
-	return head.Size, errors.Join(unlike, w.sameMembers(ctx, newest))
+	return head.Size, unlike
 }
 
 // pause is short while something is expected to show on the chain.
