@@ -224,36 +224,6 @@ func (w *world) submit(c *fakeChain, p point) []byte {
 	return contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, proof, contracts.Signatures{Set: contracts.Set{Version: 1}})
 }
 
-// final and read implement chainEvents.
-func (c *fakeChain) final(context.Context) (heads, error) {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.down {
-		return heads{}, errDown
-	}
-	n := c.ends
-	if n == 0 {
-		n = uint64(max(len(c.blocks)-1-c.depth, 0))
-	}
-	return heads{least: n, most: n}, nil
-}
-
-func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (shown, error) {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.down || c.mute {
-		return shown{}, errDown
-	}
-	got := shown{next: to + 1}
-	for n := from; n <= to && n < uint64(len(c.blocks)) && !c.lags; n++ {
-		got.events = append(got.events, c.blocks[n].events...)
-	}
-	if c.lie.Number > 0 {
-		got.events = append(got.events, c.lie)
-	}
-	return got, nil
-}
-
 // fakeAccount is a member's account on a fakeChain.
 type fakeAccount struct {
 	*fakeChain

@@ -280,57 +280,6 @@ func TestBadEventsHideNoFork(t *testing.T) {
 	}
 }
 
-// The only endpoint of a chain hides no event for ever, by naming a final block that will
-// come much later or by leaving events out: what the contract has is looked for again.
-func TestAloneAndLying(t *testing.T) {
-	for name, lies := range map[string]func(ch *fakeChain, lie bool){
-		"final too high": func(ch *fakeChain, lie bool) {
-			if ch.ends = 0; lie {
-				ch.ends = uint64(len(ch.blocks)) + 150
-			}
-		},
-		"final never": func(ch *fakeChain, lie bool) {
-			if ch.ends = 0; lie {
-				ch.ends = 1 << 17
-			}
-		},
-		"leaves out": func(ch *fakeChain, lie bool) { ch.lags = lie },
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			m, ch := w.members[0], w.chains[0]
-			watcher := &watch{anchor: m.anchor, chain: m.chains[ch.id]}
-			size := w.anchorAt(m, ch, 60)
-			look := func(alarm string, knows bool) {
-				t.Helper()
-				if err := watcher.look(t.Context()); err != nil {
-					t.Error(err)
-				}
-				e, _, err := m.index.newestEvent(t.Context(), ch.anchorLog.String())
-				if got := strings.Join(m.alarms.list(), "\n"); err != nil || (e.Number == size) != knows || !strings.Contains(got, alarm) || alarm == "" && got != "" {
-					t.Errorf("the newest event is %d of %d, alarms %q, want %q: %v", e.Number, size, got, alarm, err)
-				}
-			}
-			look("", true)
-			lies(ch, true)
-			look("", true)
-			size = w.anchorAt(m, ch, 60)
-			if name != "leaves out" {
-				lies(ch, false)
-			}
-			look("", false)
-			for range 200 {
-				ch.mine()
-			}
-			look("", false)
-			w.now = w.now.Add(2 * aheadWithin)
-			look("no event of eip155:1337: AnchorLog has a checkpoint of size ", false)
-			lies(ch, false)
-			look("", true)
-		})
-	}
-}
-
 // Behind one URL one node may know that a block is final and another one may not
 // have it.
 func TestLaggingEndpoint(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,36 @@ import (
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
+
+// final and read implement chainEvents.
+func (c *fakeChain) final(context.Context) (heads, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	if c.down {
+		return heads{}, errDown
+	}
+	n := c.ends
+	if n == 0 {
+		n = uint64(max(len(c.blocks)-1-c.depth, 0))
+	}
+	return heads{least: n, most: n}, nil
+}
+
+func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (shown, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	if c.down || c.mute {
+		return shown{}, errDown
+	}
+	got := shown{next: to + 1}
+	for n := from; n <= to && n < uint64(len(c.blocks)) && !c.lags; n++ {
+		got.events = append(got.events, c.blocks[n].events...)
+	}
+	if c.lie.Number > 0 {
+		got.events = append(got.events, c.lie)
+	}
+	return got, nil
+}
 
 // endpoint serves the events of a fakeChain as a node does, unless it lies.
 type endpoint struct {
@@ -193,6 +224,57 @@ func TestOneEndpointHidesNothing(t *testing.T) {
 			*all[0] = endpoint{fakeChain: ch, who: all[0].who}
 			look("", "")
 			knows(size, true)
+		})
+	}
+}
+
+// The only endpoint of a chain hides no event for ever, by naming a final block that will
+// come much later or by leaving events out: what the contract has is looked for again.
+func TestAloneAndLying(t *testing.T) {
+	for name, lies := range map[string]func(ch *fakeChain, lie bool){
+		"final too high": func(ch *fakeChain, lie bool) {
+			if ch.ends = 0; lie {
+				ch.ends = uint64(len(ch.blocks)) + 150
+			}
+		},
+		"final never": func(ch *fakeChain, lie bool) {
+			if ch.ends = 0; lie {
+				ch.ends = 1 << 17
+			}
+		},
+		"leaves out": func(ch *fakeChain, lie bool) { ch.lags = lie },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m, ch := w.members[0], w.chains[0]
+			watcher := &watch{anchor: m.anchor, chain: m.chains[ch.id]}
+			size := w.anchorAt(m, ch, 60)
+			look := func(alarm string, knows bool) {
+				t.Helper()
+				if err := watcher.look(t.Context()); err != nil {
+					t.Error(err)
+				}
+				e, _, err := m.index.newestEvent(t.Context(), ch.anchorLog.String())
+				if got := strings.Join(m.alarms.list(), "\n"); err != nil || (e.Number == size) != knows || !strings.Contains(got, alarm) || alarm == "" && got != "" {
+					t.Errorf("the newest event is %d of %d, alarms %q, want %q: %v", e.Number, size, got, alarm, err)
+				}
+			}
+			look("", true)
+			lies(ch, true)
+			look("", true)
+			size = w.anchorAt(m, ch, 60)
+			if name != "leaves out" {
+				lies(ch, false)
+			}
+			look("", false)
+			for range 200 {
+				ch.mine()
+			}
+			look("", false)
+			w.now = w.now.Add(2 * aheadWithin)
+			look("no event of eip155:1337: AnchorLog has a checkpoint of size ", false)
+			lies(ch, false)
+			look("", true)
 		})
 	}
 }
