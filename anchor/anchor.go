@@ -34,9 +34,10 @@ type ledger interface {
 	Blocks(ctx context.Context, from uint64) iter.Seq2[*block.Block, error]
 	// Block returns one block of the own peer.
 	Block(ctx context.Context, number uint64) (*block.Block, error)
-	// Past returns a block of the own peer or, when that one does not have it or is down,
-	// of another organisation's. It is for blocks that the log has: see anchor.past.
-	Past(ctx context.Context, number uint64) (*block.Block, error)
+	// Past returns a block that is good, of the own peer or, when that one does not have
+	// it or is down, of another organisation's. It is for blocks that the log has: see
+	// anchor.past.
+	Past(ctx context.Context, number uint64, good func(*block.Block) error) (*block.Block, error)
 	// Height returns the number of blocks on the own peer.
 	Height(ctx context.Context) (uint64, error)
 	// Evaluate runs a query on the peer of an organisation.
@@ -198,7 +199,10 @@ func open(cfg *config, k *keys, l ledger, chains []*publicChain) (*anchor, error
 	}); err != nil {
 		return nil, errors.Join(err, a.index.close(), a.log.Close())
 	}
-	if err := a.reload(context.Background()); err != nil {
+	for _, c := range chains {
+		err = errors.Join(err, c.recall(context.Background(), a.index))
+	}
+	if err = errors.Join(err, a.reload(context.Background())); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	return a, nil

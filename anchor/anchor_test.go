@@ -254,6 +254,29 @@ func TestPayouts(t *testing.T) {
 	if _, err := w.members[2].claim(context.Background(), canon.Account{Chain: "eip155:1337", Address: [20]byte{9}}); !errors.Is(err, errNone) {
 		t.Errorf("a stranger's claim: %v", err)
 	}
+
+	// An epoch's event that nobody showed when it came is looked for again.
+	m, vault := w.members[2], ch.vault.String()
+	for range 2 * overlap {
+		ch.mine()
+	}
+	watcher := &watch{anchor: m.anchor, chain: m.chains[ch.id]}
+	look := func(alarm string, known bool) {
+		t.Helper()
+		err := watcher.look(t.Context())
+		e, _, _ := m.index.newestEvent(t.Context(), vault)
+		if got := strings.Join(m.alarms.list(), "\n"); err != nil || !strings.Contains(got, alarm) || (e.Number > 0) != known {
+			t.Errorf("alarms %q, want %q; epoch %d: %v", got, alarm, e.Number, err)
+		}
+	}
+	look("", true)
+	if _, err := m.index.db.Exec(`DELETE FROM event WHERE contract = ?`, vault); err != nil {
+		t.Fatal(err)
+	}
+	look("", false)
+	w.now = w.now.Add(2 * aheadWithin)
+	look("no event of "+ch.id+": the vault "+vault+" has epoch", false)
+	look("", true)
 }
 
 // claims checks what the member's anchor says an account can claim.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/big"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,9 +131,11 @@ func (w *world) onRealChain(t *testing.T, mine, theirs *publicChain, on deployed
 	}
 	var events []event
 	until(t, "two final events", func() bool {
-		final, err := mine.events.final(ctx)
+		at, err := mine.events.final(ctx)
 		if err == nil {
-			events, err = mine.events.read(ctx, 0, final, []canon.Account{mine.anchorLog, mine.vaults[0]})
+			var got shown
+			got, err = mine.events.read(ctx, 0, at.least, []canon.Account{mine.anchorLog, mine.vaults[0]})
+			events = got.events
 		}
 		return err == nil && len(events) == 2
 	})
@@ -146,6 +150,23 @@ func (w *world) onRealChain(t *testing.T, mine, theirs *publicChain, on deployed
 	}
 	if head, err := mine.anchored(ctx); err != nil || head != checkpoint {
 		t.Errorf("anchored: %+v, %v", head, err)
+	}
+	var two [2]contracts.Statement // of the set that has no size left
+	for i := range two {
+		c := log.Checkpoint{LogID: logID, Network: network, Size: 7, Root: [32]byte{byte(i + 1)}, Time: checkpoint.Time}
+		two[i] = contracts.Statement{Checkpoint: contracts.Checkpoint{Size: 7, Root: c.Root, Time: c.Time}, Signatures: w.signatures(t, p.Set().Digest(c))}
+	}
+	r := &reporter{out: io.Discard, send: func(ctx context.Context, c *publicChain, data []byte) (send.Outcome, error) {
+		d, err := c.driver.(*chain).get(ctx)
+		if err != nil {
+			return send.Outcome{}, err
+		}
+		return d.Transact(ctx, c.anchorLog.Address, data)
+	}}
+	err = r.bring(ctx, mine, contracts.PackReport(two[0], two[1], two[1].Root, nil))
+	if err == nil || !strings.Contains(err.Error(), "AnchorLog refuses the report, nothing is paid: a checkpoint is of a member set that can sign nothing there") ||
+		!strings.Contains(err.Error(), "WrongSetForSize[1 7]") {
+		t.Errorf("a report of an old set: %v", err)
 	}
 }
 

@@ -200,21 +200,18 @@ func (c chainConfig) endpoints(i int) (errs []error) {
 			errs = append(errs, fmt.Errorf("chains[%d]: %w", i, err))
 		}
 	}
-	agree := c.RPC
-	if c.Kind == "tron" {
-		agree = append([]string{cmp.Or(c.Solidity, c.GRPC)}, c.Also...)
-	}
-	seen := map[string]bool{}
-	for _, a := range agree {
-		at := strings.ToLower(strings.TrimPrefix(a, "https://"))
-		if c.Kind != "tron" {
-			at = where(a)
+	once := func(all []string, name func(string) string) {
+		seen := map[string]bool{}
+		for _, a := range all {
+			at := name(a)
+			if seen[at] {
+				errs = append(errs, fmt.Errorf("chains[%d]: %s is named twice: endpoints have to agree about what is final, and one would agree with itself", i, at))
+			}
+			seen[at] = true
 		}
-		if seen[at] {
-			errs = append(errs, fmt.Errorf("chains[%d]: %s is named twice: endpoints have to agree about what is final, and one would agree with itself", i, at))
-		}
-		seen[at] = true
 	}
+	once(c.RPC, where)
+	once(append([]string{cmp.Or(c.Solidity, c.GRPC)}, c.Also...), func(a string) string { return strings.ToLower(strings.TrimPrefix(a, "https://")) })
 	return errs
 }
 

@@ -132,6 +132,9 @@ func TestConfigIsChecked(t *testing.T) {
 		"solid:50061 is named twice:": func(c *config) {
 			c.Chains = tronChain(func(ch *chainConfig) { ch.Also = []string{"Solid:50061"} })
 		},
+		"y.example is named twice": func(c *config) {
+			c.Chains = tronChain(func(ch *chainConfig) { ch.RPC = []string{"https://y.example/jsonrpc", "https://Y.example:443/jsonrpc"} })
+		},
 		"at least one rpc": func(c *config) { c.Chains = []chainConfig{{ID: "eip155:1", Kind: "evm"}} },
 		"no account of this": func(c *config) {
 			c.Chains = append([]chainConfig{}, c.Chains...)

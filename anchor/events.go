@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -15,6 +19,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/evm"
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -28,11 +33,12 @@ type event struct {
 }
 
 // eventReader reads events over JSON-RPC, which EVM nodes and Tron nodes serve
-// alike. Where an event is proves nothing: auditors look it up themselves.
+// alike. Where an event is proves nothing: auditors look it up themselves. But one that is
+// left out would be missed, so of several endpoints two must answer, and all that do agree.
 type eventReader struct {
 	chain   string
 	urls    []string
-	timeout time.Duration // of one question to one endpoint
+	timeout time.Duration // of one question to all endpoints
 
 	mu      sync.Mutex
 	clients map[string]*rpc.Client
@@ -42,82 +48,171 @@ type eventReader struct {
 // public EVM endpoints often no more than 2,000.
 const maxRange = 2000
 
-// final returns the number of the final head.
-func (r *eventReader) final(ctx context.Context) (uint64, error) {
-	var head *struct {
-		Number hexutil.Uint64 `json:"number"`
-	}
-	if err := r.call(ctx, &head, "eth_getBlockByNumber", "finalized", false); err != nil {
-		return 0, err
-	}
-	if head == nil {
-		return 0, fmt.Errorf("chain %s: no final block yet", r.chain)
-	}
-	return uint64(head.Number), nil
+// heads are the numbers of the final head as endpoints name them: the least and the
+// greatest, and who says so.
+type heads struct {
+	least, most uint64
+	slow, fast  string
 }
 
-// read returns the events of the contracts in a range of final blocks, in order.
-func (r *eventReader) read(ctx context.Context, from, to uint64, of []canon.Account) ([]event, error) {
+// final asks for the number of the final head.
+func (r *eventReader) final(ctx context.Context) (heads, error) {
+	all, err := every(ctx, r, func(ctx context.Context, c *rpc.Client) (uint64, error) {
+		var head *struct {
+			Number hexutil.Uint64 `json:"number"`
+		}
+		err := c.CallContext(ctx, &head, "eth_getBlockByNumber", "finalized", false)
+		if err != nil || head == nil {
+			return 0, cmp.Or(err, errors.New("no final block yet"))
+		}
+		return uint64(head.Number), nil
+	})
+	if err != nil {
+		return heads{}, fmt.Errorf("chain %s: final head: %w", r.chain, err)
+	}
+	by := func(a, b said[uint64]) int { return cmp.Compare(a.v, b.v) }
+	least, most := slices.MinFunc(all, by), slices.MaxFunc(all, by)
+	return heads{least: least.v, most: most.v, slow: least.who, fast: most.who}, nil
+}
+
+// shown are events in order that all endpoints show alike: those of the blocks before next.
+// Where that is not the end of what was asked for, differ says who shows what there.
+type shown struct {
+	events []event
+	next   uint64
+	differ error
+}
+
+// read returns the events of the contracts in a range of final blocks.
+func (r *eventReader) read(ctx context.Context, from, to uint64, of []canon.Account) (shown, error) {
 	addresses := make([]common.Address, len(of))
 	for i, a := range of {
 		addresses[i] = a.Address
 	}
-	var found []struct {
-		Address   common.Address `json:"address"`
-		Topics    []common.Hash  `json:"topics"`
-		Data      hexutil.Bytes  `json:"data"`
-		Block     hexutil.Uint64 `json:"blockNumber"`
-		BlockHash common.Hash    `json:"blockHash"`
-		Tx        common.Hash    `json:"transactionHash"`
-	}
-	err := r.call(ctx, &found, "eth_getLogs", map[string]any{
-		"fromBlock": hexutil.EncodeUint64(from), "toBlock": hexutil.EncodeUint64(to), "address": addresses,
-		"topics": [][]common.Hash{{contracts.AnchoredTopic, contracts.ActivatedTopic}},
+	all, err := every(ctx, r, func(ctx context.Context, c *rpc.Client) (events []event, err error) {
+		var found []foundLog
+		err = c.CallContext(ctx, &found, "eth_getLogs", map[string]any{
+			"fromBlock": hexutil.EncodeUint64(from), "toBlock": hexutil.EncodeUint64(to), "address": addresses,
+			"topics": [][]common.Hash{{contracts.AnchoredTopic, contracts.ActivatedTopic}},
+		})
+		for _, l := range found {
+			e, bad := l.event(r.chain)
+			if bad == nil && (e.Block < from || e.Block > to || !slices.Contains(of, e.Contract)) {
+				bad = fmt.Errorf("an event of %s in block %d, which was not asked for", l.Address, e.Block)
+			}
+			if bad != nil {
+				return nil, bad
+			}
+			events = append(events, e)
+		}
+		return events, err
 	})
 	if err != nil {
-		return nil, err
+		return shown{}, fmt.Errorf("chain %s: events of blocks %d to %d: %w", r.chain, from, to, err)
 	}
-	var events []event
-	for _, l := range found {
-		if len(l.Topics) != 2 || len(l.Data) != 64 {
-			return nil, fmt.Errorf("chain %s: an event of %s with %d topics and %d bytes", r.chain, l.Address, len(l.Topics), len(l.Data))
-		}
-		number := l.Topics[1].Big()
-		if !number.IsUint64() {
-			return nil, fmt.Errorf("chain %s: an event of %s about number %s", r.chain, l.Address, number)
-		}
-		events = append(events, event{
-			Contract: canon.Account{Chain: r.chain, Address: l.Address},
-			Number:   number.Uint64(), Root: [32]byte(l.Data[:32]),
-			Landing: log.Landing{Tx: l.Tx, Block: uint64(l.Block), BlockHash: l.BlockHash},
-		})
-	}
-	return events, nil
+	return alike(all, to), nil
 }
 
-// call asks the endpoints in turn and takes the first answer.
-func (r *eventReader) call(ctx context.Context, result any, method string, args ...any) error {
-	var errs []error
-	for i, url := range r.urls {
-		err := r.ask(ctx, url, result, method, args...)
-		if err == nil {
-			return nil
+// alike compares what endpoints show of blocks up to to.
+func alike(all []said[[]event], to uint64) shown {
+	by := map[event][]string{}
+	for _, s := range all {
+		for _, e := range s.v {
+			if !slices.Contains(by[e], s.who) {
+				by[e] = append(by[e], s.who)
+			}
 		}
-		// An error of the HTTP client quotes the URL, which may hold a key.
-		text := strings.ReplaceAll(err.Error(), url, "(url)")
-		errs = append(errs, fmt.Errorf("chain %s: %s at endpoint %d: %s", r.chain, method, i, text))
 	}
-	return errors.Join(errs...)
+	var odd event
+	next := to + 1
+	for e, who := range by {
+		if len(who) < len(all) && (e.Block < next || e.Block == next && bytes.Compare(e.Tx[:], odd.Tx[:]) < 0) {
+			odd, next = e, e.Block
+		}
+	}
+	got := shown{next: next, events: slices.DeleteFunc(all[0].v, func(e event) bool { return e.Block >= next })}
+	if next > to {
+		return got
+	}
+	var silent []string
+	for _, s := range all {
+		if !slices.Contains(by[odd], s.who) {
+			silent = append(silent, s.who)
+		}
+	}
+	got.differ = fmt.Errorf("in block %d only %s shows %d of %s with root %x, in transaction %x, and not %s: events are read up to that block, until all agree",
+		next, strings.Join(by[odd], ", "), odd.Number, odd.Contract, odd.Root, odd.Tx, strings.Join(silent, ", "))
+	return got
 }
 
-func (r *eventReader) ask(ctx context.Context, url string, result any, method string, args ...any) error {
+// foundLog is an event as nodes send it.
+type foundLog struct {
+	Address   common.Address `json:"address"`
+	Topics    []common.Hash  `json:"topics"`
+	Data      hexutil.Bytes  `json:"data"`
+	Block     hexutil.Uint64 `json:"blockNumber"`
+	BlockHash common.Hash    `json:"blockHash"`
+	Tx        common.Hash    `json:"transactionHash"`
+}
+
+func (l foundLog) event(chain string) (event, error) {
+	if len(l.Topics) != 2 || len(l.Data) != 64 {
+		return event{}, fmt.Errorf("an event of %s with %d topics and %d bytes", l.Address, len(l.Topics), len(l.Data))
+	}
+	number := l.Topics[1].Big()
+	if !number.IsUint64() {
+		return event{}, fmt.Errorf("an event of %s about number %s", l.Address, number)
+	}
+	return event{
+		Contract: canon.Account{Chain: chain, Address: l.Address},
+		Number:   number.Uint64(), Root: [32]byte(l.Data[:32]),
+		Landing: log.Landing{Tx: l.Tx, Block: uint64(l.Block), BlockHash: l.BlockHash},
+	}, nil
+}
+
+// said is what an endpoint says, which is named by its host.
+type said[T any] struct {
+	who string
+	v   T
+}
+
+// every asks all endpoints at once and returns what those said that answered, of several
+// at least two. Once that many have, the others are waited for an eighth of the time.
+func every[T any](ctx context.Context, r *eventReader, do func(context.Context, *rpc.Client) (T, error)) ([]said[T], error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	c, err := r.client(ctx, url)
-	if err != nil {
-		return err
+	enough := min(len(r.urls), 2)
+	values, errs := make([]T, len(r.urls)), make([]error, len(r.urls))
+	var answered atomic.Int32
+	var wg sync.WaitGroup
+	for i, url := range r.urls {
+		wg.Go(func() {
+			var c *rpc.Client
+			if c, errs[i] = r.client(ctx, url); errs[i] == nil {
+				values[i], errs[i] = do(ctx, c)
+			}
+			if errs[i] == nil && answered.Add(1) == int32(enough) {
+				time.AfterFunc(r.timeout/8, cancel)
+			}
+		})
 	}
-	return c.CallContext(ctx, result, method, args...)
+	wg.Wait()
+	var all []said[T]
+	for i, url := range r.urls {
+		if errs[i] == nil {
+			all = append(all, said[T]{where(url), values[i]})
+		} else { // an error of the HTTP client quotes the URL, which may hold a key
+			errs[i] = fmt.Errorf("%s: %s", where(url), strings.ReplaceAll(errs[i].Error(), url, "(url)"))
+		}
+	}
+	switch err := errors.Join(errs...); {
+	case len(all) >= enough:
+		return all, nil
+	case len(all) > 0:
+		return nil, fmt.Errorf("%w: %w", send.ErrAlone, err)
+	default:
+		return nil, err
+	}
 }
 
 func (r *eventReader) client(ctx context.Context, url string) (*rpc.Client, error) {

@@ -224,34 +224,6 @@ func (w *world) submit(c *fakeChain, p point) []byte {
 	return contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, proof, contracts.Signatures{Set: contracts.Set{Version: 1}})
 }
 
-// final and read implement chainEvents.
-func (c *fakeChain) final(context.Context) (uint64, error) {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.down {
-		return 0, errDown
-	}
-	if c.ends > 0 {
-		return c.ends, nil
-	}
-	return uint64(max(len(c.blocks)-1-c.depth, 0)), nil
-}
-
-func (c *fakeChain) read(_ context.Context, from, to uint64, _ []canon.Account) (all []event, err error) {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.down || c.mute {
-		return nil, errDown
-	}
-	for n := from; n <= to && n < uint64(len(c.blocks)) && !c.lags; n++ {
-		all = append(all, c.blocks[n].events...)
-	}
-	if c.lie.Number > 0 {
-		all = append(all, c.lie)
-	}
-	return all, nil
-}
-
 // fakeAccount is a member's account on a fakeChain.
 type fakeAccount struct {
 	*fakeChain

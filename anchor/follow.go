@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/killick-ledger/killick/anchor/block"
@@ -53,12 +54,14 @@ func (l *fabricLedger) Block(ctx context.Context, number uint64) (*block.Block, 
 	return decode(m)
 }
 
-func (l *fabricLedger) Past(ctx context.Context, number uint64) (*block.Block, error) {
-	m, err := l.all.Block(ctx, number)
-	if err != nil {
-		return nil, err
-	}
-	return decode(m)
+func (l *fabricLedger) Past(ctx context.Context, number uint64, good func(*block.Block) error) (b *block.Block, err error) {
+	_, err = l.all.BlockThat(ctx, number, func(m *common.Block) (err error) {
+		if b, err = decode(m); err == nil {
+			err = good(b)
+		}
+		return err
+	})
+	return b, err
 }
 
 // decode reads a message of the client library with our own strict decoder, which
@@ -256,18 +259,16 @@ func (o *orderers) load(ctx context.Context, before uint64) error {
 	return err
 }
 
-// past returns a block that the log has, whichever peer still has it. One that is not
-// the log's is refused: the leaf binds its header, its data, its validation codes and its
-// commit hash.
+// past returns a block that the log has, whichever peer still has it. A peer whose block
+// is not the log's is passed over: the leaf binds its header, its data, its validation
+// codes and its commit hash.
 func (a *anchor) past(ctx context.Context, number uint64) (*block.Block, error) {
-	b, err := a.ledger.Past(ctx, number)
-	if err != nil {
-		return nil, err
-	}
-	if b.Number != number {
-		return nil, fmt.Errorf("a peer sent block %d in place of %d", b.Number, number)
-	}
-	return b, a.same(b)
+	return a.ledger.Past(ctx, number, func(b *block.Block) error {
+		if b.Number != number {
+			return fmt.Errorf("a peer sent block %d in place of %d", b.Number, number)
+		}
+		return a.same(b)
+	})
 }
 
 // same reports as an error when the peer now has another block than the one in

@@ -186,10 +186,6 @@ func (l tape) Block(_ context.Context, number uint64) (*block.Block, error) {
 	return l.blocks[number], nil
 }
 
-func (l tape) Past(ctx context.Context, number uint64) (*block.Block, error) {
-	return l.Block(ctx, number)
-}
-
 func (l tape) Blocks(_ context.Context, from uint64) iter.Seq2[*block.Block, error] {
 	return func(yield func(*block.Block, error) bool) {
 		for _, b := range l.blocks[from:] {
@@ -201,29 +197,35 @@ func (l tape) Blocks(_ context.Context, from uint64) iter.Seq2[*block.Block, err
 	}
 }
 
-// A configuration block that was checked and could not be stored, as the disk was
-// full, does not decide whose signatures the blocks before it need.
-func TestConfigurationThatWasNotStored(t *testing.T) {
+// onTape is an anchor that has the first of two recorded blocks.
+func onTape(t *testing.T) (*anchor, []*block.Block) {
+	t.Helper()
 	all := make([]*block.Block, 2)
 	for _, b := range recorded(t) {
 		if b.Number < 2 {
 			all[b.Number] = b
 		}
 	}
-	w := newWorld(t)
-	m := w.members[0]
+	m := newWorld(t).members[0]
 	cfg := *m.cfg
 	cfg.Dir, cfg.LogID, cfg.Chains = t.TempDir(), canon.Hex(all[0].HeaderHash[:]), nil
 	a, err := open(&cfg, m.keys, tape{blocks: all[:1]}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.close()
+	t.Cleanup(func() { a.close() })
 	a.bft = &orderers{anchor: a}
 	if err := a.followOnce(t.Context()); !errors.Is(err, errStream) || a.log.Size() != 1 {
 		t.Fatalf("%d blocks: %v", a.log.Size(), err)
 	}
-	a.ledger = tape{blocks: all}
+	return a, all
+}
+
+// A configuration block that was checked and could not be stored, as the disk was
+// full, does not decide whose signatures the blocks before it need.
+func TestConfigurationThatWasNotStored(t *testing.T) {
+	a, all := onTape(t)
+	a.ledger = bootstrapped{tape{blocks: all}, all[:1]}
 	a.bft.of = block.Consenters{{ID: 99}}
 	if err := a.followOnce(t.Context()); !errors.Is(err, errStream) || a.log.Size() != 2 {
 		t.Fatalf("%d blocks: %v", a.log.Size(), err)
@@ -231,43 +233,26 @@ func TestConfigurationThatWasNotStored(t *testing.T) {
 }
 
 // After a start the configuration in force may be in a block that the own peer does not
-// have: whoever has it serves, as long as it is the one in the log.
+// have: whoever has it serves, as long as it is the one in the log, and a peer with another
+// one is passed over.
 func TestConfigurationOfAnotherPeer(t *testing.T) {
-	all := make([]*block.Block, 2)
-	for _, b := range recorded(t) {
-		if b.Number < 2 {
-			all[b.Number] = b
-		}
-	}
-	w := newWorld(t)
-	m := w.members[0]
-	cfg := *m.cfg
-	cfg.Dir, cfg.LogID, cfg.Chains = t.TempDir(), canon.Hex(all[0].HeaderHash[:]), nil
-	a, err := open(&cfg, m.keys, tape{blocks: all[:1]}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
-	a.bft = &orderers{anchor: a}
-	if err := a.followOnce(t.Context()); !errors.Is(err, errStream) || a.log.Size() != 1 {
-		t.Fatalf("%d blocks: %v", a.log.Size(), err)
-	}
+	a, all := onTape(t)
 	lie := *all[0]
 	lie.Filter = []byte{1}
-	a.ledger = bootstrapped{tape{blocks: all}, &lie}
+	a.ledger = bootstrapped{tape{blocks: all}, []*block.Block{&lie}}
 	if err := a.followOnce(t.Context()); err == nil || !strings.Contains(err.Error(), "block 0 is not the one in the log") || a.log.Size() != 1 {
 		t.Fatalf("%d blocks after a lie: %v", a.log.Size(), err)
 	}
-	a.ledger = bootstrapped{tape{blocks: all}, all[0]}
+	a.ledger = bootstrapped{tape{blocks: all}, []*block.Block{all[1], &lie, all[0]}}
 	if err := a.followOnce(t.Context()); !errors.Is(err, errStream) || a.log.Size() != 2 {
 		t.Fatalf("%d blocks: %v", a.log.Size(), err)
 	}
 }
 
-// bootstrapped is a tape whose own peer does not have block 0; another one has.
+// bootstrapped is a tape whose own peer does not have block 0; others have something.
 type bootstrapped struct {
 	tape
-	first *block.Block
+	firsts []*block.Block
 }
 
 func (b bootstrapped) Block(ctx context.Context, number uint64) (*block.Block, error) {
@@ -277,4 +262,11 @@ func (b bootstrapped) Block(ctx context.Context, number uint64) (*block.Block, e
 	return b.tape.Block(ctx, number)
 }
 
-func (b bootstrapped) Past(context.Context, uint64) (*block.Block, error) { return b.first, nil }
+func (b bootstrapped) Past(_ context.Context, _ uint64, good func(*block.Block) error) (_ *block.Block, err error) {
+	for _, first := range b.firsts {
+		if err = good(first); err == nil {
+			return first, nil
+		}
+	}
+	return nil, err
+}

@@ -138,7 +138,7 @@ func (c *publicChain) waiting(m *roster) (old, next *log.Set, ok bool) {
 // over another member's delivery of it, so nothing can happen twice.
 func (p *poster) rotate(ctx context.Context, m *roster, c *publicChain) error {
 	old, next, ok := c.waiting(m)
-	if _, head := c.seen(); !ok || head.Size < next.From-1 {
+	if _, head := c.seen(); !ok || head.Size < next.From-1 || !c.agreed() {
 		return nil
 	}
 	id := rotateIntent(c.cfg.ID, next.Version)

@@ -280,24 +280,6 @@ func TestBadEventsHideNoFork(t *testing.T) {
 	}
 }
 
-// An endpoint that names a final block that will come much later hides no event for ever.
-func TestFinalTooHigh(t *testing.T) {
-	w := newWorld(t)
-	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
-	for _, ch := range w.chains {
-		ch.ends = 10_000
-	}
-	w.tickFor(2 * time.Second)
-	for _, ch := range w.chains {
-		ch.ends = 0
-	}
-	of := uint64(len(w.blocks))
-	w.cutRecord()
-	w.until("anchored again", 80*time.Second, func() bool { return w.anchored(of + 1) })
-	w.tickFor(3 * time.Second)
-	w.proves(of)
-}
-
 // Behind one URL one node may know that a block is final and another one may not
 // have it.
 func TestLaggingEndpoint(t *testing.T) {

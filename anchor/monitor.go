@@ -123,16 +123,11 @@ func watchCommand() *cobra.Command {
 			return err
 		}
 		defer unlock()
-		var chains []*publicChain
-		for _, ch := range cfg.Chains {
-			p := newPublicChain(ch, nil)
-			defer p.close()
-			chains = append(chains, p)
-		}
-		m, err := openMonitor(cfg, policy, chains)
+		m, shut, err := startMonitor(cfg, policy)
 		if err != nil {
 			return err
 		}
+		defer shut()
 		switch {
 		case forget != "":
 			return m.state.forget(forget)
@@ -172,6 +167,21 @@ type monitor struct {
 	sets   log.Sets // from the policy's on
 
 	rotations []log.Rotation // to the sets after it
+}
+
+// startMonitor opens a monitor with the chains of its configuration; shut lets go of them.
+func startMonitor(cfg *monitorConfig, p *log.Policy) (m *monitor, shut func(), err error) {
+	var chains []*publicChain
+	shut = func() {
+		for _, c := range chains {
+			c.close()
+		}
+	}
+	for _, ch := range cfg.Chains {
+		chains = append(chains, newPublicChain(ch, nil))
+	}
+	m, err = openMonitor(cfg, p, chains)
+	return m, shut, err
 }
 
 func openMonitor(cfg *monitorConfig, p *log.Policy, chains []*publicChain) (*monitor, error) {

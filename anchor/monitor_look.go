@@ -228,7 +228,9 @@ func (l *monitorLook) compare(ctx context.Context, c *publicChain, head point) (
 	done = true
 	fork := func(format string, args ...any) {
 		l.set("fork "+id, fmt.Sprintf(format, args...))
-		l.evidence["fork "+id] = []string{string(l.newest.note)}
+		if l.newest.Size > 0 {
+			l.evidence["fork "+id] = []string{string(l.newest.note)}
+		}
 	}
 	if head.Size > l.newest.Size {
 		done = false

@@ -114,8 +114,8 @@ func (s *monitorStore) commit(l *monitorLook, now time.Time) error {
 		case !stands:
 			slog.Error("alarm", "topic", topic, "error", text)
 			standing[topic] = raised{Topic: topic, Text: text, Since: now.UTC(), Evidence: l.evidence[topic]}
-		case !lasts(topic): // the first proof of a fork is kept
-			a.Text = text
+		case !lasts(topic) || len(a.Evidence) == 0 && len(l.evidence[topic]) > 0: // the first proof of a fork is kept
+			a.Text, a.Evidence = text, l.evidence[topic]
 			standing[topic] = a
 		}
 	}

@@ -139,9 +139,9 @@ func sizesOf(id string) (size, base uint64) {
 // is final (Intent.Late), and what is still to be anchored is planned for the new
 // head. The contract takes a size once, so none of this can anchor anything twice.
 func (p *poster) post(ctx context.Context, m *roster, c *publicChain, open []send.Status) error {
-	final, head := c.seen()
+	_, head := c.seen()
 	at, ok, err := p.choose(ctx, m, c, head.Size)
-	if err != nil || !ok || final == 0 {
+	if err != nil || !ok || !c.agreed() {
 		return err
 	}
 	if head.Size >= at.Size {
@@ -350,7 +350,7 @@ func (p *poster) activate(ctx context.Context, m *roster, c *publicChain, vault 
 		return err
 	}
 	set := m.set()
-	if c.set().Version != set.Version {
+	if c.set().Version != set.Version || !c.agreed() {
 		return nil
 	}
 	signatures, err := p.payoutSignatures(ctx, vault, r, set)

@@ -268,16 +268,8 @@ func (x *index) scanned(ctx context.Context, chain string) (next uint64, err err
 	return next, err
 }
 
-// lastEvent returns the block of a chain's newest event up to a block, 0 without one.
-func (x *index) lastEvent(ctx context.Context, chain string, to uint64) (block uint64, err error) {
-	err = x.db.QueryRowContext(ctx, `SELECT COALESCE(MAX(block), 0) FROM event WHERE contract GLOB ? || ':*' AND block BETWEEN 0 AND ?`, chain, int64(to)).Scan(&block)
-	if err != nil {
-		return 0, fmt.Errorf("read events: %w", err)
-	}
-	return block, nil
-}
-
-// addEvents keeps the events of a chain's final blocks up to next.
+// addEvents keeps the events of a chain's final blocks up to next, from which on they are
+// read from now on.
 func (x *index) addEvents(ctx context.Context, chain string, events []event, next uint64) error {
 	tx, err := x.db.BeginTx(ctx, nil)
 	if err != nil {

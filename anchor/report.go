@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/signer"
+	"github.com/killick-ledger/killick/anchor/tron"
 )
 
 // reportWithin bounds how long a report may take to come into a block of one chain.
@@ -50,16 +52,11 @@ func reportCommand() *cobra.Command {
 				return d.Transact(ctx, c.anchorLog.Address, data)
 			}
 		}
-		var chains []*publicChain
-		for _, ch := range cfg.Chains {
-			p := newPublicChain(ch, nil)
-			defer p.close()
-			chains = append(chains, p)
-		}
-		m, err := openMonitor(cfg, policy, chains)
+		m, shut, err := startMonitor(cfg, policy)
 		if err != nil {
 			return err
 		}
+		defer shut()
 		r.monitorLook = newLook(m)
 		if err := r.read(c.Context(), files); err != nil {
 			return err
@@ -71,8 +68,9 @@ checks that by itself and freezes for ever: it takes no checkpoint any more, and
 vaults no payout root. Nobody can freeze anything with checkpoints of one history.
 
 The two histories are two files, each a checkpoint note or a bundle (.anchorproof). Without
-files they are those that ` + "`killick-anchor watch`" + ` kept as evidence of its alarm "fork". With
-one file, or the evidence of an alarm "fork CHAIN", each contract's own head is the other
+files they are those that ` + "`killick-anchor watch`" + ` kept as evidence of its alarms: for each
+contract the first that proves something to it, and what is passed over is said. With one
+file, or the evidence of an alarm "fork CHAIN", each contract's own head is the other
 history, and contracts that hold the same one are left alone. The configuration is that of
 watch; its anchors are asked for the members' rotations and, where sizes differ, for tiles.
 
@@ -87,42 +85,28 @@ printed, for anybody who can send them. Running it again is safe.`
 type reporter struct {
 	*monitorLook
 	out   io.Writer
-	notes []contracts.Statement // one or two, that K members signed
+	cases []histories
 	// send pays for a transaction to a chain's AnchorLog and waits until it is in a block;
 	// nil: what would be sent is printed.
 	send func(ctx context.Context, c *publicChain, data []byte) (send.Outcome, error)
 }
 
+// histories are one or two checkpoints that K members signed, which may prove two
+// histories.
+type histories struct {
+	of    string // who says so
+	notes []contracts.Statement
+}
+
 // read reads the histories and checks who signed them.
 func (r *reporter) read(ctx context.Context, files []string) error {
-	var names []string
-	var texts [][]byte
+	var texts []string
 	for _, name := range files {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		names, texts = append(names, name), append(texts, data)
-	}
-	var handed bool
-	for _, a := range r.state.alarms() { // sorted: "fork" comes before those of chains
-		if len(texts) > 0 {
-			break
-		}
-		for _, text := range a.Evidence {
-			if _, err := log.ParseRotations(r.policy.Network, []byte(text)); err == nil {
-				handed = true
-				continue
-			}
-			names, texts = append(names, fmt.Sprintf("evidence of the alarm %q", a.Topic)), append(texts, []byte(text))
-		}
-	}
-	switch {
-	case len(texts) > 0:
-	case handed:
-		return fmt.Errorf("members handed over to two sets: AnchorLog takes no proof of that, only of two checkpoints; both rotations are in %s", r.cfg.State)
-	default:
-		return fmt.Errorf("no alarm of a fork stands in %s: name the files of two checkpoints", r.cfg.State)
+		texts = append(texts, string(data))
 	}
 	var unread error
 	for _, url := range r.cfg.Anchors {
@@ -130,14 +114,62 @@ func (r *reporter) read(ctx context.Context, files []string) error {
 			unread = errors.Join(unread, fmt.Errorf("%s: %w", host(url), err))
 		}
 	}
-	for i, text := range texts {
-		s, err := r.statement(text)
-		if err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", names[i], err), unread)
-		}
-		r.notes = append(r.notes, s)
+	if len(files) == 0 {
+		return r.kept(unread)
 	}
+	h := histories{of: strings.Join(files, " and ")}
+	for i, text := range texts {
+		s, err := r.statement([]byte(text))
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", files[i], err), unread)
+		}
+		h.notes = append(h.notes, s)
+	}
+	r.cases = append(r.cases, h)
 	return nil
+}
+
+// kept takes the evidence of each alarm of a fork, and says of which it is none.
+func (r *reporter) kept(unread error) error {
+	var useless []error
+	for _, a := range r.state.alarms() { // sorted: "fork" comes before those of chains
+		if !lasts(a.Topic) {
+			continue
+		}
+		h := histories{of: fmt.Sprintf("the alarm %q", a.Topic)}
+		err := errors.New("it kept no checkpoint")
+		for _, text := range a.Evidence {
+			var s contracts.Statement
+			if err = nil; text == "" {
+				err = errors.New("a note is empty")
+			} else if _, rotations := log.ParseRotations(r.policy.Network, []byte(text)); rotations == nil {
+				err = fmt.Errorf("members handed over to two sets: AnchorLog takes no proof of that, only of two checkpoints; both rotations are in %s", r.cfg.State)
+			} else if s, err = r.statement([]byte(text)); err == nil {
+				h.notes = append(h.notes, s)
+			}
+			if err != nil {
+				break
+			}
+		}
+		if err != nil {
+			useless = append(useless, fmt.Errorf("%s: %w", h.of, err))
+			continue
+		}
+		r.cases = append(r.cases, h)
+	}
+	if len(useless) > 0 && unread != nil {
+		useless = append(useless, unread)
+	}
+	switch {
+	case len(r.cases) > 0:
+		for _, err := range useless {
+			fmt.Fprintf(r.out, "passed over: %v\n", err)
+		}
+		return nil
+	case len(useless) > 0:
+		return errors.Join(fmt.Errorf("no alarm in %s has evidence that AnchorLog takes: name the files of two checkpoints", r.cfg.State), errors.Join(useless...))
+	}
+	return fmt.Errorf("no alarm of a fork stands in %s: name the files of two checkpoints", r.cfg.State)
 }
 
 // statement reads a checkpoint that K members signed, from a note or a bundle, in the
@@ -183,26 +215,46 @@ func (r *reporter) report(ctx context.Context) error {
 // errOneHistory says that two checkpoints accuse nobody.
 var errOneHistory = errors.New("both are of one history: nothing to report")
 
+// reportTo hands a chain the first proof that there is.
 func (r *reporter) reportTo(ctx context.Context, c *publicChain) error {
-	other := contracts.Statement{}
-	if len(r.notes) == 2 {
-		other = r.notes[1]
-	} else {
-		head, err := c.anchored(ctx)
-		if err != nil {
-			return err
+	var same int
+	var errs []error
+	for _, h := range r.cases {
+		data, err := r.proof(ctx, c, h)
+		switch {
+		case err == nil:
+			for _, err := range errs {
+				fmt.Fprintf(r.out, "%s: passed over: %v\n", c.cfg.ID, err)
+			}
+			return r.bring(ctx, c, data)
+		case errors.Is(err, errOneHistory) && len(h.notes) == 1:
+			same++
+		default:
+			errs = append(errs, fmt.Errorf("%s: %w", h.of, err))
 		}
-		other.Checkpoint = head
 	}
-	data, err := r.prove(ctx, r.notes[0], other)
-	if errors.Is(err, errOneHistory) && len(r.notes) == 1 {
+	if same == len(r.cases) {
 		fmt.Fprintf(r.out, "%s: AnchorLog holds the same history\n", c.cfg.ID)
-		return nil
 	}
-	switch {
-	case err != nil:
-		return err
-	case r.send == nil:
+	return errors.Join(errs...)
+}
+
+// proof returns the calldata that proves two histories to a chain: where there is one
+// checkpoint, the other one is what AnchorLog there has.
+func (r *reporter) proof(ctx context.Context, c *publicChain, h histories) ([]byte, error) {
+	if len(h.notes) == 2 {
+		return r.prove(ctx, h.notes[0], h.notes[1])
+	}
+	head, err := c.anchored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.prove(ctx, h.notes[0], contracts.Statement{Checkpoint: head})
+}
+
+// bring brings a proof to a chain's AnchorLog.
+func (r *reporter) bring(ctx context.Context, c *publicChain, data []byte) error {
+	if r.send == nil {
 		fmt.Fprintf(r.out, "%s 0x%x\n", c.anchorLog, data)
 		return nil
 	}
@@ -220,7 +272,7 @@ func (r *reporter) reportTo(ctx context.Context, c *publicChain) error {
 	defer cancel()
 	done, err := r.send(ctx, c, data)
 	if err != nil {
-		return err
+		return refused(err)
 	}
 	unit := "wei"
 	if c.cfg.Kind == "tron" {
@@ -228,6 +280,30 @@ func (r *reporter) reportTo(ctx context.Context, c *publicChain) error {
 	}
 	fmt.Fprintf(r.out, "%s: frozen in block %d, for %s %s\n", c.cfg.ID, done.Block, done.Fee, unit)
 	return nil
+}
+
+// refusals are the reasons by which AnchorLog refuses a report that this program made.
+var refusals = []struct{ name, why string }{
+	{"WrongSetForSize", "a checkpoint is of a member set that can sign nothing there: its last size is anchored, and who has its keys since then accuses nobody, or that set is not brought there yet"},
+	{"NotAnchored", "it has no more what was set against the signed checkpoint: final blocks were left, or a node lies"},
+	{"WrongMemberSet", "it knows other members than those that signed"},
+	{"OneHistory", "it finds both checkpoints to be of one history"},
+	{"Inconsistent", "it finds no proof that the checkpoints are of two histories"},
+}
+
+// refused says in words why AnchorLog refuses a report.
+func refused(err error) error {
+	reason := err.Error()
+	if failed := (*tron.FailedError)(nil); errors.As(err, &failed) {
+		reason = contracts.Reason(failed.Data)
+		err = fmt.Errorf("%w: %s", err, reason)
+	}
+	for _, r := range refusals {
+		if strings.Contains(reason, r.name+"[") {
+			return fmt.Errorf("AnchorLog refuses the report, nothing is paid: %s (%w)", r.why, err)
+		}
+	}
+	return err
 }
 
 // prove returns the calldata that shows AnchorLog two histories.

@@ -155,6 +155,103 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// Whatever alarms stand, the first whose evidence proves something to a contract is
+// reported there, and which ones were passed over is said.
+func TestReportOfAlarms(t *testing.T) {
+	o := watched(t)
+	head, newest := o.head(), string(o.newest())
+	other := string(o.note(head.Size, [32]byte{1}))
+	longer := string(o.note(head.Size+5, [32]byte{3})) // nobody has tiles of it
+	proved := contracts.PackReport(o.signed([]byte(newest)), o.signed([]byte(other)), [32]byte{1}, nil)
+	const here, there = "fork eip155:1337", "fork tron:0x2b6653dc"
+	alarm := func(topic string, evidence ...string) raised { return raised{Topic: topic, Evidence: evidence} }
+	for _, tc := range []struct {
+		name   string
+		alarms []raised
+		want   []byte // to each chain
+		err    []string
+		output []string
+	}{
+		{name: "of another kind", alarms: []raised{alarm("frozen eip155:1337")}, err: []string{"no alarm of a fork stands"}},
+		{name: "without evidence", alarms: []raised{alarm(here), alarm(there)},
+			err: []string{"no alarm in ", "name the files of two checkpoints", `the alarm "fork eip155:1337": it kept no checkpoint`, there}},
+		{name: "with an empty note", alarms: []raised{alarm(here, "")}, err: []string{`the alarm "fork eip155:1337": a note is empty`}},
+		{name: "with nonsense", alarms: []raised{alarm("fork", "x", "y")}, err: []string{`the alarm "fork": neither a note nor a bundle`}},
+		{name: "one of several", alarms: []raised{alarm("fork"), alarm(here, ""), alarm(there, newest, other)}, want: proved,
+			output: []string{`passed over: the alarm "fork": it kept no checkpoint`, `passed over: the alarm "fork eip155:1337": a note is empty`}},
+		{name: "the first proves nothing", alarms: []raised{alarm("fork", newest, longer), alarm(here, newest), alarm(there, newest, other)}, want: proved,
+			output: []string{`eip155:1337: passed over: the alarm "fork": no anchor's tiles prove`}},
+		{name: "one history", alarms: []raised{alarm(here, newest), alarm(there, newest)},
+			output: []string{"eip155:1337: AnchorLog holds the same history", "tron:0x2b6653dc: AnchorLog holds the same history"}},
+		{name: "one history, and no proof", alarms: []raised{alarm("fork", newest, longer), alarm(here, newest)}, err: []string{"no anchor's tiles prove"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o.m.state.state.Alarms = tc.alarms
+			var out strings.Builder
+			sent := 0
+			r := &reporter{monitorLook: newLook(o.m), out: &out, send: func(_ context.Context, c *publicChain, data []byte) (send.Outcome, error) {
+				if sent++; !bytes.Equal(data, tc.want) {
+					t.Errorf("to %s: %x", c.cfg.ID, data)
+				}
+				return send.Outcome{Block: 7, Fee: "8"}, nil
+			}}
+			err := r.read(t.Context(), nil)
+			if err == nil {
+				err = r.report(t.Context())
+			}
+			if (err != nil) != (len(tc.err) > 0) || sent > 0 != (tc.want != nil) || sent != 0 && sent != len(o.chains) {
+				t.Errorf("%v, %d sent", err, sent)
+			}
+			for _, want := range tc.err {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%v, want %q", err, want)
+				}
+			}
+			for _, want := range tc.output {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("printed %q, want %q", out.String(), want)
+				}
+			}
+		})
+	}
+}
+
+// A fork that was first seen without a checkpoint that shows it gets one when there is one.
+func TestEvidenceComesLater(t *testing.T) {
+	o := watched(t)
+	end := o.chains[1].change(func(b *chainBlock) { b.sets[0].Hash[0] ^= 1 })
+	topic := "fork " + o.chains[1].id
+	if got := o.look(); got != topic {
+		t.Fatalf("alarms %q", got)
+	}
+	end()
+	o.chains[1].change(func(b *chainBlock) { b.head.Root[0] ^= 1 })
+	o.look()
+	for _, a := range o.m.state.alarms() {
+		if a.Topic == topic && (len(a.Evidence) != 1 || !strings.Contains(a.Text, "AnchorLog holds root")) {
+			t.Errorf("%+v", a)
+		}
+	}
+	// A look that knows no checkpoint keeps none.
+	l := newLook(o.m)
+	has := l.head(t, o.m.chains[1])
+	l.newest, l.seen.Chains[o.chains[1].id] = served{}, seen{Size: has.Size, Root: strings.Repeat("0", 64)}
+	l.compare(t.Context(), o.m.chains[1], has)
+	if l.raised[topic] == "" || l.evidence[topic] != nil {
+		t.Errorf("%q with evidence %q", l.raised[topic], l.evidence[topic])
+	}
+}
+
+// head is what a chain's contract has.
+func (l *monitorLook) head(t *testing.T, c *publicChain) point {
+	t.Helper()
+	head, err := c.anchored(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return point{Size: head.Size, Root: head.Root, Time: head.Time}
+}
+
 // alone is a chain of which one of several nodes answers.
 type alone struct{ chainDriver }
 
@@ -190,7 +287,7 @@ func (o *outside) prints(t *testing.T) {
 	if err := r.read(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no alarm of a fork stands") {
 		t.Errorf("%v", err)
 	}
-	r.notes = []contracts.Statement{o.signed(o.newest()), o.signed(o.note(o.head().Size, [32]byte{1}))}
+	r.cases = []histories{{notes: []contracts.Statement{o.signed(o.newest()), o.signed(o.note(o.head().Size, [32]byte{1}))}}}
 	if err := r.report(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -137,4 +138,64 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("%d anchors with a cost, want one for each chain", spent)
 		}
 	})
+}
+
+// After a restart the status says what is anchored on a chain that is frozen, has a fork,
+// or does not answer, and nothing is planned there.
+func TestStatusOfAChainThatHalts(t *testing.T) {
+	w := newWorld(t)
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	w.tickFor(2 * time.Second)
+	m, ch := w.members[0], w.chains[0]
+	ch.full, m.asleep = true, true
+	w.cutRecord()
+	w.tickFor(70 * time.Second) // there is something to anchor
+	planned := func() (n int) {
+		p := newPoster(m.anchor)
+		for range 2 {
+			_ = p.step(t.Context()) // what halts is an alarm
+			w.now = w.now.Add(time.Minute)
+		}
+		open, err := m.sender.Unrecorded(t.Context())
+		for _, st := range open {
+			if st.Chain == ch.id && st.Phase == send.PhasePlanned {
+				n++
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	again := func() error {
+		m.stop()
+		m.start()
+		return errors.Join(m.catchUp(t.Context()), (&watch{anchor: m.anchor, chain: m.chains[ch.id]}).look(t.Context()))
+	}
+	for name, tc := range map[string]struct {
+		begin func() (end func())
+		set   uint64
+	}{
+		"frozen": {func() func() { return ch.change(func(b *chainBlock) { b.sets[0].Frozen = true }) }, 1},
+		"forked": {func() func() { return ch.change(func(b *chainBlock) { b.head.Root[0] ^= 1 }) }, 1},
+		"away": {func() func() {
+			ch.down = true
+			return func() { ch.down = false }
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer tc.begin()()
+			if err := again(); err == nil || planned() > 0 {
+				t.Errorf("%d intents: %v", planned(), err)
+			}
+			v, err := m.status(t.Context())
+			head := ch.block(send.Final).head
+			if err != nil || v.Chains[0].Anchored != head.Size || v.Chains[0].Time != head.Time || v.Chains[0].Final == 0 || v.Chains[0].Set != tc.set {
+				t.Errorf("%+v, want %+v: %v", v.Chains[0], head, err)
+			}
+		})
+	}
+	if err := again(); err != nil || planned() != 1 {
+		t.Errorf("%d intents of a chain that is good: %v", planned(), err)
+	}
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/big"
 	"slices"
 	"sync"
@@ -29,7 +27,8 @@ type publicChain struct {
 	mu     sync.Mutex
 	final  uint64 // number of the final head
 	head   contracts.Checkpoint
-	newest contracts.Newest // member set
+	newest contracts.Newest // member set; of version 0 before the first look
+	agrees bool             // the last look found head and member set to be the own log's
 	funds  *big.Int         // of the own account; nil before the first look
 }
 
@@ -39,12 +38,6 @@ type chainDriver interface {
 	send.Reader
 	// funds returns what the account that pays holds, in wei or sun.
 	funds(ctx context.Context) (*big.Int, error)
-}
-
-// chainEvents reads the contracts' events in final blocks.
-type chainEvents interface {
-	final(ctx context.Context) (uint64, error)
-	read(ctx context.Context, from, to uint64, of []canon.Account) ([]event, error)
 }
 
 // chainTimeout bounds one question to a node, which may take a connection and never
@@ -57,6 +50,22 @@ func newPublicChain(c chainConfig, key *signer.Key) *publicChain {
 	p := &publicChain{cfg: c, driver: d, events: e, shut: []func(){d.close, e.close}}
 	p.parse()
 	return p
+}
+
+// recall takes what was anchored when the index last read the chain's events for what is
+// there, until the first look.
+func (p *publicChain) recall(ctx context.Context, x *index) error {
+	e, ok, err := x.newestEvent(ctx, p.anchorLog.String())
+	if err != nil || !ok {
+		return err
+	}
+	at, _, err := x.point(ctx, `WHERE size = ?`, int64(e.Number))
+	if err != nil {
+		return err
+	}
+	next, err := x.scanned(ctx, p.cfg.ID)
+	p.final, p.head = next-min(next, 1), contracts.Checkpoint{Size: e.Number, Root: e.Root, Time: at.Time}
+	return err
 }
 
 // parse reads the accounts, which the configuration's check has looked at.
@@ -110,12 +119,24 @@ func (p *publicChain) seen() (final uint64, head contracts.Checkpoint) {
 	return p.final, p.head
 }
 
+// agreed reports whether the last look found AnchorLog to be of the own log and open: for
+// another one nothing is planned.
+func (p *publicChain) agreed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.agrees
+}
+
 // watch follows the contracts of one chain: it compares what is anchored with
 // the own log, notes where events are, and reports reserves.
 type watch struct {
 	*anchor
 	chain *publicChain
 	ahead time.Time // since when the contract has what the own log does not reach; zero when it has not
+	apart time.Time // since when the endpoints' final heads are far from each other; zero when they are not
+	// hidden is since when no endpoint shows an event that there is, or when the blocks were
+	// last read again for it; zero when all are shown.
+	hidden time.Time
 }
 
 // step looks at the chain once.
@@ -124,34 +145,38 @@ func (w *watch) step(ctx context.Context) error {
 }
 
 func (w *watch) look(ctx context.Context) error {
-	final, err := w.chain.events.final(ctx)
-	if err == nil {
-		err = w.scan(ctx, final)
-	}
+	err := w.scan(ctx)
 	// Whatever is wrong with events, the contract is compared: that they are not served, or
 	// never end, must not hide a fork.
-	head, newest, unlike := w.contract(ctx)
-	if err = errors.Join(err, unlike); err != nil {
-		return err
+	size, unlike := w.contract(ctx)
+	if unlike != nil {
+		return errors.Join(err, unlike)
 	}
-	w.chain.mu.Lock()
-	w.chain.final, w.chain.head, w.chain.newest = final, head, newest
-	w.chain.mu.Unlock()
-	return errors.Join(w.reaches(head.Size), w.reserves(ctx))
+	return errors.Join(err, w.reaches(size), w.reserves(ctx))
 }
 
-// contract compares what AnchorLog has at the final head with the own log, and returns it.
-func (w *watch) contract(ctx context.Context) (head contracts.Checkpoint, newest contracts.Newest, err error) {
-	if head, err = w.chain.anchored(ctx); err != nil {
-		return head, newest, err
+// contract reads what AnchorLog has at the final head, compares it with the own log, and
+// returns its size. What it has is shown, whatever the own log is.
+func (w *watch) contract(ctx context.Context) (size uint64, err error) {
+	head, err := w.chain.anchored(ctx)
+	if err != nil {
+		return 0, err
 	}
-	if err = w.compare(ctx, head.Size, head.Root); err != nil {
-		return head, newest, err
+	unlike := w.compare(ctx, head.Size, head.Root)
+	w.chain.mu.Lock()
+	w.chain.head, w.chain.agrees = head, w.chain.agrees && unlike == nil
+	w.chain.mu.Unlock()
+	newest, err := w.chain.members(ctx)
+	if err != nil {
+		return head.Size, errors.Join(unlike, err)
 	}
-	if newest, err = w.chain.members(ctx); err != nil {
-		return head, newest, err
+	if unlike == nil { // what was seen first stays why the chain is halted
+		unlike = w.sameMembers(ctx, newest)
 	}
-	return head, newest, w.sameMembers(ctx, newest)
+	w.chain.mu.Lock()
+	w.chain.newest, w.chain.agrees = newest, unlike == nil
+	w.chain.mu.Unlock()
+	return head.Size, unlike
 }
 
 // pause is short while something is expected to show on the chain.
@@ -190,117 +215,6 @@ func (w *watch) expected(ctx context.Context) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// overlap is how many blocks are read again with new ones: behind one URL there may
-// be several nodes, and one that lags knows no events where another is final.
-const overlap = 100
-
-// maxRanges bounds how many ranges of blocks one look reads: the final head is an
-// endpoint's word, and may be no block that there will ever be.
-const maxRanges = 100
-
-// scan reads the events of new final blocks. What was scanned moves on only
-// together with the events.
-func (w *watch) scan(ctx context.Context, final uint64) (err error) {
-	next, err := w.index.scanned(ctx, w.chain.cfg.ID)
-	if err != nil {
-		return err
-	}
-	switch {
-	case next-min(next, overlap) > final:
-		// More than an endpoint that lags: one invented a final head, and nobody knows up to
-		// where there was something to read. The newest event was read.
-		if next, err = w.index.lastEvent(ctx, w.chain.cfg.ID, final); err != nil {
-			return err
-		}
-		slog.Warn("the final head went back: events are read again", "chain", w.chain.cfg.ID, "final", final, "from", next)
-	case next > final:
-		return nil
-	}
-	next = max(next-min(next, overlap), w.chain.cfg.FromBlock)
-	var invented error
-	defer func() {
-		if invented != nil || err == nil { // what was not read does not end the alarm
-			w.alarms.set("events of "+w.chain.cfg.ID, invented)
-		}
-	}()
-	ours := append([]canon.Account{w.chain.anchorLog}, w.chain.vaults...)
-	for n := 0; next <= final; n++ {
-		if n == maxRanges {
-			return fmt.Errorf("events are read up to block %d, the final head is %d", next-1, final)
-		}
-		to := min(final, next+maxRange-1)
-		events, err := w.chain.events.read(ctx, next, to, ours)
-		if err != nil {
-			return err
-		}
-		var believed []event
-		for _, e := range events {
-			ok, err := slices.Contains(ours, e.Contract), error(nil)
-			switch {
-			case e.Contract == w.chain.anchorLog && e.Number > w.log.Size():
-				if there, err := w.anchors(ctx, e.Number); err != nil || there {
-					return err // the own peer is behind: read again when it can be compared
-				}
-				ok, invented = false, errors.Join(invented, fmt.Errorf("an endpoint shows a checkpoint of size %d, which AnchorLog does not have", e.Number))
-			case e.Contract == w.chain.anchorLog:
-				err = w.holds(ctx, e)
-			case ok:
-				ok, err = w.reached(ctx, e)
-			}
-			if err != nil {
-				return err
-			}
-			if ok {
-				believed = append(believed, e)
-			}
-		}
-		if err := w.index.addEvents(ctx, w.chain.cfg.ID, believed, to+1); err != nil {
-			return err
-		}
-		next = to + 1
-	}
-	return nil
-}
-
-// holds compares an event with the own log. An event is one endpoint's word; what
-// stops all sending is the contract's.
-func (w *watch) holds(ctx context.Context, e event) error {
-	own, err := w.log.Root(e.Number)
-	if err != nil || own == e.Root {
-		return err
-	}
-	answer, err := w.chain.driver.Call(ctx, w.chain.anchorLog.Address, contracts.PackRootAt(e.Number), send.Final)
-	if err != nil {
-		return err
-	}
-	root, err := contracts.UnpackWord(answer)
-	if err != nil {
-		return err
-	}
-	if root != e.Root {
-		return fmt.Errorf("an endpoint shows root %x for size %d, AnchorLog holds %x", e.Root, e.Number, root)
-	}
-	return w.compare(ctx, e.Number, root)
-}
-
-// reached asks the vault whether it has the epoch that an event shows, when it is newer
-// than all that are known: for an epoch that is believed to be active nothing is sent.
-// One that a lagging node does not have yet is read again by the next looks.
-func (w *watch) reached(ctx context.Context, e event) (bool, error) {
-	newest, ok, err := w.index.newestEvent(ctx, e.Contract.String())
-	if err != nil || ok && e.Number <= newest.Number {
-		return err == nil, err
-	}
-	answer, err := w.chain.driver.Call(ctx, e.Contract.Address, contracts.PackEpochReached(e.Number), send.Final)
-	if err != nil {
-		return false, err
-	}
-	if ok = bytes.Equal(answer, contracts.True()); !ok {
-		slog.Warn("an endpoint shows an epoch that the vault has not reached", "vault", e.Contract.String(), "epoch", e.Number)
-	}
-	return ok, nil
 }
 
 // compare stops all sending to the chain when the contract holds another root

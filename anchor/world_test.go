@@ -237,8 +237,8 @@ func (m *fakeMember) Block(_ context.Context, number uint64) (*block.Block, erro
 	return m.visible()[number], nil
 }
 
-func (m *fakeMember) Past(_ context.Context, number uint64) (*block.Block, error) {
-	return m.w.blocks[number], nil
+func (m *fakeMember) Past(_ context.Context, number uint64, good func(*block.Block) error) (*block.Block, error) {
+	return m.w.blocks[number], good(m.w.blocks[number])
 }
 
 func (m *fakeMember) Blocks(context.Context, uint64) iter.Seq2[*block.Block, error] {

@@ -178,11 +178,19 @@ func TestBlock(t *testing.T) {
 		{"the own peer is down", []*fakePeer{nil, {blocks: []uint64{3}}}, ""},
 		{"nobody has", []*fakePeer{{}, {}}, "no such block"},
 		{"who answers does not have it", []*fakePeer{{}, nil}, "no such block"},
+		{"others make one up", []*fakePeer{{}, {blocks: []uint64{3}, liar: true}, {blocks: []uint64{3}, liar: true}, {blocks: []uint64{3}}}, ""},
+		{"the own peer makes one up", []*fakePeer{{blocks: []uint64{3}, liar: true}, {}, {blocks: []uint64{3}}}, ""},
+		{"nobody has a good one", []*fakePeer{{}, {blocks: []uint64{3}, liar: true}, {}, nil}, "made up"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := client(t, tc.peers, orderers(allTake...))
-			b, err := c.Block(t.Context(), 3)
+			b, err := c.BlockThat(t.Context(), 3, func(b *common.Block) error {
+				if len(b.GetData().GetData()) > 0 {
+					return errors.New("made up")
+				}
+				return nil
+			})
 			if tc.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.err) {
 					t.Errorf("got %v, want %q", err, tc.err)

@@ -1,6 +1,7 @@
 package fabric
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,14 +121,28 @@ const blockWithin = 10 * time.Second
 
 // Block returns one block with its metadata, of the own peer or, when that one is down
 // or does not have it, as after it joined from a snapshot, of the next one that has. It
-// trusts the one peer that answers: a caller to whom this matters compares the block
-// with what it knows. Without any it returns what the first peer in turn refused it for.
+// trusts the one peer that answers: a caller that knows more of the block asks for
+// BlockThat. Without any it returns what the first peer in turn refused it for.
 func (c *Client) Block(ctx context.Context, number uint64) (*common.Block, error) {
+	return c.BlockThat(ctx, number, func(*common.Block) error { return nil })
+}
+
+// BlockThat is Block for a caller who knows a good block from another one: a peer whose
+// block good refuses is passed over. Without any that is good the error is good's own,
+// where it refused one.
+func (c *Client) BlockThat(ctx context.Context, number uint64, good func(*common.Block) error) (*common.Block, error) {
 	peers := c.inOrder()
+	var wrong error
 	ask := func(p *remote) (*common.Block, error) {
 		ctx, cancel := context.WithTimeout(ctx, c.pace.block)
 		defer cancel()
-		return c.block(ctx, p, number)
+		b, err := c.block(ctx, p, number)
+		if err == nil {
+			if err = good(b); err != nil {
+				b, wrong = nil, cmp.Or(wrong, err)
+			}
+		}
+		return b, err
 	}
 	b, err := ask(peers[0])
 	for _, p := range peers[1:] {
@@ -143,7 +158,7 @@ func (c *Client) Block(ctx context.Context, number uint64) (*common.Block, error
 			err = also
 		}
 	}
-	return b, err
+	return b, cmp.Or(wrong, err)
 }
 
 func (c *Client) block(ctx context.Context, p *remote, number uint64) (*common.Block, error) {
