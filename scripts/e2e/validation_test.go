@@ -68,6 +68,7 @@ func encode(t *testing.T, m proto.Message) []byte {
 type forge struct {
 	t      *testing.T
 	action *peer.ChaincodeActionPayload
+	data   []byte // stands in place of the transaction, if not nil
 	by     signer // signs the envelope
 }
 
@@ -125,7 +126,9 @@ func (n *network) batch(t *testing.T, c *fabric.Client, by signer, item ops.Item
 	decode(t, body.GetActions()[0].GetPayload(), f.action)
 	edit(f)
 	body.Actions[0].Payload = encode(t, f.action)
-	payload.Data = encode(t, &body)
+	if payload.Data = f.data; f.data == nil {
+		payload.Data = encode(t, &body)
+	}
 	envelope.Payload = encode(t, &payload)
 	if envelope.Signature, err = f.by.sign(envelope.Payload); err != nil {
 		t.Fatal(err)
