@@ -153,6 +153,9 @@ func (n *network) broadcast(t *testing.T, envelopes ...*common.Envelope) error {
 				err = stream.Send(e)
 			}
 		}
+		if errors.Is(err, io.EOF) {
+			err = nil // it has refused one already
+		}
 		for i := range envelopes {
 			var answer *orderer.BroadcastResponse
 			if err == nil {
@@ -161,11 +164,13 @@ func (n *network) broadcast(t *testing.T, envelopes ...*common.Envelope) error {
 			if err != nil {
 				t.Fatal(errors.Join(err, conn.Close()))
 			}
-			if s := answer.GetStatus(); s == common.Status_SUCCESS {
-				taken[i] = true
-			} else {
-				refused[i] = fmt.Errorf("%s: %s", s, answer.GetInfo())
+			if s := answer.GetStatus(); s != common.Status_SUCCESS { // which ends the stream
+				for j := i; j < len(envelopes); j++ {
+					refused[j] = fmt.Errorf("%s: %s", s, answer.GetInfo())
+				}
+				break
 			}
+			taken[i] = true
 		}
 		conn.Close()
 	}
