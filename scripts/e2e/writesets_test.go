@@ -136,8 +136,9 @@ func (n *network) writeSets(t *testing.T) {
 			}
 			return all
 		}},
-		{"a policy of a key that is none", func(t *testing.T) []forgery { return []forgery{f.set(t, valid, metadata(0xff))} }},
-		{"what it guards", func(t *testing.T) []forgery { return []forgery{f.set(t, policy, put)} }},
+		{"a key", func(t *testing.T) []forgery { return []forgery{f.set(t, valid, put)} }},
+		{"a key's policy that is none", func(t *testing.T) []forgery { return []forgery{f.set(t, valid, metadata(0xff))} }},
+		{"a key so guarded", func(t *testing.T) []forgery { return []forgery{f.set(t, policy, put)} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) { n.takes(t, tt.block) })
 	}
@@ -160,7 +161,7 @@ func (n *network) writeSets(t *testing.T) {
 // other, and wants their codes from all peers.
 func (n *network) takes(t *testing.T, transactions func(*testing.T) []forgery) {
 	t.Helper()
-	until(t, time.Minute, "one block has all", func() error {
+	until(t, 2*time.Minute, "one block has all", func() error {
 		var ids []string
 		var envelopes []*common.Envelope
 		all := transactions(t)
