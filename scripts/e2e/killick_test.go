@@ -53,8 +53,9 @@ func TestKillick(t *testing.T) {
 	t.Run("AnchorsKilled", n.anchorsKilled)
 	t.Run("NobodyDiffers", n.nobodyDiffers)
 	t.Run("Endorsement", n.endorsement) // one organisation does
-	t.Run("Audited", n.audited)         // all of the above, executed again
-	t.Run("Colluding", n.colluding)     // f + 1 organisations
+	t.Run("WriteSets", n.writeSets)
+	t.Run("Audited", n.audited)     // all of the above, executed again
+	t.Run("Colluding", n.colluding) // f + 1 organisations
 	t.Run("SnapshotPeer", n.snapshotPeer)
 	t.Run("TwoHistories", n.twoHistories)
 }

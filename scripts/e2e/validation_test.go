@@ -68,11 +68,34 @@ func encode(t *testing.T, m proto.Message) []byte {
 type forge struct {
 	t      *testing.T
 	action *peer.ChaincodeActionPayload
+	data   []byte // stands in place of the transaction, if not nil
 	by     signer // signs the envelope
 }
 
 // endorsements are those of the first and the second organisation that answered.
 func (f *forge) endorsements() []*peer.Endorsement { return f.action.GetAction().GetEndorsements() }
+
+// endorse signs what came out of the transaction.
+func (f *forge) endorse(by signer) *peer.Endorsement {
+	f.t.Helper()
+	signature, err := by.sign(append(bytes.Clone(f.action.GetAction().GetProposalResponsePayload()), by.identity...))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return &peer.Endorsement{Endorser: by.identity, Signature: signature}
+}
+
+// result lets edit change what came out of the transaction.
+func (f *forge) result(edit func(*peer.ChaincodeAction)) {
+	f.t.Helper()
+	var prp peer.ProposalResponsePayload
+	var result peer.ChaincodeAction
+	decode(f.t, f.action.GetAction().GetProposalResponsePayload(), &prp)
+	decode(f.t, prp.GetExtension(), &result)
+	edit(&result)
+	prp.Extension = encode(f.t, &result)
+	f.action.Action.ProposalResponsePayload = encode(f.t, &prp)
+}
 
 // batch endorses a batch of one operation and lets edit change the transaction
 // before it is signed again.
@@ -103,7 +126,9 @@ func (n *network) batch(t *testing.T, c *fabric.Client, by signer, item ops.Item
 	decode(t, body.GetActions()[0].GetPayload(), f.action)
 	edit(f)
 	body.Actions[0].Payload = encode(t, f.action)
-	payload.Data = encode(t, &body)
+	if payload.Data = f.data; f.data == nil {
+		payload.Data = encode(t, &body)
+	}
 	envelope.Payload = encode(t, &payload)
 	if envelope.Signature, err = f.by.sign(envelope.Payload); err != nil {
 		t.Fatal(err)
@@ -111,39 +136,60 @@ func (n *network) batch(t *testing.T, c *fabric.Client, by signer, item ops.Item
 	return tx.ID(), envelope
 }
 
-// broadcast hands an envelope to every orderer and returns what one of them said when
-// none took it. An orderer that has it from another one may say that it is there.
-func (n *network) broadcast(t *testing.T, envelope *common.Envelope) error {
+// broadcast hands envelopes to every orderer, one right behind the other, and returns what
+// one of them said of an envelope that none took. An orderer that has it from another one
+// may say that it is there.
+func (n *network) broadcast(t *testing.T, envelopes ...*common.Envelope) error {
 	t.Helper()
-	var refused error
-	taken := false
+	refused, taken := make([]error, len(envelopes)), make([]bool, len(envelopes))
 	for _, o := range n.Cluster.Client(0, topology.Admin).Orderers {
 		conn, err := fabric.Dial(o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		stream, err := orderer.NewAtomicBroadcastClient(conn).Broadcast(t.Context())
-		if err == nil {
-			err = stream.Send(envelope)
+		for _, e := range envelopes {
+			if err == nil {
+				err = stream.Send(e)
+			}
 		}
-		if err != nil {
-			t.Fatal(errors.Join(err, conn.Close()))
+		if errors.Is(err, io.EOF) {
+			err = nil // it has refused one already
 		}
-		answer, err := stream.Recv()
-		if err != nil {
-			t.Fatal(errors.Join(err, conn.Close()))
-		}
-		if s := answer.GetStatus(); s == common.Status_SUCCESS {
-			taken = true
-		} else {
-			refused = fmt.Errorf("%s: %s", s, answer.GetInfo())
+		for i := range envelopes {
+			var answer *orderer.BroadcastResponse
+			if err == nil {
+				answer, err = stream.Recv()
+			}
+			if err != nil {
+				t.Fatal(errors.Join(err, conn.Close()))
+			}
+			if s := answer.GetStatus(); s != common.Status_SUCCESS { // which ends the stream
+				for j := i; j < len(envelopes); j++ {
+					refused[j] = fmt.Errorf("%s: %s", s, answer.GetInfo())
+				}
+				break
+			}
+			taken[i] = true
 		}
 		conn.Close()
 	}
-	if taken {
-		return nil
+	for i := range taken {
+		if !taken[i] {
+			return refused[i]
+		}
 	}
-	return refused
+	return nil
+}
+
+// peers sign as the organisations' peers do.
+func (n *network) peers(t *testing.T) (all []signer) {
+	t.Helper()
+	for _, o := range n.Cluster.Orgs() {
+		cert, key := identityIn(t, o.Peer().MSP)
+		all = append(all, newSigner(t, o.MSPID, cert, key))
+	}
+	return all
 }
 
 // validationCodes hands transactions over that must not count. Each is in a block
@@ -154,18 +200,7 @@ func (n *network) validationCodes(t *testing.T) {
 	height := n.height(t)
 	conf := n.Cluster.Client(0, topology.Admin)
 	own := newSigner(t, conf.MSPID, conf.Cert, conf.Key)
-	peers := make([]signer, 4)
-	for i, o := range n.Cluster.Orgs() {
-		cert, key := identityIn(t, o.Peer().MSP)
-		peers[i] = newSigner(t, o.MSPID, cert, key)
-	}
-	endorse := func(f *forge, by signer) *peer.Endorsement {
-		signature, err := by.sign(append(bytes.Clone(f.action.GetAction().GetProposalResponsePayload()), by.identity...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &peer.Endorsement{Endorser: by.identity, Signature: signature}
-	}
+	peers := n.peers(t)
 	selfCert, selfKey := selfSigned(t)
 	void := map[string]string{} // code by transaction
 	for name, tc := range map[string]struct {
@@ -174,39 +209,33 @@ func (n *network) validationCodes(t *testing.T) {
 	}{
 		"two organisations": {"VALID", func(*forge) {}},
 		"any two organisations": {"VALID", func(f *forge) {
-			f.action.Action.Endorsements = []*peer.Endorsement{endorse(f, peers[3]), endorse(f, peers[2])}
+			f.action.Action.Endorsements = []*peer.Endorsement{f.endorse(peers[3]), f.endorse(peers[2])}
 		}},
 		"one organisation alone": {"ENDORSEMENT_POLICY_FAILURE", func(f *forge) {
 			f.action.Action.Endorsements = f.endorsements()[:1]
 		}},
 		"one organisation twice": {"ENDORSEMENT_POLICY_FAILURE", func(f *forge) {
-			f.action.Action.Endorsements = []*peer.Endorsement{endorse(f, peers[0]), endorse(f, peers[0])}
+			f.action.Action.Endorsements = []*peer.Endorsement{f.endorse(peers[0]), f.endorse(peers[0])}
 		}},
 		"a signature of another key": {"ENDORSEMENT_POLICY_FAILURE", func(f *forge) {
-			e := endorse(f, peers[1])
+			e := f.endorse(peers[1])
 			e.Endorser = peers[2].identity
-			f.action.Action.Endorsements = []*peer.Endorsement{endorse(f, peers[0]), e}
+			f.action.Action.Endorsements = []*peer.Endorsement{f.endorse(peers[0]), e}
 		}},
 		"a peer of another organisation": {"ENDORSEMENT_POLICY_FAILURE", func(f *forge) {
 			cert, key := identityIn(t, n.Cluster.Orgs()[0].Peer().MSP)
-			f.action.Action.Endorsements = []*peer.Endorsement{endorse(f, peers[0]), endorse(f, newSigner(t, "Org2MSP", cert, key))}
+			f.action.Action.Endorsements = []*peer.Endorsement{f.endorse(peers[0]), f.endorse(newSigner(t, "Org2MSP", cert, key))}
 		}},
 		"an admin in place of a peer": {"ENDORSEMENT_POLICY_FAILURE", func(f *forge) {
-			f.action.Action.Endorsements = []*peer.Endorsement{endorse(f, own), endorse(f, peers[1])}
+			f.action.Action.Endorsements = []*peer.Endorsement{f.endorse(own), f.endorse(peers[1])}
 			other := n.Cluster.Client(1, topology.Admin)
-			f.action.Action.Endorsements[1] = endorse(f, newSigner(t, other.MSPID, other.Cert, other.Key))
+			f.action.Action.Endorsements[1] = f.endorse(newSigner(t, other.MSPID, other.Cert, other.Key))
 		}},
 		"a certificate of nobody's": {"ENDORSEMENT_POLICY_FAILURE", func(f *forge) {
-			f.action.Action.Endorsements = []*peer.Endorsement{endorse(f, peers[0]), endorse(f, newSigner(t, "Org2MSP", selfCert, selfKey))}
+			f.action.Action.Endorsements = []*peer.Endorsement{f.endorse(peers[0]), f.endorse(newSigner(t, "Org2MSP", selfCert, selfKey))}
 		}},
 		"a result that was changed afterwards": {"ENDORSEMENT_POLICY_FAILURE", func(f *forge) {
-			var prp peer.ProposalResponsePayload
-			var result peer.ChaincodeAction
-			decode(t, f.action.GetAction().GetProposalResponsePayload(), &prp)
-			decode(t, prp.GetExtension(), &result)
-			result.Response.Payload = []byte{byte(fault.Expired)}
-			prp.Extension = encode(t, &result)
-			f.action.Action.ProposalResponsePayload = encode(t, &prp)
+			f.result(func(r *peer.ChaincodeAction) { r.Response.Payload = []byte{byte(fault.Expired)} })
 		}},
 		"a proposal that was exchanged": {"INVALID_ENDORSER_TRANSACTION", func(f *forge) {
 			f.action.ChaincodeProposalPayload = append(f.action.GetChaincodeProposalPayload(), 0x52, 0)

@@ -47,6 +47,9 @@ func (s *state) apply(at block.Height, effects []block.Effects) {
 		switch metadata := c.sum&(updatesMetadata|removesMetadata) != 0; {
 		case c.sum&deletes != 0:
 		case c.sum&upserts != 0 && metadata || c.sum|upserts == upserts:
+			if c.value == nil {
+				continue // summands came to it that are none of a value: nothing is put
+			}
 			content = slices.Clone(c.value) // the original is a part of the whole block
 		default: // a new version of what it holds, if anything
 			v, ok := s.in(of.space).values[of.key]

@@ -5,6 +5,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,6 +95,46 @@ func TestOneMember(t *testing.T) {
 			other(nil, put("twice", "a"), put("twice", "b"), put("thrice", "a"), put("thrice", "b"), put("thrice", "c"), put("both", "a"), &kvrwset.KVWrite{Key: "both"})
 			at := &kvrwset.Version{BlockNum: uint64(len(s.Blocks)) - 1}
 			other([]*kvrwset.KVRead{{Key: "twice"}, {Key: "thrice", Version: at}, {Key: "both"}})
+		}},
+		{"keys that would be put without a value", func(s *story, m *blocktest.Member) {
+			// Fabric's peers as released panic; patched ones leave the keys as they are.
+			tx := func(p *verifytest.Proposal) []byte {
+				p.Chaincode = "other"
+				return s.Tx(p, m)
+			}
+			keys := []string{"gone", "set", "removed", "deleted"}
+			var puts []*kvrwset.KVWrite
+			for _, key := range keys {
+				puts = append(puts, &kvrwset.KVWrite{Key: key, Value: []byte("a")})
+			}
+			s.Add([]byte{verifytest.Valid}, tx(&verifytest.Proposal{Writes: puts}))
+			at := &kvrwset.Version{BlockNum: uint64(len(s.Blocks)) - 1}
+			metadata := func(key string, times int, entries ...*kvrwset.KVMetadataEntry) *verifytest.Proposal {
+				return &verifytest.Proposal{Metadata: slices.Repeat([]*kvrwset.KVMetadataWrite{{Key: key, Entries: entries}}, times)}
+			}
+			gone := []*kvrwset.KVWrite{{Key: "gone", IsDelete: true}}
+			some := &kvrwset.KVMetadataEntry{Name: "a"}
+			s.Add(make([]byte, 6), tx(&verifytest.Proposal{Writes: gone}), tx(metadata("gone", 1, some)), tx(metadata("gone", 1)),
+				tx(metadata("set", 128, some)), tx(metadata("removed", 64)),
+				tx(&verifytest.Proposal{Writes: slices.Repeat([]*kvrwset.KVWrite{{Key: "deleted", IsDelete: true}}, 32)}))
+			reads := []*kvrwset.KVRead{{Key: "gone"}, {Key: "set", Version: at}, {Key: "removed", Version: at}, {Key: "deleted", Version: at}}
+			s.Add([]byte{verifytest.Valid}, tx(&verifytest.Proposal{Reads: reads}))
+		}},
+		{"ranges that no peer reads", func(s *story, m *blocktest.Member) {
+			// Fabric's peers as released panic; for patched ones they have changed.
+			config := &kvrwset.RangeQueryInfo{StartKey: "C", EndKey: "D", ItrExhausted: true}
+			read := &kvrwset.KVRead{Key: "CHANNEL_CONFIG_ENV_BYTES", Version: &kvrwset.Version{}}
+			config.ReadsInfo = &kvrwset.RangeQueryInfo_RawReads{RawReads: &kvrwset.QueryReads{KvReads: []*kvrwset.KVRead{read}}}
+			p := &verifytest.Proposal{Chaincode: "other", ReadsOf: verifytest.Nameless, Ranges: []*kvrwset.RangeQueryInfo{config}}
+			s.Add([]byte{verifytest.Valid}, s.Tx(p, m))
+			read.Version = nil
+			s.Add([]byte{verifytest.Phantom}, s.Tx(verifytest.Another(p), m))
+			summary := &kvrwset.QueryReadsMerkleSummary{MaxDegree: 1, MaxLevel: 1, MaxLevelHashes: [][]byte{{1}, {2}, {3}}}
+			config.ReadsInfo = &kvrwset.RangeQueryInfo_ReadsMerkleHashes{ReadsMerkleHashes: summary}
+			for range 2 {
+				s.Add([]byte{verifytest.Phantom}, s.Tx(verifytest.Another(p), m))
+				summary.MaxDegree++
+			}
 		}},
 		{"the configuration read", func(s *story, m *blocktest.Member) {
 			// Peers keep it as a key of no namespace (peer.ConfigTxProcessor).

@@ -218,7 +218,7 @@ func (s *state) same(of space, q block.Range) bool {
 		return true
 	})
 	if q.Summary == nil {
-		return slices.EqualFunc(now, q.Reads, func(a, b block.Read) bool { return a.Key == b.Key && a.Height == b.Height })
+		return slices.Equal(now, q.Reads)
 	}
 	got := block.Summarise(now, q.Summary.Degree)
 	return got != nil && got.Level == q.Summary.Level && slices.EqualFunc(got.Hashes, q.Summary.Hashes, slices.Equal)

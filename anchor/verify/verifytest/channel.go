@@ -93,8 +93,8 @@ type Proposal struct {
 	Arg       []byte
 	Claimed   uint64 // time
 	Reads     []*kvrwset.KVRead
-	ReadsOf   string // their namespace; empty is the chaincode's
 	Ranges    []*kvrwset.RangeQueryInfo
+	ReadsOf   string // namespace of both; empty is the chaincode's
 	Writes    []*kvrwset.KVWrite
 	Private   []*kvrwset.KVWriteHash
 	Metadata  []*kvrwset.KVMetadataWrite
@@ -175,8 +175,9 @@ func (c *Channel) Tx(p *Proposal, endorsers ...*blocktest.Member) []byte {
 	sets := []*rwset.NsReadWriteSet{}
 	public := &kvrwset.KVRWSet{Reads: p.Reads, RangeQueriesInfo: p.Ranges, Writes: p.Writes, MetadataWrites: p.Metadata}
 	if p.ReadsOf != "" {
-		public.Reads = nil
-		sets = append(sets, &rwset.NsReadWriteSet{Namespace: strings.TrimPrefix(p.ReadsOf, Nameless), Rwset: blocktest.Wire(&kvrwset.KVRWSet{Reads: p.Reads})})
+		public.Reads, public.RangeQueriesInfo = nil, nil
+		read := &kvrwset.KVRWSet{Reads: p.Reads, RangeQueriesInfo: p.Ranges}
+		sets = append(sets, &rwset.NsReadWriteSet{Namespace: strings.TrimPrefix(p.ReadsOf, Nameless), Rwset: blocktest.Wire(read)})
 	}
 	set := &rwset.NsReadWriteSet{Namespace: p.Chaincode, Rwset: blocktest.Wire(public)}
 	if len(p.Private) > 0 {
