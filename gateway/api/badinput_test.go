@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -288,6 +289,24 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// sendsFirst posts a body as many clients do: all of it, and then the answer is read.
+func sendsFirst(t *testing.T, url, body string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // of a test
+	if _, err := fmt.Fprintf(conn, "POST /v1/operations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
 // A body of 256 MB is refused without being read, whether it says its length or
 // not. (GW-5)
 func TestLargeBody(t *testing.T) {
@@ -313,6 +332,9 @@ func TestLargeBody(t *testing.T) {
 		}
 	}
 	big := strings.Repeat("x", 20<<20)
+	if answer := sendsFirst(t, h.url, big); !strings.Contains(answer, "413 Request Entity Too Large") || !strings.Contains(answer, `"too_large"`) {
+		t.Errorf("who sends all before it looks for an answer has %q", answer)
+	}
 	_, err := h.client.Submit(t.Context(), big)
 	if fault.Of(err) != fault.TooLarge {
 		t.Errorf("gRPC: %v", err)

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -77,8 +78,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := bodyLimit(r)
 		if r.ContentLength > limit && (limit > 0 || r.ContentLength > 0) {
-			w.Header().Set("Connection", "close") // the rest of the body is not read
-			s.writeProblem(r.Context(), w, fault.New(fault.TooLarge, "the body has %d bytes, more than %d", r.ContentLength, limit))
+			s.refuseUnread(w, r, fault.New(fault.TooLarge, "the body has %d bytes, more than %d", r.ContentLength, limit))
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
@@ -92,13 +92,27 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		back, err := s.budget.take(size)
 		if err != nil {
-			w.Header().Set("Connection", "close") // the body is not read
-			s.writeProblem(r.Context(), w, err)
+			s.refuseUnread(w, r, err)
 			return
 		}
 		defer back()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// maxIgnored bounds how much of a body is read and forgotten.
+const maxIgnored = 32 << 20
+
+// refuseUnread refuses a request for its body. Many clients send all of it before they
+// look for an answer, and would see a broken connection and no reason: so it is read, to
+// a limit, and kept nowhere. Who asks beforehand (RFC 9110 section 10.1.1) need not send
+// it.
+func (s *Server) refuseUnread(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Set("Connection", "close")
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, maxIgnored) // the answer is the same if this fails
+	}
+	s.writeProblem(r.Context(), w, err)
 }
 
 func routing(r *http.Request, status int) error {
