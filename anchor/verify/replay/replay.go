@@ -76,7 +76,7 @@ type run struct {
 
 	policy      *block.Policy // of Killick's chaincode, made of policyOf
 	policyOf    string
-	unread      error         // why that policy cannot be evaluated here
+	unread      error         // what of a block cannot be checked here, such as that policy
 	definitions *block.Policy // of chaincode definitions; nil: none of signatures
 	commit      []byte        // hash of the block before
 	uncommitted bool          // some block had none
