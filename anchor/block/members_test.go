@@ -213,6 +213,8 @@ func TestNameConstraints(t *testing.T) {
 		{"no host", true, "Peer 0", nil, true},
 		{"an empty label", true, "peer0..elsewhere", nil, true},
 		{"nothing", true, "", nil, true},
+		{"a dash before", true, "-peer.elsewhere", nil, true},
+		{"a dash within", true, "peer-0.elsewhere", nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			key := blocktest.Must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"math/big"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -45,8 +44,17 @@ func (o Organisation) chainOf(cert *x509.Certificate) ([]*x509.Certificate, erro
 	return chains[0], nil
 }
 
-// hostname is what Go takes for the name of a host.
-var hostname = regexp.MustCompile(`^(\*|[a-zA-Z0-9_:][a-zA-Z0-9_:-]*)(\.[a-zA-Z0-9_:][a-zA-Z0-9_:-]*)*\.?$`)
+// isHost reports whether Go takes a text for the name of a host.
+func isHost(name string) bool {
+	const letters = "-_:0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for i, label := range strings.Split(strings.TrimSuffix(name, "."), ".") {
+		other := func(r rune) bool { return !strings.ContainsRune(letters, r) }
+		if (i > 0 || label != "*") && (label == "" || label[0] == '-' || strings.ContainsFunc(label, other)) {
+			return false
+		}
+	}
+	return true
+}
 
 // named reports what Fabric refuses because Go 1.14 did (msp.verifyLegacyNameConstraints):
 // an authority constrains names, and the certificate has one where the constraint does not
@@ -56,7 +64,7 @@ func named(chain []*x509.Certificate) bool {
 		return slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, last}) })
 	}
 	constrains := func(c *x509.Certificate) bool { return has(c, 30) }
-	return !has(chain[0], 17) && hostname.MatchString(chain[0].Subject.CommonName) && slices.ContainsFunc(chain[1:], constrains)
+	return !has(chain[0], 17) && isHost(chain[0].Subject.CommonName) && slices.ContainsFunc(chain[1:], constrains)
 }
 
 // issued verifies that the organisation's authorities issued the certificate, and returns
