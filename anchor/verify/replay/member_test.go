@@ -366,7 +366,7 @@ func TestUnreadable(t *testing.T) {
 func TestBlocksAtWork(t *testing.T) {
 	s := newStory(t)
 	synctest.Test(t, func(t *testing.T) {
-		read, large := 0, make([]byte, 30<<20) // which is no block
+		read, large := 0, make([]byte, 15<<20) // which is no block
 		source := func(yield func(block.Stored, error) bool) {
 			for b := range s.stored() {
 				time.Sleep(3 * time.Second) // then there is progress to tell
