@@ -185,7 +185,7 @@ func decodeMetadata(set []byte, field protowire.Number) ([]Metadata, error) {
 func decodeReads(out []Read, set []byte) ([]Read, error) {
 	var key []byte
 	var r Read
-	version := sink{1: toUint64(&r.Height.Block), 2: toUint64(&r.Height.Tx)}
+	version := sink{1: toNumber(&r.Height.Block), 2: toNumber(&r.Height.Tx)}
 	one := sink{1: toBytes(&key), 2: toMessage(&r.Present, version)}
 	out = room(out, set, 1)
 	err := each(set, 1, func(m []byte) error {
@@ -219,28 +219,10 @@ func decodeRange(msg []byte) (r Range, err error) {
 				r.Summary = &Summary{}
 			}
 			s := r.Summary
-			return into(v.b, sink{1: toUint32(&s.Degree), 2: toUint32(&s.Level), 3: toList(&s.Hashes)})
+			return into(v.b, sink{1: toNumber(&s.Degree), 2: toNumber(&s.Level), 3: toList(&s.Hashes)})
 		},
 	})
 	return r, err
-}
-
-func toUint64(p *uint64) func(value) error {
-	return func(v value) error {
-		if v.isVarint() {
-			*p = v.u
-		}
-		return nil
-	}
-}
-
-func toUint32(p *uint32) func(value) error {
-	return func(v value) error {
-		if v.isVarint() {
-			*p = uint32(v.u)
-		}
-		return nil
-	}
 }
 
 // Summarise returns the summary that Fabric makes of the results of a range, nil when

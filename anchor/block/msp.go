@@ -196,7 +196,7 @@ func organisation(group []byte) (Organisation, error) {
 	if err := into(values["MSP"], sink{2: toBytes(&config)}); err != nil {
 		return o, err
 	}
-	if err := into(config, sink{1: toInt32(&kind), 2: toBytes(&fabric)}); err != nil {
+	if err := into(config, sink{1: toNumber(&kind), 2: toBytes(&fabric)}); err != nil {
 		return o, err
 	}
 	switch kind {

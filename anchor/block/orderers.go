@@ -136,7 +136,7 @@ func consenters(value []byte, of Organisations) (Signers, error) {
 	for _, m := range mapping {
 		var c Consenter
 		var certificate []byte
-		err := into(m, sink{1: toUint32(&c.ID), 4: toString(&c.MSP), 5: toBytes(&certificate)})
+		err := into(m, sink{1: toNumber(&c.ID), 4: toString(&c.MSP), 5: toBytes(&certificate)})
 		if err != nil {
 			return nil, err
 		}

@@ -76,9 +76,9 @@ func signaturePolicy(msg []byte) (*Policy, error) {
 		var class int32
 		var content []byte
 		var one principal
-		err := into(m, sink{1: toInt32(&class), 2: toBytes(&content)})
+		err := into(m, sink{1: toNumber(&class), 2: toBytes(&content)})
 		if err == nil {
-			err = into(content, sink{1: toString(&one.msp), 2: toInt32(&one.role)})
+			err = into(content, sink{1: toString(&one.msp), 2: toNumber(&one.role)})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("policy: %w", err)
@@ -100,7 +100,7 @@ func (r *rule) decode(msg []byte, principals, depth int) error {
 	var gate bool
 	var least int32
 	var rules [][]byte
-	err := into(msg, sink{1: toInt32(&by), 2: toMessage(&gate, sink{1: toInt32(&least), 2: toList(&rules)})})
+	err := into(msg, sink{1: toNumber(&by), 2: toMessage(&gate, sink{1: toNumber(&least), 2: toList(&rules)})})
 	switch {
 	case err != nil:
 		return err
@@ -211,7 +211,7 @@ func (b *Block) LifecyclePolicy() (*Policy, error) {
 	}
 	var kind int32
 	var value []byte
-	policy := toMessage(nil, sink{1: toInt32(&kind), 2: toBytes(&value)})
+	policy := toMessage(nil, sink{1: toNumber(&kind), 2: toBytes(&value)})
 	if err := into(policies["LifecycleEndorsement"], sink{2: policy}); err != nil || kind != 1 {
 		return nil, err
 	}

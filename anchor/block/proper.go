@@ -22,8 +22,8 @@ func (t *Tx) header() (h channelHeader, err error) {
 	}
 	var seconds uint64
 	err = into(channel, sink{
-		1: toInt32(&h.typ), 3: toMessage(nil, sink{1: toUint64(&seconds)}), 4: toString(&h.channel), 5: toString(&h.id),
-		6: toUint64(&h.epoch), 7: toBytes(&h.extension),
+		1: toNumber(&h.typ), 3: toMessage(nil, sink{1: toNumber(&seconds)}), 4: toString(&h.channel), 5: toString(&h.id),
+		6: toNumber(&h.epoch), 7: toBytes(&h.extension),
 	})
 	h.seconds = int64(seconds)
 	return h, err

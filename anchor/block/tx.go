@@ -79,7 +79,7 @@ func (t *Tx) headers() (data []byte, err error) {
 	var typ int32
 	var id, channelID string
 	err = into(channel, sink{
-		1: toInt32(&typ),
+		1: toNumber(&typ),
 		3: toMessage(nil, nil), // timestamp: framing only
 		4: toString(&channelID),
 		5: toString(&id),

@@ -89,10 +89,10 @@ func toString(p *string) func(value) error {
 	}
 }
 
-func toInt32(p *int32) func(value) error {
+func toNumber[T int32 | uint32 | uint64](p *T) func(value) error {
 	return func(v value) error {
 		if v.isVarint() {
-			*p = int32(v.u)
+			*p = T(v.u)
 		}
 		return nil
 	}
