@@ -9,7 +9,7 @@ BIN     ?= $(STATE)/bin
 TOOLS   := go tool -modfile=scripts/tools/go.mod
 OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gateway/killick \
            killick-network=./network killick-ccaas=./network/ccaas killick-anchor=./anchor \
-           killick-evmnode=./anchor/evmnode killick-tronnode=./anchor/tronnode killick-verify=./anchor/verify killick-signer=./anchor/hsm \
+           killick-evmnode=./anchor/evmnode killick-tronnode=./anchor/tronnode killick-verify=./anchor/verify \
            killick-demo=./scripts/demo killick-soak=./scripts/soak
 # The chaincode program's digest is on the ledger: the same source and the same Go
 # make the same file, wherever it is built.
@@ -79,7 +79,7 @@ browser: ## the verifier's page in Chromium, and what reads bundles and blocks a
 	GOOS=js GOARCH=wasm go test -count=1 -timeout 30m -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" \
 	  -run 'Fuzz|TestMutations|TestAnchorLogVectors|TestGrowthVectors' ./anchor/log ./anchor/block
 
-signer: ## build killick-signer with PKCS#11 into $(BIN) (needs a C compiler)
+signer: ## build killick-signer with PKCS#11 into $(BIN), where make build leaves it alone (needs a C compiler)
 	@mkdir -p $(BIN)
 	CGO_ENABLED=1 $(BUILD) -o $(BIN)/killick-signer ./anchor/hsm
 

@@ -129,9 +129,11 @@ func fsck(ctx context.Context, cfg *config, o fsckOptions, out, progress io.Writ
 		r.Result, err = "incomplete", errIncomplete
 	}
 	if o.json {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return errors.Join(err, e.Encode(r))
+		text, e := json.MarshalIndent(r, "", "  ")
+		if e == nil {
+			_, e = out.Write(append(log.PlainJSON(text), '\n'))
+		}
+		return errors.Join(err, e)
 	}
 	return errors.Join(err, r.print(out))
 }
@@ -215,13 +217,14 @@ func (r *fsckReport) print(out io.Writer) error {
 		r.Blocks, r.First, r.Txs, mb, signatures, r.Seconds, mb/r.Seconds, r.CPUSeconds)
 	lines += fmt.Sprintf("log of %d blocks, signed up to %d, %d checkpoints and %d own cosignatures on the ledger\n", r.LogSize, r.SignedSize, r.Checkpoints, r.Cosigned)
 	for _, n := range r.Notes {
-		lines += "note: " + n + "\n"
+		lines += "note: " + log.Plain(n) + "\n"
 	}
 	for _, u := range r.Unchecked {
-		lines += "not checked: " + u + "\n"
+		lines += "not checked: " + log.Plain(u) + "\n"
 	}
 	if d := r.Difference; d != nil {
-		lines += fmt.Sprintf("DIFFERENT at block %d\n  where: %s\n  field: %s\n  found: %s\n  want:  %s\n", d.Block, d.Where, d.Field, d.Found, d.Want)
+		lines += fmt.Sprintf("DIFFERENT at block %d\n  where: %s\n  field: %s\n  found: %s\n  want:  %s\n", d.Block,
+			log.Plain(d.Where), d.Field, log.Plain(d.Found), log.Plain(d.Want))
 	} else {
 		lines += r.Result + "\n"
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,5 +81,20 @@ func TestFsckOrderersClient(t *testing.T) {
 	a.write(0, 9, 3)
 	if r, err := a.fsck(fsckOptions{}); err != nil || r.Difference != nil {
 		t.Errorf("%v, %+v", err, r.Difference)
+	}
+}
+
+// The signature of an anonymous creator is not checked, which is said.
+func TestFsckAnonymousClient(t *testing.T) {
+	a := newArchive(t)
+	m := a.members[0]
+	m.Anonymous = blocktest.NewMember("IdemixMSP")
+	a.add([]byte{0}, blocktest.Config(a.members, nil, "V3_0"))
+	m.Client = m.Anonymous.Client
+	a.add([]byte{0}, a.called("other", nil, &rwset.NsReadWriteSet{Namespace: "other"}, m))
+	a.write(0, 9, 3)
+	r, err := a.fsck(fsckOptions{})
+	if exitCode(err) != 3 || r.Difference != nil || !slices.ContainsFunc(r.Unchecked, func(s string) bool { return strings.HasPrefix(s, "the creators of 1 transactions") }) {
+		t.Errorf("%v, %+v, %q", err, r.Difference, r.Unchecked)
 	}
 }

@@ -245,7 +245,7 @@ func (m *monitor) step(ctx context.Context) error {
 func (m *monitor) report(w io.Writer) error {
 	alarms := m.state.alarms()
 	for _, a := range alarms {
-		fmt.Fprintf(w, "%s since %s: %s\n", a.Topic, a.Since.UTC().Format(time.RFC3339), a.Text)
+		fmt.Fprintf(w, "%s since %s: %s\n", a.Topic, a.Since.UTC().Format(time.RFC3339), log.Plain(a.Text))
 	}
 	if len(alarms) > 0 {
 		return errAlarm

@@ -120,87 +120,82 @@ func (t *Tx) Asked(effects []Effects) (namespaces []string) {
 
 func (e *Effects) decode(msg []byte) error {
 	var public []byte
-	var collections, reads, ranges, metadata [][]byte
-	if err := into(msg, sink{1: toString(&e.Namespace), 2: toBytes(&public), 3: toList(&collections)}); err != nil {
-		return err
-	}
-	err := into(public, sink{1: toList(&reads), 2: toList(&ranges), 4: toList(&metadata)})
+	err := into(msg, sink{1: toString(&e.Namespace), 2: toBytes(&public)})
 	if err == nil {
 		e.Writes, err = publicWrites(nil, e.Namespace, public)
 	}
 	if err == nil {
-		e.Reads, err = decodeReads(reads)
+		e.Reads, err = decodeReads(nil, public)
 	}
 	if err == nil {
-		e.Metadata, err = decodeMetadata(metadata)
+		e.Metadata, err = decodeMetadata(public, 4)
+	}
+	if err == nil {
+		e.Ranges = room(e.Ranges, public, 2)
+		err = each(public, 2, func(m []byte) error {
+			r, err := decodeRange(m)
+			e.Ranges = append(e.Ranges, r)
+			return err
+		})
 	}
 	if err != nil {
 		return err
 	}
-	for _, r := range ranges {
-		one, err := decodeRange(r)
-		if err != nil {
-			return err
-		}
-		e.Ranges = append(e.Ranges, one)
-	}
-	for _, c := range collections {
-		p, err := decodePrivate(e.Namespace, c)
-		if err != nil {
-			return err
-		}
+	e.Private = room(e.Private, msg, 3)
+	return each(msg, 3, func(m []byte) error {
+		p, err := decodePrivate(e.Namespace, m)
 		e.Private = append(e.Private, p)
-	}
-	return nil
+		return err
+	})
 }
 
 func decodePrivate(namespace string, msg []byte) (p PrivateEffects, err error) {
 	var set []byte
-	var reads, metadata [][]byte
 	if err := into(msg, sink{1: toString(&p.Collection), 2: toBytes(&set)}); err != nil {
-		return p, err
-	}
-	if err := into(set, sink{1: toList(&reads), 3: toList(&metadata)}); err != nil {
 		return p, err
 	}
 	if p.Writes, err = privateWrites(nil, namespace, msg); err != nil {
 		return p, err
 	}
-	if p.Reads, err = decodeReads(reads); err != nil {
+	if p.Reads, err = decodeReads(nil, set); err != nil {
 		return p, err
 	}
-	p.Metadata, err = decodeMetadata(metadata)
+	p.Metadata, err = decodeMetadata(set, 3)
 	return p, err
 }
 
 // decodeMetadata reads KVMetadataWrite and KVMetadataWriteHash: a key or its hash, and
 // entries of a name and a value each.
-func decodeMetadata(messages [][]byte) (out []Metadata, err error) {
-	for _, m := range messages {
-		var key []byte
-		var some bool
-		var name string
-		if err := into(m, sink{1: toBytes(&key), 2: toMessage(&some, sink{1: toString(&name)})}); err != nil {
-			return nil, err
-		}
+func decodeMetadata(set []byte, field protowire.Number) ([]Metadata, error) {
+	var key []byte
+	var some bool
+	var name string
+	one := sink{1: toBytes(&key), 2: toMessage(&some, sink{1: toString(&name)})}
+	out := room([]Metadata(nil), set, field)
+	err := each(set, field, func(m []byte) error {
+		key, some = nil, false
+		err := into(m, one)
 		out = append(out, Metadata{string(key), !some})
-	}
-	return out, nil
+		return err
+	})
+	return out, err
 }
 
-func decodeReads(messages [][]byte) ([]Read, error) {
-	out := make([]Read, 0, len(messages))
-	for _, m := range messages {
-		var key []byte
-		var r Read
-		version := sink{1: toUint64(&r.Height.Block), 2: toUint64(&r.Height.Tx)}
-		if err := into(m, sink{1: toBytes(&key), 2: toMessage(&r.Present, version)}); err != nil {
-			return nil, err
-		}
+// decodeReads appends the reads under field 1.
+func decodeReads(out []Read, set []byte) ([]Read, error) {
+	var key []byte
+	var r Read
+	version := sink{1: toNumber(&r.Height.Block), 2: toNumber(&r.Height.Tx)}
+	one := sink{1: toBytes(&key), 2: toMessage(&r.Present, version)}
+	out = room(out, set, 1)
+	err := each(set, 1, func(m []byte) error {
+		key, r = nil, Read{}
+		err := into(m, one)
 		r.Key = string(key)
 		out = append(out, r)
-	}
-	return out, nil
+		return err
+	})
+	return out, err
 }
 
 // decodeRange reads a RangeQueryInfo, in which reads and their summary are one of two: the
@@ -209,12 +204,11 @@ func decodeRange(msg []byte) (r Range, err error) {
 	err = into(msg, sink{
 		1: toString(&r.Start), 2: toString(&r.End), 3: toBool(&r.Exhausted),
 		4: func(v value) error {
-			var reads [][]byte
-			if err := toMessage(nil, sink{1: toList(&reads)})(v); err != nil || !v.isBytes() {
-				return err
+			if !v.isBytes() {
+				return nil
 			}
-			more, err := decodeReads(reads)
-			r.Reads, r.Summary = append(r.Reads, more...), nil
+			r.Summary = nil
+			r.Reads, err = decodeReads(r.Reads, v.b)
 			return err
 		},
 		5: func(v value) error {
@@ -225,28 +219,10 @@ func decodeRange(msg []byte) (r Range, err error) {
 				r.Summary = &Summary{}
 			}
 			s := r.Summary
-			return into(v.b, sink{1: toUint32(&s.Degree), 2: toUint32(&s.Level), 3: toList(&s.Hashes)})
+			return into(v.b, sink{1: toNumber(&s.Degree), 2: toNumber(&s.Level), 3: toList(&s.Hashes)})
 		},
 	})
 	return r, err
-}
-
-func toUint64(p *uint64) func(value) error {
-	return func(v value) error {
-		if v.isVarint() {
-			*p = v.u
-		}
-		return nil
-	}
-}
-
-func toUint32(p *uint32) func(value) error {
-	return func(v value) error {
-		if v.isVarint() {
-			*p = uint32(v.u)
-		}
-		return nil
-	}
 }
 
 // Summarise returns the summary that Fabric makes of the results of a range, nil when

@@ -73,11 +73,15 @@ func TestPolicies(t *testing.T) {
 	envelope := &common.SignaturePolicyEnvelope{}
 	for _, role := range []*msp.MSPRole{
 		{MspIdentifier: "A", Role: msp.MSPRole_PEER}, {MspIdentifier: "B", Role: msp.MSPRole_PEER}, {MspIdentifier: "A", Role: msp.MSPRole_MEMBER},
+		{MspIdentifier: "A", Role: msp.MSPRole_ADMIN}, {MspIdentifier: "A", Role: msp.MSPRole_CLIENT}, {MspIdentifier: "A", Role: msp.MSPRole_ORDERER},
 	} {
 		envelope.Identities = append(envelope.Identities, &msp.MSPPrincipal{Principal: blocktest.Wire(role)})
 	}
-	peerOf := func(msp string) block.Endorser { return block.Endorser{MSP: msp, Peer: true} }
-	client := block.Endorser{MSP: "A"}
+	as := func(mspID string, role msp.MSPRole_MSPRoleType) block.Endorser {
+		return block.Endorser{MSP: mspID, Roles: block.RolesOf(int32(msp.MSPRole_MEMBER), int32(role))}
+	}
+	peerOf := func(mspID string) block.Endorser { return as(mspID, msp.MSPRole_PEER) }
+	client, admin, orderer := as("A", msp.MSPRole_CLIENT), as("A", msp.MSPRole_ADMIN), as("A", msp.MSPRole_ORDERER)
 	tests := []struct {
 		name   string
 		rule   *common.SignaturePolicy
@@ -94,17 +98,24 @@ func TestPolicies(t *testing.T) {
 		{"two of one organisation", gate(2, by(0), by(2)), []block.Endorser{peerOf("A"), client}, true, 0},
 		{"a gate in a gate", gate(2, by(1), gate(1, by(0), by(2))), []block.Endorser{peerOf("B"), client}, true, 0},
 		{"nobody", gate(1, by(0)), nil, false, 1},
+		{"every role", gate(3, by(3), by(4), by(5)), []block.Endorser{orderer, admin, client}, true, 0},
+		{"no administrator", by(3), []block.Endorser{orderer, client, peerOf("A")}, false, 0},
+		{"no client", by(4), []block.Endorser{orderer, admin, peerOf("A")}, false, 0},
+		{"no orderer", by(5), []block.Endorser{admin, client, peerOf("A")}, false, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			envelope.Rule = tt.rule
 			p, err := block.ApplicationPolicy(blocktest.Wire(&peer.ApplicationPolicy{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: envelope}}))
-			if err != nil || p.Satisfied(tt.by) != tt.want || p.Organisations() != tt.atmost {
-				t.Errorf("%v, %v, %d organisations", err, p.Satisfied(tt.by), p.Organisations())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if met, err := p.Satisfied(tt.by); err != nil || met != tt.want || p.Organisations() != tt.atmost {
+				t.Errorf("%v, %v, %d organisations", err, met, p.Organisations())
 			}
 		})
 	}
-	envelope.Rule = gate(1, by(3))
+	envelope.Rule = gate(1, by(6))
 	for _, bad := range []*peer.ApplicationPolicy{
 		{Type: &peer.ApplicationPolicy_SignaturePolicy{SignaturePolicy: envelope}},
 		{Type: &peer.ApplicationPolicy_ChannelConfigPolicyReference{ChannelConfigPolicyReference: "/Channel"}}, {},

@@ -3,6 +3,7 @@ package block
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -10,8 +11,8 @@ import (
 // Members are the organisations of a channel, as a configuration block names them. Safe
 // for concurrent use.
 type Members struct {
-	Peers    Organisations // whose peers endorse
-	creators Organisations // whose members create transactions: those that order besides
+	Peers Organisations // whose peers endorse
+	all   Organisations // whose members create transactions: those besides that order or are anonymous
 }
 
 // Enough is how many of those with peers must endorse so that, when at most a third may
@@ -51,6 +52,8 @@ func membersIn(config []byte) (m Members, err error) {
 	if err == nil {
 		m.Peers, err = membersOf(organisations, modern)
 	}
+	m.all = slices.Clone(m.Peers)
+	m.Peers = slices.DeleteFunc(m.Peers, func(o Organisation) bool { return o.anonymous })
 	if err == nil && len(m.Peers) == 0 {
 		err = fmt.Errorf("no organisation has peers")
 	}
@@ -59,10 +62,9 @@ func membersIn(config []byte) (m Members, err error) {
 	}
 	// Fabric takes transactions of any organisation of the channel (checkSignatureFromCreator).
 	others, err := membersOf(orderers, modern)
-	m.creators = slices.Clone(m.Peers)
 	for _, o := range others {
-		if !slices.ContainsFunc(m.Peers, func(p Organisation) bool { return p.MSP == o.MSP }) {
-			m.creators = append(m.creators, o)
+		if !slices.ContainsFunc(m.all, func(p Organisation) bool { return p.MSP == o.MSP }) {
+			m.all = append(m.all, o)
 		}
 	}
 	return m, err
@@ -90,7 +92,8 @@ func (m Members) Endorsers(t *Tx) ([]string, error) {
 // envelope, that the endorsed result answers the proposal that was sent, and that the
 // peers of at least want members endorsed it, as Endorsers counts them. Certificates are
 // taken whatever their dates. It does not evaluate the chaincode's endorsement policy,
-// the creator's role, or versions of keys. Invalid and configuration transactions pass:
+// the creator's role, or versions of keys. ErrUnchecked says that nothing is wrong, and
+// that the creator is anonymous. Invalid and configuration transactions pass:
 // the first have no effect, the second are the orderers' word.
 func (m Members) Check(t *Tx, want int) error {
 	if t.Code != CodeValid || t.Type != TypeEndorser {
@@ -103,16 +106,18 @@ func (m Members) Check(t *Tx, want int) error {
 	if id := computedID(t.Nonce, t.Creator); id != t.ID {
 		return fmt.Errorf("id is %s, nonce and creator give %s", t.ID, id)
 	}
-	creator, err := m.creators.identify(t.Creator)
+	creator, err := m.all.identify(t.Creator)
 	if err != nil {
-		return fmt.Errorf("creator: %w", err)
+		err = fmt.Errorf("creator: %w", err)
+	} else if !signedBy(creator.key, creator.hash, e.signature, e.payload) {
+		err = fmt.Errorf("the creator's signature does not match")
 	}
-	if !signedBy(creator.key, creator.hash, e.signature, e.payload) {
-		return fmt.Errorf("the creator's signature does not match")
+	if err != nil && !errors.Is(err, ErrUnchecked) {
+		return err
 	}
 	by, last := m.endorsers(e)
 	if len(by) >= want {
-		return nil
+		return err
 	}
 	err = fmt.Errorf("endorsed by %d organisations, want %d", len(by), want)
 	if last != nil {
@@ -146,7 +151,7 @@ func (m Members) endorser(msg, response []byte) (msp string, err error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("endorser: %w", err)
-	case !by.peer:
+	case !by.roles.has(rolePeer):
 		return "", fmt.Errorf("endorser: certificate of %s is no peer's", by.msp)
 	case !signedBy(by.key, by.hash, signature, response, endorser):
 		return "", fmt.Errorf("the endorsement of %s does not match", by.msp)

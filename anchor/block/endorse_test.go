@@ -18,7 +18,7 @@ import (
 // Who endorsed a recorded transaction, and whom a changed one is not counted for.
 func TestEndorsers(t *testing.T) {
 	members, err := recorded(t, "0.block").Members()
-	if err != nil || len(members.Peers) != 4 || members.Peers[0].MSP != "Org1MSP" || members.Peers[0].PeerUnit != "peer" || members.Enough() != 2 {
+	if err != nil || len(members.Peers) != 4 || members.Peers[0].MSP != "Org1MSP" || members.Enough() != 2 {
 		t.Fatalf("%+v, %v", members, err)
 	}
 	raw, err := os.ReadFile("testdata/40.block")
@@ -28,14 +28,6 @@ func TestEndorsers(t *testing.T) {
 	others, err := recorded(t, "raft/0.block").Members()
 	if err != nil {
 		t.Fatal(err)
-	}
-	renamed := block.Members{Peers: slices.Clone(members.Peers)}
-	for i := range renamed.Peers {
-		renamed.Peers[i].PeerUnit = "client"
-	}
-	withoutRoles := block.Members{Peers: slices.Clone(members.Peers)}
-	for i := range withoutRoles.Peers {
-		withoutRoles.Peers[i].PeerUnit = ""
 	}
 	endorser := func(a *peer.ChaincodeActionPayload, edit func(id *msp.SerializedIdentity)) {
 		var id msp.SerializedIdentity
@@ -68,8 +60,6 @@ func TestEndorsers(t *testing.T) {
 			endorser(a, func(id *msp.SerializedIdentity) { id.IdBytes = nil })
 		}},
 		{"another channel's authorities", others, "[] <nil>", func(*peer.ChaincodeActionPayload) {}},
-		{"of another role", renamed, "[] <nil>", func(*peer.ChaincodeActionPayload) {}},
-		{"organisations without roles", withoutRoles, "[] <nil>", func(*peer.ChaincodeActionPayload) {}},
 		{"another proposal", members, "[] transaction 0: the endorsed result answers another proposal", func(a *peer.ChaincodeActionPayload) {
 			a.ChaincodeProposalPayload = nil
 		}},

@@ -15,10 +15,11 @@ import (
 	"time"
 )
 
-// unit is an organisational unit in a certificate, and who certifies it: the DER of an
-// authority, nil for any.
+// unit is an organisational unit in a certificate, the role that it stands for, if any,
+// and who certifies it: the DER of an authority, nil for any.
 type unit struct {
 	name      string
+	role      int32
 	certifier []byte
 }
 
@@ -37,7 +38,33 @@ func (o Organisation) chainOf(cert *x509.Certificate) ([]*x509.Certificate, erro
 	if len(chains) != 1 {
 		return nil, fmt.Errorf("%d chains to a root", len(chains))
 	}
+	if named(chains[0]) {
+		return nil, fmt.Errorf("an authority constrains names, and the certificate has the name of a host in its subject alone")
+	}
 	return chains[0], nil
+}
+
+// isHost reports whether Go takes a text for the name of a host.
+func isHost(name string) bool {
+	const letters = "-_:0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for i, label := range strings.Split(strings.TrimSuffix(name, "."), ".") {
+		other := func(r rune) bool { return !strings.ContainsRune(letters, r) }
+		if (i > 0 || label != "*") && (label == "" || label[0] == '-' || strings.ContainsFunc(label, other)) {
+			return false
+		}
+	}
+	return true
+}
+
+// named reports what Fabric refuses because Go 1.14 did (msp.verifyLegacyNameConstraints):
+// an authority constrains names, and the certificate has one where the constraint does not
+// reach it.
+func named(chain []*x509.Certificate) bool {
+	has := func(c *x509.Certificate, last int) bool {
+		return slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, last}) })
+	}
+	constrains := func(c *x509.Certificate) bool { return has(c, 30) }
+	return !has(chain[0], 17) && isHost(chain[0].Subject.CommonName) && slices.ContainsFunc(chain[1:], constrains)
 }
 
 // issued verifies that the organisation's authorities issued the certificate, and returns
@@ -99,10 +126,19 @@ func (o Organisation) accepts(chain []*x509.Certificate) error {
 	return nil
 }
 
-// hasPeer reports whether a certificate has the role of a peer. An organisation
-// without roles has no peer that counts.
-func (o Organisation) hasPeer(cert *x509.Certificate) bool {
-	return o.PeerUnit != "" && slices.Contains(cert.Subject.OrganizationalUnit, o.PeerUnit)
+// rolesOf returns the roles of a member (bccspmsp.satisfiesPrincipalInternalV142). An
+// organisation that does not tell roles apart has no peer that counts.
+func (o Organisation) rolesOf(c certificate) Roles {
+	roles := RolesOf(roleMember)
+	if o.admins[c.id] {
+		roles |= RolesOf(roleAdmin)
+	}
+	for _, u := range o.roles {
+		if slices.Contains(c.chain[0].Subject.OrganizationalUnit, u.name) {
+			roles |= RolesOf(u.role)
+		}
+	}
+	return roles
 }
 
 // authorityKeyID is the first field of the extension of that name. With a list without
@@ -139,11 +175,17 @@ func signedAnew(l *pkix.CertificateList) error {
 	return err
 }
 
+// Types of organisations, as in Fabric's msp.ProviderType.
+const (
+	kindX509   = 0
+	kindIdemix = 1
+)
+
 // organisation reads values["MSP"] of a group, an MSPConfig.
 func organisation(group []byte) (Organisation, error) {
 	o := Organisation{
-		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), known: &certificates{chains: map[[32]byte][]*x509.Certificate{}},
-		above: map[string]bool{},
+		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), known: &certificates{issued: map[[32]byte]certificate{}},
+		above: map[string]bool{}, admins: map[[32]byte]bool{},
 	}
 	values := entries{}
 	if err := into(group, sink{3: values.add}); err != nil {
@@ -154,18 +196,23 @@ func organisation(group []byte) (Organisation, error) {
 	if err := into(values["MSP"], sink{2: toBytes(&config)}); err != nil {
 		return o, err
 	}
-	if err := into(config, sink{1: toInt32(&kind), 2: toBytes(&fabric)}); err != nil {
+	if err := into(config, sink{1: toNumber(&kind), 2: toBytes(&fabric)}); err != nil {
 		return o, err
 	}
-	if kind != 0 {
-		return o, fmt.Errorf("its identities are of type %d, not X.509", kind)
+	switch kind {
+	case kindX509:
+	case kindIdemix: // it has its name where X.509 has it
+		o.anonymous = true
+		return o, into(fabric, sink{1: toString(&o.MSP)})
+	default:
+		return o, fmt.Errorf("its identities are of type %d, neither X.509 nor idemix", kind)
 	}
-	var roots, intermediates, lists, units [][]byte
+	var roots, intermediates, admins, lists, units [][]byte
 	var told bool
 	var family string
 	var roles [4]role
 	err := into(fabric, sink{
-		1: toString(&o.MSP), 2: toList(&roots), 3: toList(&intermediates), 5: toList(&lists), 7: toList(&units),
+		1: toString(&o.MSP), 2: toList(&roots), 3: toList(&intermediates), 4: toList(&admins), 5: toList(&lists), 7: toList(&units),
 		8:  toMessage(nil, sink{1: toString(&family)}),
 		11: toMessage(nil, sink{1: toBool(&told), 2: roles[0].read, 3: roles[1].read, 4: roles[2].read, 5: roles[3].read}),
 	})
@@ -183,6 +230,13 @@ func organisation(group []byte) (Organisation, error) {
 	}
 	if err := o.authorities(roots, intermediates); err != nil {
 		return o, err
+	}
+	for _, a := range admins {
+		if cert, err := parse(a); err == nil {
+			if chain, err := o.issued(cert); err == nil { // or else it never counts
+				o.admins[certified(chain).id] = true
+			}
+		}
 	}
 	for _, l := range lists {
 		//lint:ignore SA1019 as Fabric, which reads version 1 as well
@@ -248,7 +302,7 @@ func (r *role) unit() (u unit, err error) {
 	return u, nil
 }
 
-// tellApart sets which units count. roles are client, peer, admin, orderer.
+// tellApart sets which units count. roles are in the order of the configuration.
 func (o *Organisation) tellApart(units [][]byte, told bool, roles [4]role) error {
 	for _, msg := range units {
 		var r role
@@ -270,9 +324,8 @@ func (o *Organisation) tellApart(units [][]byte, told bool, roles [4]role) error
 		if err != nil {
 			return err
 		}
-		if o.roles = append(o.roles, u); i == 1 {
-			o.PeerUnit = u.name
-		}
+		u.role = [...]int32{roleClient, rolePeer, roleAdmin, roleOrderer}[i]
+		o.roles = append(o.roles, u)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
@@ -22,9 +21,9 @@ import (
 type Consenter struct {
 	ID  uint32
 	MSP string
-	Key crypto.PublicKey // ECDSA or Ed25519
 
-	hash func() hash.Hash
+	member  identity
+	refused error // why it is no member of its organisation, and none of its signatures counts
 }
 
 // Consenters are the orderers whose signatures blocks carry from the block after
@@ -117,8 +116,9 @@ func signers(envelope []byte) (Signers, error) {
 	return nil, fmt.Errorf("consensus type %q", kind)
 }
 
-// consenters reads ConfigValue.value, an Orderers message, and its consenter_mapping. They
-// hash as their organisations do.
+// consenters reads ConfigValue.value, an Orderers message, and its consenter_mapping. Peers
+// take the signatures of those whose certificates their organisations have issued and not
+// revoked, whatever role they have (bccspmsp.satisfiesPrincipalInternalPreV13).
 func consenters(value []byte, of Organisations) (Signers, error) {
 	var orderers []byte
 	var mapping [][]byte
@@ -134,7 +134,9 @@ func consenters(value []byte, of Organisations) (Signers, error) {
 	var out Consenters
 	seen := map[uint32]bool{}
 	for _, m := range mapping {
-		c, err := consenter(m)
+		var c Consenter
+		var certificate []byte
+		err := into(m, sink{1: toNumber(&c.ID), 4: toString(&c.MSP), 5: toBytes(&certificate)})
 		if err != nil {
 			return nil, err
 		}
@@ -142,10 +144,7 @@ func consenters(value []byte, of Organisations) (Signers, error) {
 			return nil, fmt.Errorf("consenter %d is named twice", c.ID)
 		}
 		seen[c.ID] = true
-		c.hash = sha256.New
-		if i := slices.IndexFunc(of, func(o Organisation) bool { return o.MSP == c.MSP }); i >= 0 {
-			c.hash = of[i].hash
-		}
+		c.member, c.refused = of.member(c.MSP, certificate)
 		out = append(out, c)
 	}
 	return out, nil
@@ -168,26 +167,6 @@ func (e entries) add(v value) error {
 	return nil
 }
 
-func consenter(msg []byte) (Consenter, error) {
-	var c Consenter
-	var id int32
-	var certificate []byte
-	if err := into(msg, sink{1: toInt32(&id), 4: toString(&c.MSP), 5: toBytes(&certificate)}); err != nil {
-		return c, err
-	}
-	c.ID = uint32(id)
-	cert, err := parse(certificate)
-	if err != nil {
-		return c, fmt.Errorf("consenter %d: %w", c.ID, err)
-	}
-	switch cert.PublicKey.(type) {
-	case *ecdsa.PublicKey, ed25519.PublicKey: // BFT needs the capability that Ed25519 needs
-		c.Key = cert.PublicKey
-		return c, nil
-	}
-	return c, fmt.Errorf("consenter %d: key is neither ECDSA nor Ed25519", c.ID)
-}
-
 // parse reads a certificate in PEM.
 func parse(certificate []byte) (*x509.Certificate, error) {
 	p, _ := pem.Decode(certificate)
@@ -197,20 +176,30 @@ func parse(certificate []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(p.Bytes)
 }
 
-// Check verifies that a quorum of the consenters signed the block.
+// Check verifies that a quorum of the consenters signed the block. Two with one certificate
+// are one.
 func (c Consenters) Check(b *Block) error {
-	signed := map[uint32]bool{}
+	signed := map[[32]byte]bool{}
+	var refused error
 	for _, s := range b.Orderers.Signatures {
 		if !s.ByID {
 			continue
 		}
 		by := slices.IndexFunc(c, func(o Consenter) bool { return o.ID == s.Identifier })
-		if by >= 0 && signedBy(c[by].Key, c[by].hash, s.Bytes, b.Orderers.Value, s.Signed, b.Header) {
-			signed[s.Identifier] = true
+		switch {
+		case by < 0:
+		case c[by].refused != nil:
+			refused = fmt.Errorf("consenter %d: %w", s.Identifier, c[by].refused)
+		case signedBy(c[by].member.key, c[by].member.hash, s.Bytes, b.Orderers.Value, s.Signed, b.Header):
+			signed[c[by].member.id] = true
 		}
 	}
 	if len(c) == 0 || len(signed) < c.Quorum() {
-		return fmt.Errorf("block %d: %d of %d orderers signed, want %d", b.Number, len(signed), len(c), c.Quorum())
+		err := fmt.Errorf("block %d: %d of %d orderers signed, want %d", b.Number, len(signed), len(c), c.Quorum())
+		if refused != nil {
+			err = fmt.Errorf("%w: %w", err, refused)
+		}
+		return err
 	}
 	return b.wellFormed()
 }

@@ -7,9 +7,12 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
 	"fmt"
 	"hash"
 	"maps"
+	"math/big"
 	"slices"
 	"sync"
 )
@@ -20,16 +23,21 @@ type Organisation struct {
 	MSP           string
 	Roots         *x509.CertPool
 	Intermediates *x509.CertPool
-	PeerUnit      string // organisational unit of certificates of its peers; empty without roles
 
-	revoked []*pkix.CertificateList
-	above   map[string]bool // DER of authorities that certified others, which certify nobody else
-	roles   []unit          // a certificate has one of these, when the organisation tells roles apart
-	units   []unit          // and one of these, when there are any
-	ed25519 bool            // the channel takes such keys
-	hash    func() hash.Hash
-	known   *certificates
+	anonymous bool // its members are (idemix): nothing below is there
+	revoked   []*pkix.CertificateList
+	above     map[string]bool   // DER of authorities that certified others, which certify nobody else
+	roles     []unit            // a certificate has one of these, when the organisation tells roles apart
+	units     []unit            // and one of these, when there are any
+	admins    map[[32]byte]bool // its administrators by name, whatever their role
+	ed25519   bool              // the channel takes such keys
+	hash      func() hash.Hash
+	known     *certificates
 }
+
+// ErrUnchecked is in the errors for what Fabric checks and this program cannot: it says
+// nothing against anybody.
+var ErrUnchecked = errors.New("this program cannot check that")
 
 // maxKnown bounds the certificates that are remembered of an organisation.
 const maxKnown = 4096
@@ -38,7 +46,30 @@ const maxKnown = 4096
 // parse and verify one costs more than a signature. Safe for concurrent use.
 type certificates struct {
 	mu     sync.Mutex
-	chains map[[32]byte][]*x509.Certificate // from the certificate to its root
+	issued map[[32]byte]certificate
+}
+
+// certificate is one that an organisation issued.
+type certificate struct {
+	chain []*x509.Certificate // from it to its root
+	id    [32]byte
+}
+
+// certified names the certificate so that all that Fabric takes for the same one has the
+// same id (bccspmsp.sanitizeCert): the armour of PEM does not count, nor which of its two
+// values s of an ECDSA signature has, which anybody can change.
+func certified(chain []*x509.Certificate) certificate {
+	signature := chain[0].Signature
+	if key, ok := chain[1].PublicKey.(*ecdsa.PublicKey); ok {
+		var rs struct{ R, S *big.Int }
+		if _, err := asn1.Unmarshal(signature, &rs); err == nil {
+			if other := new(big.Int).Sub(key.Params().N, rs.S); other.Cmp(rs.S) < 0 {
+				rs.S = other
+			}
+			signature = fmt.Appendf(nil, "%x %x", rs.R, rs.S)
+		}
+	}
+	return certificate{chain, sha256.Sum256(slices.Concat(chain[0].RawTBSCertificate, signature))}
 }
 
 // Organisations are those whose members sign the blocks of a Raft channel. Each
@@ -68,9 +99,10 @@ func (o Organisations) Check(b *Block) error {
 // identity is a member of an organisation.
 type identity struct {
 	msp   string
+	id    [32]byte
 	key   crypto.PublicKey // ECDSA or Ed25519
 	hash  func() hash.Hash // of what is signed by ECDSA
-	peer  bool
+	roles Roles
 	units []string // organisational units of the certificate
 }
 
@@ -81,14 +113,23 @@ func (o Organisations) identify(creator []byte) (identity, error) {
 	if err := into(creator, sink{1: toString(&msp), 2: toBytes(&certificate)}); err != nil {
 		return identity{}, err
 	}
+	return o.member(msp, certificate)
+}
+
+// member returns who a certificate of an organisation is.
+func (o Organisations) member(msp string, certificate []byte) (identity, error) {
 	i := slices.IndexFunc(o, func(o Organisation) bool { return o.MSP == msp })
 	if i < 0 {
 		return identity{}, fmt.Errorf("%q is no organisation of the configuration", msp)
 	}
-	cert, err := o[i].certificate(certificate)
+	if o[i].anonymous {
+		return identity{}, fmt.Errorf("the members of %s are anonymous (idemix): %w", msp, ErrUnchecked)
+	}
+	by, err := o[i].certificate(certificate)
 	if err != nil {
 		return identity{}, fmt.Errorf("member of %s: %w", msp, err)
 	}
+	cert := by.chain[0]
 	switch cert.PublicKey.(type) {
 	case *ecdsa.PublicKey:
 	case ed25519.PublicKey:
@@ -99,34 +140,32 @@ func (o Organisations) identify(creator []byte) (identity, error) {
 	default:
 		return identity{}, fmt.Errorf("member of %s: key is neither ECDSA nor Ed25519", msp)
 	}
-	return identity{msp: msp, key: cert.PublicKey, hash: o[i].hash, peer: o[i].hasPeer(cert), units: cert.Subject.OrganizationalUnit}, nil
+	return identity{msp, by.id, cert.PublicKey, o[i].hash, o[i].rolesOf(by), cert.Subject.OrganizationalUnit}, nil
 }
 
 // certificate reads one that the organisation's authorities issued and did not take back.
-func (o Organisation) certificate(encoded []byte) (*x509.Certificate, error) {
+func (o Organisation) certificate(encoded []byte) (c certificate, err error) {
 	hash := sha256.Sum256(encoded)
 	o.known.mu.Lock()
-	chain, ok := o.known.chains[hash]
+	c, ok := o.known.issued[hash]
 	o.known.mu.Unlock()
 	if !ok {
 		cert, err := parse(encoded)
 		if err == nil {
-			chain, err = o.issued(cert)
+			c.chain, err = o.issued(cert)
 		}
 		if err != nil {
-			return nil, err
+			return c, err
 		}
+		c = certified(c.chain)
 		o.known.mu.Lock()
-		if len(o.known.chains) >= maxKnown {
-			clear(o.known.chains)
+		if len(o.known.issued) >= maxKnown {
+			clear(o.known.issued)
 		}
-		o.known.chains[hash] = chain
+		o.known.issued[hash] = c
 		o.known.mu.Unlock()
 	}
-	if err := o.accepts(chain); err != nil {
-		return nil, err
-	}
-	return chain[0], nil
+	return c, o.accepts(c.chain)
 }
 
 // ordererOrganisations are those of the groups under Orderer.

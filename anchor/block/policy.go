@@ -1,7 +1,7 @@
 package block
 
 import (
-	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -10,6 +10,7 @@ import (
 type Policy struct {
 	rule       rule
 	principals []principal
+	unchecked  error // why it cannot be evaluated here; ErrUnchecked
 }
 
 // rule is either one principal or so many of several rules.
@@ -24,11 +25,27 @@ type principal struct {
 	role int32
 }
 
-// Roles of principals, as in Fabric's msp.MSPRole.
+// Roles of members, as in Fabric's msp.MSPRole.
 const (
-	roleMember = 0
-	rolePeer   = 3
+	roleMember  = 0
+	roleAdmin   = 1
+	roleClient  = 2
+	rolePeer    = 3
+	roleOrderer = 4
 )
+
+// Roles is a set of roles.
+type Roles uint8
+
+// RolesOf is the set of these roles, numbered as in Fabric's msp.MSPRole.
+func RolesOf(roles ...int32) (r Roles) {
+	for _, role := range roles {
+		r |= 1 << role
+	}
+	return r
+}
+
+func (r Roles) has(role int32) bool { return r&RolesOf(role) != 0 }
 
 // maxDepth bounds gates within gates.
 const maxDepth = 16
@@ -59,15 +76,15 @@ func signaturePolicy(msg []byte) (*Policy, error) {
 		var class int32
 		var content []byte
 		var one principal
-		err := into(m, sink{1: toInt32(&class), 2: toBytes(&content)})
+		err := into(m, sink{1: toNumber(&class), 2: toBytes(&content)})
 		if err == nil {
-			err = into(content, sink{1: toString(&one.msp), 2: toInt32(&one.role)})
-		}
-		if err == nil && (class != 0 || one.role != roleMember && one.role != rolePeer) {
-			err = fmt.Errorf("principal of class %d, role %d", class, one.role)
+			err = into(content, sink{1: toString(&one.msp), 2: toNumber(&one.role)})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("policy: %w", err)
+		}
+		if class != 0 || one.role < roleMember || one.role > roleOrderer {
+			p.unchecked = fmt.Errorf("it asks for what is no role (principal of class %d, role %d): %w", class, one.role, ErrUnchecked)
 		}
 		p.principals = append(p.principals, one)
 	}
@@ -83,7 +100,7 @@ func (r *rule) decode(msg []byte, principals, depth int) error {
 	var gate bool
 	var least int32
 	var rules [][]byte
-	err := into(msg, sink{1: toInt32(&by), 2: toMessage(&gate, sink{1: toInt32(&least), 2: toList(&rules)})})
+	err := into(msg, sink{1: toNumber(&by), 2: toMessage(&gate, sink{1: toNumber(&least), 2: toList(&rules)})})
 	switch {
 	case err != nil:
 		return err
@@ -104,13 +121,14 @@ func (r *rule) decode(msg []byte, principals, depth int) error {
 
 // Endorser is a member whose endorsement of a transaction is good.
 type Endorser struct {
-	MSP  string
-	Peer bool // the certificate has the role of a peer
-	hash [32]byte
+	MSP   string
+	Roles Roles
+	id    [32]byte
 }
 
 // Endorsements returns whose endorsements of a transaction are good, each identity once,
-// whatever its validation code is.
+// whatever its validation code is. Members of any organisation of the channel may endorse,
+// if a policy asks for them.
 func (m Members) Endorsements(t *Tx) ([]Endorser, error) {
 	e, err := t.endorsed()
 	if err != nil {
@@ -122,8 +140,11 @@ func (m Members) Endorsements(t *Tx) ([]Endorser, error) {
 		if err := into(msg, sink{1: toBytes(&endorser), 2: toBytes(&signature)}); err != nil {
 			return nil, fmt.Errorf("endorsement: %w", err)
 		}
-		by, err := m.Peers.identify(endorser)
-		one := Endorser{MSP: by.msp, Peer: by.peer, hash: sha256.Sum256(endorser)}
+		by, err := m.all.identify(endorser)
+		if errors.Is(err, ErrUnchecked) {
+			return nil, fmt.Errorf("endorsement: %w", err)
+		}
+		one := Endorser{MSP: by.msp, Roles: by.roles, id: by.id}
 		// What does not verify is not counted, as Fabric does.
 		if err == nil && !slices.Contains(out, one) && signedBy(by.key, by.hash, signature, e.response, endorser) {
 			out = append(out, one)
@@ -133,14 +154,16 @@ func (m Members) Endorsements(t *Tx) ([]Endorser, error) {
 }
 
 // Satisfied evaluates the policy as Fabric does: each endorsement counts for one
-// principal at most, in their order.
-func (p *Policy) Satisfied(by []Endorser) bool { return p.met(&p.rule, by, make([]bool, len(by))) }
+// principal at most, in their order. Its only error is ErrUnchecked.
+func (p *Policy) Satisfied(by []Endorser) (bool, error) {
+	return p.met(&p.rule, by, make([]bool, len(by))), p.unchecked
+}
 
 func (p *Policy) met(r *rule, by []Endorser, used []bool) bool {
 	if r.by >= 0 {
 		want := p.principals[r.by]
 		for i, e := range by {
-			if !used[i] && e.MSP == want.msp && (want.role == roleMember || e.Peer) {
+			if !used[i] && e.MSP == want.msp && e.Roles.has(want.role) {
 				used[i] = true
 				return true
 			}
@@ -188,7 +211,7 @@ func (b *Block) LifecyclePolicy() (*Policy, error) {
 	}
 	var kind int32
 	var value []byte
-	policy := toMessage(nil, sink{1: toInt32(&kind), 2: toBytes(&value)})
+	policy := toMessage(nil, sink{1: toNumber(&kind), 2: toBytes(&value)})
 	if err := into(policies["LifecycleEndorsement"], sink{2: policy}); err != nil || kind != 1 {
 		return nil, err
 	}

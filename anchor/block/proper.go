@@ -22,8 +22,8 @@ func (t *Tx) header() (h channelHeader, err error) {
 	}
 	var seconds uint64
 	err = into(channel, sink{
-		1: toInt32(&h.typ), 3: toMessage(nil, sink{1: toUint64(&seconds)}), 4: toString(&h.channel), 5: toString(&h.id),
-		6: toUint64(&h.epoch), 7: toBytes(&h.extension),
+		1: toNumber(&h.typ), 3: toMessage(nil, sink{1: toNumber(&seconds)}), 4: toString(&h.channel), 5: toString(&h.id),
+		6: toNumber(&h.epoch), 7: toBytes(&h.extension),
 	})
 	h.seconds = int64(seconds)
 	return h, err
@@ -86,7 +86,7 @@ func (m Members) Proper(t *Tx) error {
 	if id := computedID(own.Nonce, own.Creator); id != h.id {
 		return fmt.Errorf("id is %.80q, nonce and creator give %s", h.id, id)
 	}
-	creator, err := m.creators.identify(own.Creator)
+	creator, err := m.all.identify(own.Creator)
 	if err != nil {
 		return fmt.Errorf("creator: %w", err)
 	}
@@ -121,6 +121,6 @@ func (e endorsement) named(chaincode string) error {
 // Creator returns who created a transaction: the MSP id and the organisational units of
 // the certificate, among which the role is.
 func (m Members) Creator(t *Tx) (msp string, units []string, err error) {
-	by, err := m.creators.identify(t.Creator)
+	by, err := m.all.identify(t.Creator)
 	return by.msp, by.units, err
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"slices"
 )
 
 // Delete says what a write does to its key.
@@ -80,7 +79,7 @@ func (t *Tx) headers() (data []byte, err error) {
 	var typ int32
 	var id, channelID string
 	err = into(channel, sink{
-		1: toInt32(&typ),
+		1: toNumber(&typ),
 		3: toMessage(nil, nil), // timestamp: framing only
 		4: toString(&channelID),
 		5: toString(&id),
@@ -173,19 +172,15 @@ func decodeWrites(results []byte) ([]Write, error) {
 }
 
 func publicWrites(out []Write, namespace string, set []byte) ([]Write, error) {
-	var writes [][]byte
-	if err := into(set, sink{3: toList(&writes)}); err != nil {
-		return nil, err
-	}
-	out = slices.Grow(out, len(writes))
-	for _, msg := range writes {
-		w := Write{Namespace: namespace}
-		var key string
-		var del bool
-		if err := into(msg, sink{1: toString(&key), 2: toBool(&del), 3: toBytes(&w.Value)}); err != nil {
-			return nil, err
+	var w Write
+	var del bool
+	one := sink{1: toText(&w.Key), 2: toBool(&del), 3: toBytes(&w.Value)}
+	out = room(out, set, 3)
+	err := each(set, 3, func(msg []byte) error {
+		w, del = Write{Namespace: namespace, Key: []byte{}}, false
+		if err := into(msg, one); err != nil {
+			return err
 		}
-		w.Key = []byte(key)
 		// Fabric treats an empty value as a deletion (rwsetutil.IsKVWriteDelete).
 		if del || len(w.Value) == 0 {
 			w.Delete, w.Value = Remove, nil
@@ -193,8 +188,9 @@ func publicWrites(out []Write, namespace string, set []byte) ([]Write, error) {
 			w.ValueHash = sha256.Sum256(w.Value)
 		}
 		out = append(out, w)
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 var hashOfNothing = sha256.Sum256(nil)
@@ -202,22 +198,21 @@ var hashOfNothing = sha256.Sum256(nil)
 func privateWrites(out []Write, namespace string, msg []byte) ([]Write, error) {
 	var collection string
 	var set []byte
-	var writes [][]byte
 	if err := into(msg, sink{1: toString(&collection), 2: toBytes(&set)}); err != nil {
 		return nil, err
 	}
-	if err := into(set, sink{2: toList(&writes)}); err != nil {
-		return nil, err
-	}
-	for _, m := range writes {
+	var w Write
+	var hash []byte
+	var del, purge bool
+	one := sink{1: toBytes(&w.Key), 2: toBool(&del), 3: toBytes(&hash), 4: toBool(&purge)}
+	out = room(out, set, 2)
+	err := each(set, 2, func(m []byte) error {
 		// Without the name of a collection Fabric writes to the public keys
 		// (publicAndHashUpdates.applyWriteSet).
-		w := Write{Namespace: namespace, Collection: collection, Private: collection != ""}
-		var hash []byte
-		var del, purge bool
-		err := into(m, sink{1: toBytes(&w.Key), 2: toBool(&del), 3: toBytes(&hash), 4: toBool(&purge)})
-		if err != nil {
-			return nil, err
+		w = Write{Namespace: namespace, Collection: collection, Private: collection != ""}
+		hash, del, purge = nil, false, false
+		if err := into(m, one); err != nil {
+			return err
 		}
 		// As rwsetutil.IsKVWriteHashDelete has it, whatever is to be purged.
 		switch deletes := del || len(hash) == 0 || bytes.Equal(hash, hashOfNothing[:]); {
@@ -232,6 +227,7 @@ func privateWrites(out []Write, namespace string, msg []byte) ([]Write, error) {
 			}
 		}
 		out = append(out, w)
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }

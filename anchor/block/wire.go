@@ -2,6 +2,7 @@ package block
 
 import (
 	"errors"
+	"slices"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -88,10 +89,10 @@ func toString(p *string) func(value) error {
 	}
 }
 
-func toInt32(p *int32) func(value) error {
+func toNumber[T int32 | uint32 | uint64](p *T) func(value) error {
 	return func(v value) error {
 		if v.isVarint() {
-			*p = int32(v.u)
+			*p = T(v.u)
 		}
 		return nil
 	}
@@ -113,6 +114,34 @@ func toList(p *[][]byte) func(value) error {
 			*p = append(*p, v.b)
 		}
 		return nil
+	}
+}
+
+// each visits the messages of a repeated field one after the other: a list of them would
+// take many times their room on the wire.
+func each(msg []byte, field protowire.Number, visit func([]byte) error) error {
+	return into(msg, sink{field: func(v value) error {
+		if !v.isBytes() {
+			return nil
+		}
+		return visit(v.b)
+	}})
+}
+
+// room makes room in out for what is made of each message of a repeated field.
+func room[T any](out []T, msg []byte, field protowire.Number) []T {
+	n := 0
+	_ = each(msg, field, func([]byte) error { n++; return nil }) // what is wrong comes up when it is decoded
+	return slices.Grow(out, n)
+}
+
+// toText is toBytes of a string.
+func toText(p *[]byte) func(value) error {
+	return func(v value) error {
+		if v.isBytes() && !utf8.Valid(v.b) {
+			return errUTF8
+		}
+		return toBytes(p)(v)
 	}
 }
 

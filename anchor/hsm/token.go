@@ -33,11 +33,15 @@ type token struct {
 	address [20]byte
 }
 
-// logins holds, by token, that it did not take a PIN. It counts wrong ones for all of its
-// keys together, and locks itself after a few: one is tried, whoever asks.
-var logins struct {
+// logins are the *loginState of each token, by serial number and label.
+var logins sync.Map
+
+// loginState is that a token did not take a PIN. It counts wrong ones for all of its keys
+// together, and locks itself after a few: one is tried, whoever asks. A token that hangs
+// holds up its own keys alone.
+type loginState struct {
 	sync.Mutex
-	refused map[string]error // by serial number and label
+	refused error
 }
 
 // openToken loads the module, logs in, and finds the key pair.
@@ -131,15 +135,16 @@ func (t *token) login(info pkcs11.TokenInfo) error {
 	if err != nil {
 		return fmt.Errorf("PIN: %w", err)
 	}
-	logins.Lock()
-	defer logins.Unlock()
+	known, _ := logins.LoadOrStore(info.SerialNumber+" "+info.Label, &loginState{})
+	state := known.(*loginState)
+	state.Lock()
+	defer state.Unlock()
 	// A process is logged in to a token once, with whichever session.
 	if s, err := t.module.GetSessionInfo(t.session); err == nil && (s.State == pkcs11.CKS_RO_USER_FUNCTIONS || s.State == pkcs11.CKS_RW_USER_FUNCTIONS) {
 		return nil
 	}
-	of := info.SerialNumber + " " + info.Label
-	if err := logins.refused[of]; err != nil {
-		return err
+	if state.refused != nil {
+		return state.refused
 	}
 	if info.Flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0 {
 		return errors.New("log in: wrong PINs came before and one more would lock the token: not tried; log in once by the token maker's program")
@@ -150,10 +155,7 @@ func (t *token) login(info pkcs11.TokenInfo) error {
 	}
 	if tookPIN(err) {
 		err = fmt.Errorf("%w: not tried again until a new start, since tokens lock themselves", err)
-		if logins.refused == nil {
-			logins.refused = map[string]error{}
-		}
-		logins.refused[of] = err
+		state.refused = err
 	}
 	return fmt.Errorf("log in: %w", err)
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/pkcs11"
 
@@ -190,6 +191,27 @@ func TestTookPIN(t *testing.T) {
 		if got := tookPIN(fmt.Errorf("log in: %w", err)); got != want {
 			t.Errorf("%v: %t", err, got)
 		}
+	}
+}
+
+// A token that hangs while somebody logs in holds up no key of another one.
+func TestTokenHangs(t *testing.T) {
+	logins.Store("1 hung", &loginState{})
+	hung, _ := logins.Load("1 hung")
+	hung.(*loginState).Lock() // as within a call of its module, for good
+	module, pinFile := softToken(t, "sender")
+	opened := make(chan error, 1)
+	go func() {
+		_, err := openToken(tokenConfig{Module: module, Label: "killick", PIN: pinFile, Key: "sender"})
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it waits")
 	}
 }
 

@@ -67,12 +67,18 @@ func (b *Bundle) fill(logID Hash, from *block.Block, tx, write int) error {
 	if b.TxPath, err = pathOf(hashes, tx); err != nil || write == NoWrite {
 		return err
 	}
-	records := all.writes[tx]
-	hashes = make([]Hash, len(records))
-	for i, r := range records {
-		hashes[i] = tlog.RecordHash(r.Bytes())
+	t := &from.Txs[tx]
+	b.Write = &WriteProof{Value: t.Writes[write].Value, Index: uint32(write)}
+	hashes = make([]Hash, len(t.Writes))
+	for i, w := range t.Writes {
+		r, err := newWriteRecord(w, t.Nonce)
+		if err != nil {
+			return err
+		}
+		if hashes[i] = tlog.RecordHash(r.Bytes()); i == write {
+			b.Write.Record = r
+		}
 	}
-	b.Write = &WriteProof{Record: records[write], Value: from.Txs[tx].Writes[write].Value, Index: uint32(write)}
 	b.Write.Path, err = pathOf(hashes, write)
 	return err
 }

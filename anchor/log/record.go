@@ -194,11 +194,11 @@ func ParseBlockRecord(data []byte) (BlockRecord, error) {
 // Hash returns the leaf hash of the record in the log.
 func (r BlockRecord) Hash() Hash { return tlog.RecordHash(r.Bytes()) }
 
-// nested holds all records below one leaf.
+// nested holds the records of transactions below one leaf. Those of writes would take a
+// hundred times the room of what somebody can make a block of.
 type nested struct {
-	leaf   BlockRecord
-	txs    []TxRecord
-	writes [][]WriteRecord // one list for each transaction
+	leaf BlockRecord
+	txs  []TxRecord
 }
 
 // nest computes the records of a block. logID may be zero for block 0, whose
@@ -207,48 +207,46 @@ func nest(logID Hash, b *block.Block) (*nested, error) {
 	if b.Number == 0 {
 		logID = b.HeaderHash
 	}
-	n := &nested{leaf: BlockRecord{
+	n := &nested{txs: make([]TxRecord, 0, len(b.Txs)), leaf: BlockRecord{
 		LogID: logID, Number: b.Number, HeaderHash: b.HeaderHash, DataHash: b.DataHash,
 		FlagsHash: canon.Sum(b.Filter), Txs: uint32(len(b.Txs)),
 	}}
 	if b.CommitHash != nil {
 		n.leaf.Committed, n.leaf.CommitHash = true, Hash(b.CommitHash)
 	}
-	hashes := make([]Hash, 0, len(b.Txs))
-	for _, t := range b.Txs {
-		r, writes, err := nestTx(t)
+	var tree Tree
+	for i := range b.Txs {
+		r, err := nestTx(&b.Txs[i])
 		if err != nil {
-			return nil, fmt.Errorf("block %d, transaction %d: %w", b.Number, t.Index, err)
+			return nil, fmt.Errorf("block %d, transaction %d: %w", b.Number, i, err)
 		}
-		n.txs, n.writes = append(n.txs, r), append(n.writes, writes)
-		hashes = append(hashes, tlog.RecordHash(r.Bytes()))
+		n.txs = append(n.txs, r)
+		tree.Add(tlog.RecordHash(r.Bytes()))
 	}
-	n.leaf.TxsRoot = rootOf(hashes)
+	n.leaf.TxsRoot = tree.Root()
 	return n, nil
 }
 
-func nestTx(t block.Tx) (TxRecord, []WriteRecord, error) {
+func nestTx(t *block.Tx) (TxRecord, error) {
 	r := TxRecord{
 		Index: uint32(t.Index), Code: t.Code, Type: uint8(t.Type), EnvelopeHash: canon.Sum(t.Envelope),
 		Writes: uint32(len(t.Writes)),
 	}
 	if t.ID != "" {
 		if _, err := hex.Decode(r.ID[:], []byte(t.ID)); err != nil {
-			return TxRecord{}, nil, fmt.Errorf("transaction id: %w", err)
+			return TxRecord{}, fmt.Errorf("transaction id: %w", err)
 		}
 	}
-	writes := make([]WriteRecord, 0, len(t.Writes))
-	hashes := make([]Hash, 0, len(t.Writes))
+	var tree Tree
 	for i, w := range t.Writes {
 		record, err := newWriteRecord(w, t.Nonce)
 		if err != nil {
-			return TxRecord{}, nil, fmt.Errorf("write %d: %w", i, err)
+			return TxRecord{}, fmt.Errorf("write %d: %w", i, err)
 		}
-		writes = append(writes, record)
-		hashes = append(hashes, tlog.RecordHash(record.Bytes()))
+		tree.Add(tlog.RecordHash(record.Bytes()))
 	}
-	r.WritesRoot = rootOf(hashes)
-	return r, writes, nil
+	r.WritesRoot = tree.Root()
+	return r, nil
 }
 
 // Leaf computes the block's record. logID is that of the log; for block 0 it may

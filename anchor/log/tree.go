@@ -33,11 +33,32 @@ func grow(leaves []Hash) memory {
 	return m
 }
 
-// rootOf returns the root of the tree over leaf hashes.
-func rootOf(leaves []Hash) Hash {
-	root, err := tlog.TreeHash(int64(len(leaves)), grow(leaves))
-	if err != nil {
-		panic("log: tree in memory: " + err.Error())
+// Tree sums up a tree of RFC 6962 to its root, leaf by leaf, and holds none of them. The
+// zero value is the empty one.
+type Tree struct {
+	size  uint64
+	roots []Hash // of the perfect subtrees, the largest first
+}
+
+// Add adds the hash of the next leaf.
+func (t *Tree) Add(leaf Hash) {
+	t.roots = append(t.roots, leaf)
+	for n := t.size; n&1 == 1; n >>= 1 {
+		last := len(t.roots) - 1
+		t.roots[last-1] = tlog.NodeHash(t.roots[last-1], t.roots[last])
+		t.roots = t.roots[:last]
+	}
+	t.size++
+}
+
+// Root returns the root over all leaves so far.
+func (t *Tree) Root() Hash {
+	if t.size == 0 {
+		return emptyRoot
+	}
+	root := t.roots[len(t.roots)-1]
+	for i := len(t.roots) - 2; i >= 0; i-- {
+		root = tlog.NodeHash(t.roots[i], root)
 	}
 	return root
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -81,37 +80,27 @@ func (f *finding) writeJSON(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(append(out, '\n'))
+	_, err = w.Write(append(log.PlainJSON(out), '\n'))
 	return err
 }
 
 func (f *finding) writeText(w io.Writer) error {
 	var out strings.Builder
 	if f.Sentence != "" {
-		fmt.Fprintf(&out, "claim: %s\n", plain(f.Sentence))
+		fmt.Fprintf(&out, "claim: %s\n", log.Plain(f.Sentence))
 		for _, line := range f.Claim[1:] {
-			fmt.Fprintf(&out, "  %s\n", plain(line))
+			fmt.Fprintf(&out, "  %s\n", log.Plain(line))
 		}
 	}
 	for _, c := range f.Checks {
-		fmt.Fprintf(&out, "%-11s  %-25s  %s\n", c.Status, c.Name, plain(c.Text))
+		fmt.Fprintf(&out, "%-11s  %-25s  %s\n", c.Status, c.Name, log.Plain(c.Text))
 	}
 	for _, n := range f.Notes {
-		fmt.Fprintf(&out, "%-11s  %s\n", "not used", plain(n))
+		fmt.Fprintf(&out, "%-11s  %s\n", "not used", log.Plain(n))
 	}
 	fmt.Fprintln(&out, f.last())
 	_, err := io.WriteString(w, out.String())
 	return err
-}
-
-// plain keeps what a file or an endpoint says on its line, and a terminal from obeying it.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
-			return r
-		}
-		return '\ufffd'
-	}, text)
 }
 
 // last is the line that ends the report.

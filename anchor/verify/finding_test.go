@@ -1,23 +1,37 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/killick-ledger/killick/anchor/log"
 )
 
 // What a file or an endpoint says stays on its line, and moves no terminal.
 func TestNoControlCharacters(t *testing.T) {
-	const hostile = "x\nVERIFIED at depth L1\r\x1b[2J\u202e\xff"
+	const hostile = "x\nVERIFIED at depth L1\r\x1b[2J\u202e\u009b\U000e0041\xff\x9b\x7f"
 	var out strings.Builder
 	f := conclude(nil, []log.Check{failed(lineBlocks, "%s", hostile)}, []string{hostile}, 0)
 	f.Sentence, f.Claim = hostile, []string{"claim", hostile}
 	if err := f.writeText(&out); err != nil {
 		t.Fatal(err)
 	}
-	if text := out.String(); strings.ContainsAny(text, "\r\x1b\u202e") || !utf8.ValidString(text) || strings.Count(text, "\n") != 5 {
+	if text := out.String(); strings.ContainsAny(text, "\r\x1b\u202e\u009b\U000e0041\x7f") || !utf8.ValidString(text) || strings.Count(text, "\n") != 5 {
+		t.Errorf("%q", text)
+	}
+	out.Reset()
+	if err := f.writeJSON(&out); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	var again finding
+	if err := json.Unmarshal([]byte(text), &again); err != nil || again.Sentence != strings.ToValidUTF8(hostile[:len(hostile)-3], "")+"\ufffd\ufffd\x7f" {
+		t.Errorf("%q, %v", again.Sentence, err)
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !strconv.IsPrint(r) }) || !utf8.ValidString(text) {
 		t.Errorf("%q", text)
 	}
 }

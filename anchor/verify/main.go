@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exit int
 // complain says why nothing was checked. Nobody waits for it, so it does not matter if it
 // cannot be written.
 func complain(stderr io.Writer, err error) int {
-	_, _ = fmt.Fprintf(stderr, "killick-verify: %s\n", plain(err.Error()))
+	_, _ = fmt.Fprintf(stderr, "killick-verify: %s\n", log.Plain(err.Error()))
 	return exitPartly
 }
 

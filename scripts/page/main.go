@@ -23,7 +23,6 @@ import (
 
 const (
 	parts   = "anchor/verify/page"
-	work    = ".killick/page"
 	limit   = 2_500_000 // bytes of the file; a promise to auditors
 	curve   = "github.com/decred/dcrd/dcrec/secp256k1/v4"
 	factors = "compressedbytepoints.go"
@@ -67,40 +66,37 @@ func build(out, policy string) error {
 
 // compile builds the program. The table by which secp256k1 multiplies its base point
 // faster is a third of it: the module has another way for small devices, and is linked
-// from a copy without the table.
-func compile() ([]byte, error) {
-	dir, err := goTool("list", "-m", "-f", "{{.Dir}}", curve)
+// from a copy without the table. A workspace says so, since the program names the copy as
+// the workspace does, wherever that lies.
+func compile() (program []byte, err error) {
+	work, err := os.MkdirTemp("", "killick-page-")
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		if name == "go.mod" {
-			text = fmt.Appendf(text, "\nreplace %s => ./%s/secp256k1\n", curve, work)
-		}
-		if err := os.MkdirAll(work, 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(filepath.Join(work, name), text, 0o644); err != nil {
-			return nil, err
-		}
-	}
-	small := filepath.Join(work, "secp256k1")
-	if err := os.RemoveAll(small); err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	module, err := goTool("off", "list", "-m", "-f", "{{.Dir}} {{.GoVersion}}")
+	if err != nil {
 		return nil, err
 	}
+	root, version, _ := strings.Cut(module, " ")
+	dir, err := goTool("off", "list", "-m", "-f", "{{.Dir}}", curve)
+	if err != nil {
+		return nil, err
+	}
+	small := filepath.Join(work, "secp256k1")
 	if err := os.CopyFS(small, os.DirFS(dir)); err != nil {
 		return nil, err
 	}
 	if err := os.Remove(filepath.Join(small, factors)); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(work, "killick-verify.wasm")
+	workspace, file := filepath.Join(work, "go.work"), filepath.Join(work, "killick-verify.wasm")
+	text := fmt.Appendf(nil, "go %s\nuse %q\nreplace %s => ./secp256k1\n", version, root, curve)
+	if err := os.WriteFile(workspace, text, 0o644); err != nil {
+		return nil, err
+	}
 	// Without inlining the program is smaller by a sixth.
-	_, err = goTool("build", "-modfile", filepath.Join(work, "go.mod"), "-tags", "tinygo", "-trimpath", "-buildvcs=false",
+	_, err = goTool(workspace, "build", "-tags", "tinygo", "-trimpath", "-buildvcs=false",
 		"-gcflags=all=-l", "-ldflags=-s -w -buildid=", "-o", file, "./anchor/verify")
 	if err != nil {
 		return nil, err
@@ -108,10 +104,11 @@ func compile() ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// goTool runs the go command for WebAssembly and returns what it prints.
-func goTool(args ...string) (string, error) {
+// goTool runs the go command for WebAssembly, in a workspace or "off", and returns what it
+// prints.
+func goTool(workspace string, args ...string) (string, error) {
 	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=mod", "GOEXPERIMENT=", "GOFIPS140=", "GOWASM=")
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOWORK="+workspace, "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=", "GOWASM=")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -131,7 +128,7 @@ func assemble(program []byte, policy string) ([]byte, error) {
 		}
 		text[name] = string(b)
 	}
-	goroot, err := goTool("env", "GOROOT")
+	goroot, err := goTool("off", "env", "GOROOT")
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,7 @@ type Member struct {
 	ca           []byte // PEM
 	Peer, Client *Identity
 	Orderers     *Member                    // an organisation that orders and has no peers, which is its own as well; nil: none
+	Anonymous    *Member                    // an organisation of its own whose members are (idemix); nil: none
 	Configured   func(*msp.FabricMSPConfig) // how it changed its part of the next configuration
 }
 
@@ -171,7 +172,11 @@ func (m *Member) group() *common.ConfigGroup {
 	if m.Configured != nil {
 		m.Configured(own)
 	}
-	return &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: Wire(&msp.MSPConfig{Config: Wire(own)})}}}
+	return mspGroup(0, own)
+}
+
+func mspGroup(kind int32, own proto.Message) *common.ConfigGroup {
+	return &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": {Value: Wire(&msp.MSPConfig{Type: kind, Config: Wire(own)})}}}
 }
 
 // Config is the transaction with the configuration of a channel of these members, each
@@ -184,6 +189,9 @@ func Config(members []*Member, definitions *common.Policy, capability string) []
 		ordering[m.MSP] = groups[m.MSP]
 		if o := m.Orderers; o != nil {
 			ordering[o.MSP] = o.group()
+		}
+		if a := m.Anonymous; a != nil {
+			groups[a.MSP] = mspGroup(1, &msp.IdemixMSPConfig{Name: a.MSP})
 		}
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping, &common.Consenter{Id: uint32(i + 1), MspId: m.MSP, Identity: m.Peer.cert})
 	}

@@ -223,6 +223,7 @@ func TestMembershipConfigured(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStory(t)
+			s.Signing = 4 // the first and the last may be no members any more
 			tt.set(s, s.Members[0], s.Members[3])
 			s.Configure(definitions, "V3_0")
 			s.Add([]byte{tt.code}, s.Tx(s.pay(s.alice, s.bob, 1), s.Members[1], s.Members[3]))
@@ -272,6 +273,42 @@ func TestDefinitionsConfigured(t *testing.T) {
 	s.Add([]byte{verifytest.Valid}, s.Tx(verifytest.Another(define)))
 	if r, err := s.run(enough); err != nil || r.Difference == nil {
 		t.Errorf("without an endorsement: %v, %v", err, r.Difference)
+	}
+}
+
+// A policy of definitions that cannot be evaluated here matters once there is a definition.
+func TestDefinitionsUnchecked(t *testing.T) {
+	s := newStory(t)
+	s.Configure(&common.Policy{Type: int32(common.Policy_SIGNATURE), Value: blocktest.Wire(&common.SignaturePolicyEnvelope{
+		Rule:       &common.SignaturePolicy{Type: &common.SignaturePolicy_SignedBy{}},
+		Identities: []*msp.MSPPrincipal{{PrincipalClassification: msp.MSPPrincipal_IDENTITY}},
+	})}, "V3_0")
+	s.honest(s.pay(s.alice, s.bob, 1))
+	if r, err := s.run(enough); err != nil || r.Difference != nil {
+		t.Errorf("%v, %v", err, r.Difference)
+	}
+	s.honest(&verifytest.Proposal{Chaincode: "_lifecycle", Writes: []*kvrwset.KVWrite{{Key: "a", Value: []byte("b")}}})
+	if r, err := s.run(enough); !errors.Is(err, block.ErrUnchecked) || r.Difference != nil {
+		t.Errorf("%v, %v", err, r.Difference)
+	}
+}
+
+// An organisation with anonymous members is in the way of a replay once one of them has
+// made a valid transaction.
+func TestAnonymousCreator(t *testing.T) {
+	s := newStory(t)
+	m := s.Members[0]
+	m.Anonymous = blocktest.NewMember("IdemixMSP")
+	s.Configure(nil, "V3_0")
+	s.honest(s.pay(s.alice, s.bob, 1))
+	m.Client = m.Anonymous.Client
+	s.Add([]byte{badSignature}, s.Tx(s.pay(s.alice, s.bob, 1), s.Members[:2]...))
+	if r, err := s.run(enough); err != nil || r.Difference != nil {
+		t.Errorf("%v, %v", err, r.Difference)
+	}
+	s.honest(s.pay(s.alice, s.bob, 1))
+	if r, err := s.run(enough); !errors.Is(err, block.ErrUnchecked) || r.Difference != nil {
+		t.Errorf("%v, %v", err, r.Difference)
 	}
 }
 
@@ -329,7 +366,7 @@ func TestUnreadable(t *testing.T) {
 func TestBlocksAtWork(t *testing.T) {
 	s := newStory(t)
 	synctest.Test(t, func(t *testing.T) {
-		read, large := 0, make([]byte, 30<<20) // which is no block
+		read, large := 0, make([]byte, 15<<20) // which is no block
 		source := func(yield func(block.Stored, error) bool) {
 			for b := range s.stored() {
 				time.Sleep(3 * time.Second) // then there is progress to tell

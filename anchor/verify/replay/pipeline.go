@@ -15,7 +15,7 @@ import (
 // alone, besides the next one, which has been read.
 const (
 	inFlight = 16
-	inBytes  = 64 << 20
+	inBytes  = 32 << 20
 )
 
 // item is a block on its way. Each channel is closed when what stands before it is set.

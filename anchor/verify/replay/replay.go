@@ -27,7 +27,6 @@ import (
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/ops"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Config says what is replayed.
@@ -76,12 +75,12 @@ type run struct {
 
 	policy      *block.Policy // of Killick's chaincode, made of policyOf
 	policyOf    string
-	unread      error         // why that policy cannot be evaluated here
+	unread      error         // what of a block cannot be checked here, such as that policy
 	definitions *block.Policy // of chaincode definitions; nil: none of signatures
 	commit      []byte        // hash of the block before
 	uncommitted bool          // some block had none
 
-	tree []log.Hash // roots of the perfect subtrees, the largest first
+	tree log.Tree // of the leaves so far
 }
 
 // Run replays the first cfg.Size blocks. A difference is in the report, and the leaves of
@@ -137,24 +136,10 @@ func (r *run) take(i *item) error {
 			return fmt.Errorf("%w: %d bytes after block %d", ErrTooLarge, r.report.StateBytes, i.block.Number)
 		}
 	}
-	r.grow(i.leaf.Hash())
-	return nil
-}
-
-// grow adds a leaf to the tree (RFC 6962).
-func (r *run) grow(leaf log.Hash) {
-	r.tree = append(r.tree, leaf)
-	for n := r.report.Blocks; n&1 == 1; n >>= 1 {
-		last := len(r.tree) - 1
-		r.tree[last-1] = log.Hash(tlog.NodeHash(tlog.Hash(r.tree[last-1]), tlog.Hash(r.tree[last])))
-		r.tree = r.tree[:last]
-	}
+	r.tree.Add(i.leaf.Hash())
 	r.report.Blocks++
-	root := r.tree[len(r.tree)-1]
-	for i := len(r.tree) - 2; i >= 0; i-- {
-		root = log.Hash(tlog.NodeHash(tlog.Hash(r.tree[i]), tlog.Hash(root)))
-	}
-	r.report.Root = root
+	r.report.Root = r.tree.Root()
+	return nil
 }
 
 // check replays one block.

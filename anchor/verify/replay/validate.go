@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -73,6 +74,9 @@ func (r *run) alone(b *block.Block, t *block.Tx, x *examined) ruling {
 	case t.Type != block.TypeEndorser:
 		return ruling{anyCode, fmt.Sprintf("it is of type %d", t.Type)}
 	case x.improper != nil:
+		if errors.Is(x.improper, block.ErrUnchecked) && t.Code == block.CodeValid {
+			r.unread = fmt.Errorf("transaction %d (%s): %w", t.Index, t.ID, x.improper)
+		}
 		return ruling{anyCode, x.improper.Error()}
 	case r.seen(t.ID):
 		return ruling{codeDuplicate, "its id is that of an earlier one"}
@@ -112,8 +116,15 @@ func (r *run) endorsed(t *block.Tx, x *examined) error {
 		default:
 			continue
 		}
-		if policy != nil && !policy.Satisfied(x.by) {
-			return fmt.Errorf("%d good endorsements do not satisfy the policy of %s", len(x.by), namespace)
+		if policy != nil {
+			met, err := policy.Satisfied(x.by)
+			if err != nil {
+				r.unread = fmt.Errorf("the policy of %s: %w", namespace, err)
+				return r.unread
+			}
+			if !met {
+				return fmt.Errorf("%d good endorsements do not satisfy the policy of %s", len(x.by), namespace)
+			}
 		}
 		if len(x.by) == 0 {
 			return fmt.Errorf("no endorsement is good")

@@ -41,6 +41,7 @@ type Channel struct {
 	Blocks  []*block.Block
 	Raw     [][]byte // the blocks as a peer delivers them
 	Files   []byte   // the blocks as a peer stores them
+	Signing int      // members whose orderers sign; 0 is 3
 
 	t       testing.TB
 	store   *ledger.Memory
@@ -208,7 +209,7 @@ func (c *Channel) Add(codes []byte, envelopes ...[]byte) {
 	if n := len(c.Blocks); n > 0 {
 		last = c.Blocks[n-1]
 	}
-	c.append(blocktest.Wire(blocktest.Block(last, codes, c.Members[:3], envelopes...)))
+	c.append(blocktest.Wire(blocktest.Block(last, codes, c.Members[:cmp.Or(c.Signing, 3)], envelopes...)))
 }
 
 func (c *Channel) append(raw []byte) {
