@@ -22,6 +22,7 @@ type driver interface {
 	Balance(ctx context.Context, account send.Address) (*big.Int, error)
 	Deploy(ctx context.Context, code []byte) (send.Address, error)
 	Transact(ctx context.Context, to send.Address, data []byte) (send.Outcome, error)
+	Silent() error
 	Close()
 }
 
@@ -132,6 +133,16 @@ func (c *chain) funds(ctx context.Context) (*big.Int, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	return d.Balance(ctx, d.Address())
+}
+
+// silent names endpoints that did not answer where enough others did.
+func (c *chain) silent() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.driver == nil {
+		return nil
+	}
+	return c.driver.Silent()
 }
 
 // Call implements send.Reader.

@@ -28,22 +28,22 @@ type fakeChain struct {
 	vault     canon.Account
 	token     canon.Account
 
-	down   bool
-	lags   bool               // it shows no events
-	mute   bool               // its endpoint answers no question about events
-	ends   uint64             // its endpoint says so of the final head, if not 0
-	says   []contracts.Newest // its endpoint says so of the newest set, the last one
-	held   int64              // by every account; 10^18 when 0
-	full   bool               // its blocks have no room
-	holds  bool               // they have none for what goes to the vault
-	lie    event              // it shows this event as well, if it has a contract
-	depth  int
-	blocks []chainBlock
-	pool   []chainTx
-	paid   map[string]int // fees by member
-
-	reverted int           // transactions that failed
-	armed    atomic.Uint64 // newest nonce
+	down     bool
+	lags     bool               // it shows no events
+	mute     bool               // its endpoint answers no question about events
+	ends     uint64             // its endpoint says so of the final head, if not 0
+	says     []contracts.Newest // its endpoint says so of the newest set, the last one
+	held     int64              // by every account; 10^18 when 0
+	full     bool               // its blocks have no room
+	holds    bool               // they have none for what goes to the vault
+	lie      event              // it shows this event as well, if it has a contract
+	away     error              // the endpoints that do not answer, where enough others do
+	depth    int
+	blocks   []chainBlock
+	pool     []chainTx
+	paid     map[string]int // fees by member
+	reverted int            // transactions that failed
+	armed    atomic.Uint64  // newest nonce
 }
 
 type chainBlock struct {

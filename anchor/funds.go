@@ -76,13 +76,11 @@ func (w *watch) reaches(size uint64) error {
 
 // spending fills in what the own account has, spent and may spend.
 func (a *anchor) spending(ctx context.Context, c *publicChain, v *chainView) error {
-	v.Spent, v.Budget = "0", c.cfg.Budget
+	v.Budget = c.cfg.Budget
 	if held := c.holding(); held != nil {
 		v.Funds = held.String()
 	}
-	days, err := a.sender.Days(ctx, c.cfg.ID, a.now())
-	for _, d := range days {
-		v.Spent = d.Fee.String() // today is the only one
-	}
+	spent, err := a.sender.Spent(ctx, c.cfg.ID, a.now())
+	v.Spent = spent.String()
 	return err
 }

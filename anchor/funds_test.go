@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -176,4 +177,49 @@ func TestChainIsAhead(t *testing.T) {
 	m.height = -1
 	w.tickFor(5 * time.Second)
 	w.quiet()
+}
+
+func (c *fakeAccount) silent() error { return c.away }
+
+// MO-9: an endpoint that does not answer, where enough others do, is an alarm while it
+// lasts, and holds up nothing.
+func TestSilentEndpoint(t *testing.T) {
+	w := newWorld(t)
+	w.chains[0].away = errors.New("node n: refused")
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	m, text := w.members[0], "endpoints of "+w.chains[0].id+": node n: refused"
+	if !m.alarmed(text) || m.alarmed("endpoints of "+w.chains[1].id) {
+		t.Errorf("alarms %q", m.alarms.list())
+	}
+	w.chains[0].away = nil
+	if w.tickFor(11 * time.Second); m.alarmed(text) {
+		t.Errorf("it stays: %q", m.alarms.list())
+	}
+}
+
+// What was spent on days that the clock went back from is shown as spent, as it counts for
+// the budget.
+func TestSpentAfterTheClockWentBack(t *testing.T) {
+	w := newWorld(t)
+	ch, first := w.chains[0], w.now
+	twice := func() *fakeMember {
+		for _, m := range w.members {
+			if ch.paid[m.keys.msp] > 1 {
+				return m
+			}
+		}
+		return nil
+	}
+	for twice() == nil { // each pays on a day of its own
+		w.now = w.now.Add(24 * time.Hour)
+		fees := ch.fees()
+		w.cutRecord()
+		w.until("sent", 5*time.Minute, func() bool { return ch.fees() > fees })
+	}
+	w.tickFor(35 * time.Second) // senders want to be sure
+	m := twice()
+	m.now = func() time.Time { return first }
+	if v, err := m.status(t.Context()); err != nil || v.Chains[0].Spent != fmt.Sprint(ch.paid[m.keys.msp]) {
+		t.Errorf("%+v, %v; want %d", v.Chains, err, ch.paid[m.keys.msp])
+	}
 }

@@ -33,13 +33,19 @@ const patience = 20 * time.Minute
 // fields are memory only.
 type poster struct {
 	*anchor
-	since    map[string]time.Time // when something to be sent was first seen
+	since    map[string]wanted    // what is to be sent
 	receipts map[string]time.Time // when a receipt was last sent
 	received map[string]uint64    // by chain: up to this size the ledger has all receipts
 }
 
+// wanted is when something was first seen to be needed, and last.
+type wanted struct{ first, last time.Time }
+
+// unwanted is how long something is remembered that is not needed any more.
+const unwanted = time.Hour
+
 func newPoster(a *anchor) *poster {
-	return &poster{anchor: a, since: map[string]time.Time{}, receipts: map[string]time.Time{}, received: map[string]uint64{}}
+	return &poster{anchor: a, since: map[string]wanted{}, receipts: map[string]time.Time{}, received: map[string]uint64{}}
 }
 
 // step does whatever is due on public chains.
@@ -66,17 +72,20 @@ func (p *poster) step(ctx context.Context) error {
 		}
 	}
 	errs = append(errs, p.record(ctx, open))
+	past := p.now().Add(-unwanted)
+	maps.DeleteFunc(p.since, func(_ string, w wanted) bool { return w.last.Before(past) })
+	maps.DeleteFunc(p.receipts, func(_ string, sent time.Time) bool { return sent.Before(past) })
 	return errors.Join(errs...)
 }
 
 // due reports whether something was first seen to be needed a delay ago.
 func (p *poster) due(what string, delay time.Duration) bool {
-	first, ok := p.since[what]
-	if !ok {
-		first = p.now()
-		p.since[what] = first
+	w, ok := p.since[what]
+	if w.last = p.now(); !ok {
+		w.first = w.last
 	}
-	return !p.now().Before(first.Add(delay))
+	p.since[what] = w
+	return !w.last.Before(w.first.Add(delay))
 }
 
 // anchorIntent names the intent to anchor a size with a proof from the contract's

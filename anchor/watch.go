@@ -38,6 +38,9 @@ type chainDriver interface {
 	send.Reader
 	// funds returns what the account that pays holds, in wei or sun.
 	funds(ctx context.Context) (*big.Int, error)
+	// silent names, as an error, endpoints that did not answer a moment ago where enough
+	// others did.
+	silent() error
 }
 
 // chainTimeout bounds one question to a node, which may take a connection and never
@@ -149,6 +152,7 @@ func (w *watch) look(ctx context.Context) error {
 	// Whatever is wrong with events, the contract is compared: that they are not served, or
 	// never end, must not hide a fork.
 	size, unlike := w.contract(ctx)
+	w.alarms.set("endpoints of "+w.chain.cfg.ID, w.chain.driver.silent())
 	if unlike != nil {
 		return errors.Join(err, unlike)
 	}

@@ -72,7 +72,7 @@ func (c *Client) live(ctx context.Context, in send.Intent, earlier []send.Attemp
 			return nil, err
 		}
 		o, err := c.Look(ctx, a)
-		if err != nil {
+		if err != nil && !errors.Is(err, send.ErrAlone) {
 			return nil, err
 		}
 		switch {

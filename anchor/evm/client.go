@@ -18,9 +18,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -61,6 +59,8 @@ type Client struct {
 	key    *signer.Key
 	from   common.Address
 	maxFee *big.Int
+
+	silent atomic.Pointer[error] // who did not answer, though enough others did
 }
 
 var _ send.Chain = (*Client)(nil)
@@ -252,130 +252,6 @@ func revertReason(err error) error {
 		return errors.New("execution reverted without a reason")
 	}
 	return nil
-}
-
-// ready checks once that a node serves the right chain.
-func (n *node) ready(ctx context.Context, c *Client) error {
-	if n.checked.Load() {
-		return nil
-	}
-	id, err := n.ChainID(ctx)
-	if err != nil {
-		return err
-	}
-	if id.Cmp(c.id) != 0 {
-		return fmt.Errorf("%w: eip155:%s instead of %s", ErrWrongChain, id, c.chain)
-	}
-	n.checked.Store(true)
-	return nil
-}
-
-// ask puts a question to one node.
-func ask[T any](ctx context.Context, c *Client, n *node, do func(context.Context, *node) (T, error)) (T, error) {
-	err := n.ready(ctx, c)
-	var v T
-	if err == nil {
-		v, err = do(ctx, n)
-	}
-	if err != nil {
-		return v, fmt.Errorf("chain %s: node %s: %w", c.chain, n.name, hideURL(err))
-	}
-	return v, nil
-}
-
-// enough is how many nodes must say that something is final.
-func (c *Client) enough() int { return min(len(c.nodes), 2) }
-
-// patience is how long one node may hold up the others: an eighth of the caller's time,
-// so that a node which takes questions and never answers leaves enough of it for all that
-// the caller wants to know.
-func patience(ctx context.Context) time.Duration {
-	if until, ok := ctx.Deadline(); ok {
-		return time.Until(until) / 8
-	}
-	return 5 * time.Second
-}
-
-// first asks the nodes in turn and returns the first answer. When one keeps the others
-// waiting, the next is asked beside it.
-func first[T any](ctx context.Context, c *Client, do func(context.Context, *node) (T, error)) (T, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type answer struct {
-		v   T
-		err error
-	}
-	answers := make(chan answer, len(c.nodes))
-	rest := c.nodes
-	next := func() {
-		if len(rest) > 0 {
-			n := rest[0]
-			rest = rest[1:]
-			go func() { v, err := ask(ctx, c, n, do); answers <- answer{v, err} }()
-		}
-	}
-	next()
-	var errs []error
-	for len(errs) < len(c.nodes) {
-		select {
-		case a := <-answers:
-			if a.err == nil {
-				return a.v, nil
-			}
-			errs = append(errs, a.err)
-		case <-time.After(patience(ctx)):
-		}
-		next()
-	}
-	var none T
-	return none, errors.Join(errs...)
-}
-
-// agreed asks all nodes about the final head. It returns the answers when there are
-// enough of them; that they agree, the caller sees.
-func agreed[T any](ctx context.Context, c *Client, do func(context.Context, *node) (T, error)) ([]T, error) {
-	answers, err := every(ctx, c, do)
-	switch {
-	case len(answers) == 0:
-		return nil, err
-	case len(answers) < c.enough():
-		return nil, fmt.Errorf("%w: %w", send.ErrAlone, err)
-	}
-	return answers, nil
-}
-
-// every asks all nodes at once and returns the answers that came, and the errors
-// of the others. Once one has answered the others are not waited for for long.
-func every[T any](ctx context.Context, c *Client, do func(context.Context, *node) (T, error)) ([]T, error) {
-	values, errs := make([]T, len(c.nodes)), make([]error, len(c.nodes))
-	bound, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	var answered sync.Once
-	for i, n := range c.nodes {
-		wg.Go(func() {
-			if values[i], errs[i] = ask(bound, c, n, do); errs[i] == nil {
-				answered.Do(func() { time.AfterFunc(patience(ctx), cancel) })
-			}
-		})
-	}
-	wg.Wait()
-	var answers []T
-	for i, err := range errs {
-		if err == nil {
-			answers = append(answers, values[i])
-		}
-	}
-	return answers, errors.Join(errs...)
-}
-
-// hideURL drops the URL from the error of an HTTP request.
-func hideURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 // signer returns the signing rules of the chain.

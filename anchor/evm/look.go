@@ -16,7 +16,8 @@ import (
 )
 
 // Look finds out what became of an attempt. It is final, or dead, only when all
-// nodes that answer say so, and of several at least two.
+// nodes that answer say so, and of several at least two; else the outcome comes with
+// send.ErrAlone.
 func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error) {
 	tx, from, err := c.decode(a)
 	if err != nil {
@@ -28,13 +29,14 @@ func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error)
 	if len(seen) == 0 {
 		return send.Outcome{}, err
 	}
-	o, err := merge(c.chain, seen)
-	if len(seen) < c.enough() {
-		if o.Final = false; o.State == send.StateDead {
-			o.State = send.StateUnknown
-		}
+	if len(seen) >= c.enough() {
+		return merge(c.chain, seen)
 	}
-	return o, err
+	o := seen[0]
+	if o.Final = false; o.State == send.StateDead {
+		o.State = send.StateUnknown
+	}
+	return o, fmt.Errorf("%w: %w", send.ErrAlone, err)
 }
 
 // look asks one node. The finalized head is read first: what is said of it later

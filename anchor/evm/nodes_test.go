@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,6 +113,13 @@ func TestFinalNeedsAllNodes(t *testing.T) {
 	w.wantHolds(in, true, true)
 	w.wantState(a, send.StateMined, true)
 	w.wantState(bumped, send.StateDead, false)
+	if err := w.c.Silent(); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("the one that is down: %v", err)
+	}
+	both := w.dial(nil, w.node.URL(), l.URL)
+	if held, err := both.Holds(w.ctx, in, send.Final); !held || err != nil || both.Silent() != nil {
+		t.Errorf("%v, %v, %v", held, err, both.Silent())
+	}
 
 	t.Run("view", func(t *testing.T) {
 		for name, result := range map[string]any{"other value": "0x" + strings.Repeat("0", 64), "no contract": "0x"} {
@@ -137,10 +145,22 @@ func TestFinalNeedsAllNodes(t *testing.T) {
 			if held, err := w.c.Holds(w.ctx, in, send.Latest); !held || err != nil {
 				t.Errorf("holds at the latest head: %v, %v", held, err)
 			}
-			w.wantState(a, send.StateMined, false)
-			w.wantState(bumped, send.StateUnknown, false)
-			w.arm(w.intent(6), nil)
+			for _, a := range []struct {
+				send.Attempt
+				state send.State
+			}{{a, send.StateMined}, {bumped, send.StateUnknown}} {
+				if o, err := w.c.Look(w.ctx, a.Attempt); o.State != a.state || o.Final || !errors.Is(err, send.ErrAlone) {
+					t.Errorf("nonce %d: %+v, %v", a.Nonce, o, err)
+				}
+			}
+			next := w.intent(6)
+			w.arm(next, []send.Attempt{w.arm(next, nil)}) // it is sent and outbid
 		}
+		stop := w.run()
+		if o, err := w.c.Transact(w.ctx, w.log, contracts.PackHead()); err != nil || o.State != send.StateMined {
+			t.Errorf("by hand: %+v, %v", o, err)
+		}
+		stop()
 		l.on(func(request) (any, error) { return nil, nil })
 		w.wantHolds(in, true, true)
 		w.wantState(a, send.StateMined, true)
@@ -243,6 +263,39 @@ func TestHang(t *testing.T) {
 	}
 }
 
+// hanging is a context whose deadline has passed and that ends later, as if the machine
+// were slow. It counts how often it is asked.
+type hanging struct {
+	context.Context
+	asked atomic.Int64
+}
+
+// Deadline implements context.Context.
+func (h *hanging) Deadline() (time.Time, bool) {
+	h.asked.Add(1)
+	return time.Now(), true
+}
+
+// Who waits for the last nodes when the time is up sleeps meanwhile.
+func TestNoSpin(t *testing.T) {
+	w := newWorld(t)
+	l := newLiar(t, w.node.URL())
+	c := w.dial(keyOf("one"), l.URL)
+	ctx, cancel := context.WithCancel(w.ctx)
+	h := &hanging{Context: ctx}
+	l.on(func(request) (any, error) {
+		time.AfterFunc(20*time.Millisecond, cancel)
+		<-ctx.Done()
+		return nil, errors.New("late")
+	}, "eth_call")
+	if _, err := c.Holds(h, w.intent(5), send.Latest); err == nil {
+		t.Error("no error")
+	}
+	if n := h.asked.Load(); n > 50 {
+		t.Errorf("looked at the deadline %d times", n)
+	}
+}
+
 // A node that takes questions and never answers leaves the caller the time to have all of
 // them answered by the other one.
 func TestOneNodeHangs(t *testing.T) {
@@ -272,8 +325,10 @@ func TestOneNodeHangs(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = c.Look(ctx, a)
-			return err
+			if _, err = c.Look(ctx, a); !errors.Is(err, send.ErrAlone) {
+				return fmt.Errorf("transaction: %w", err)
+			}
+			return nil
 		}
 		// The machine may be too slow for so many answers in that time.
 		err := errors.New("not asked")

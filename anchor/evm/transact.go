@@ -36,7 +36,11 @@ func (c *Client) Transact(ctx context.Context, to send.Address, data []byte) (se
 	if err != nil {
 		return send.Outcome{}, fmt.Errorf("chain %s: %w", c.chain, err)
 	}
-	return c.Look(ctx, a)
+	o, err := c.Look(ctx, a)
+	if errors.Is(err, send.ErrAlone) {
+		err = nil // that it is final is not asked for
+	}
+	return o, err
 }
 
 // once sends a transaction and waits until it has succeeded in a block.
@@ -66,7 +70,7 @@ func (c *Client) once(ctx context.Context, to *common.Address, data []byte) (sen
 	for {
 		o, err := c.Look(ctx, a)
 		switch {
-		case err != nil:
+		case err != nil && !errors.Is(err, send.ErrAlone):
 			return a, errors.Join(sent, err)
 		case o.State == send.StateMined:
 			return a, nil

@@ -61,7 +61,7 @@ func (r *round) affords(ctx context.Context, i int, a Attempt, now time.Time) er
 	if budget == nil {
 		return nil
 	}
-	spent, err := r.s.spent(ctx, r.chain.ID(), now)
+	spent, err := r.s.Spent(ctx, r.chain.ID(), now)
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,10 @@ func (r *round) affords(ctx context.Context, i int, a Attempt, now time.Time) er
 	return nil
 }
 
-// spent returns what transactions in final blocks cost on the day of now, and on later
-// ones, which there are when the clock was set back.
-func (s *Sender) spent(ctx context.Context, chain string, now time.Time) (*big.Int, error) {
+// Spent returns what counts against a day's budget of what is in final blocks: what
+// transactions cost on the day of now, and on later ones, which there are when the clock
+// was set back.
+func (s *Sender) Spent(ctx context.Context, chain string, now time.Time) (*big.Int, error) {
 	days, err := s.Days(ctx, chain, now)
 	sum := new(big.Int)
 	for _, d := range days {

@@ -100,7 +100,8 @@ type Chain interface {
 	// Send broadcasts a.Raw. A nil error means that a node took it, and nothing
 	// more; any error leaves the outcome unknown, to be found by Look.
 	Send(ctx context.Context, a Attempt) error
-	// Look finds out what became of a.
+	// Look finds out what became of a. With ErrAlone, when fewer than two of several nodes
+	// answer, its outcome counts, and is neither final nor dead.
 	Look(ctx context.Context, a Attempt) (Outcome, error)
 }
 

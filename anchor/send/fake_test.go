@@ -37,6 +37,7 @@ type fake struct {
 	late   bool                            // that every intent is too late
 	held   bool                            // that every change has happened
 	alone  bool                            // of several nodes one answers
+	deaf   bool                            // of several nodes one answers what became of transactions
 	calls  int
 	arms   int
 	fault  func(call int, name string) fault
@@ -233,7 +234,13 @@ func (f *fake) Look(_ context.Context, a send.Attempt) (o send.Outcome, err erro
 		if f.odd != nil {
 			o = f.odd(o)
 		}
-		return nil
+		if !f.alone && !f.deaf {
+			return nil
+		}
+		if o.Final = false; o.State == send.StateDead {
+			o.State = send.StateUnknown
+		}
+		return send.ErrAlone
 	})
 	return o, err
 }

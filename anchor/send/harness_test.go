@@ -2,6 +2,7 @@ package send_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/sqlite"
 )
 
 const block3 = 3 * time.Second
@@ -93,6 +95,24 @@ func (h *harness) reopen() {
 	}
 	h.open()
 	h.onDisk()
+}
+
+// edit has the process end and its journal changed, to what a kill may leave.
+func (h *harness) edit(statements ...string) {
+	h.t.Helper()
+	err := h.s.Close()
+	db, openErr := sqlite.Open(h.path)
+	if err = errors.Join(err, openErr); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, s := range statements {
+		_, e := db.ExecContext(h.t.Context(), s)
+		err = errors.Join(err, e)
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		h.t.Fatal(err)
+	}
+	h.open()
 }
 
 // onDisk checks that all bytes the chain ever saw are in the journal.

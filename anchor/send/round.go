@@ -17,6 +17,7 @@ func (e chainError) Unwrap() error { return e.error }
 // round is one pass over the unfinished intents of a chain.
 type round struct {
 	s      *Sender
+	n      int // counts the chain's rounds of this process
 	chain  Chain
 	halted bool
 	all    []Status
@@ -26,8 +27,10 @@ type round struct {
 
 // stepChain does one round on a chain.
 func (s *Sender) stepChain(ctx context.Context, id string) error {
-	s.stepping[id].Lock()
-	defer s.stepping[id].Unlock()
+	turn := s.stepping[id]
+	turn.Lock()
+	defer turn.Unlock()
+	turn.rounds++
 	why, err := s.db.halted(ctx, id)
 	if err != nil {
 		return err
@@ -36,7 +39,7 @@ func (s *Sender) stepChain(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	r := &round{s: s, chain: s.chains[id], halted: why != "", all: all, views: make([]View, len(all))}
+	r := &round{s: s, n: turn.rounds, chain: s.chains[id], halted: why != "", all: all, views: make([]View, len(all))}
 	// All are asked before one is moved: which nonces are in use, and whether one
 	// is on its way, is known only then.
 	known := make([]bool, len(all))
@@ -160,13 +163,14 @@ func (r *round) ask(ctx context.Context, st *Status, v *View) error {
 	case v.LateFinal:
 		what = "late"
 	}
-	if !r.s.sure(st.ID, what, v.Now) { // not for good yet
+	if !r.sure(st.ID, what, v.Now) { // not for good yet
 		v.LateLatest, v.HeldLatest = v.LateLatest || v.LateFinal, v.HeldLatest || v.HeldFinal
 		v.LateFinal, v.HeldFinal = false, false
 	}
 	return nil
 }
 
+// lookAt asks what became of an attempt. While one node answers of several, none ends.
 func (r *round) lookAt(ctx context.Context, id string, t *Try, v View) error {
 	if t.Ended() {
 		return nil
@@ -176,10 +180,17 @@ func (r *round) lookAt(ctx context.Context, id string, t *Try, v View) error {
 		o, err = r.chain.Look(ctx, t.Attempt)
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrAlone):
+		if _, err := r.keep(err); err != nil {
+			return err
+		}
+		o = t.stays(o)
+	case err != nil:
 		return err
+	default:
+		o = r.believed(t, o, v.HeldFinal, v.Now)
 	}
-	o = r.s.believed(t, o, v.HeldFinal, v.Now)
 	before := t.Outcome
 	t.Outcome = o
 	if t.Ended() && t.Settled.IsZero() {
@@ -194,7 +205,7 @@ func (r *round) lookAt(ctx context.Context, id string, t *Try, v View) error {
 		return err
 	}
 	if t.Ended() {
-		r.s.forget(string(t.ID))
+		r.forget(string(t.ID))
 	}
 	return nil
 }
@@ -211,7 +222,7 @@ func (r *round) move(ctx context.Context, i int) error {
 			return err
 		}
 		if st.Phase = d.Phase; st.Phase.Done() || st.Phase == PhaseOvertaken {
-			r.s.forget(st.ID)
+			r.forget(st.ID)
 		}
 		r.s.cfg.Log.Info("intent moved", "intent", st.ID, "phase", d.Phase.String(), "why", d.Why)
 	}

@@ -29,8 +29,8 @@ var (
 	ErrNotFinal = errors.New("the intent is not final")
 	// ErrBudget is why nothing more is sent on a day.
 	ErrBudget = errors.New("the day's budget is spent")
-	// ErrAlone is returned by Holds at the final head when several nodes are configured
-	// and fewer than two of them answer.
+	// ErrAlone is returned by Holds at the final head, and by Look beside an outcome, when
+	// several nodes are configured and fewer than two of them answer.
 	ErrAlone = errors.New("fewer than two of the endpoints answer, and one alone is not believed about what is final")
 	// ErrTaken is returned by Open when another sender has the journal.
 	ErrTaken = errors.New("another process has the journal")

@@ -29,13 +29,19 @@ type Sender struct {
 	chains map[string]Chain
 	db     *journal
 
-	stepping map[string]*sync.Mutex // one round at a time on each chain
+	stepping map[string]*turn // by chain
 
 	mu     sync.Mutex
 	armAt  map[string]backoff // intents whose Arm was refused
 	errors map[string]error   // last error of each chain, nil after a clean round
 	heard  map[string]claim   // by intent or attempt: what nodes said last that frees an intent
 	stays  map[string]stay    // by intent: its phase, as the rounds of this process saw it
+}
+
+// turn has one round at a time on a chain, and counts them.
+type turn struct {
+	sync.Mutex
+	rounds int
 }
 
 // stay is since when an intent has been in a phase.
@@ -69,14 +75,14 @@ func Open(path string, chains map[string]Chain, cfg Config) (*Sender, error) {
 		cfg.Log = slog.Default()
 	}
 	s := &Sender{
-		cfg: cfg, chains: maps.Clone(chains), stepping: map[string]*sync.Mutex{},
+		cfg: cfg, chains: maps.Clone(chains), stepping: map[string]*turn{},
 		armAt: map[string]backoff{}, errors: map[string]error{}, heard: map[string]claim{}, stays: map[string]stay{},
 	}
 	for id, c := range chains {
 		if c.ID() != id {
 			return nil, fmt.Errorf("driver of %s says it is %s", id, c.ID())
 		}
-		s.stepping[id] = &sync.Mutex{}
+		s.stepping[id] = &turn{}
 	}
 	var err error
 	if s.db, err = openJournal(path); err != nil {
@@ -173,14 +179,14 @@ func (s *Sender) Alarms(ctx context.Context) ([]string, error) {
 		}
 		s.mu.Unlock()
 	}
-	open, err := s.db.list(ctx, "WHERE phase IN (?, ?, ?, ?)", PhasePlanned, PhaseSent, PhaseMined, PhaseStopped)
+	open, err := s.db.list(ctx, "WHERE phase NOT IN (?, ?, ?)", PhaseFinal, PhaseRecorded, PhaseOvertaken)
 	p := s.cfg.Policy.orDefaults()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, st := range open {
 		stay := s.stays[st.ID]
 		switch {
-		case st.Phase == PhasePlanned || st.Phase == PhaseMined:
+		case st.Phase == PhasePlanned || st.Phase == PhaseArmed || st.Phase == PhaseMined:
 			if stay.phase == st.Phase && s.cfg.Now().Sub(stay.since) > p.Long {
 				alarms = append(alarms, fmt.Sprintf("%s is %s since %s", st.ID, st.Phase, stay.since.Format(time.RFC3339)))
 			}

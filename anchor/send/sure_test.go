@@ -147,6 +147,12 @@ func TestHeldLong(t *testing.T) {
 	for want, make := range map[string]func(h *harness){
 		"a is planned since": func(h *harness) { h.f.overtake("a") },
 		"a is mined since":   func(h *harness) { h.rounds(1) },
+		"a is armed since": func(h *harness) { // killed before it left, and now another change has come first
+			h.step()
+			h.edit("UPDATE intent SET phase = 2", "UPDATE attempt SET first = 0, last = 0")
+			clear(h.f.pool)
+			h.f.overtake("a")
+		},
 	} {
 		t.Run(want, func(t *testing.T) {
 			h := newHarness(t, newFake(0))

@@ -38,7 +38,7 @@ const (
 func (c *Client) Arm(ctx context.Context, in send.Intent, earlier []send.Attempt, _ []uint64) (send.Attempt, error) {
 	for _, a := range earlier {
 		o, err := c.Look(ctx, a)
-		if err != nil {
+		if err != nil && !errors.Is(err, send.ErrAlone) {
 			return send.Attempt{}, fmt.Errorf("look at earlier attempt %x: %w", a.ID, err)
 		}
 		// One that failed in a final block has been used up, as a dead one has.

@@ -86,7 +86,8 @@ func (c *Client) knows(ctx context.Context, id []byte) (bool, error) {
 
 // Look finds out what became of a. It is dead when no node knows it although a
 // solidified block is past its expiration, final when it is in a solidified
-// block; of the further nodes, one at least and all that answer must say so too.
+// block; of the further nodes, one at least and all that answer must say so too. When
+// none does the outcome comes with send.ErrAlone.
 func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error) {
 	tx, err := decode(a)
 	if err != nil {
@@ -104,7 +105,12 @@ func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error)
 		return send.Outcome{}, fmt.Errorf("look at solidified blocks: %w", err)
 	}
 	if bytes.Equal(info.GetId(), a.ID) {
-		return c.outcome(ctx, tx, info, c.othersHave(ctx, info))
+		final, alone := c.othersHave(ctx, info)
+		o, err := c.outcome(ctx, tx, info, final)
+		if err == nil {
+			err = alone
+		}
+		return o, err
 	}
 	if info, err = c.wallet.GetTransactionInfoById(ctx, id); err != nil {
 		return send.Outcome{}, fmt.Errorf("look at blocks: %w", err)
@@ -118,11 +124,15 @@ func (c *Client) Look(ctx context.Context, a send.Attempt) (send.Outcome, error)
 		return send.Outcome{}, err
 	case known:
 		return send.Outcome{State: send.StatePending}, nil
-	case solid.GetBlockHeader().GetRawData().GetTimestamp() > tx.GetRawData().GetExpiration() &&
-		c.othersMiss(ctx, a.ID, tx.GetRawData().GetExpiration()):
-		return send.Outcome{State: send.StateDead}, nil
+	case solid.GetBlockHeader().GetRawData().GetTimestamp() <= tx.GetRawData().GetExpiration():
+		return send.Outcome{State: send.StateUnknown}, nil
 	}
-	return send.Outcome{State: send.StateUnknown}, nil
+	o := send.Outcome{State: send.StateUnknown}
+	dead, err := c.othersMiss(ctx, a.ID, tx.GetRawData().GetExpiration())
+	if dead {
+		o.State = send.StateDead
+	}
+	return o, err
 }
 
 // outcome reads the receipt of a transaction that is in a block.

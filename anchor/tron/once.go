@@ -69,7 +69,7 @@ func (c *Client) once(ctx context.Context, a send.Attempt, enough func(send.Outc
 	for {
 		o, err := c.Look(ctx, a)
 		switch {
-		case err != nil:
+		case err != nil && !errors.Is(err, send.ErrAlone):
 			return o, errors.Join(sent, err)
 		case o.State == send.StateMined && enough(o):
 			return o, nil
@@ -80,7 +80,7 @@ func (c *Client) once(ctx context.Context, a send.Attempt, enough func(send.Outc
 		}
 		select {
 		case <-ctx.Done():
-			return o, fmt.Errorf("transaction %x is not there yet: %w", a.ID, ctx.Err())
+			return o, fmt.Errorf("transaction %x is not there yet: %w", a.ID, errors.Join(ctx.Err(), err))
 		case <-tick.C:
 		}
 	}

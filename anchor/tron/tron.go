@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
@@ -71,6 +72,7 @@ type Client struct {
 	solidity api.WalletSolidityClient
 	also     []*further
 	conns    []*grpc.ClientConn
+	silent   atomic.Pointer[error] // which further nodes did not answer, though one did
 
 	mu    sync.Mutex
 	stamp int64 // guarded by mu: timestamp of the last transaction built

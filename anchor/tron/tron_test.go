@@ -219,7 +219,7 @@ func TestTransactAndBalance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.Client = n.dial(patient)
+	n.Client = n.dial(patient, func(c *tron.Config) { c.Also = []string{"127.0.0.1:1"} }) // nobody listens: nothing is final
 	n.running()
 	o, err := n.Transact(t.Context(), token, contracts.PackTransfer([20]byte{9}, big.NewInt(40)))
 	if err != nil {
@@ -324,6 +324,9 @@ func TestFurtherNodes(t *testing.T) {
 	check(false, false)
 	lagging.catchUp()
 	check(true, true)
+	if err := both.Silent(); err == nil || !strings.Contains(err.Error(), down) {
+		t.Errorf("the one that is down: %v", err)
+	}
 	hangs, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -354,11 +357,14 @@ func TestFurtherNodes(t *testing.T) {
 		if _, err := one.Call(soon(), in.To, in.Check, send.Final); !errors.Is(err, send.ErrAlone) {
 			t.Errorf("%s: a value at the final head: %v", name, err)
 		}
-		if o, err := one.Look(soon(), a); err != nil || o.State != send.StateMined || o.Final {
+		if o, err := one.Look(soon(), a); !errors.Is(err, send.ErrAlone) || o.State != send.StateMined || o.Final {
 			t.Errorf("%s: the sent one: %+v, %v", name, o, err)
 		}
-		if o, err := one.Look(soon(), lost); err != nil || o.State != send.StateUnknown {
+		if o, err := one.Look(soon(), lost); !errors.Is(err, send.ErrAlone) || o.State != send.StateUnknown {
 			t.Errorf("%s: the lost one: %+v, %v", name, o, err)
+		}
+		if _, err := one.Arm(soon(), in, []send.Attempt{lost}, nil); !errors.Is(err, tron.ErrAlive) {
+			t.Errorf("%s: armed beside what may land: %v", name, err)
 		}
 		one.Close()
 	}

@@ -35,10 +35,21 @@ func others[T any](ctx context.Context, c *Client, do func(context.Context, *fur
 			answers = append(answers, values[i])
 		}
 	}
-	if err := errors.Join(errs...); len(answers) == 0 && err != nil {
+	err := errors.Join(errs...)
+	if len(answers) == 0 && err != nil {
 		return nil, fmt.Errorf("chain %s: %w: %w", c.id, send.ErrAlone, err)
 	}
+	c.silent.Store(&err)
 	return answers, nil
+}
+
+// Silent names, as an error, the further nodes that did not answer when others of them
+// last did; nil when all did.
+func (c *Client) Silent() error {
+	if err := c.silent.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // each asks the further nodes at once and returns, by node, what it said or why it did
@@ -147,19 +158,19 @@ func (c *Client) view(ctx context.Context, ask asker, to send.Address, data []by
 }
 
 // othersHave reports whether every further node that answers has the
-// transaction in the same solidified block, and one does.
-func (c *Client) othersHave(ctx context.Context, info *core.TransactionInfo) bool {
+// transaction in the same solidified block. The error is send.ErrAlone.
+func (c *Client) othersHave(ctx context.Context, info *core.TransactionInfo) (bool, error) {
 	all, err := others(ctx, c, func(ctx context.Context, n *further) (bool, error) {
 		other, err := n.GetTransactionInfoById(ctx, &api.BytesMessage{Value: info.GetId()})
 		return bytes.Equal(other.GetId(), info.GetId()) && other.GetBlockNumber() == info.GetBlockNumber() &&
 			other.GetReceipt().GetResult() == info.GetReceipt().GetResult(), err
 	})
-	return err == nil && !slices.Contains(all, false)
+	return err == nil && !slices.Contains(all, false), err
 }
 
 // othersMiss reports whether every further node that answers is past the
-// expiration and does not have the transaction, and one is.
-func (c *Client) othersMiss(ctx context.Context, id []byte, expiration int64) bool {
+// expiration and does not have the transaction. The error is send.ErrAlone.
+func (c *Client) othersMiss(ctx context.Context, id []byte, expiration int64) (bool, error) {
 	all, err := others(ctx, c, func(ctx context.Context, n *further) (bool, error) {
 		solid, err := n.GetNowBlock2(ctx, &api.EmptyMessage{})
 		if err != nil {
@@ -168,5 +179,5 @@ func (c *Client) othersMiss(ctx context.Context, id []byte, expiration int64) bo
 		info, err := n.GetTransactionInfoById(ctx, &api.BytesMessage{Value: id})
 		return solid.GetBlockHeader().GetRawData().GetTimestamp() > expiration && !bytes.Equal(info.GetId(), id), err
 	})
-	return err == nil && !slices.Contains(all, false)
+	return err == nil && !slices.Contains(all, false), err
 }
