@@ -62,9 +62,9 @@ func TestJournalDamaged(t *testing.T) {
 	}
 }
 
-// TestJournalFails has each commit of a payment's life fail, as not done, and once more
-// when the next process tries it, as done although it failed. The third one goes on, and
-// the transaction that would have been signed is the only one.
+// TestJournalFails has each commit of a payment's life fail, one as not done and the second
+// one after it as done although it failed. Another process goes on each time, and the
+// transaction that would have been signed is the only one.
 func TestJournalFails(t *testing.T) {
 	for name, g := range map[string]ground{"evm": newEVM(t, 1), "tron": newTron(t, true)} {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestJournalFails(t *testing.T) {
 					switch commits++; commits {
 					case at:
 						return sqlitetest.NotDone
-					case at + 1:
+					case at + 2:
 						return sqlitetest.Done
 					}
 					return sqlitetest.None
@@ -89,17 +89,17 @@ func TestJournalFails(t *testing.T) {
 				}
 				p.sound()
 				if st := p.status(in); st.Phase != send.PhaseFinal || len(st.Tries) != 1 {
-					t.Errorf("commits %d and %d of %d fail: %s, %s", at, at+1, commits, st.Phase, tries(st))
+					t.Errorf("commits %d and %d of %d fail: %s, %s", at, at+2, commits, st.Phase, tries(st))
 				}
 				p.close()
 				g.ledger().turn(g.landed())
 				return commits
 			}
-			all := pay(-1)
+			all := pay(-2)
 			if all < 6 {
 				t.Fatalf("%d commits: too few", all)
 			}
-			for at := 1; at <= all; at++ {
+			for at := -1; at <= all; at++ {
 				pay(at)
 			}
 		})

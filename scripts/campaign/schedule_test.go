@@ -64,7 +64,7 @@ func playSchedule(t testing.TB, number uint64, mutate func(*play)) []string {
 	}
 	// Of each second one the journal fails, too, and the power.
 	disk := rand.New(rand.NewPCG(number, 4))
-	worn := max(0, disk.Float64()-0.5) * 0.2
+	worn := max(0, disk.Float64()-0.5) * 0.5
 	p.commits = func() sqlitetest.Fault {
 		if disk.Float64() >= worn {
 			return sqlitetest.None
