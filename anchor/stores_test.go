@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -33,6 +34,34 @@ func TestLostSignaturesAreMadeAgain(t *testing.T) {
 			w.until("anchored", 2*time.Minute, func() bool { return w.anchored(1) })
 			w.noForks("Org1MSP")
 		})
+	}
+}
+
+// The own peer's answer to each transaction of an anchor is lost for a while, done and not
+// done (those of handing over: TestHandOverAnswersAreLost).
+func TestAnswersOfTheLedgerAreLost(t *testing.T) {
+	for _, function := range []string{"checkpoint:Cosign", "checkpoint:Accept", "checkpoint:Receipt"} {
+		for _, done := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, done %v", function, done), func(t *testing.T) {
+				w := newWorld(t)
+				asked := 0
+				w.border = func(_, at string) {
+					if at == "before "+function {
+						asked++
+					}
+				}
+				w.failing, w.done = function, done
+				w.tickFor(30 * time.Second)
+				if (asked > 0) != done {
+					t.Fatalf("asked %d times", asked)
+				}
+				w.failing = ""
+				w.until("anchored", 2*time.Minute, func() bool { return w.anchored(1) && asked > 0 })
+				w.tickFor(20 * time.Second)
+				w.quiet()
+				w.noForks("Org1MSP")
+			})
+		}
 	}
 }
 
