@@ -162,9 +162,9 @@ func TestSignedNeverGoesBack(t *testing.T) {
 		cp log.Checkpoint
 		ok bool
 	}{
-		{at(5, 100, 1), true}, {at(5, 100, 1), true}, {at(5, 101, 1), false}, {at(5, 100, 2), false}, {at(4, 101, 1), false},
+		{at(5, 99, 1), true}, {at(5, 99, 1), true}, {at(5, 100, 1), true}, {at(5, 99, 1), false}, {at(5, 100, 2), false}, {at(5, 101, 2), false}, {at(4, 101, 1), false},
 		{at(6, 100, 1), false}, {at(6, 99, 1), false}, {at(6, 101, 1), true},
-		{at(7, 9999, 1), true}, {at(7, 102, 1), false}, {at(8, 102, 1), true},
+		{at(7, 9999, 1), true}, {at(7, 102, 2), false}, {at(7, 102, 1), true}, {at(8, 102, 1), false}, {at(8, 103, 1), true},
 	} {
 		if err := s.checkpoint(c.cp, 130); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c.cp, err)
@@ -187,7 +187,7 @@ func TestSignedNeverGoesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if size, _, time, err := s.last(); size != 8 || time != 102 || err != nil {
+	if size, _, time, err := s.last(); size != 8 || time != 103 || err != nil {
 		t.Errorf("last = %d, %d, %v", size, time, err)
 	}
 }

@@ -18,8 +18,9 @@ import (
 type signed struct {
 	path string
 
-	mu   sync.Mutex
-	file signedFile
+	mu     sync.Mutex
+	file   signedFile
+	failed error // of the last write; while it stands nothing new is signed
 }
 
 // signedFile is signed.json. Hashes are hex.
@@ -87,8 +88,8 @@ func (w *witness) last() (size, time uint64, err error) {
 }
 
 // checkpoint writes down that a signature of c is about to leave. It refuses anything but an
-// extension of the last one, and the last one itself. A last time after horizon was
-// signed by a clock that was wrong, and binds nobody.
+// extension of the last one, and the last one itself, at its time or later. A last time
+// after horizon was signed by a clock that was wrong, and binds nobody.
 func (s *signed) checkpoint(c log.Checkpoint, horizon uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +98,8 @@ func (s *signed) checkpoint(c log.Checkpoint, horizon uint64) error {
 	if next.Size == s.file.Size && next.Root == s.file.Root && next.Time == s.file.Time {
 		return nil
 	}
-	if next.Size <= s.file.Size || next.Time <= s.file.Time && s.file.Time <= horizon {
+	same := next.Size == s.file.Size && next.Root == s.file.Root
+	if next.Size <= s.file.Size && !same || next.Time <= s.file.Time && s.file.Time <= horizon {
 		return fmt.Errorf("size %d at %d does not extend size %d at %d, which was signed", next.Size, next.Time, s.file.Size, s.file.Time)
 	}
 	return s.save(next)
@@ -150,9 +152,23 @@ func (s *signed) save(next signedFile) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(s.path, append(data, '\n')); err != nil {
-		return fmt.Errorf("write down what is signed: %w", err)
+	// A write that failed may be on disk all the same. Nothing has left under it, and what
+	// the next one writes extends that, too: sizes, epochs and versions grow.
+	if s.failed = replaceFile(s.path, append(data, '\n')); s.failed != nil {
+		s.failed = fmt.Errorf("write down what is signed: %w", s.failed)
+		return s.failed
 	}
 	s.file = next
 	return nil
+}
+
+// broken returns the error of the last write unless it is among those that are told: the
+// alarm stays while nothing is tried.
+func (s *signed) broken(told ...error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(errors.Join(told...), s.failed) {
+		return nil
+	}
+	return s.failed
 }

@@ -40,7 +40,7 @@ type witness struct {
 	covers   uint64    // blocks in the log then
 	set      uint64    // version of the member set in force
 	handing  handing
-	unsigned time.Time // when the signer failed last; zero since it signed
+	unsigned time.Time // when the signer, or the disk, failed last; zero since there was a signature
 	put      time.Time // when this member put its last candidate
 	puts     int       // how many it has put after this head
 	seen     map[candidateKey]*sighting
@@ -116,7 +116,7 @@ func (w *witness) step(ctx context.Context) error {
 		}
 	}
 	errs = append(errs, w.accept(ctx, m, head, candidates), w.propose(ctx, m, head, candidates))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, w.signed.broken(errs...))...)
 }
 
 // ready reports whether this member may sign: the ledger is initialised as this
@@ -297,6 +297,7 @@ func (w *witness) sign(ctx context.Context, m *roster, size uint64, root [32]byt
 		return err
 	}
 	if err := w.signed.checkpoint(c, w.horizon()); err != nil {
+		w.unsigned = w.now() // as little has left as when the signer fails
 		return err
 	}
 	return w.submit(ctx, "checkpoint:Cosign", struct {
@@ -344,7 +345,9 @@ func (w *witness) propose(ctx context.Context, m *roster, head point, candidates
 	lastSize, lastTime, err := w.last()
 	// A head that is ahead is followed by its next second rather than waited for.
 	at := max(uint64(now.Unix()), head.Time+1, lastTime+1)
-	if err != nil || size <= lastSize || at > uint64(now.Add(maxSkew-caution).Unix()) {
+	// A size that was signed last is signed again: the signature is in none of its blocks, so
+	// it did not get to the ledger, which may stand still until there is a checkpoint.
+	if err != nil || size < lastSize || at > uint64(now.Add(maxSkew-caution).Unix()) {
 		return err
 	}
 	root, err := w.log.Root(size)
@@ -353,7 +356,11 @@ func (w *witness) propose(ctx context.Context, m *roster, head point, candidates
 	}
 	w.put = now
 	w.puts++
-	return w.sign(ctx, m, size, root, at)
+	err = w.sign(ctx, m, size, root, at)
+	if w.signed.broken() != nil {
+		w.puts-- // it was not put
+	}
+	return err
 }
 
 // accept makes a checkpoint of the largest candidate that K members have signed.

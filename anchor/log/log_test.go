@@ -174,6 +174,40 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// Blocks that were appended although Append failed, as when the folder's sync does, are
+// appended again by the process that does not know it, and are there for the next one.
+func TestAppendedAlthoughItFailed(t *testing.T) {
+	dir, blocks := t.TempDir(), chain(9)
+	l := open(t, dir)
+	if err := l.Append(blocks[:3]...); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, dir) // head goes on, and l does not know it
+	if err := other.Append(blocks[3:7]...); err != nil {
+		t.Fatal(err)
+	}
+	if next := open(t, dir); next.Size() != 7 || next.Append(blocks[7]) != nil {
+		t.Errorf("the next process finds %d blocks", next.Size())
+	}
+	for _, b := range blocks[3:] {
+		if err := l.Append(b); err != nil {
+			t.Fatal(err)
+		}
+		if again := open(t, dir); again.Size() != b.Number+1 {
+			t.Errorf("%d blocks after block %d", again.Size(), b.Number)
+		}
+	}
+	whole := open(t, t.TempDir())
+	if err := whole.Append(blocks...); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := l.Root(9)
+	b, _ := whole.Root(9)
+	if a != b {
+		t.Error("another root")
+	}
+}
+
 func TestAppendRefuses(t *testing.T) {
 	blocks := chain(4)
 	other := *blocks[2]

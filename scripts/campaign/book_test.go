@@ -254,6 +254,10 @@ func compare(b *book, blocks []landing, journal []send.Status) []string {
 			effects[l.call]++
 		}
 	}
+	seen := map[string]bool{}
+	for _, s := range b.all {
+		seen[s.id] = true
+	}
 	for _, st := range journal {
 		n := effects[callOf(st.To, st.Data)]
 		ours := len(st.Tries) > 0 && n > 0
@@ -270,6 +274,8 @@ func compare(b *book, blocks []landing, journal []send.Status) []string {
 			l, there := ids[string(t.ID)]
 			o := t.Outcome
 			switch {
+			case seen[string(t.ID)] && t.First.IsZero() && !b.lost:
+				bad("%s: transaction %x left, and the journal does not say so", st.ID, t.ID)
 			case there != (o.State == send.StateMined || o.State == send.StateReverted):
 				bad("%s: transaction %x has state %d, in a block: %v", st.ID, t.ID, o.State, there)
 			case there && (l.ok != (o.State == send.StateMined) || l.block != o.Block || !bytes.Equal(l.hash, o.BlockHash) ||
@@ -277,10 +283,6 @@ func compare(b *book, blocks []landing, journal []send.Status) []string {
 				bad("%s: the journal has %+v, the chain %+v", st.ID, o, l)
 			}
 		}
-	}
-	seen := map[string]bool{}
-	for _, s := range b.all {
-		seen[s.id] = true
 	}
 	for _, l := range blocks {
 		if !known[l.id] && !b.own[l.id] && !b.lost {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 )
 
 // What a contract takes once is safe whatever becomes of the journal: it is deleted, an
@@ -58,6 +59,50 @@ func TestJournalDamaged(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestJournalFails has each commit of a payment's life fail, one as not done and the second
+// one after it as done although it failed. Another process goes on each time, and the
+// transaction that would have been signed is the only one.
+func TestJournalFails(t *testing.T) {
+	for name, g := range map[string]ground{"evm": newEVM(t, 1), "tron": newTron(t, true)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			plays := 0
+			pay := func(at int) (commits int) {
+				p := newPlay(t, g)
+				plays++
+				in := payment(g, plays)
+				p.commits = func() sqlitetest.Fault {
+					switch commits++; commits {
+					case at:
+						return sqlitetest.NotDone
+					case at + 2:
+						return sqlitetest.Done
+					}
+					return sqlitetest.None
+				}
+				p.plan(in)
+				for rounds := 0; !p.status(in).Phase.Done() && rounds < 20; rounds++ {
+					p.round()
+				}
+				p.sound()
+				if st := p.status(in); st.Phase != send.PhaseFinal || len(st.Tries) != 1 {
+					t.Errorf("commits %d and %d of %d fail: %s, %s", at, at+2, commits, st.Phase, tries(st))
+				}
+				p.close()
+				g.ledger().turn(g.landed())
+				return commits
+			}
+			all := pay(-2)
+			if all < 6 {
+				t.Fatalf("%d commits: too few", all)
+			}
+			for at := -1; at <= all; at++ {
+				pay(at)
+			}
+		})
 	}
 }
 

@@ -276,7 +276,7 @@ func killed(t *testing.T, g ground, n int, m moment) (commits, calls int) {
 	if !died && m != (moment{}) {
 		t.Errorf("nobody died at %+v", m)
 	}
-	p := &play{ended: map[string]bool{}, t: t, g: g, path: k.Journal, timeout: time.Minute, mutate: func(c send.Chain) send.Chain { return c }}
+	p := &play{ended: map[string]bool{}, t: t, g: g, path: k.Journal, timeout: time.Minute, mutate: func(c send.Chain) send.Chain { return c }, commits: durable}
 	p.open()
 	p.plan(k.Intent)
 	p.sound()

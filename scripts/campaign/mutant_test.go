@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 )
 
 // mutant is a driver with a mistake, for the test of the tests.
@@ -15,6 +16,23 @@ type mutant struct {
 	look  func(send.Outcome) send.Outcome
 	sent  bool // what was sent counts as done
 	blind bool // nothing counts as done
+	deaf  bool // to errors of the journal's commits
+}
+
+// in puts a mutant between a sender and its chain.
+func (m *mutant) in(p *play) {
+	p.mutate = func(c send.Chain) send.Chain {
+		m.Chain = c
+		return m
+	}
+	if commits := p.commits; m.deaf {
+		p.commits = func() sqlitetest.Fault {
+			if commits() == sqlitetest.None {
+				return sqlitetest.None
+			}
+			return sqlitetest.Lie
+		}
+	}
 }
 
 func (m *mutant) Arm(ctx context.Context, in send.Intent, earlier []send.Attempt, inUse []uint64) (send.Attempt, error) {
@@ -51,7 +69,7 @@ func TestMutants(t *testing.T) {
 		make func() *mutant
 		want string
 	}{
-		{"a fresh nonce for each attempt", 0, func() *mutant {
+		{"a fresh nonce for each attempt", 8, func() *mutant {
 			return &mutant{arm: func(c send.Chain, ctx context.Context, in send.Intent, earlier []send.Attempt, inUse []uint64) (send.Attempt, error) {
 				for _, a := range earlier {
 					inUse = append(inUse, a.Nonce)
@@ -59,7 +77,7 @@ func TestMutants(t *testing.T) {
 				return c.Arm(ctx, in, nil, inUse)
 			}}
 		}, "two live transactions"},
-		{"what no node knows is dead", 61, func() *mutant {
+		{"what no node knows is dead", 101, func() *mutant {
 			return &mutant{look: func(o send.Outcome) send.Outcome {
 				if o.State == send.StateUnknown {
 					o.State = send.StateDead
@@ -67,15 +85,17 @@ func TestMutants(t *testing.T) {
 				return o
 			}}
 		}, "two live transactions"},
-		{"in a block is final", 12, func() *mutant { return &mutant{sent: true} }, "and not on the chain"},
+		{"in a block is final", 32, func() *mutant { return &mutant{sent: true} }, "and not on the chain"},
 		{"in a block is final, checkpoints", 2, func() *mutant { return &mutant{sent: true} }, "the contract does not show it"},
 		{"nothing has happened", 4, func() *mutant { return &mutant{blind: true} }, "is stopped: "},
-		{"in a block is final on Tron", 1, func() *mutant { return &mutant{sent: true} }, "and not on the chain"},
+		{"in a block is final on Tron", 97, func() *mutant { return &mutant{sent: true} }, "and not on the chain"},
+		{"a commit that failed is one", 0, func() *mutant { return &mutant{deaf: true} }, "left without being in the journal"},
+		{"a commit that failed is one on Tron", 1, func() *mutant { return &mutant{deaf: true} }, "left without being in the journal"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for n := range uint64(100) {
-				for _, wrong := range playSchedule(t, tt.from+4*n, func(c send.Chain) send.Chain { m := tt.make(); m.Chain = c; return m }) {
+				for _, wrong := range playSchedule(t, tt.from+4*n, tt.make().in) {
 					if strings.Contains(wrong, tt.want) {
 						t.Logf("schedule %d: %s", tt.from+4*n, wrong)
 						return

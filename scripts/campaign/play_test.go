@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 )
 
 // play is a sender at work on a ground.
@@ -19,8 +20,10 @@ type play struct {
 	t       testing.TB
 	g       ground
 	path    string
-	skew    time.Duration // of the sender's clock
-	timeout time.Duration // of a call; hanging nodes want it short
+	disk    *sqlitetest.Disk        // under the journal
+	commits func() sqlitetest.Fault // what becomes of commits, except while a process starts
+	skew    time.Duration           // of the sender's clock
+	timeout time.Duration           // of a call; hanging nodes want it short
 	mutate  func(send.Chain) send.Chain
 	chain   send.Chain
 	s       *send.Sender
@@ -30,7 +33,8 @@ type play struct {
 }
 
 func newPlay(t testing.TB, g ground) *play {
-	p := &play{ended: map[string]bool{}, t: t, g: g, path: filepath.Join(t.TempDir(), "send.db"), timeout: time.Minute, mutate: func(c send.Chain) send.Chain { return c }}
+	p := &play{ended: map[string]bool{}, t: t, g: g, path: filepath.Join(t.TempDir(), "send.db"), timeout: time.Minute,
+		mutate: func(c send.Chain) send.Chain { return c }, commits: durable}
 	p.open()
 	t.Cleanup(p.close)
 	return p
@@ -46,6 +50,7 @@ func (p *play) open() {
 		defer w.set(rule)
 		w.mu.Unlock()
 	}
+	p.disk = sqlitetest.On(p.t, p.path)
 	p.chain = p.g.dial()
 	s, err := send.Open(p.path, map[string]send.Chain{p.g.id(): p.mutate(p.chain)}, send.Config{
 		Policy:  policy,
@@ -57,7 +62,11 @@ func (p *play) open() {
 		p.t.Fatal(err)
 	}
 	p.s = s
+	p.disk.Set(p.commits)
 }
+
+// durable is a disk on which all commits succeed.
+func durable() sqlitetest.Fault { return sqlitetest.None }
 
 var policy = send.Policy{Resend: 6 * time.Second, Bump: 15 * time.Second, Doubt: time.Minute, Sure: 3 * period}
 
@@ -65,6 +74,7 @@ func (p *play) close() {
 	if p.s == nil {
 		return
 	}
+	p.disk.Set(durable)
 	if err := p.s.Close(); err != nil {
 		p.t.Error(err)
 	}
@@ -78,10 +88,41 @@ func (p *play) reopen() {
 	p.open()
 }
 
+// crash is what a power failure is, and the process after it.
+func (p *play) crash() {
+	p.t.Helper()
+	image := p.disk.Image()
+	p.close()
+	if err := image.Restore(p.path); err != nil {
+		p.t.Fatal(err)
+	}
+	p.open()
+}
+
+// journalled does what ends the process when the journal fails. It reports whether that
+// was done.
+func (p *play) journalled(do func() error) bool {
+	p.t.Helper()
+	failed := false
+	p.disk.Set(func() sqlitetest.Fault {
+		f := p.commits()
+		failed = failed || f == sqlitetest.NotDone || f == sqlitetest.Done
+		return f
+	})
+	err := do()
+	if err == nil {
+		return true
+	}
+	if !failed {
+		p.t.Fatal(err)
+	}
+	p.crash()
+	return false
+}
+
 func (p *play) plan(in send.Intent) {
 	p.t.Helper()
-	if err := p.s.Plan(context.Background(), p.g.id(), in); err != nil {
-		p.t.Fatal(err)
+	for !p.journalled(func() error { return p.s.Plan(context.Background(), p.g.id(), in) }) {
 	}
 	for _, had := range p.plans {
 		if had.ID == in.ID {
@@ -94,10 +135,9 @@ func (p *play) plan(in send.Intent) {
 func (p *play) step() {
 	p.t.Helper()
 	p.g.ledger().look(p.plans)
-	if err := p.s.Step(context.Background()); err != nil {
-		p.t.Fatal(err)
+	if p.journalled(func() error { return p.s.Step(context.Background()) }) {
+		p.believes()
 	}
-	p.believes()
 }
 
 // believes looks whether the final head shows what the sender now takes for final: later
@@ -134,6 +174,11 @@ func (p *play) rounds(n int) {
 func (p *play) status(in send.Intent) send.Status {
 	p.t.Helper()
 	st, err := p.s.Status(context.Background(), in.ID)
+	if errors.Is(err, send.ErrUnknown) && !p.g.ledger().lost {
+		p.wrong = append(p.wrong, in.ID+" was planned and is forgotten")
+		p.plan(in)
+		return p.status(in)
+	}
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -152,6 +197,7 @@ func (p *play) rule(rule func(call int, method string) fault) {
 func (p *play) finish() []string {
 	p.t.Helper()
 	p.rule(healthy)
+	p.commits = durable
 	p.timeout = time.Minute
 	p.skew = max(p.skew, 0) // a clock that was set back is set right
 	p.reopen()

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/killick-ledger/killick/anchor/send"
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 )
 
 var (
@@ -35,7 +35,7 @@ func TestSchedules(t *testing.T) {
 		number := *seed + uint64(n)
 		t.Run(fmt.Sprint(number), func(t *testing.T) {
 			t.Parallel()
-			for _, wrong := range playSchedule(t, number, func(c send.Chain) send.Chain { return c }) {
+			for _, wrong := range playSchedule(t, number, func(*play) {}) {
 				t.Errorf("seed %d: %s", number, wrong)
 			}
 		})
@@ -43,7 +43,7 @@ func TestSchedules(t *testing.T) {
 }
 
 // playSchedule plays one schedule and returns which invariants do not hold.
-func playSchedule(t testing.TB, number uint64, mutate func(send.Chain) send.Chain) []string {
+func playSchedule(t testing.TB, number uint64, mutate func(*play)) []string {
 	r := rand.New(rand.NewPCG(number, 5))
 	var g ground
 	pays := number/2%2 == 0
@@ -58,11 +58,20 @@ func playSchedule(t testing.TB, number uint64, mutate func(send.Chain) send.Chai
 	}
 	p := newPlay(t, g)
 	p.close()
-	p.mutate = mutate
 	kinds := faults
 	if r.IntN(12) == 0 {
 		kinds, p.timeout = append(append([]fault{}, faults...), hangBefore, hangAfter), 250*time.Millisecond
 	}
+	// Of each second one the journal fails, too, and the power.
+	disk := rand.New(rand.NewPCG(number, 4))
+	worn := max(0, disk.Float64()-0.5) * 0.5
+	p.commits = func() sqlitetest.Fault {
+		if disk.Float64() >= worn {
+			return sqlitetest.None
+		}
+		return broken[disk.IntN(len(broken))]
+	}
+	mutate(p)
 	p.open()
 	ill := r.Float64() * 0.3
 	for i, w := range g.ledger().wires {
@@ -87,6 +96,9 @@ func playSchedule(t testing.TB, number uint64, mutate func(send.Chain) send.Chai
 		if s.mishap(); i%7 == 6 {
 			s.next()
 		}
+		if disk.Float64() < worn {
+			s.crash()
+		}
 	}
 	if s.setbacks > 0 { // one that was left may still come back
 		g.block(true)
@@ -96,6 +108,9 @@ func playSchedule(t testing.TB, number uint64, mutate func(send.Chain) send.Chai
 	}
 	return p.finish()
 }
+
+// broken is what becomes of commits on a disk that fails.
+var broken = []sqlitetest.Fault{sqlitetest.NotDone, sqlitetest.Done}
 
 // schedule draws what happens.
 type schedule struct {
