@@ -70,19 +70,7 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 	for _, p := range cfg.Fabric.Peers {
 		l.members = append(l.members, p.MSPID)
 	}
-	s.events = events.New(events.Config{Ledger: l, Network: cfg.Network, Log: log})
-	// Beside the journal, since it follows the same blocks; it may be lost.
-	if s.statuses, err = status.Open(cfg.Journal+".status", cfg.Network); err != nil {
-		return nil, err
-	}
-	s.submitter, err = submit.Open(submit.Config{
-		Journal: cfg.Journal, Network: cfg.Network, Ledger: s.events.Watch(s.statuses.Watch(l)), Log: log, Batch: cfg.Batch, InFlight: cfg.InFlight, Queue: cfg.Queue,
-	})
-	if err != nil {
-		return nil, err
-	}
-	// After the journal, whose lock keeps a second process away from both files.
-	if s.index, err = index.Open(index.Config{File: cfg.Journal + ".index", Network: cfg.Network, Ledger: l, Log: log}); err != nil {
+	if err = s.read(cfg, l, log); err != nil {
 		return nil, err
 	}
 	web, err := cfg.web()
@@ -116,6 +104,25 @@ func build(cfg Config, log *slog.Logger) (_ *service, err error) {
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	return s, nil
+}
+
+// read opens what reads blocks, all of them from one stream; a second one lasts while
+// somebody reads old blocks.
+func (s *service) read(cfg Config, l submit.Ledger, log *slog.Logger) (err error) {
+	s.events = events.New(events.Config{Ledger: l, Network: cfg.Network, Log: log})
+	// Beside the journal, since it follows the same blocks; it may be lost.
+	if s.statuses, err = status.Open(cfg.Journal+".status", cfg.Network); err != nil {
+		return err
+	}
+	s.submitter, err = submit.Open(submit.Config{
+		Journal: cfg.Journal, Network: cfg.Network, Ledger: s.events.Watch(s.statuses.Watch(l)), Log: log, Batch: cfg.Batch, InFlight: cfg.InFlight, Queue: cfg.Queue,
+	})
+	if err != nil {
+		return err
+	}
+	// After the journal, whose lock keeps a second process away from both files.
+	s.index, err = index.Open(index.Config{File: cfg.Journal + ".index", Network: cfg.Network, Ledger: s.events, Log: log})
+	return err
 }
 
 // serve serves until ctx ends or a server fails, and then stops in order: no new

@@ -73,7 +73,7 @@ func startFor(t *testing.T, alice *submittest.Person, configure func(*submit.Con
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := index.Open(index.Config{File: filepath.Join(t.TempDir(), "index"), Network: submittest.Network, Ledger: h.ledger, Log: log})
+	x, err := index.Open(index.Config{File: filepath.Join(t.TempDir(), "index"), Network: submittest.Network, Ledger: h.events, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

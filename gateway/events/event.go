@@ -101,7 +101,7 @@ func (f Filter) matches(e *Event) bool {
 
 // weigh estimates the memory of a block, and of its events, which take less.
 func weigh(b *submit.Block) int {
-	size := 0
+	size := 256
 	for i := range b.Transactions {
 		tx := &b.Transactions[i]
 		size += 256 + len(tx.Response)

@@ -4,9 +4,10 @@
 // without a gap or a repetition.
 //
 // It never decides what is on the ledger: it reads blocks, those that
-// gateway/submit takes in as they come and older ones from the peer. It remembers
-// nothing of who follows and writes nothing. Memory is bounded by the newest
-// blocks and one page for each follower, however slow followers are.
+// gateway/submit takes in as they come and older ones from the peer. Others in the
+// gateway read the same blocks from it (Stream.Blocks), so that one block stream serves
+// all. It remembers nothing of who follows and writes nothing. Memory is bounded by the
+// newest blocks and one page for each follower, however slow followers are.
 package events
 
 import (
@@ -44,12 +45,12 @@ type Blocks interface {
 
 // Config is what a Stream works with.
 type Config struct {
-	Ledger    Blocks
+	Ledger    Blocks       // for old blocks
 	Network   string       // name of the ledger
 	Log       *slog.Logger // default slog.Default()
 	Followers int          // how many there may be at a time (0: 100)
 	Readers   int          // how many of them may read old blocks at the same time (0: 16)
-	Recent    int          // bytes of newest blocks that are held while somebody follows (0: 32 MiB)
+	Recent    int          // bytes of newest blocks that are held at most, for those who follow or have yet to read them (0: 32 MiB)
 }
 
 // Stream serves those who follow the ledger. Make it with New, and let the
@@ -63,15 +64,17 @@ type Stream struct {
 	mu        sync.Mutex
 	began     bool          // next is known
 	next      uint64        // number of the block that is to come
-	recent    []*recent     // those before next, while somebody follows
+	recent    []*recent     // those before next, while somebody needs them
 	weight    int           // sum of their weights
 	grown     chan struct{} // closed and replaced when next changes
 	followers int
+	live      map[*reader]bool // those who wait for blocks and read no old ones
 }
 
 // recent is a block that came lately. Its events are read when first asked for, by
 // who asks: the submitter, which delivers it, is not held up.
 type recent struct {
+	block  submit.Block
 	weight int
 	read   func() ([]Event, error)
 }
@@ -90,7 +93,7 @@ func New(cfg Config) *Stream {
 	if cfg.Recent == 0 {
 		cfg.Recent = 32 << 20
 	}
-	s := &Stream{cfg: cfg, readers: make(chan struct{}, cfg.Readers), grown: make(chan struct{})}
+	s := &Stream{cfg: cfg, readers: make(chan struct{}, cfg.Readers), grown: make(chan struct{}), live: map[*reader]bool{}}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -144,20 +147,14 @@ func (s *Stream) begin(next uint64) {
 func (s *Stream) publish(b submit.Block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.followers == 0 || b.Number != s.next {
+	if b.Number != s.next {
 		s.forget()
 	}
-	if s.followers > 0 {
-		r := &recent{weight: weigh(&b), read: sync.OnceValues(func() ([]Event, error) { return all(&b) })}
-		s.recent = append(s.recent, r)
-		s.weight += r.weight
-		for len(s.recent) > 1 && s.weight > s.cfg.Recent {
-			s.weight -= s.recent[0].weight
-			s.recent[0] = nil
-			s.recent = s.recent[1:]
-		}
-	}
+	r := &recent{block: b, weight: weigh(&b), read: sync.OnceValues(func() ([]Event, error) { return all(&b) })}
+	s.recent = append(s.recent, r)
+	s.weight += r.weight
 	s.advance(b.Number + 1)
+	s.shrink()
 }
 
 // forget drops the recent blocks: those who need them read them as old ones. The
@@ -200,9 +197,8 @@ func (s *Stream) enter() error {
 func (s *Stream) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.followers--; s.followers == 0 {
-		s.forget()
-	}
+	s.followers--
+	s.shrink()
 }
 
 func stopping() error {

@@ -54,7 +54,7 @@ func begin(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := index.Open(index.Config{File: w.path("index"), Network: submittest.Network, Ledger: w.ledger, Log: log})
+	x, err := index.Open(index.Config{File: w.path("index"), Network: submittest.Network, Ledger: stream, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
