@@ -55,7 +55,7 @@ func main() {
 	flag.StringVar(&s.ordering, "ordering", smartBFT+","+raft, "ordering services")
 	flag.StringVar(&s.orgs, "orgs", "4", "numbers of organisations")
 	flag.StringVar(&s.endorse, "endorse", "0", "numbers of endorsements; 0: f + 1 of the organisations")
-	flag.BoolVar(&s.latency, "latency", false, "instead of the table: what lowers the latency with four batches in flight (smaller and fewer batches, blocks cut sooner), about 16 minutes; -only picks rows of it")
+	flag.BoolVar(&s.latency, "latency", false, "instead of the table: what lowers the latency with four batches in flight (smaller and fewer batches, blocks cut sooner), about 15 minutes; -only picks rows of it")
 	flag.BoolVar(&s.model, "model", false, "instead of the table: what the model of the ceiling says of other networks, by this machine's primitives")
 	flag.IntVar(&s.age, "age", 0, "instead of the table: the rate on a ledger before and after so many operations")
 	flag.DurationVar(&s.soak, "soak", 0, "instead of the table: memory of every program under steady load through the gateway for so long")
