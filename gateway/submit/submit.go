@@ -64,6 +64,13 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ops"
 )
 
+// What a Config has when it does not say otherwise.
+const (
+	DefaultBatch    = 500
+	DefaultHold     = 20 * time.Millisecond
+	DefaultInFlight = 4
+)
+
 // Config is how a Submitter works. Zero values of the numbers have the defaults
 // that are named.
 type Config struct {
@@ -97,11 +104,11 @@ func (c Config) withDefaults() (Config, error) {
 			*v = d
 		}
 	}
-	set(&c.Batch, 500)
-	set(&c.InFlight, 4)
+	set(&c.Batch, DefaultBatch)
+	set(&c.InFlight, DefaultInFlight)
 	set(&c.Queue, 100_000)
 	set(&c.Bytes, 128<<20)
-	duration(&c.Hold, 20*time.Millisecond)
+	duration(&c.Hold, DefaultHold)
 	duration(&c.Lost, 12*time.Second)
 	duration(&c.Timeout, 15*time.Second)
 	if c.Log == nil {

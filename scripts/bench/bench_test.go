@@ -222,9 +222,9 @@ func TestProcFiles(t *testing.T) {
 }
 
 func TestNamesAreUnique(t *testing.T) {
-	networks := []consortium{{smartBFT, 4, 2}, {raft, 4, 2}}
+	networks := []consortium{{smartBFT, 4, 2, 0}, {raft, 4, 2, 0}}
 	seen := map[string]bool{}
-	quick := 0
+	quick, hundred := 0, 0
 	for _, r := range plan(networks, []string{edDSA, es256, es256K}, 10_000) {
 		if seen[r.name()] {
 			t.Errorf("%s is there twice", r.name())
@@ -233,9 +233,36 @@ func TestNamesAreUnique(t *testing.T) {
 		if r.quick {
 			quick++
 		}
+		if r.load == transfers && r.batch == 100 && r.bad == 0 {
+			hundred++
+		}
 	}
-	if quick == 0 || quick*2 > len(seen) {
-		t.Errorf("%d of %d rows are quick", quick, len(seen))
+	if quick == 0 || quick*2 > len(seen) || hundred != len(networks) {
+		t.Errorf("%d of %d rows are quick, %d of valid transfers in batches of 100", quick, len(seen), hundred)
+	}
+}
+
+// Networks that differ in their blocks only are networks of their own, and a paced row
+// comes after those whose rate it takes.
+func TestLatencyPlan(t *testing.T) {
+	seen, measured := map[string]bool{}, map[string]bool{}
+	for _, r := range latencyPlan([]consortium{{smartBFT, 4, 2, 0}, {raft, 4, 2, 0}}, 10_000) {
+		of := r.String() + r.load
+		if seen[r.name()] || r.pace > 0 && !measured[of] {
+			t.Errorf("%s is there twice, or before those it takes its rate from", r.name())
+		}
+		seen[r.name()], measured[of] = true, true
+		d, err := r.describe()
+		want := 100 * time.Millisecond
+		if r.interval > 0 {
+			want = r.interval
+		}
+		if err != nil || d.Block.Interval != want || d.Block.Messages != 500 {
+			t.Errorf("%s: blocks %+v, %v", r.name(), d.Block, err)
+		}
+	}
+	if len(seen) != 28 {
+		t.Errorf("%d rows, want 28", len(seen))
 	}
 }
 
@@ -276,7 +303,7 @@ func TestNumberOfChannels(t *testing.T) {
 func TestSettings(t *testing.T) {
 	s := settings{ordering: smartBFT, orgs: "4,7", endorse: "0", window: time.Second}
 	networks, err := s.networks()
-	if want := []consortium{{smartBFT, 4, 2}, {smartBFT, 7, 3}}; err != nil || !slices.Equal(networks, want) {
+	if want := []consortium{{smartBFT, 4, 2, 0}, {smartBFT, 7, 3, 0}}; err != nil || !slices.Equal(networks, want) {
 		t.Errorf("%v %v, want %v", networks, err, want)
 	}
 	for _, bad := range []settings{{ordering: "x", orgs: "4", endorse: "0"}, {ordering: smartBFT, orgs: "four", endorse: "0"}, {ordering: smartBFT, orgs: "4", endorse: "9"}} {

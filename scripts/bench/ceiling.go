@@ -72,7 +72,7 @@ func (p prices) modelTable() string {
 	fmt.Fprintf(&b, "Primitives on one core in this run, CPU time: %s.\n\n", p)
 	b.WriteString("| ordering | organisations | endorsements | a transaction, us | each record in it, us | batch 1: us a record | 100 | 500 | 1000 |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, ordering := range []string{smartBFT, raft} {
-		for _, c := range []consortium{{ordering, 4, 2}, {ordering, 4, 3}, {ordering, 7, 3}, {ordering, 10, 4}, {ordering, 13, 5}} {
+		for _, c := range []consortium{{ordering, 4, 2, 0}, {ordering, 4, 3, 0}, {ordering, 7, 3, 0}, {ordering, 10, 4, 0}, {ordering, 13, 5, 0}} {
 			s := shape{consortium: c, signed: true, algorithm: edDSA, batch: 500, keys: 1, bytes: recordBytes}
 			transaction, operation := p.floor(s)
 			fmt.Fprintf(&b, "| %s | %d | %d | %.0f | %.0f |", ordering, c.organisations, c.endorsements, transaction*1e6, operation*1e6)

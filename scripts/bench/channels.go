@@ -119,5 +119,5 @@ func printTogether(load string, rows []row) {
 	first := rows[0]
 	cpu := func(d time.Duration) float64 { return float64(d.Microseconds()) / first.window.Seconds() / perSecond }
 	fmt.Printf("| %s | %d | %.0f | %d | %.0f | %.0f | %.0f | %d | %d |\n", load, len(rows), perSecond, latest.Milliseconds(),
-		cpu(first.cpu.total()), cpu(first.cpu["peer"]), cpu(first.cpu["orderer"]), first.memory["peer"]>>20, first.memory["orderer"]>>20)
+		cpu(first.cpu.total()), cpu(first.cpu["peer"]), cpu(first.cpu["orderer"]), largest(first.memory, "peer")>>20, largest(first.memory, "orderer")>>20)
 }

@@ -36,6 +36,9 @@ type network struct {
 func (c consortium) describe() (topology.Consortium, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ports: auto\nordering: %s\nthresholds: {endorse: %d}\n", c.ordering, c.endorsements)
+	if c.interval > 0 {
+		fmt.Fprintf(&b, "block: {interval: %s}\n", c.interval)
+	}
 	if c.ordering == raft {
 		// Raft orderers do not bear one that lies, and topology wants that said.
 		b.WriteString("profile: crash-only\n")

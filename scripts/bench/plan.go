@@ -25,10 +25,15 @@ type consortium struct {
 	ordering      string
 	organisations int
 	endorsements  int
+	interval      time.Duration // after which a block is cut; 0: as topology has it
 }
 
 func (c consortium) String() string {
-	return fmt.Sprintf("%s, %d of %d", c.ordering, c.endorsements, c.organisations)
+	text := fmt.Sprintf("%s, %d of %d", c.ordering, c.endorsements, c.organisations)
+	if c.interval > 0 {
+		text += fmt.Sprintf(", blocks of %s", c.interval)
+	}
+	return text
 }
 
 // spec says what one row measures.
@@ -161,6 +166,9 @@ func special(accounts int) []spec {
 		paced.pace, paced.inFlight = 0.7, 16
 		rows = append(rows, fast, four, paced)
 	}
+	hundred := row(transfers)
+	hundred.batch, hundred.inFlight = 100, 16 // as many as of those with bad ones among them
+	rows = append(rows, hundred)
 	for _, load := range []string{transfers, mixed} {
 		even, skewed := row(load), row(load)
 		even.quick, skewed.quick = false, false

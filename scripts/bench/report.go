@@ -7,22 +7,27 @@ import (
 	"maps"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-const (
-	tableBegins = "<!-- table: made by make bench -->\n"
-	tableEnds   = "<!-- end of table -->\n"
+// marks are those between which a run puts its table.
+type marks struct{ begin, end string }
+
+var (
+	tableMarks   = marks{"<!-- table: made by make bench -->\n", "<!-- end of table -->\n"}
+	latencyMarks = marks{"<!-- latency: made by make bench ARGS=-latency -->\n", "<!-- end of latency -->\n"}
 )
 
 // publish prints the table and, after a complete run, puts it into the file
-// between its two marks. The error says which rows failed.
+// between its marks. The error says which rows failed.
 func (r *results) publish(ctx context.Context) error {
-	text := r.render()
+	text, between := r.render(), tableMarks
+	if r.latency {
+		text, between = r.renderLatency(), latencyMarks
+	}
 	fmt.Print(text)
 	if ctx.Err() != nil {
 		return errors.New("interrupted; nothing was written")
@@ -34,34 +39,37 @@ func (r *results) publish(ctx context.Context) error {
 		}
 	}
 	if r.complete() || r.write {
-		errs = append(errs, replaceTable(r.out, text))
+		errs = append(errs, replaceTable(r.out, between, text))
 	}
 	return errors.Join(errs...)
 }
 
-func replaceTable(path, text string) error {
+func replaceTable(path string, between marks, text string) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := strings.Cut(string(old), tableBegins)
-	_, after, ok2 := strings.Cut(rest, tableEnds)
+	before, rest, ok := strings.Cut(string(old), between.begin)
+	_, after, ok2 := strings.Cut(rest, between.end)
 	if !ok || !ok2 {
 		return fmt.Errorf("%s lacks the marks of the table", path)
 	}
-	return os.WriteFile(path, []byte(before+tableBegins+text+tableEnds+after), 0o644)
+	return os.WriteFile(path, []byte(before+between.begin+text+between.end+after), 0o644)
 }
 
 func (r *results) render() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Run of %s, %.0f minutes, on %s; %s. %d accounts; each row %.1f s of warm-up and %s measured; blocks of 100 ms; state in LevelDB.\n",
-		r.begun.UTC().Format("2006-01-02 15:04 UTC"), r.took.Minutes(), machine(), versions(), r.accounts, warmUp.Seconds(), r.window)
-	fmt.Fprintf(&b, "\nPrimitives on one core in this run, CPU time: %s.\n", r.prices)
+	b.WriteString(r.conditions())
 	for _, rows := range byConsortium(r.rows) {
 		fmt.Fprintf(&b, "\n### %s: %d organisations with a peer and an orderer each, endorsement by %d\n\n", rows[0].ordering, rows[0].organisations, rows[0].endorsements)
+		if setup := r.setups[rows[0].consortium]; setup != "" {
+			fmt.Fprintf(&b, "%s.\n\n", setup)
+		}
 		b.WriteString(r.rates(rows))
-		fmt.Fprintf(&b, "\nWhere it goes (%s): CPU time in microseconds for each valid operation, keys and bytes written to state for each operation, and the largest resident memory of a program of the kind in the row.\n\n", rows[0].ordering)
+		fmt.Fprintf(&b, "\nWhere it goes (%s): CPU time in microseconds for each valid operation, keys and bytes written to state for each operation.\n\n", rows[0].ordering)
 		b.WriteString(shares(rows))
+		fmt.Fprintf(&b, "\nMemory (%s): the largest resident memory of each program in the row, MB.\n\n", rows[0].ordering)
+		b.WriteString(memoryTable(rows))
 	}
 	if list := r.targets(); len(list) > 0 {
 		b.WriteString("\n### Targets\n\n" + targetTable(list, r.prices))
@@ -138,43 +146,53 @@ func oneLine(err error) string {
 	return strings.NewReplacer("\n", "; ", "|", "/").Replace(err.Error())
 }
 
-// shares says which programs the CPU time of each row went to and how large they
-// were.
+// shares says which kinds of programs the CPU time of each row went to.
 func shares(rows []row) string {
 	kinds := map[string]bool{}
 	for _, r := range rows {
-		for kind := range r.memory {
+		for kind := range r.cpu {
 			kinds[kind] = true
 		}
 	}
 	columns := slices.Sorted(maps.Keys(kinds))
 	var b strings.Builder
-	b.WriteString("| load | batch | in flight | " + strings.Join(columns, " | ") + " | keys | bytes |")
-	for _, kind := range columns {
-		b.WriteString(" " + kind + " MB |")
-	}
-	b.WriteString("\n|---|---|---|---|---|" + strings.Repeat("---|", 2*len(columns)) + "\n")
+	b.WriteString("| load | batch | in flight | " + strings.Join(columns, " | ") + " | keys | bytes |\n|---|---|---|---|---|" + strings.Repeat("---|", len(columns)) + "\n")
 	for _, r := range rows {
-		if r.err != nil {
+		if r.err != nil || r.valid == 0 {
 			continue
 		}
 		fmt.Fprintf(&b, "| %s | %d | %s |", r.label(), r.batch, r.sent())
-		each := func(n int) string {
-			if r.valid == 0 {
-				return "-"
-			}
-			return fmt.Sprintf("%.1f", float64(n)/float64(r.valid+r.refused))
-		}
 		for _, kind := range columns {
-			if d, ok := r.cpu[kind]; ok && r.valid > 0 {
+			if d, ok := r.cpu[kind]; ok {
 				fmt.Fprintf(&b, " %d |", d.Microseconds()/int64(r.valid))
 			} else {
 				b.WriteString(" - |")
 			}
 		}
-		fmt.Fprintf(&b, " %s | %s |", each(r.writes), each(r.writeBytes))
-		for _, kind := range columns {
-			if size, ok := r.memory[kind]; ok {
+		each := func(n int) float64 { return float64(n) / float64(r.valid+r.refused) }
+		fmt.Fprintf(&b, " %.1f | %.1f |\n", each(r.writes), each(r.writeBytes))
+	}
+	return b.String()
+}
+
+// memoryTable says how large each program was in each row.
+func memoryTable(rows []row) string {
+	names := map[string]bool{}
+	for _, r := range rows {
+		for name := range r.memory {
+			names[name] = true
+		}
+	}
+	columns := slices.Sorted(maps.Keys(names))
+	var b strings.Builder
+	b.WriteString("| load | batch | in flight | " + strings.Join(columns, " | ") + " |\n|---|---|---|" + strings.Repeat("---|", len(columns)) + "\n")
+	for _, r := range rows {
+		if r.err != nil {
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %d | %s |", r.label(), r.batch, r.sent())
+		for _, name := range columns {
+			if size, ok := r.memory[name]; ok {
 				fmt.Fprintf(&b, " %d |", size>>20)
 			} else {
 				b.WriteString(" - |")
@@ -197,45 +215,4 @@ func (p prices) String() string {
 	}
 	return fmt.Sprintf("P-256 sign %s, verify %s; a user's signature in chaincode: ES256 %s, ES256K %s, EdDSA in batches of %v %s; SHA-256 %.2f ns a byte; TLS on loopback, both ends, %.2f ns a byte; LevelDB %s a key in synced batches of 500",
 		us(p.p256Sign), us(p.p256Verify), us(p.es256), us(p.es256K), ed25519Sizes, strings.Join(batches, ", "), p.hashByte, p.tlsByte, us(p.levelPut))
-}
-
-// machine describes what the run ran on.
-func machine() string {
-	field := func(path, name string) string {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return "unknown"
-		}
-		for line := range strings.Lines(string(text)) {
-			if value, ok := strings.CutPrefix(line, name); ok {
-				return strings.TrimSpace(strings.TrimLeft(value, " \t:"))
-			}
-		}
-		return "unknown"
-	}
-	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		kernel = []byte("unknown")
-	}
-	return fmt.Sprintf("%s, %d cores, %s of memory, %s %s", field("/proc/cpuinfo", "model name"), runtime.NumCPU(),
-		field("/proc/meminfo", "MemTotal"), runtime.GOOS, strings.TrimSpace(string(kernel)))
-}
-
-// versions names what was measured.
-func versions() string {
-	text := "Fabric 3.1.1, " + runtime.Version()
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return text
-	}
-	changed := ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			text += ", Killick " + s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = " with changes"
-		}
-	}
-	return text + changed
 }

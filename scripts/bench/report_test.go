@@ -23,7 +23,7 @@ func known() prices {
 // The model's own example: four peers, four SmartBFT orderers, one operation for
 // each transaction.
 func TestCeiling(t *testing.T) {
-	c := consortium{smartBFT, 4, 2}
+	c := consortium{smartBFT, 4, 2, 0}
 	one := row{spec: spec{consortium: c, plain: plainTransfer, batch: 1}, count: count{valid: 100}}
 	// 2*24 + 2*(96+24) + 2*4*48 + 4*3*48 + 4*37 = 1396 us
 	if got := known().ceiling(one, 2); got < 1432 || got > 1433 {
@@ -51,8 +51,8 @@ func TestCeiling(t *testing.T) {
 // What is said of other networks grows with them.
 func TestModelTable(t *testing.T) {
 	p := known()
-	small, op := p.floor(shape{consortium: consortium{smartBFT, 4, 2}, signed: true, algorithm: edDSA, batch: 500, keys: 1, bytes: recordBytes})
-	large, opLarge := p.floor(shape{consortium: consortium{smartBFT, 13, 5}, signed: true, algorithm: edDSA, batch: 500, keys: 1, bytes: recordBytes})
+	small, op := p.floor(shape{consortium: consortium{smartBFT, 4, 2, 0}, signed: true, algorithm: edDSA, batch: 500, keys: 1, bytes: recordBytes})
+	large, opLarge := p.floor(shape{consortium: consortium{smartBFT, 13, 5, 0}, signed: true, algorithm: edDSA, batch: 500, keys: 1, bytes: recordBytes})
 	if large <= 3*small || opLarge <= 2*op {
 		t.Errorf("4 organisations %.6f and %.6f s, 13 organisations %.6f and %.6f s", small, op, large, opLarge)
 	}
@@ -62,7 +62,7 @@ func TestModelTable(t *testing.T) {
 }
 
 func resultRows() []row {
-	c := consortium{smartBFT, 4, 2}
+	c := consortium{smartBFT, 4, 2, 0}
 	of := func(s spec, valid int, latency time.Duration) row {
 		s.consortium = c
 		return row{spec: s, count: count{valid: valid}, window: time.Second, latencies: []time.Duration{latency}, cpu: usage{"peer": time.Second}}
@@ -75,7 +75,7 @@ func resultRows() []row {
 		of(spec{load: plainTransfer, plain: plainTransfer, accounts: 10_000, batch: 1}, 200, time.Second),
 		of(ours, 3600, time.Second), of(four, 3000, 400*time.Millisecond), of(through, 3000, time.Second), of(skewed, 2000, time.Second),
 		{spec: spec{consortium: c, load: records, algorithm: edDSA, batch: 500, inFlight: 8}, err: errors.New("a | b")},
-		{spec: spec{consortium: c, load: fullQueue}, memory: map[string]uint64{"gateway": 600 << 20}},
+		{spec: spec{consortium: c, load: fullQueue}, memory: map[string]uint64{"gateway.org1": 600 << 20, "peer.org1": 20 << 20, "peer.org2": 30 << 20}},
 		{spec: spec{consortium: c, load: fullQueue, gateway: true}, err: errors.New("it holds too little")},
 	}
 }
@@ -108,13 +108,16 @@ func TestTargets(t *testing.T) {
 // A failed row says so in the table and does not hide the others.
 func TestRender(t *testing.T) {
 	r := &results{rows: resultRows(), prices: known(), settings: settings{window: time.Second, accounts: 10_000}}
+	r.tuning = map[string]string{"peer.org1": "GOGC=400", "peer.org2": ""}
 	text := r.render()
-	for _, want := range []string{"FAILED: a / b |", "FAILED: it holds too little |", "| transfers, EdDSA | 500 | 8 | 3600 | 1000 |", "MISSED", "18.0 times", "600 MB"} {
+	for _, want := range []string{
+		"| gateway.org1 | peer.org1 | peer.org2 |", " | 600 | 20 | 30 |", "GOGC=400 in peer.org1; otherwise", "Killick ", "batches of at most 500, held for at most 20ms, 4 in flight",
+		"FAILED: a / b |", "FAILED: it holds too little |", "| transfers, EdDSA | 500 | 8 | 3600 | 1000 |", "MISSED", "18.0 times", "600 MB"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(text + r.renderLatency()) {
 		if strings.HasPrefix(line, "|") && !strings.HasSuffix(line, "|\n") {
 			t.Errorf("a row that does not end: %q", line)
 		}
@@ -123,20 +126,44 @@ func TestRender(t *testing.T) {
 
 func TestReplaceTable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b.md")
-	if err := os.WriteFile(path, []byte("before\n"+tableBegins+"old\n"+tableEnds+"after\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("before\n"+tableMarks.begin+"old\n"+tableMarks.end+latencyMarks.begin+latencyMarks.end+"after\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceTable(path, "new\n"); err != nil {
-		t.Fatal(err)
+	for text, between := range map[string]marks{"new\n": tableMarks, "latencies\n": latencyMarks} {
+		if err := replaceTable(path, between, text); err != nil {
+			t.Fatal(err)
+		}
 	}
 	got, err := os.ReadFile(path)
-	if want := "before\n" + tableBegins + "new\n" + tableEnds + "after\n"; err != nil || string(got) != want {
+	if want := "before\n" + tableMarks.begin + "new\n" + tableMarks.end + latencyMarks.begin + "latencies\n" + latencyMarks.end + "after\n"; err != nil || string(got) != want {
 		t.Errorf("%q %v", got, err)
 	}
 	if err := os.WriteFile(path, []byte("no marks"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceTable(path, "new\n"); err == nil {
+	if err := replaceTable(path, tableMarks, "new\n"); err == nil {
 		t.Error("a file without marks was written")
+	}
+}
+
+// The page has the places that complete runs write to.
+func TestPageHasMarks(t *testing.T) {
+	text, err := os.ReadFile("../../docs/benchmarks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []marks{tableMarks, latencyMarks} {
+		if strings.Count(string(text), m.begin) != 1 || strings.Count(string(text), m.end) != 1 {
+			t.Errorf("%q and %q are not there once each", m.begin, m.end)
+		}
+	}
+}
+
+func TestCollector(t *testing.T) {
+	if got := collector("PATH=/bin\x00GOMEMLIMIT=1GiB\x00NOGOGC=1\x00GOGC=50\x00"); got != "GOGC=50 GOMEMLIMIT=1GiB" {
+		t.Errorf("%q", got)
+	}
+	if got := tuned(map[string]string{"a": "", "b": ""}); !strings.Contains(got, "set in no program") {
+		t.Errorf("%q", got)
 	}
 }

@@ -26,7 +26,7 @@ type row struct {
 	all       int             // operations that took effect before, in and after the window
 	latencies []time.Duration // sorted; of transactions or requests, from submit to committed receipt
 	cpu       usage
-	memory    map[string]uint64 // largest resident memory of each kind of program, bytes
+	memory    map[string]uint64 // largest resident memory of each program by its name, bytes
 	failed    int               // transactions or requests without a receipt
 	failure   error             // the last of them
 	pending   int               // of a full queue: operations that the gateway holds

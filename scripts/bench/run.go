@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,13 +20,15 @@ type results struct {
 	rows   []row
 	begun  time.Time
 	took   time.Duration
+	setups map[consortium]string // what the networks that ran were set to
+	tuning map[string]string     // of each program that ran, by its name: see tuning
 }
 
 // runAll measures the rows, network after network: the baseline's chaincode and
 // ours run one after the other on consortiums of the same settings. A row or a
 // network that fails does not stop the others.
 func runAll(ctx context.Context, s settings, rows []spec) *results {
-	r := &results{settings: s, begun: time.Now()}
+	r := &results{settings: s, begun: time.Now(), setups: map[consortium]string{}, tuning: map[string]string{}}
 	progress("%d rows of %s; measuring what primitives take on this machine", len(rows), s.window)
 	r.prices = measurePrices()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, errors.New("the run took longer than -limit"))
@@ -69,6 +72,8 @@ func (r *results) tryNetwork(ctx context.Context, rows []spec) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.stop()) }()
+	r.setups[n.consortium] = n.setup()
+	maps.Copy(r.tuning, tuning(programs(n.Cluster)))
 	if program != "" {
 		return r.plainRows(ctx, n, rows)
 	}
@@ -89,6 +94,7 @@ func (r *results) tryNetwork(ctx context.Context, rows []spec) (err error) {
 		if err := wantGateway(ctx, n, b, s.gateway); err != nil {
 			return err
 		}
+		maps.Copy(r.tuning, tuning(programs(n.Cluster)))
 		if s.load == fullQueue {
 			r.add(ctx, r.fillQueue(ctx, n, b, s))
 		} else {
@@ -129,7 +135,7 @@ func (r *results) add(ctx context.Context, got row) {
 		return
 	}
 	if got.load == fullQueue {
-		progress("%s: %d operations in %.1f s, gateway %d MB", got.name(), got.pending, got.window.Seconds(), got.memory["gateway"]>>20)
+		progress("%s: %d operations in %.1f s, gateway %d MB", got.name(), got.pending, got.window.Seconds(), largest(got.memory, "gateway")>>20)
 		return
 	}
 	progress("%s: %.0f valid/s, p50 %d ms, p99 %d ms, %.0f us of CPU, %d refused, %d void, %d failed", got.name(), got.perSecond(),

@@ -36,21 +36,26 @@ func (u usage) since(before usage) usage {
 
 // program is one process that is measured.
 type program struct {
-	kind string
+	name string // peer.org1
+	kind string // peer
 	pid  int
 }
 
-// programs are the network's processes and this one. A name like peer.org1 gives
-// the kind peer.
+// programs are the network's processes and this one.
 func programs(c *cluster.Cluster) []program {
-	list := []program{{generator, os.Getpid()}}
+	list := []program{{generator, generator, os.Getpid()}}
 	for _, p := range c.Processes() {
 		if p.Alive {
-			kind, _, _ := strings.Cut(p.Name, ".")
-			list = append(list, program{kind, p.PID})
+			list = append(list, program{p.Name, kindOf(p.Name), p.PID})
 		}
 	}
 	return list
+}
+
+// kindOf is the part of a program's name before the organisation.
+func kindOf(name string) string {
+	kind, _, _ := strings.Cut(name, ".")
+	return kind
 }
 
 // cpuOf is the CPU time that the programs have used so far.
@@ -96,8 +101,7 @@ func resetPeaks(list []program) {
 	}
 }
 
-// peaks is the largest resident memory of each kind of program, in bytes: that of
-// the largest program of the kind.
+// peaks is the largest resident memory that each program had, in bytes.
 func peaks(list []program) map[string]uint64 { return memoryOf(list, "VmHWM:") }
 
 // resident is the resident memory now.
@@ -110,9 +114,19 @@ func memoryOf(list []program, field string) map[string]uint64 {
 		if err != nil {
 			continue // it has just ended
 		}
-		found[p.kind] = max(found[p.kind], statusField(string(text), field))
+		found[p.name] = statusField(string(text), field)
 	}
 	return found
+}
+
+// largest is the memory of the largest program of a kind.
+func largest(memory map[string]uint64, kind string) (size uint64) {
+	for name, m := range memory {
+		if kindOf(name) == kind {
+			size = max(size, m)
+		}
+	}
+	return size
 }
 
 // statusField reads a field in kB of /proc/<pid>/status, in bytes; 0 when it is

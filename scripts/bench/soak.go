@@ -21,7 +21,7 @@ const (
 )
 
 // soak brings operations through the gateway at a steady rate, samples the resident
-// memory of every kind of program, and says what the disks hold afterwards.
+// memory of every program, and says what the disks hold afterwards.
 func soak(ctx context.Context, s settings, c consortium) error {
 	n, err := start(ctx, s.bin, "", c)
 	if err != nil {
@@ -47,8 +47,8 @@ func soak(ctx context.Context, s settings, c consortium) error {
 	go func() {
 		defer close(stopped)
 		for {
-			for kind, size := range resident(list) {
-				samples[kind] = append(samples[kind], size)
+			for name, size := range resident(list) {
+				samples[name] = append(samples[name], size)
 			}
 			select {
 			case <-time.After(sampleEvery):
@@ -78,9 +78,9 @@ func soak(ctx context.Context, s settings, c consortium) error {
 		return err
 	}
 	fmt.Print(soakTable(samples, s.soak) + growth)
-	for kind, series := range samples {
-		if verdict(series) == grows && kind != generator {
-			err = errors.Join(err, fmt.Errorf("memory of %s grows", kind))
+	for name, series := range samples {
+		if verdict(series) == grows && name != generator {
+			err = errors.Join(err, fmt.Errorf("memory of %s grows", name))
 		}
 	}
 	return err
@@ -104,8 +104,8 @@ func (r *results) steady(ctx context.Context, n *network, b *bank, s spec, windo
 
 func megabytes(sizes map[string]uint64) string {
 	var parts []string
-	for _, kind := range slices.Sorted(maps.Keys(sizes)) {
-		parts = append(parts, fmt.Sprintf("%s %d MB", kind, sizes[kind]>>20))
+	for _, name := range slices.Sorted(maps.Keys(sizes)) {
+		parts = append(parts, fmt.Sprintf("%s %d MB", name, sizes[name]>>20))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -137,11 +137,11 @@ func verdict(series []uint64) string {
 
 func soakTable(samples map[string][]uint64, took time.Duration) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nResident memory of the largest program of each kind in %s under steady load, MB:\n\n| program | first third | second | last | largest | |\n|---|---|---|---|---|---|\n", took)
-	for _, kind := range slices.Sorted(maps.Keys(samples)) {
-		m := thirds(samples[kind])
+	fmt.Fprintf(&b, "\nResident memory of each program in %s under steady load, MB:\n\n| program | first third | second | last | largest | |\n|---|---|---|---|---|---|\n", took)
+	for _, name := range slices.Sorted(maps.Keys(samples)) {
+		m := thirds(samples[name])
 		const mb = 1 << 20
-		fmt.Fprintf(&b, "| %s | %.0f | %.0f | %.0f | %d | %s |\n", kind, m[0]/mb, m[1]/mb, m[2]/mb, slices.Max(samples[kind])>>20, verdict(samples[kind]))
+		fmt.Fprintf(&b, "| %s | %.0f | %.0f | %.0f | %d | %s |\n", name, m[0]/mb, m[1]/mb, m[2]/mb, slices.Max(samples[name])>>20, verdict(samples[name]))
 	}
 	return b.String()
 }

@@ -100,6 +100,12 @@ func timesTarget(rows []row) target {
 		if t.measured >= timesPlainFar {
 			t.note += "; the stretch as well"
 		}
+		hundred := better(rows, func(o row) bool {
+			return o.load == transfers && o.algorithm == edDSA && o.batch == 100 && o.bad == 0 && !o.skew && !o.gateway
+		})
+		if hundred != nil {
+			t.note += fmt.Sprintf("; batches of 100: %.1f times", hundred.perSecond()/plain.perSecond())
+		}
 	}
 	return t
 }
@@ -112,6 +118,10 @@ func latencyTarget(rows []row, load, about string, want time.Duration, match fun
 		t.note = fmt.Sprintf("at %.0f /s", found.perSecond())
 		if found.pace > 0 {
 			t.note += fmt.Sprintf(" of %.0f that were sent", found.offered)
+		} else {
+			// Little's law.
+			underWay := found.inFlight * found.batch
+			t.note += fmt.Sprintf(", at which %d operations under way take %.0f ms in the mean", underWay, 1000*float64(underWay)/found.perSecond())
 		}
 	}
 	return t
@@ -131,6 +141,9 @@ func skewTarget(rows []row, load string, gateway bool) target {
 	if even, skewed := find(false), find(true); even != nil && skewed != nil {
 		share := skewed.perSecond() / even.perSecond()
 		t.known, t.measured, t.met = true, 100*share, share >= skewedShare
+		if p50 := skewed.percentile(.5); !gateway && p50 > 0 {
+			t.note = fmt.Sprintf("one batch of that account and one of others each %d ms (p50) are %.0f /s", p50.Milliseconds(), 2*float64(skewed.batch)/p50.Seconds())
+		}
 	}
 	return t
 }
@@ -139,7 +152,7 @@ func queueTarget(rows []row) target {
 	t := target{about: fmt.Sprintf("%s: gateway with %d operations queued", rows[0].ordering, queueSize), want: fmt.Sprintf("<= %d MB", queueMemory>>20), unit: " MB"}
 	for _, o := range rows {
 		if o.load == fullQueue && o.err == nil {
-			t.known, t.measured, t.met = true, float64(o.memory["gateway"]>>20), o.memory["gateway"] <= queueMemory
+			t.known, t.measured, t.met = true, float64(largest(o.memory, "gateway")>>20), largest(o.memory, "gateway") <= queueMemory
 		}
 	}
 	return t
