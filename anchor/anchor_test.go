@@ -123,6 +123,7 @@ func TestQuietLedgerHasAHeartbeat(t *testing.T) {
 }
 
 func TestOneSilentMemberStopsNothing(t *testing.T) {
+	t.Parallel()
 	for silent := range 4 {
 		w := newWorld(t)
 		w.members[silent].asleep = true
@@ -208,6 +209,7 @@ func TestClocks(t *testing.T) {
 }
 
 func TestPayouts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	partner, alice, bob := opstest.NewUser("partner"), opstest.NewUser("alice"), opstest.NewUser("bob")
 	w.do(partner, &ops.DIDCreate{Document: partner.Doc})

@@ -15,6 +15,7 @@ import (
 )
 
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	for _, lost := range [][]string{
 		{}, {"index.db", "index.db-wal", "index.db-shm"}, {"log"}, {"send.db", "send.db-wal"}, {"signed.json"},
 		{"index.db", "index.db-wal", "index.db-shm", "log", "send.db", "send.db-wal", "signed.json"},
@@ -48,6 +49,7 @@ func TestRestart(t *testing.T) {
 // Without a quorum the members put fewer and fewer candidates, and go on at once
 // when there is one again.
 func TestNoQuorum(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	w.members[0].asleep, w.members[1].asleep = true, true

@@ -119,6 +119,7 @@ func (a *archive) remove(name string) {
 
 // A changed byte in any field of any file is found, and named with its block.
 func TestFsckNamesWhatWasChanged(t *testing.T) {
+	t.Parallel()
 	const leaf = 7 * 207
 	type differs struct {
 		where, field string
@@ -215,6 +216,7 @@ func (a *archive) rewrite() {
 
 // A byte changed anywhere in the block files never passes.
 func TestFsckEveryByteOfABlock(t *testing.T) {
+	t.Parallel()
 	a := newArchive(t)
 	a.grow(4)
 	a.write(0, 9, 4)

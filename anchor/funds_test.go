@@ -50,6 +50,7 @@ func TestLowFunds(t *testing.T) {
 // MO-2: an anchor whose day's budget is spent sends nothing more and says so, also after
 // a start, until the next day; the others go on.
 func TestBudgetOfTheAnchor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, m := range w.members {
 		m.stop()
@@ -140,6 +141,7 @@ func TestMetrics(t *testing.T) {
 // MO-4: an endpoint that invents a checkpoint stops no scan and is named; one that the
 // contract has is waited for, and after a minute that is an alarm.
 func TestChainIsAhead(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	ch, m := w.chains[0], w.members[0]
@@ -200,6 +202,7 @@ func TestSilentEndpoint(t *testing.T) {
 // What was spent on days that the clock went back from is shown as spent, as it counts for
 // the budget.
 func TestSpentAfterTheClockWentBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ch, first := w.chains[0], w.now
 	twice := func() *fakeMember {

@@ -15,6 +15,7 @@ import (
 // RO-11: every member is killed once before and once after each thing that it does, from
 // the decision to the chains. What it signed is on disk by then, and signed once.
 func TestKilledWhileHandingOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	w.members[2].coming("second")
@@ -155,6 +156,7 @@ func TestCollectGoodSignatures(t *testing.T) {
 // RO-18: a poster that knows of a set before only, while the index is further, plans
 // nothing for the chain that could never work, and goes on with the set in force.
 func TestPostUnderTheSetBefore(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	m := w.members[0]

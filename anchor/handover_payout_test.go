@@ -17,6 +17,7 @@ import (
 // RO-17: no payout is stranded by a change of members: what the set before signed and no
 // vault took before the hand-over is given up, and activated under the next set.
 func TestPayoutsAcrossAHandOver(t *testing.T) {
+	t.Parallel()
 	for name, late := range map[string]bool{"dropped from the pool": false, "in the pool until it is too late": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

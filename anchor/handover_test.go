@@ -16,6 +16,7 @@ import (
 // RO-8: a member gets new keys while its anchor runs: nobody stops anything, and what
 // was proved before and after is proved to whoever pins the set before or the next one.
 func TestKeysAreReplaced(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	before := w.recorded()
 	m := w.members[1]
@@ -78,6 +79,7 @@ func TestKeysAreReplaced(t *testing.T) {
 // RO-9: whoever leaves follows and serves, signs nothing and says why; whoever joins
 // signs once the set is in force.
 func TestMemberLeavesAndJoins(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	leaves, joins := w.members[3], w.newMember(4)
@@ -111,6 +113,7 @@ func TestMemberLeavesAndJoins(t *testing.T) {
 // RO-10: N - K members who are silent, or who withhold their signatures, hold up nothing;
 // more of them do, which is an alarm, and nothing is in force without K.
 func TestSilentMembersWhileASetWaits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	w.members[2].asleep, w.members[3].asleep = true, true
@@ -138,6 +141,7 @@ func TestSilentMembersWhileASetWaits(t *testing.T) {
 // RO-11: kills at any moment between the decision and the anchor are made up for by the
 // next start: nothing is signed twice in two ways, and no rotation is paid twice.
 func TestRestartsWhileHandingOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	w.members[2].coming("second")
@@ -181,6 +185,7 @@ func TestRestartsWhileHandingOver(t *testing.T) {
 
 // RO-12: an answer that got lost, or a transaction that was not ordered, is made up for.
 func TestHandOverAnswersAreLost(t *testing.T) {
+	t.Parallel()
 	for _, function := range []string{"checkpoint:SignRotation", "checkpoint:Rotate"} {
 		for _, done := range []bool{false, true} {
 			w := newWorld(t)
@@ -200,6 +205,7 @@ func TestHandOverAnswersAreLost(t *testing.T) {
 // RO-13: a set that another member brought to a chain, or that K members decided while a
 // chain was down, goes there once and in order; checkpoints of the new set follow it.
 func TestRotationsReachChains(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	down := w.chains[1]
@@ -235,6 +241,7 @@ func TestRotationsReachChains(t *testing.T) {
 // RO-14: a contract that hands over to a set that the ledger does not have, or that is
 // frozen, gets nothing any more.
 func TestChainHasOtherMembers(t *testing.T) {
+	t.Parallel()
 	for name, edit := range map[string]func(b *chainBlock){
 		"frozen": func(b *chainBlock) { b.sets = slices.Clone(b.sets); b.sets[0].Frozen = true },
 		"fork: AnchorLog has member set 1": func(b *chainBlock) {

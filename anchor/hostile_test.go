@@ -300,6 +300,7 @@ func TestLaggingEndpoint(t *testing.T) {
 // A bundle needs one checkpoint on all chains. Somebody who is always in front with
 // another one on one chain cannot prevent that.
 func TestChainsMeet(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	m, ch := w.members[0], w.chains[0]

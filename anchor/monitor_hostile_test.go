@@ -15,6 +15,7 @@ import (
 )
 
 func TestWatchFollowsRotations(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	o.look()
 	o.world.members[1].coming("second")

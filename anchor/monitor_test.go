@@ -181,6 +181,7 @@ func (o *outside) reopen() {
 // when this one is killed before it has written it down, and ends with its cause, but for
 // a fork, which stays until somebody removes it.
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	defer func() { o.t = t }()
 	for _, name := range slices.Sorted(maps.Keys(troubles)) {

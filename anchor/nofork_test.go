@@ -77,6 +77,7 @@ func (m *fakeMember) replace(dir, by string) {
 // A whole directory that is back at an older state, with the peer as it is, or with a peer
 // that is back at the same state.
 func TestDirectoryRestoredFromBackup(t *testing.T) {
+	t.Parallel()
 	for name, peerToo := range map[string]bool{"disk": false, "disk and peer": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -149,6 +150,7 @@ func TestNothingLeftAndAnotherHistory(t *testing.T) {
 // Two anchors of one organisation, each with a directory of its own, so that no lock keeps
 // them apart.
 func TestTwoAnchorsOfOneOrganisation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.checkpoints(1)
 	twin := w.newMember(0)

@@ -14,6 +14,7 @@ import (
 // The member notices, makes another one for the new head, and has paid once too much
 // at most; while the stranger's block is not final it does not even begin.
 func TestOvertakenByAStranger(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name     string
 		sent     bool
@@ -103,6 +104,7 @@ func (w *world) crowd(ch *fakeChain, leaps int, so func() bool) {
 
 // A stranger keeps the members back for a time, not for ever.
 func TestCrowdedByAStranger(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	w.tickFor(5 * time.Second)
@@ -122,6 +124,7 @@ func TestCrowdedByAStranger(t *testing.T) {
 // The block with the head that a member went on from is dropped for good: what it
 // planned is of no use any more, and does not keep it from the next one.
 func TestCrowdedAndDropped(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	w.tickFor(5 * time.Second)

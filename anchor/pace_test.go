@@ -32,6 +32,7 @@ func (w *world) pace(rounds int, act func()) (longest time.Duration) {
 
 // With f members silent or hostile the next checkpoint comes within 10 s, whoever they are.
 func TestNextCheckpointComesInTime(t *testing.T) {
+	t.Parallel()
 	silent := func(*world, *fakeMember) {}
 	put := func(candidate func(w *world) (size uint64, root [32]byte, at time.Time)) func(*world, *fakeMember) {
 		return func(w *world, hostile *fakeMember) {

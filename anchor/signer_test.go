@@ -54,6 +54,7 @@ func (w *world) moods() []*moody {
 // KE-2: a signer that is away or wrong is an alarm; when it is back there are checkpoints
 // again, also of a ledger on which nothing else has happened.
 func TestSignerComesBack(t *testing.T) {
+	t.Parallel()
 	for name, ill := range map[string]struct {
 		set  func(d *moody, on bool)
 		want string

@@ -46,6 +46,7 @@ func TestLostSignaturesAreMadeAgain(t *testing.T) {
 // The own peer's answer to each transaction of an anchor is lost for a while, done and not
 // done (those of handing over: TestHandOverAnswersAreLost).
 func TestAnswersOfTheLedgerAreLost(t *testing.T) {
+	t.Parallel()
 	for _, function := range []string{"checkpoint:Cosign", "checkpoint:Accept", "checkpoint:Receipt"} {
 		for _, done := range []bool{false, true} {
 			if function == "checkpoint:Cosign" && !done {
@@ -77,6 +78,7 @@ func TestAnswersOfTheLedgerAreLost(t *testing.T) {
 // What cannot be written down is not signed, and that is an alarm as long as it is so;
 // when the disk is well again there are checkpoints at once.
 func TestStoresFail(t *testing.T) {
+	t.Parallel()
 	// replaceFile and Log.Append write a file of this name first.
 	stores := map[string]struct{ file, want string }{
 		"what was signed": {"signed.json.new", "write down what is signed"},
@@ -154,6 +156,7 @@ func TestSignedAlthoughItFailed(t *testing.T) {
 
 // The same of what belongs to payouts: each is paid, once.
 func TestAnswersAboutPayoutsAreLost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	partner, alice := opstest.NewUser("partner"), opstest.NewUser("alice")
 	chain := w.chains[0]
