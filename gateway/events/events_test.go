@@ -288,9 +288,19 @@ func TestTime(t *testing.T) {
 		if err != nil || len(page.Events) != 0 || page.Next.Block != 12 {
 			t.Fatalf("now: %+v %v", page, err)
 		}
+		begun := time.Now()
+		whole, leave := iter.Pull2(s.Follow(t.Context(), events.Request{}))
+		defer leave()
+		if page, err, _ = whole(); err != nil || len(page.Events) == 0 {
+			t.Fatalf("all there was: %+v %v", page, err)
+		}
+		if page, err, _ = whole(); err != nil || len(page.Events) != 0 || page.Next.Block != 12 || time.Since(begun) != 0 {
+			t.Errorf("that this was all: %+v %v after %s", page, err, time.Since(begun))
+		}
+		leave()
 		jws, _ := c.alice.Record("not asked for")
 		c.batch(t, submittest.None, jws)
-		begun := time.Now()
+		begun = time.Now()
 		page, err, _ = next()
 		if err != nil || len(page.Events) != 0 || page.Next.Block != 13 || time.Since(begun) != 10*time.Second {
 			t.Errorf("mark: %+v %v after %s", page, err, time.Since(begun))

@@ -37,11 +37,12 @@ type follower struct {
 	at     Position
 	filter Filter
 	tick   *time.Timer // fires when a page is due
+	caught bool        // it was told that it has all there was
 }
 
 // Follow yields pages of events from the place that is asked for, and goes on with
-// those to come. A page comes at least every 10 seconds, be it empty. The pair
-// with an error is the last. Errors: fault.InvalidValue, fault.UnknownOperation
+// those to come. A page comes at least every 10 seconds, be it empty, and an empty one
+// once what there was is read. The pair with an error is the last. Errors: fault.InvalidValue, fault.UnknownOperation
 // and fault.WrongNetwork of the request, fault.Overloaded, fault.Unavailable, the
 // context's.
 func (s *Stream) Follow(ctx context.Context, r Request) iter.Seq2[Page, error] {
@@ -86,7 +87,6 @@ func (s *Stream) start(ctx context.Context, r Request) (*follower, error) {
 		return nil, fault.New(fault.InvalidValue, "at most one of cursor, block and now can be given")
 	case r.Now:
 		f.at.Block, err = s.head(ctx)
-		f.tick.Reset(0) // so that its place is known before the first event
 		return f, err
 	case r.Block != nil:
 		f.at.Block = *r.Block
@@ -182,6 +182,9 @@ func (f *follower) page(ctx context.Context) (Page, error) {
 				return Page{}, err
 			}
 			return f.give(page), nil
+		case !f.caught: // who wants what there is must not wait to learn that this was all
+			f.caught = true
+			return f.give(nil), nil
 		default:
 			select {
 			case <-grown:
