@@ -42,9 +42,9 @@ type follower struct {
 
 // Follow yields pages of events from the place that is asked for, and goes on with
 // those to come. A page comes at least every 10 seconds, be it empty, and an empty one
-// once what there was is read. The pair with an error is the last. Errors: fault.InvalidValue, fault.UnknownOperation
-// and fault.WrongNetwork of the request, fault.Overloaded, fault.Unavailable, the
-// context's.
+// once what there was is read. The pair with an error is the last. Errors:
+// fault.InvalidValue, fault.UnknownOperation and fault.WrongNetwork of the request,
+// fault.Overloaded, fault.Unavailable, the context's.
 func (s *Stream) Follow(ctx context.Context, r Request) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		if err := s.enter(); err != nil {
