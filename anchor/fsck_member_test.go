@@ -69,16 +69,26 @@ func TestFsckOneMember(t *testing.T) {
 	}
 }
 
+// createdBy is an archive with a transaction that a member of another organisation of the
+// channel created, which is added to a member of the archive.
+func createdBy(t *testing.T, add func(*blocktest.Member) *blocktest.Member) *archive {
+	a := newArchive(t)
+	m := a.members[0]
+	other := add(m)
+	a.add([]byte{0}, blocktest.Config(a.members, nil, "V3_0"))
+	m.Client = other.Client
+	a.add([]byte{0}, a.called("other", nil, &rwset.NsReadWriteSet{Namespace: "other"}, m))
+	a.write(0, 9, 3)
+	return a
+}
+
 // An organisation that orders has no peers; its members create transactions all the same,
 // which peers find valid.
 func TestFsckOrderersClient(t *testing.T) {
-	a := newArchive(t)
-	m := a.members[0]
-	m.Orderers = blocktest.NewMember("Org1OrdererMSP")
-	a.add([]byte{0}, blocktest.Config(a.members, nil, "V3_0"))
-	m.Client = m.Orderers.Client
-	a.add([]byte{0}, a.called("other", nil, &rwset.NsReadWriteSet{Namespace: "other"}, m))
-	a.write(0, 9, 3)
+	a := createdBy(t, func(m *blocktest.Member) *blocktest.Member {
+		m.Orderers = blocktest.NewMember("Org1OrdererMSP")
+		return m.Orderers
+	})
 	if r, err := a.fsck(fsckOptions{}); err != nil || r.Difference != nil {
 		t.Errorf("%v, %+v", err, r.Difference)
 	}
@@ -86,13 +96,10 @@ func TestFsckOrderersClient(t *testing.T) {
 
 // The signature of an anonymous creator is not checked, which is said.
 func TestFsckAnonymousClient(t *testing.T) {
-	a := newArchive(t)
-	m := a.members[0]
-	m.Anonymous = blocktest.NewMember("IdemixMSP")
-	a.add([]byte{0}, blocktest.Config(a.members, nil, "V3_0"))
-	m.Client = m.Anonymous.Client
-	a.add([]byte{0}, a.called("other", nil, &rwset.NsReadWriteSet{Namespace: "other"}, m))
-	a.write(0, 9, 3)
+	a := createdBy(t, func(m *blocktest.Member) *blocktest.Member {
+		m.Anonymous = blocktest.NewMember("IdemixMSP")
+		return m.Anonymous
+	})
 	r, err := a.fsck(fsckOptions{})
 	if exitCode(err) != 3 || r.Difference != nil || !slices.ContainsFunc(r.Unchecked, func(s string) bool { return strings.HasPrefix(s, "the creators of 1 transactions") }) {
 		t.Errorf("%v, %+v, %q", err, r.Difference, r.Unchecked)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"runtime"
@@ -146,15 +147,20 @@ func oneLine(err error) string {
 	return strings.NewReplacer("\n", "; ", "|", "/").Replace(err.Error())
 }
 
-// shares says which kinds of programs the CPU time of each row went to.
-func shares(rows []row) string {
-	kinds := map[string]bool{}
+// named returns the names that are in any of the rows, each once, sorted.
+func named(rows []row, of func(row) iter.Seq[string]) []string {
+	all := map[string]bool{}
 	for _, r := range rows {
-		for kind := range r.cpu {
-			kinds[kind] = true
+		for name := range of(r) {
+			all[name] = true
 		}
 	}
-	columns := slices.Sorted(maps.Keys(kinds))
+	return slices.Sorted(maps.Keys(all))
+}
+
+// shares says which kinds of programs the CPU time of each row went to.
+func shares(rows []row) string {
+	columns := named(rows, func(r row) iter.Seq[string] { return maps.Keys(r.cpu) })
 	var b strings.Builder
 	b.WriteString("| load | batch | in flight | " + strings.Join(columns, " | ") + " | keys | bytes |\n|---|---|---|---|---|" + strings.Repeat("---|", len(columns)) + "\n")
 	for _, r := range rows {
@@ -177,13 +183,7 @@ func shares(rows []row) string {
 
 // memoryTable says how large each program was in each row.
 func memoryTable(rows []row) string {
-	names := map[string]bool{}
-	for _, r := range rows {
-		for name := range r.memory {
-			names[name] = true
-		}
-	}
-	columns := slices.Sorted(maps.Keys(names))
+	columns := named(rows, func(r row) iter.Seq[string] { return maps.Keys(r.memory) })
 	var b strings.Builder
 	b.WriteString("| load | batch | in flight | " + strings.Join(columns, " | ") + " |\n|---|---|---|" + strings.Repeat("---|", len(columns)) + "\n")
 	for _, r := range rows {
