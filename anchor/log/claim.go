@@ -116,6 +116,8 @@ var operations = map[uint8]string{
 	6: "did.link", 7: "did.unlink", 8: "did.prefer", 9: "did.bind", 10: "credential.schema", 11: "credential.issue", 12: "credential.revoke",
 	13: "credential.suspend", 14: "credential.reinstate",
 	20: "record.submit", 21: "record.amend", 22: "record.delete", 23: "record.allow", 24: "record.withdraw", 30: "reward.pay", 40: "attest.use",
+	41: "attest.open", 42: "attest.accept", 43: "attest.cancel", 44: "attest.evidence", 45: "attest.commit", 46: "attest.reveal", 47: "attest.collateral",
+	48: "attest.step", 49: "attest.close",
 }
 
 const opPay = 30

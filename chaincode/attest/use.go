@@ -59,11 +59,17 @@ func (u *Use) Check(call ledger.Call) (err error) {
 	return reward.CheckFor(u.For)
 }
 
+// claim is the use that the body asks for, in an operation with the expiry.
+func (u *Use) claim(expiry uint32) *claim {
+	return &claim{
+		grant: u.Grant, record: u.Record, version: u.Version, owner: u.owner, operation: u.Operation, path: u.Path,
+		asset: u.Asset, price: u.Price, until: expiry,
+	}
+}
+
 // Keys returns the state keys that Apply reads.
 func (u *Use) Keys(call ledger.Call) []string {
-	return []string{
-		record.GrantKey(u.Grant), record.UsedKey(u.Grant), record.Key(u.Record), did.SignerKeyOf(u.owner), reward.BalanceKey(call.Actor, u.Asset),
-	}
+	return append(u.claim(0).keys(), reward.BalanceKey(call.Actor, u.Asset))
 }
 
 // Apply takes one use: it charges the price and leaves the receipt under the reference
@@ -71,25 +77,9 @@ func (u *Use) Keys(call ledger.Call) []string {
 // fault.NotGrantee, fault.NotGranted, fault.OutOfScope, fault.GrantExpired,
 // fault.GrantUsedUp, fault.Deleted, fault.VersionChanged, and those of reward.Charge.
 func (u *Use) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error {
-	g, err := record.ReadGrant(tx, u.Grant)
+	g, v, left, err := u.claim(call.Ref.Expiry).take(tx, call.Actor)
 	if err != nil {
 		return err
-	}
-	if err := u.permitted(tx, call, g); err != nil {
-		return err
-	}
-	left, err := u.take(tx, g)
-	if err != nil {
-		return err
-	}
-	v, _, err := record.Read(tx, g.Record)
-	switch {
-	case err != nil:
-		return err
-	case v.Status == record.Deleted:
-		return fault.New(fault.Deleted, "%s", u.Record)
-	case uint64(v.Version) != u.Version:
-		return fault.New(fault.VersionChanged, "the record is at version %d", v.Version)
 	}
 	receipt := Receipt{
 		Record: g.Record, Version: v.Version, Commitment: v.Commitment, Client: call.Actor, Owner: g.Owner,
@@ -107,45 +97,4 @@ func (u *Use) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error {
 	}
 	tx.Put(Key(call.Ref.String()), receipt.Encode())
 	return nil
-}
-
-// permitted compares the use with what the grant says.
-func (u *Use) permitted(tx *ledger.Tx, call ledger.Call, g *record.Grant) error {
-	switch {
-	case g.Record.String() != u.Record || g.Owner != u.owner || g.Asset != u.Asset || int64(g.Price) != int64(u.Price):
-		return fault.New(fault.GrantDiffers, "the grant is on record %s, for %d micro-units of %s", g.Record, g.Price, g.Asset)
-	case g.Status == record.Withdrawn:
-		return fault.New(fault.GrantWithdrawn, "by operation %s", g.By)
-	case !g.Offer && g.Client != call.Actor:
-		return fault.New(fault.NotGrantee, "the grant is for another DID")
-	case g.Operation != u.Operation:
-		return fault.New(fault.NotGranted, "the grant is for %s", g.Operation)
-	case !g.Covers(u.Path):
-		return fault.New(fault.OutOfScope, "%s is not within %v", u.Path, g.Scope)
-	// An operation runs before its own expiry or never, so one that expires no later
-	// than the grant is a use in time, and nothing has to be read of any clock.
-	case call.Ref.Expiry > g.Expires:
-		return fault.New(fault.GrantExpired, "the grant ends at %d, the operation at %d", g.Expires, call.Ref.Expiry)
-	}
-	ended, err := did.IsDeactivated(tx, g.Owner)
-	if err == nil && ended {
-		err = fault.New(fault.GrantWithdrawn, "the owner's DID is deactivated")
-	}
-	return err
-}
-
-// take counts the use and returns how many are left after it.
-func (u *Use) take(tx *ledger.Tx, g *record.Grant) (left uint32, err error) {
-	if g.Uses == 0 {
-		return Unlimited, nil
-	}
-	used, err := record.Used(tx, u.Grant)
-	if err != nil {
-		return 0, err
-	}
-	if used >= g.Uses {
-		return 0, fault.New(fault.GrantUsedUp, "all %d uses are taken", g.Uses)
-	}
-	record.PutUsed(tx, u.Grant, used+1)
-	return g.Uses - used - 1, nil
 }

@@ -35,7 +35,7 @@ func contracts() []contractapi.ContractInterface {
 		&records{named("record", "Records of users' data")},
 		&credentials{named("credential", "Schemas and credentials")},
 		&rewards{named("reward", "Money, epochs and payouts")},
-		&attestations{named("attest", "What is done with records under grants")},
+		&attestations{named("attest", "Uses of records under grants, and jobs")},
 		&checkpoints{named("checkpoint", "Checkpoints of the log and their anchors")},
 	}
 }
@@ -76,7 +76,13 @@ func (*records) Grant(ctx *Context) (string, error)   { return run(ctx) }
 
 type attestations struct{ contractapi.Contract }
 
-func (*attestations) Use(ctx *Context) (string, error) { return run(ctx) }
+func (*attestations) Use(ctx *Context) (string, error)        { return run(ctx) }
+func (*attestations) Step(ctx *Context) (string, error)       { return run(ctx) }
+func (*attestations) Close(ctx *Context) (string, error)      { return run(ctx) }
+func (*attestations) Job(ctx *Context) (string, error)        { return run(ctx) }
+func (*attestations) Round(ctx *Context) (string, error)      { return run(ctx) }
+func (*attestations) Settlement(ctx *Context) (string, error) { return run(ctx) }
+func (*attestations) Standing(ctx *Context) (string, error)   { return run(ctx) }
 
 type credentials struct{ contractapi.Contract }
 

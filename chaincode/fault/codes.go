@@ -73,6 +73,15 @@ const (
 	OutOfScope         Code = 75
 	VersionChanged     Code = 76
 	GrantDiffers       Code = 77
+	WrongPhase         Code = 78
+	TooLate            Code = 79
+	AmountTooLow       Code = 80
+	NotParty           Code = 81
+	NotDrawn           Code = 82
+	EvidenceUnbound    Code = 83
+	CollateralMissing  Code = 84
+	CollateralOlder    Code = 85
+	BallotDiffers      Code = 86
 	Internal           Code = 100
 	Unavailable        Code = 101
 	Overloaded         Code = 102
@@ -156,6 +165,15 @@ var table = map[Code]entry{
 	OutOfScope:         {"out_of_scope", 403, "PermissionDenied", "Name a path within the grant's scope, or ask the owner for a wider grant."},
 	VersionChanged:     {"version_changed", 409, "Aborted", "Read the record, and sign again for its current version if you want that one."},
 	GrantDiffers:       {"grant_differs", 400, "InvalidArgument", "Read the grant, and repeat its record, owner, asset and price."},
+	WrongPhase:         {"wrong_phase", 409, "FailedPrecondition", "Read the round of the job: this is done in another phase of it, and an earlier one does not come back."},
+	TooLate:            {"too_late", 409, "FailedPrecondition", "The time for it is over; the job goes on, or ends, without it."},
+	AmountTooLow:       {"amount_too_low", 400, "FailedPrecondition", "Offer at least as much as the text says."},
+	NotParty:           {"not_party", 403, "PermissionDenied", "Act as the DID that opened the job, or the one that accepted it."},
+	NotDrawn:           {"not_drawn", 403, "PermissionDenied", "Only the verifiers who were drawn for the job vote on it; its round names them."},
+	EvidenceUnbound:    {"evidence_unbound", 400, "InvalidArgument", "Make the quote over the report data of this very job, operator and output, as docs/formats/job.md describes."},
+	CollateralMissing:  {"collateral_missing", 409, "FailedPrecondition", "Bring the collateral of the platform first, with attest.collateral."},
+	CollateralOlder:    {"collateral_older", 409, "FailedPrecondition", "Nothing to do: the ledger has newer collateral, or the same."},
+	BallotDiffers:      {"ballot_differs", 400, "InvalidArgument", "Reveal the ballot and the salt to which you have committed."},
 	Internal:           {"internal", 500, "Internal", "Report the id of this answer to the operator."},
 	Unavailable:        {"unavailable", 503, "Unavailable", "Try again in a moment; nothing was changed."},
 	Overloaded:         {"overloaded", 429, "ResourceExhausted", "Wait as long as Retry-After says, then send it again."},

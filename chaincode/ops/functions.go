@@ -162,6 +162,12 @@ var functions = []Function{
 	{Name: "attest:Use", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
 		return attest.Lookup(tx, n.Name, string(ref))
 	})},
+	{Name: "attest:Step", Args: 1, Writes: true, Organisation: true, run: query([]string{"job", "checkpoint"}, (*attest.Step).Answer)},
+	{Name: "attest:Close", Args: 1, Writes: true, Organisation: true, run: query([]string{"job"}, (*attest.Close).Answer)},
+	{Name: "attest:Job", Args: 1, run: query([]string{"job"}, (*attest.JobQuery).Answer)},
+	{Name: "attest:Round", Args: 1, run: query([]string{"job"}, (*attest.RoundQuery).Answer)},
+	{Name: "attest:Settlement", Args: 1, run: query([]string{"job"}, (*attest.JobQuery).Settlement)},
+	{Name: "attest:Standing", Args: 1, run: query([]string{"did"}, (*attest.StandingQuery).Answer)},
 
 	{Name: "checkpoint:Cosign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"size", "root", "time", "ed25519", "secp256k1"}, (*checkpoint.Cosign).Apply)},

@@ -12,6 +12,7 @@ package ops
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
@@ -46,6 +47,15 @@ type (
 	RecordWithdraw      = record.Withdraw
 	RewardPay           = reward.Pay
 	AttestUse           = attest.Use
+	AttestOpen          = attest.Open
+	AttestAccept        = attest.Accept
+	AttestCancel        = attest.Cancel
+	AttestEvidence      = attest.Evidence
+	AttestCommit        = attest.Commit
+	AttestReveal        = attest.Reveal
+	AttestCollateral    = attest.Collateral
+	AttestStep          = attest.Step
+	AttestClose         = attest.Close
 )
 
 // Reference names an operation and what it created.
@@ -78,16 +88,19 @@ type kind struct {
 	epoch func(Body) bool
 	// reads are the prefixes of keys that the body names and the operation never writes,
 	// besides those that no operation does.
-	reads  []string
-	fields []string
-	body   func() Body
-	apply  func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
+	reads []string
+	// follows are the prefixes of keys that state names and the body does not, which the
+	// operation reads, and writes, when it runs. A batch asks for them on their own.
+	follows []string
+	fields  []string
+	body    func() Body
+	apply   func(*ledger.Tx, ledger.Call, Body, *govern.Network) (detail []byte, err error)
 
 	stoppedBy []string // domains whose stop refuses it, filled in from the name
 }
 
 // kinds is the table of docs/formats/operation.md section 4.
-var kinds = []*kind{
+var kinds = slices.Concat([]*kind{
 	{number: 1, name: "did.create", fields: []string{"document"},
 		epoch: func(b Body) bool { return len(b.(*DIDCreate).Links) > 0 },
 		body:  func() Body { return new(DIDCreate) },
@@ -217,7 +230,7 @@ var kinds = []*kind{
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
 			return nil, b.(*AttestUse).Apply(tx, c, n)
 		}},
-}
+}, jobKinds)
 
 func always(Body) bool { return true }
 

@@ -59,7 +59,7 @@ func DecodeResult(key string, value []byte) (r *Result, ok bool, err error) {
 		}
 		r, err = decodeResult(ref, value)
 		return r, err == nil, err
-	case "record/", "schema/", "credential/", "grant/", "use/":
+	case "record/", "schema/", "credential/", "grant/", "use/", "job/":
 		ref, err := ParseReference(rest)
 		if err != nil {
 			return nil, false, fault.New(fault.Malformed, "key %.100q: %v", key, err)
@@ -128,6 +128,13 @@ func (r *Result) created(prefix string, value []byte) (first bool, err error) {
 			return false, err
 		}
 		r.Op, r.Actor = "attest.use", u.Client
+		return true, nil
+	case "job":
+		j, err := attest.DecodeJob(value)
+		if err != nil {
+			return false, err
+		}
+		r.Op, r.Actor = "attest.open", j.Consumer
 		return true, nil
 	case "schema":
 		var s credential.Schema

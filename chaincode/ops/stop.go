@@ -36,5 +36,10 @@ func (f Function) checkRunning(tx *ledger.Tx) error {
 	if err != nil {
 		return err
 	}
-	return n.CheckRunning(domain)
+	for _, d := range stoppedBy(domain + ".") {
+		if err := n.CheckRunning(d); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,385 @@
+package opstest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/checkpoint"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/reward"
+	"github.com/killick-ledger/killick/chaincode/tee"
+	"github.com/killick-ledger/killick/chaincode/tee/simulated"
+)
+
+// Prices of every job that Jobs opens.
+const (
+	TEEFee          reward.Amount = 1000
+	VerificationFee reward.Amount = 401
+	OwnerPrice      reward.Amount = 250
+)
+
+// Jobs is a ledger on which jobs are done: a consumer with money and grants of two
+// owners, a TEE operator with a simulated platform, and verifiers of every member.
+type Jobs struct {
+	*World
+	Consumer, Operator, Treasury, Residue *User
+	Owners                                []*User
+	Verifiers                             []*User // member by member, in turn
+	Grants                                []attest.OpenLine
+	Platform                              *simulated.Platform
+	Chains                                []*Chain
+}
+
+// JobsPolicy is the policy of jobs that Jobs has, with a committee of the size.
+func JobsPolicy(size int, treasury, residue *User) govern.Policy {
+	return govern.Policy{
+		Committee: uint64(size), EvidenceSeconds: 100, CommitSeconds: 100, RevealSeconds: 100, AcceptSeconds: 7200,
+		MinTEEFee: 10, MinVerificationFee: 10, Treasury: treasury.DID, TreasuryBasisPoints: 333, Residue: residue.DID,
+		Standing: govern.Standing{Start: 100, Right: 5, Wrong: 30, Missed: 40, OffBelow: 50, MissedOff: 2, LeaveSeconds: 1000},
+	}
+}
+
+// NewJobs returns such a ledger with so many verifiers of each member, and a committee of
+// one seat for each of these.
+func NewJobs(t testing.TB, each int) *Jobs {
+	t.Helper()
+	j := NewJobsOn(New(t), each)
+	j.Register()
+	return j
+}
+
+// NewJobsOn prepares a world; what draws need is not registered.
+func NewJobsOn(w *World, each int) *Jobs {
+	w.t.Helper()
+	j := &Jobs{
+		World: w, Consumer: NewUser("consumer"), Operator: NewUser("operator"), Treasury: NewUser("treasury"), Residue: NewUser("residue"),
+		Platform: simulated.New(simulated.Default(tee.SGX, "jobs", Start)),
+	}
+	j.Owners = []*User{NewUser("first owner"), NewUser("second owner")}
+	for _, u := range append([]*User{j.Consumer, j.Operator, j.Treasury, j.Residue}, j.Owners...) {
+		j.Create(u)
+	}
+	j.Fund(j.Consumer, 1_000_000)
+	j.Fund(j.Operator, 1_000_000)
+	for _, o := range j.Owners {
+		j.Grants = append(j.Grants, j.Grant(o, nil))
+	}
+	j.Decide("jobs", j.JSON(JobsPolicy(each*len(j.Members), j.Treasury, j.Residue)))
+	j.Decide("operator/"+j.Operator.ID.String(), `{"organisation":"Org1MSP"}`)
+	j.Trust(j.Platform)
+	j.license(each)
+	j.SetEpoch(2)
+	return j
+}
+
+// Grant has an owner submit a record and allow jobs on it to the consumer.
+func (j *Jobs) Grant(owner *User, uses *uint64) attest.OpenLine {
+	j.t.Helper()
+	j.nonce++
+	ref := j.Do(owner, Submit(fmt.Sprint("of a job ", j.nonce)), "")
+	grant := j.Do(owner, &ops.RecordAllow{
+		Record: ref.String(), Client: j.Consumer.DID, Operation: "job.mean", Scope: []string{"/"}, Asset: "usd", Price: 250,
+		Expires: j.Now + 86400, Uses: uses,
+	}, "")
+	return attest.OpenLine{Grant: grant.String(), Record: ref.String(), Version: 1, Owner: owner.DID, Price: OwnerPrice}
+}
+
+// Trust has the members list the platform's root and what it measures, and brings its
+// collateral.
+func (j *Jobs) Trust(p *simulated.Platform) {
+	j.t.Helper()
+	j.Decide("tee/roots", j.JSON([]govern.Root{{Certificate: base64.StdEncoding.EncodeToString(p.Root())}}))
+	q, err := tee.Read(p.Quote([64]byte{}))
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	j.Decide("tee/measurements", j.JSON([]govern.Measurement{{Platform: "sgx", Measurement: canon.Hex(q.SGX.MREnclave[:]), Operation: "job.mean"}}))
+	j.Do(j.Consumer, CollateralOf(p), "")
+}
+
+// CollateralOf is the body that brings a platform's collateral.
+func CollateralOf(p *simulated.Platform) *ops.AttestCollateral {
+	data, err := p.Collateral().Encode()
+	if err != nil {
+		panic(err) // it was made well
+	}
+	return &ops.AttestCollateral{Collateral: canon.B64(data)}
+}
+
+// license puts licences into the state, by hand: members decide on each.
+func (j *Jobs) license(each int) {
+	j.t.Helper()
+	list := []govern.Licence{}
+	for i := range each * len(j.Members) {
+		u := NewUser(fmt.Sprint("verifier ", i))
+		j.Verifiers = append(j.Verifiers, u)
+		list = append(list, govern.Licence{DID: u.DID, Organisation: j.Members[i%len(j.Members)].MSP, Pay: u.DID, Epoch: 1})
+	}
+	j.Batches(j.Verifiers)
+	j.SetLicences(list)
+}
+
+// Batches creates DIDs, many in a batch.
+func (j *Jobs) Batches(users []*User) {
+	j.t.Helper()
+	for len(users) > 0 {
+		n := min(len(users), 100)
+		items := make([]ops.Item, n)
+		for i, u := range users[:n] {
+			items[i], _ = j.Sign(u, &ops.DIDCreate{Document: u.Doc}, "")
+		}
+		for _, b := range j.Batch(items...) {
+			if b != 0 {
+				j.t.Fatalf("did.create: %d", b)
+			}
+		}
+		users = users[n:]
+	}
+}
+
+// SetLicences puts licences into the state, by hand.
+func (j *Jobs) SetLicences(list []govern.Licence) {
+	j.t.Helper()
+	sortLicences(list)
+	if err := j.Store.Put(govern.LicencesKey, []byte(j.JSON(list))); err != nil {
+		j.t.Fatal(err)
+	}
+}
+
+func sortLicences(list []govern.Licence) {
+	for i := range list {
+		for k := i; k > 0 && list[k].DID < list[k-1].DID; k-- {
+			list[k], list[k-1] = list[k-1], list[k]
+		}
+	}
+}
+
+// Register registers the members' chains, and has the first checkpoint accepted that they
+// have an element for.
+func (j *Jobs) Register() {
+	j.t.Helper()
+	j.Chains = j.RegisterAll(1000)
+	j.AdvanceTo(j.Chains[len(j.Chains)-1].From)
+}
+
+// OpenBody is the body that opens a job on the grants.
+func (j *Jobs) OpenBody(nonce string) *ops.AttestOpen {
+	return &ops.AttestOpen{
+		Operation: "job.mean", Lines: j.Grants, Asset: "usd", TEEFee: TEEFee, VerificationFee: VerificationFee,
+		Key: canon.Hex(Seed("output key")), Nonce: canon.Hex(Seed(nonce)), Expires: j.Now + 7200,
+	}
+}
+
+// Open opens a job.
+func (j *Jobs) Open(nonce string) ledger.Reference {
+	j.t.Helper()
+	return j.Do(j.Consumer, j.OpenBody(nonce), "")
+}
+
+// AcceptBody is the body that accepts a job with the smallest deposit.
+func (j *Jobs) AcceptBody(job ledger.Reference) *ops.AttestAccept {
+	return &ops.AttestAccept{Job: job.String(), Checkpoint: j.Head().Number, Asset: "usd", Deposit: 2*OwnerPrice + VerificationFee}
+}
+
+// Accept accepts a job.
+func (j *Jobs) Accept(job ledger.Reference) {
+	j.t.Helper()
+	j.Do(j.Operator, j.AcceptBody(job), "")
+}
+
+// OutputOf is the SHA-256 of an output.
+func OutputOf(name string) string { return canon.Hex(Seed("output " + name)) }
+
+// EvidenceBody is the body that brings a platform's quote of a job.
+func (j *Jobs) EvidenceBody(job ledger.Reference, p *simulated.Platform, output string) *ops.AttestEvidence {
+	j.t.Helper()
+	stored, err := attest.ReadJob(ledger.Begin(j.Store, j.Now, ledger.Caller{}), job.String())
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	hash, err := canon.UnHex32(output)
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	return &ops.AttestEvidence{
+		Job: job.String(), Platform: "sgx", Output: output,
+		Quote: canon.B64(p.Quote(stored.ReportData(j.Name, job, j.Operator.ID, hash))),
+	}
+}
+
+// Show brings good evidence.
+func (j *Jobs) Show(job ledger.Reference) {
+	j.t.Helper()
+	j.Do(j.Operator, j.EvidenceBody(job, j.Platform, OutputOf("one")), "")
+}
+
+// Round returns how far a job is.
+func (j *Jobs) Round(job ledger.Reference) attest.RoundView {
+	j.t.Helper()
+	var v attest.RoundView
+	j.Read("attest:Round", attest.RoundQuery{Job: job.String(), Explain: true}, &v)
+	return v
+}
+
+// Draw makes the draw of a job, without the elements of members in withheld.
+func (j *Jobs) Draw(job ledger.Reference, withheld ...string) {
+	j.t.Helper()
+	draw := j.Round(job).Draw
+	j.AdvanceTo(draw)
+	absent := map[string]bool{}
+	for _, msp := range withheld {
+		absent[msp] = true
+	}
+	for _, c := range j.Chains {
+		if absent[c.By.MSP] {
+			continue
+		}
+		if err := j.Publish(c, draw); err != nil {
+			j.t.Fatal(err)
+		}
+	}
+	if len(withheld) > 0 {
+		j.AdvanceTo(draw + govern.Reach)
+	}
+	j.Must(j.Members[0].Caller(), "checkpoint:Draw", checkpoint.Draw{Draw: draw})
+}
+
+// Tick has a checkpoint accepted by which the clock counts so many seconds more, at most
+// two heartbeats.
+func (j *Jobs) Tick(seconds uint64) {
+	j.t.Helper()
+	head := j.Head()
+	j.Checkpoint(head.Size+1, head.Time+seconds)
+}
+
+// Step takes a job's next step, naming the newest checkpoint.
+func (j *Jobs) Step(job ledger.Reference) string {
+	j.t.Helper()
+	var s attest.Stepped
+	answer := j.Must(j.Members[0].Caller(), "attest:Step", attest.Step{Job: job.String(), Checkpoint: j.Head().Number})
+	if err := json.Unmarshal(answer, &s); err != nil {
+		j.t.Fatal(err)
+	}
+	return s.Phase
+}
+
+// Close closes a job.
+func (j *Jobs) Close(job ledger.Reference) attest.SettlementView {
+	j.t.Helper()
+	j.Must(j.Members[0].Caller(), "attest:Close", attest.Close{Job: job.String()})
+	return j.Settlement(job)
+}
+
+// Settlement returns what became of a job.
+func (j *Jobs) Settlement(job ledger.Reference) attest.SettlementView {
+	j.t.Helper()
+	var v attest.SettlementView
+	j.Read("attest:Settlement", attest.JobQuery{Job: job.String()}, &v)
+	return v
+}
+
+// Drawn are the verifiers of a job's committee, in the order of its seats.
+func (j *Jobs) Drawn(job ledger.Reference) []*User {
+	j.t.Helper()
+	byDID := map[string]*User{}
+	for _, u := range j.Verifiers {
+		byDID[u.DID] = u
+	}
+	var drawn []*User
+	for _, b := range j.Round(job).Committee.Benches {
+		for _, s := range b.Taken {
+			drawn = append(drawn, byDID[s.Verifier])
+		}
+	}
+	return drawn
+}
+
+// SaltOf is the salt of every ballot of a verifier.
+func SaltOf(u *User) string { return canon.Hex(Seed("salt of " + u.DID)) }
+
+// CommitBody commits a verifier to a ballot.
+func (j *Jobs) CommitBody(job ledger.Reference, u *User, ballot attest.Verdict) *ops.AttestCommit {
+	digest := canon.BallotDigest(j.Name, job.ID, u.ID, byte(ballot), [32]byte(Seed("salt of "+u.DID)))
+	return &ops.AttestCommit{Job: job.String(), Commitment: canon.Hex(digest[:])}
+}
+
+// RevealBody reveals it.
+func (j *Jobs) RevealBody(job ledger.Reference, u *User, ballot attest.Verdict) *ops.AttestReveal {
+	return &ops.AttestReveal{Job: job.String(), Ballot: ballot.String(), Salt: SaltOf(u)}
+}
+
+// ToCommit takes a job from nothing to its ballots.
+func (j *Jobs) ToCommit(nonce string, withheld ...string) ledger.Reference {
+	j.t.Helper()
+	job := j.Open(nonce)
+	j.Accept(job)
+	j.Show(job)
+	j.Draw(job, withheld...)
+	j.Step(job)
+	return job
+}
+
+// Vote has those who were drawn commit to ballots, ends that, and has them reveal all
+// that are not Undecided. Seats beyond the ballots miss their vote.
+func (j *Jobs) Vote(job ledger.Reference, ballots ...attest.Verdict) {
+	j.t.Helper()
+	drawn := j.Drawn(job)
+	for i, b := range ballots {
+		j.Do(drawn[i], j.CommitBody(job, drawn[i], max(b, attest.Valid)), "")
+	}
+	j.Tick(100)
+	j.Step(job)
+	for i, b := range ballots {
+		if b != attest.Undecided {
+			j.Do(drawn[i], j.RevealBody(job, drawn[i], b), "")
+		}
+	}
+}
+
+// Clone returns a ledger of its own with the same jobs.
+func (j *Jobs) Clone(t testing.TB) *Jobs {
+	c := *j
+	c.World = j.World.Clone(t)
+	return &c
+}
+
+// Earned returns the credits of a user in the asset that are not assigned to a vault.
+func (j *Jobs) Earned(u *User) reward.Amount {
+	j.t.Helper()
+	return reward.Amount(j.Balance(u).Pending.Lo)
+}
+
+// Balance returns what a user has in usd.
+func (j *Jobs) Balance(u *User) reward.BalanceView {
+	j.t.Helper()
+	var v reward.BalanceView
+	j.Read("reward:Balance", reward.BalanceQuery{DID: u.DID, Asset: "usd"}, &v)
+	return v
+}
+
+// Delete deletes a user's record.
+func (j *Jobs) Delete(u *User, ref string) {
+	j.t.Helper()
+	value, err := j.Store.Get("record/" + ref)
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	j.Do(u, &ops.RecordDelete{Record: ref}, ledger.Version(value))
+}
+
+// Bind has two verifiers of identities bind a person to a user's DID.
+func (j *Jobs) Bind(u *User) {
+	j.t.Helper()
+	for i := range 2 {
+		v := NewUser(fmt.Sprint("identity verifier ", i))
+		j.Create(v)
+		j.Decide("verifier/"+v.ID.String(), fmt.Sprintf(`{"organisation":"Org%dMSP"}`, i+1))
+		j.Do(v, &ops.DIDBind{DID: u.DID, Tag: canon.Hex(Seed("person " + u.DID))}, "")
+	}
+}
