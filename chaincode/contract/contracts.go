@@ -91,6 +91,8 @@ func (*rewards) Cut(ctx *Context) (string, error)        { return run(ctx) }
 func (*rewards) Fold(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Reserve(ctx *Context) (string, error)    { return run(ctx) }
 func (*rewards) Sign(ctx *Context) (string, error)       { return run(ctx) }
+func (*rewards) Return(ctx *Context) (string, error)     { return run(ctx) }
+func (*rewards) Hold(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Balance(ctx *Context) (string, error)    { return run(ctx) }
 func (*rewards) Epoch(ctx *Context) (string, error)      { return run(ctx) }
 func (*rewards) Root(ctx *Context) (string, error)       { return run(ctx) }

@@ -147,6 +147,8 @@ var functions = []Function{
 	{Name: "reward:Reserve", Args: 1, Writes: true, Organisation: true, run: request([]string{"vault", "funded"}, (*reward.Reserve).Apply)},
 	{Name: "reward:Sign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"vault", "epoch", "attempt", "signature"}, (*reward.Sign).Apply)},
+	{Name: "reward:Return", Args: 1, Writes: true, Organisation: true, run: request([]string{"hold"}, (*reward.HoldQuery).Return)},
+	{Name: "reward:Hold", Args: 1, run: query([]string{"hold"}, (*reward.HoldQuery).Answer)},
 	{Name: "reward:Balance", Args: 1, run: query([]string{"did", "asset"}, (*reward.BalanceQuery).Answer)},
 	{Name: "reward:Epoch", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
 		clock, err := readClock(tx)

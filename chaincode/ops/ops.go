@@ -45,6 +45,7 @@ type (
 	RecordAllow         = record.Allow
 	RecordWithdraw      = record.Withdraw
 	RewardPay           = reward.Pay
+	RewardWithdraw      = reward.Withdraw
 	AttestUse           = attest.Use
 )
 
@@ -210,6 +211,11 @@ var kinds = []*kind{
 		body: func() Body { return new(RewardPay) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
 			return b.(*RewardPay).Apply(tx, c, n)
+		}},
+	{number: 31, name: "reward.withdraw", epoch: always, fields: []string{"asset", "amount"},
+		body: func() Body { return new(RewardWithdraw) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
+			return b.(*RewardWithdraw).Apply(tx, c, n)
 		}},
 	{number: 40, name: "attest.use", creates: "use/", epoch: always, reads: []string{"record", "grant"},
 		fields: []string{"grant", "record", "version", "owner", "operation", "path", "asset", "price"},
