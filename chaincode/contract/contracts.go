@@ -60,6 +60,7 @@ func (*governance) Enact(ctx *Context) (string, error)     { return run(ctx) }
 func (*governance) Proposal(ctx *Context) (string, error)  { return run(ctx) }
 func (*governance) Proposals(ctx *Context) (string, error) { return run(ctx) }
 func (*governance) History(ctx *Context) (string, error)   { return run(ctx) }
+func (*governance) Jobs(ctx *Context) (string, error)      { return run(ctx) }
 func (*governance) Program(ctx *Context) (string, error)   { return run(ctx) }
 
 type identities struct{ contractapi.Contract }

@@ -99,6 +99,7 @@ var functions = []Function{
 	{Name: "govern:Proposal", Args: 1, run: timed([]string{"proposal"}, (*govern.ProposalQuery).Answer)},
 	{Name: "govern:Proposals", Args: 1, run: timed(nil, (*govern.ProposalsQuery).Answer)},
 	{Name: "govern:History", Args: 1, run: query([]string{"subject"}, (*govern.HistoryQuery).Answer)},
+	{Name: "govern:Jobs", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) { return n.AnswerJobs(tx) })},
 	{Name: "govern:Program", run: func(e *Engine, tx *ledger.Tx, _ []byte) (any, error) {
 		return govern.AnswerProgram(tx, e.Program)
 	}},
@@ -279,7 +280,11 @@ func timed[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Networ
 		}
 		var clock govern.Clock
 		if head != nil {
-			clock = govern.Clock{Time: head.Time, Elapsed: head.Elapsed, Size: head.Size}
+			clock = govern.Clock{Time: head.Time, Elapsed: head.Elapsed, Size: head.Size, Number: head.Number}
+		}
+		clock.Epoch = func() (uint64, error) {
+			e, err := reward.Current(tx)
+			return e.Number, err
 		}
 		return answer(q, tx, n, clock)
 	})

@@ -79,7 +79,7 @@ func (w *World) Run(run func(tx *ledger.Tx, n *govern.Network) error) error {
 // Call is an operation of the user as domain packages see it, each time another one.
 func (w *World) Call(u *User) ledger.Call {
 	w.nonce++
-	return ledger.Call{Network: Network, Actor: u.ID, Ref: ledger.Reference{Expiry: uint32(w.Now) + 3600, ID: canon.Sum(fmt.Append(nil, "call ", w.nonce))}}
+	return ledger.Call{Network: w.Name, Actor: u.ID, Ref: ledger.Reference{Expiry: uint32(w.Now) + 3600, ID: canon.Sum(fmt.Append(nil, "call ", w.nonce))}}
 }
 
 // Order commits an endorsed batch unless what it read has changed. Fabric compares
