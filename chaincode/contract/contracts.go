@@ -112,3 +112,7 @@ func (*checkpoints) Receipts(ctx *Context) (string, error)     { return run(ctx)
 func (*checkpoints) SignRotation(ctx *Context) (string, error) { return run(ctx) }
 func (*checkpoints) Rotate(ctx *Context) (string, error)       { return run(ctx) }
 func (*checkpoints) Sets(ctx *Context) (string, error)         { return run(ctx) }
+func (*checkpoints) Element(ctx *Context) (string, error)      { return run(ctx) }
+func (*checkpoints) Draw(ctx *Context) (string, error)         { return run(ctx) }
+func (*checkpoints) DrawAt(ctx *Context) (string, error)       { return run(ctx) }
+func (*checkpoints) Draws(ctx *Context) (string, error)        { return run(ctx) }

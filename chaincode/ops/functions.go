@@ -176,6 +176,11 @@ var functions = []Function{
 		run: request([]string{"version", "secp256k1"}, (*checkpoint.SignRotation).Apply)},
 	{Name: "checkpoint:Rotate", Args: 1, Writes: true, Organisation: true,
 		run: query([]string{"version", "signers"}, (*checkpoint.Rotate).Apply)},
+	{Name: "checkpoint:Element", Args: 1, Writes: true, Organisation: true,
+		run: request([]string{"draw", "element"}, (*checkpoint.Publish).Apply)},
+	{Name: "checkpoint:Draw", Args: 1, Writes: true, Organisation: true, run: query([]string{"draw"}, (*checkpoint.Draw).Apply)},
+	{Name: "checkpoint:DrawAt", Args: 1, run: query([]string{"draw"}, (*checkpoint.DrawQuery).Answer)},
+	{Name: "checkpoint:Draws", Args: 1, run: query(nil, (*checkpoint.DrawsQuery).Answer)},
 	{Name: "checkpoint:Head", run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, _ []byte) (any, error) {
 		head, err := checkpoint.Head(tx)
 		if err == nil && head == nil {
