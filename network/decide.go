@@ -210,6 +210,32 @@ type inForce struct {
 	Verifiers []govern.Verifier `json:"verifiers"`
 }
 
+// jobs tells what is in force about jobs, as far as anything is.
+func (d *decider) jobs(ctx context.Context, line func(what string, values ...string)) error {
+	var v govern.JobsView
+	if err := d.query(ctx, "govern:Jobs", nil, &v); err != nil {
+		return err
+	}
+	if v.Version > 0 {
+		line("jobs", fmt.Sprintf("policy %d, committees of %d", v.Version, v.Policy.Committee))
+	}
+	for _, o := range v.Operators {
+		line("operator", o.DID, "for", o.Organisation)
+	}
+	for _, l := range v.Licences {
+		line("licence", l.DID, "for", l.Organisation+",", "paid to", l.Pay)
+	}
+	for _, m := range v.Measurements {
+		line("measurement", m.Platform, m.Measurement, "for", m.Operation)
+	}
+	for _, r := range v.Roots {
+		if r.Simulated {
+			line("root", "simulated: quotes of it prove nothing")
+		}
+	}
+	return nil
+}
+
 // show prints what is in force and the open proposals.
 func (d *decider) show(ctx context.Context) error {
 	var n inForce
@@ -244,6 +270,9 @@ func (d *decider) show(ctx context.Context) error {
 	}
 	for _, v := range n.Verifiers {
 		line("verifier", v.DID, "for", v.Organisation)
+	}
+	if err := d.jobs(ctx, line); err != nil {
+		return err
 	}
 	if err := t.Flush(); err != nil {
 		return err

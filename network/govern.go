@@ -40,7 +40,8 @@ func (s *settings) governCommand() *cobra.Command {
 		Use: "govern", Short: "Decide with the other members, as an organisation's admin",
 		Long: "What the consortium decides changes by proposals that K members approve.\n" +
 			"Subjects: members, treasuries, assets, epochSeconds, heartbeatSeconds, stopped, bound, program,\n" +
-			"issuer/<DID>, verifier/<DID>, tag/<TAG>. Values are JSON; docs/formats/govern.md has them all.",
+			"issuer/<DID>, verifier/<DID>, operator/<DID>, licence/<DID>, tag/<TAG>, chain/<MSP id>, jobs,\n" +
+			"tee/measurements, tee/roots, tee/policy. Values are JSON; docs/formats/govern.md has them all.",
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.org, "org", "", "`MSP id` of the organisation to act for, of the network in --dir (default: the first)")

@@ -115,12 +115,15 @@ var operations = map[uint8]string{
 	1: "did.create", 2: "did.update", 3: "did.recover", 4: "did.deactivate", 5: "did.complete",
 	6: "did.link", 7: "did.unlink", 8: "did.prefer", 9: "did.bind", 10: "credential.schema", 11: "credential.issue", 12: "credential.revoke",
 	13: "credential.suspend", 14: "credential.reinstate",
-	20: "record.submit", 21: "record.amend", 22: "record.delete", 23: "record.allow", 24: "record.withdraw", 30: "reward.pay", 40: "attest.use",
+	20: "record.submit", 21: "record.amend", 22: "record.delete", 23: "record.allow", 24: "record.withdraw", 30: "reward.pay", 31: "reward.withdraw", 40: "attest.use",
 	41: "attest.open", 42: "attest.accept", 43: "attest.cancel", 44: "attest.evidence", 45: "attest.commit", 46: "attest.reveal", 47: "attest.collateral",
 	48: "attest.step", 49: "attest.close",
 }
 
-const opPay = 30
+const (
+	opPay      = 30
+	opWithdraw = 31
+)
 
 // Operations returns the names of the operations that claims can name.
 func Operations() []string { return slices.Sorted(maps.Values(operations)) }
@@ -146,13 +149,13 @@ func (c *claims) operation(rest string, value []byte) error {
 	c.line("result", resultOf(code))
 	c.line("actor", c.didOf(actor))
 	c.sentence = fmt.Sprintf("operation %s (%s) by %s with result %s", ref, name, c.didOf(actor), fault.Code(code))
-	if number == opPay && code == 0 {
-		return c.payment(ref, actor, detail)
+	if (number == opPay || number == opWithdraw) && code == 0 {
+		return c.payment(ref, number, actor, detail)
 	}
 	return nil
 }
 
-func (c *claims) payment(ref string, actor, detail []byte) error {
+func (c *claims) payment(ref string, number uint8, actor, detail []byte) error {
 	// The detail has no header of its own: it is read as the rest of a record.
 	in := canon.OpenRecord(append([]byte{1, 0}, detail...), 0)
 	asset, epoch, lines := string(in.Var8()), in.U32(), in.Rest()
@@ -178,6 +181,10 @@ func (c *claims) payment(ref string, actor, detail []byte) error {
 		total = sum.Sum
 	}
 	c.line("total", decimal(total))
+	if number == opWithdraw {
+		c.sentence = fmt.Sprintf("withdrawal of %s %s by %s (operation %s)", decimal(total), asset, c.didOf(actor), ref)
+		return nil
+	}
 	c.sentence = fmt.Sprintf("payment of %s %s by %s to %d payees (operation %s)", decimal(total), asset, c.didOf(actor), n, ref)
 	return nil
 }

@@ -48,6 +48,7 @@ func lived(t *testing.T) *opstest.World {
 	w.Do(alice, private, "")
 	w.Fund(alice, 100_000_000)
 	w.Do(alice, opstest.Pay("usd", bob, 12_500_000, issuer, 1), "")
+	w.Do(alice, &ops.RewardWithdraw{Asset: "usd", Amount: 2_000_000}, "")
 	refused, _ := w.Sign(bob, opstest.Pay("usd", alice, 1), "")
 	if got := w.Batch(refused); got[0] == 0 {
 		t.Fatal("bob paid without money")
@@ -181,7 +182,7 @@ func TestClaimsOfTheLedger(t *testing.T) {
 		seen[claim.Kind]++
 	}
 	want := map[string]int{
-		log.KindDID: 3, log.KindSchema: 1, log.KindCredential: 2, log.KindRecord: 4, log.KindPayment: 1, log.KindPayout: 1,
+		log.KindDID: 3, log.KindSchema: 1, log.KindCredential: 2, log.KindRecord: 4, log.KindPayment: 2, log.KindPayout: 1,
 		log.KindGrant: 2, log.KindUse: 1, log.KindTransaction: 1,
 		log.KindOperation: 8, // three did.create, revoke, amend, delete, withdraw, the refused payment
 	}

@@ -1,11 +1,12 @@
 // Package checkpoint keeps the checkpoints of the log over blocks: the
 // organisations' cosignatures, the checkpoints accepted once K of them agree,
-// the receipts of anchors on public chains, and the signatures by which one member
-// set hands over to the next. Accepted checkpoints are the
-// ledger's clock. Times are seconds since 1970. The package is pure.
+// the receipts of anchors on public chains, the signatures by which one member
+// set hands over to the next, and the draws of the ledger: seeds that members make
+// together and none of them alone. Accepted checkpoints are the
+// ledger's clock, draws its dice. Times are seconds since 1970. The package is pure.
 //
 // State (docs/formats/checkpoint.md): cosig/..., checkpoint/head,
-// checkpoint/<number>, anchored/..., rotationsig/...
+// checkpoint/<number>, anchored/..., rotationsig/..., draw/..., element/..., published/...
 package checkpoint
 
 import (

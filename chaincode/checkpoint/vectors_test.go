@@ -48,6 +48,7 @@ type vectorSet struct {
 
 type maker struct {
 	*opstest.World
+	t *testing.T
 	v vectors
 }
 
@@ -73,7 +74,7 @@ func (m *maker) point(size, time uint64, members ...opstest.Member) checkpoint.A
 }
 
 func makeVectors(t *testing.T) vectors {
-	m := &maker{World: opstest.New(t)}
+	m := &maker{World: opstest.New(t), t: t}
 	m.v.Comment = "A rotation of the member set on the ledger. Made by go test ./chaincode/checkpoint -run Vectors -update"
 	m.v.Founding = m.Founding()
 	old, five := slices.Clone(m.Members), opstest.NewMember(5)

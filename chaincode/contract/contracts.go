@@ -60,6 +60,7 @@ func (*governance) Enact(ctx *Context) (string, error)     { return run(ctx) }
 func (*governance) Proposal(ctx *Context) (string, error)  { return run(ctx) }
 func (*governance) Proposals(ctx *Context) (string, error) { return run(ctx) }
 func (*governance) History(ctx *Context) (string, error)   { return run(ctx) }
+func (*governance) Jobs(ctx *Context) (string, error)      { return run(ctx) }
 func (*governance) Program(ctx *Context) (string, error)   { return run(ctx) }
 
 type identities struct{ contractapi.Contract }
@@ -97,6 +98,8 @@ func (*rewards) Cut(ctx *Context) (string, error)        { return run(ctx) }
 func (*rewards) Fold(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Reserve(ctx *Context) (string, error)    { return run(ctx) }
 func (*rewards) Sign(ctx *Context) (string, error)       { return run(ctx) }
+func (*rewards) Return(ctx *Context) (string, error)     { return run(ctx) }
+func (*rewards) Hold(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Balance(ctx *Context) (string, error)    { return run(ctx) }
 func (*rewards) Epoch(ctx *Context) (string, error)      { return run(ctx) }
 func (*rewards) Root(ctx *Context) (string, error)       { return run(ctx) }
@@ -115,3 +118,7 @@ func (*checkpoints) Receipts(ctx *Context) (string, error)     { return run(ctx)
 func (*checkpoints) SignRotation(ctx *Context) (string, error) { return run(ctx) }
 func (*checkpoints) Rotate(ctx *Context) (string, error)       { return run(ctx) }
 func (*checkpoints) Sets(ctx *Context) (string, error)         { return run(ctx) }
+func (*checkpoints) Element(ctx *Context) (string, error)      { return run(ctx) }
+func (*checkpoints) Draw(ctx *Context) (string, error)         { return run(ctx) }
+func (*checkpoints) DrawAt(ctx *Context) (string, error)       { return run(ctx) }
+func (*checkpoints) Draws(ctx *Context) (string, error)        { return run(ctx) }

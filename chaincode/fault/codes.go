@@ -150,7 +150,7 @@ var table = map[Code]entry{
 	LimitReached:       {"limit_reached", 409, "FailedPrecondition", "Remove one that is not needed any more first, or wait until one has expired."},
 	TagTaken:           {"tag_taken", 409, "AlreadyExists", "The person is bound to another DID, or the DID to another person; K of N members can release it with seven days' notice."},
 	NotBound:           {"not_bound", 403, "FailedPrecondition", "In this asset only DIDs to which a person is bound are paid; have two identity verifiers bind the payee's."},
-	Closed:             {"closed", 409, "FailedPrecondition", "The proposal was enacted or has expired; propose anew what is still wanted."},
+	Closed:             {"closed", 409, "FailedPrecondition", "Its time is over. Of a proposal that was enacted or has expired, propose anew what is still wanted; a draw takes no more elements."},
 	Stopped:            {"stopped", 503, "FailedPrecondition", "The consortium has stopped this; send it again, as it is, when the stop is lifted."},
 	NotInitialised:     {"not_initialised", 503, "FailedPrecondition", "Initialise the ledger with ops:Init."},
 	AlreadyInitialised: {"already_initialised", 409, "AlreadyExists", "The ledger is initialised; nothing changed."},

@@ -31,8 +31,8 @@ type Issuer struct {
 	Schemas []string `json:"schemas"`
 }
 
-// Verifier is the stored right of a DID to vouch for identities on behalf of a
-// member organisation.
+// Verifier is the stored right of a DID to vouch for identities, or to run jobs as a TEE
+// operator, on behalf of a member organisation.
 type Verifier struct {
 	DID          string `json:"did"`
 	Organisation string `json:"organisation"`
@@ -114,8 +114,13 @@ func Issuers(tx *ledger.Tx, network string) ([]string, error) {
 // Verifiers returns the accredited identity verifiers of members in the order of their
 // ids.
 func (n *Network) Verifiers(tx *ledger.Tx) ([]Verifier, error) {
+	return n.ofMembers(tx, verifierPrefix)
+}
+
+// ofMembers returns those who act for members in a role, in the order of their ids.
+func (n *Network) ofMembers(tx *ledger.Tx, prefix string) ([]Verifier, error) {
 	verifiers := []Verifier{}
-	entries, err := tx.Prefix(verifierPrefix, "", maxAccredited)
+	entries, err := tx.Prefix(prefix, "", maxAccredited)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +210,7 @@ type issuerTerms struct {
 	Schemas []string `json:"schemas"`
 }
 
-// verifierTerms is what a proposal says of an identity verifier.
+// verifierTerms is what a proposal says of an identity verifier or TEE operator.
 type verifierTerms struct {
 	Organisation string `json:"organisation"`
 }
@@ -222,19 +227,24 @@ var issuers = accreditation[issuerTerms]{
 	},
 }
 
-var verifiers = accreditation[verifierTerms]{
-	prefix: verifierPrefix, fields: []string{"organisation"},
-	stored: func(n *Network, holder string, v verifierTerms) (any, error) {
-		if _, _, err := n.Member(v.Organisation); err != nil {
-			return nil, fault.New(fault.InvalidValue, "organisation: %s", fault.Text(err))
-		}
-		return Verifier{holder, v.Organisation}, nil
-	},
-	value: func(stored []byte) (verifierTerms, error) {
-		var a Verifier
-		err := decodeStored(stored, &a)
-		return verifierTerms{a.Organisation}, err
-	},
+var verifiers, operators = acting(verifierPrefix), acting(operatorPrefix)
+
+// acting is a role in which a DID acts for a member.
+func acting(prefix string) accreditation[verifierTerms] {
+	return accreditation[verifierTerms]{
+		prefix: prefix, fields: []string{"organisation"},
+		stored: func(n *Network, holder string, v verifierTerms) (any, error) {
+			if _, _, err := n.Member(v.Organisation); err != nil {
+				return nil, fault.New(fault.InvalidValue, "organisation: %s", fault.Text(err))
+			}
+			return Verifier{holder, v.Organisation}, nil
+		},
+		value: func(stored []byte) (verifierTerms, error) {
+			var a Verifier
+			err := decodeStored(stored, &a)
+			return verifierTerms{a.Organisation}, err
+		},
+	}
 }
 
 // checkSchemas refuses schemas that are neither AnySchema nor references in

@@ -19,6 +19,9 @@ func FuzzPropose(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"treasuries", `[ "Org2MSP" ]`}, {"assets", `["usd","pts","eur"]`}, {"epochSeconds", `61`}, {"stopped", `["did"]`}, {"program", `"` + program("x") + `"`},
 		{"issuer/" + id, `{"schemas":["*"]}`}, {"verifier/" + id, `{"organisation":"Org1MSP"}`}, {"issuer/" + id, `{ }`}, {"heartbeatSeconds", `{"value":1}`},
+		{"licence/" + id, `{"organisation":"Org1MSP","pay":"did:killick:main-0011223344556677:` + id + `"}`}, {"operator/" + id, `{"organisation":"Org1MSP"}`},
+		{"chain/Org1MSP", `{"from":9,"length":2,"tip":"` + program("x") + `"}`}, {"tee/policy", `{"statuses":["UpToDate"],"minEvaluation":1}`},
+		{"tee/roots", `[{"certificate":"` + certificate("x") + `"}]`}, {"tee/measurements", `[{"platform":"sgx","measurement":"` + program("x") + `","operation":"job.x"}]`},
 	} {
 		f.Add(seed[0], seed[1])
 	}

@@ -3,10 +3,11 @@
 // treasuries, accreditations, parameters, the chaincode program and what is
 // stopped. Initialisation sets all of it; most of it changes later by proposals
 // that K members approve (docs/formats/govern.md). What is in force stands in
-// network, role/ and program/, so whoever obeys it reads no proposal. Times are
+// network, role/, chain/ and program/, so whoever obeys it reads no proposal; how jobs
+// are done, and what enclaves are taken, stands in the newest change alone. Times are
 // seconds of the checkpoints' clock. The package is pure.
 //
-// State (docs/formats/state.md): network, role/, program/, govern/, rotation/.
+// State (docs/formats/state.md): network, role/, chain/, program/, govern/, rotation/.
 package govern
 
 import (
@@ -45,11 +46,19 @@ type Network struct {
 	HeartbeatSeconds uint64   `json:"heartbeatSeconds"`
 	Stopped          []string `json:"stopped"` // domains, in the order of Domains
 	Bound            []string `json:"bound"`   // assets that only DIDs with a person are paid
+	// Test says that the ledger is for tests: it takes simulated enclaves. It is founded
+	// so, by its name as well, and nothing changes it.
+	Test bool `json:"test,omitzero"`
 }
 
 // Clock is what the newest checkpoint says: its time in seconds, 0 before the first,
-// what the clock has counted, which an outage does not advance, and its size.
-type Clock struct{ Time, Elapsed, Size uint64 }
+// what the clock has counted, which an outage does not advance, its size and its number.
+// Epoch reads the current epoch, for what depends on it.
+type Clock struct {
+	Time, Elapsed, Size, Number uint64
+
+	Epoch func() (uint64, error)
+}
 
 // Member is one organisation. Cosign is the note verifier key of its Ed25519
 // cosigner, Address the address of its secp256k1 key.
@@ -106,6 +115,12 @@ func (n *Network) CallingMember(tx *ledger.Tx) (Member, error) {
 	}
 	m, _, err := n.Member(caller.MSP)
 	return m, err
+}
+
+// CallingMember is that of the network for a set that is or was in force: whoever was of
+// it may still finish what that set began. Errors: fault.NotMember.
+func (s *Set) CallingMember(tx *ledger.Tx) (Member, error) {
+	return (&Network{Members: s.Members}).CallingMember(tx)
 }
 
 func mayAct(c ledger.Caller) bool { return c.Role == "admin" || c.Role == "client" }

@@ -32,7 +32,12 @@ type Init struct {
 	Assets           []string `json:"assets"`
 	EpochSeconds     uint64   `json:"epochSeconds"`
 	HeartbeatSeconds uint64   `json:"heartbeatSeconds"`
+	Test             bool     `json:"test,omitzero"` // exactly when the name begins with TestPrefix
 }
+
+// TestPrefix begins the names of test ledgers, and of no others: nobody takes a DID, an
+// operation or a bundle of one for another's.
+const TestPrefix = "test-"
 
 // Apply fixes the network, once, at the request of one of the members that it
 // names. Errors: fault.AlreadyInitialised, fault.NotMember, fault.InvalidValue
@@ -47,7 +52,7 @@ func (i *Init) Apply(tx *ledger.Tx) error {
 	}
 	n := &Network{
 		Name: i.Network, Log: i.Log, Rules: i.Rules, SetVersion: 1, Members: i.Members, K: i.K, Vaults: i.Vaults,
-		Treasuries: i.Treasuries, Assets: i.Assets, EpochSeconds: i.EpochSeconds, HeartbeatSeconds: i.HeartbeatSeconds, Stopped: []string{}, Bound: []string{},
+		Treasuries: i.Treasuries, Assets: i.Assets, EpochSeconds: i.EpochSeconds, HeartbeatSeconds: i.HeartbeatSeconds, Stopped: []string{}, Bound: []string{}, Test: i.Test,
 	}
 	if err := n.check(); err != nil {
 		return err
@@ -82,6 +87,9 @@ func (n *Network) check() error {
 	}
 	if _, err := n.LogID(); err != nil {
 		return fault.New(fault.InvalidValue, "log: %s", fault.Text(err))
+	}
+	if n.Test != strings.HasPrefix(n.Name, TestPrefix) {
+		return fault.New(fault.InvalidValue, "a test ledger, and no other, has a name that begins with %s", TestPrefix)
 	}
 	if n.Rules != Rules {
 		return fault.New(fault.InvalidValue, "rules %d; this program contains %d", n.Rules, Rules)

@@ -1,6 +1,7 @@
 package govern
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -19,11 +20,14 @@ type subject interface {
 	set(tx *ledger.Tx, n *Network, clock Clock, name string, value []byte) ([]byte, error)
 }
 
-// subjects is the table of docs/formats/govern.md section 1. Those with a slash take
-// the id of a DID after it, or a tag.
+// subjects is the table of docs/formats/govern.md section 1. Those that end with a slash
+// take the id of a DID after it, a tag, or an MSP id.
 var subjects = map[string]subject{
 	"issuer/":   issuers,
 	"verifier/": verifiers,
+	"operator/": operators,
+	"licence/":  licences{},
+	"chain/":    chains{},
 	"tag/":      tags{},
 	"members":   members{},
 	"bound":     setting[[]string]{of: func(n *Network) *[]string { return &n.Bound }},
@@ -44,16 +48,23 @@ var subjects = map[string]subject{
 	"heartbeatSeconds": setting[uint64]{of: func(n *Network) *uint64 { return &n.HeartbeatSeconds }},
 	"stopped":          setting[[]string]{of: func(n *Network) *[]string { return &n.Stopped }},
 	"program":          program{},
+	jobsSubject: document[Policy]{
+		none: true, fields: policyFields, check: func(n *Network, p Policy) error { return p.Check(n.Name) },
+	},
+	measurementsSubject: document[[]Measurement]{founded: []Measurement{}, check: checkMeasurements},
+	rootsSubject:        document[[]Root]{founded: []Root{}, check: checkRoots},
+	statusesSubject:     document[TEEPolicy]{founded: foundedStatuses, fields: []string{"statuses", "minEvaluation"}, check: checkStatuses},
 }
 
 // findSubject splits a subject's text into its row and the name behind the slash.
 // Errors: fault.InvalidValue.
 func findSubject(text string) (subject, string, error) {
 	row, name := text, ""
-	if i := strings.IndexByte(text, '/'); i >= 0 {
-		row, name = text[:i+1], text[i+1:]
-	}
 	s, ok := subjects[row]
+	if i := strings.IndexByte(text, '/'); i >= 0 && !ok {
+		row, name = text[:i+1], text[i+1:]
+		s, ok = subjects[row]
+	}
 	if !ok {
 		return nil, "", fault.New(fault.InvalidValue, "there is no subject %.80q", text)
 	}
@@ -62,6 +73,10 @@ func findSubject(text string) (subject, string, error) {
 	case row == "tag/":
 		if err := did.CheckTag(name); err != nil {
 			return nil, "", fault.New(fault.InvalidValue, "subject %.80q: %s", text, fault.Text(err))
+		}
+	case row == "chain/":
+		if !ledger.IsName(name, 64) {
+			err = errors.New("not an MSP id")
 		}
 	case strings.HasSuffix(row, "/"):
 		_, err = ledger.ParseID(name)

@@ -132,6 +132,21 @@ func makeVectors(t *testing.T) vectors {
 	m.decide("issuer/"+opstest.NewUser("vector issuer").ID.String(), `{"schemas":["`+ledger.Reference{Expiry: 0x6553f100, ID: [32]byte{31: 1}}.String()+`"]}`)
 	m.decide("issuer/"+opstest.NewUser("vector issuer").ID.String(), `{}`)
 	m.decide("verifier/"+opstest.NewUser("vector bob").ID.String(), `{"organisation":"Org2MSP"}`)
+	m.decide("operator/"+opstest.NewUser("vector bob").ID.String(), `{"organisation":"Org3MSP"}`)
+	m.decide("licence/"+opstest.NewUser("vector bob").ID.String(), `{"organisation":"Org3MSP","pay":"`+opstest.NewUser("vector alice").DID+`"}`)
+	m.decide("jobs", m.JSON(policy()))
+	m.decide("tee/measurements", `[{"platform":"sgx","measurement":"`+strings.Repeat("ab", 32)+`","operation":"job.mean"}]`)
+	m.decide("tee/roots", `[{"certificate":"`+certificate("vector")+`"}]`)
+	m.decide("tee/policy", `{"statuses":["UpToDate","SWHardeningNeeded"],"minEvaluation":17}`)
+	m.decide("chain/Org2MSP", `{"from":100,"length":1000,"tip":"`+canon.Hex(opstest.Seed("vector tip"))+`"}`)
+	m.step("propose a chain for draws that may be waited for", "Org1MSP", "admin", "govern:Propose", govern.Propose{
+		Subject: "chain/Org1MSP", Prior: history(m.World, "chain/Org1MSP").Version,
+		Value: jsontext.Value(`{"from":4,"length":1,"tip":"` + canon.Hex(opstest.Seed("vector tip")) + `"}`), Expires: opstest.Start + 86400,
+	})
+	m.step("propose a simulated root", "Org1MSP", "admin", "govern:Propose", govern.Propose{
+		Subject: "tee/roots", Prior: history(m.World, "tee/roots").Version,
+		Value: jsontext.Value(`[{"certificate":"` + certificate("vector") + `","simulated":true}]`), Expires: opstest.Start + 86400,
+	})
 	next := append(slices.Clone(m.Members[:3]), opstest.NewMember(5))
 	value := m.Membership(3, next...)
 	m.decide("members", m.JSON(value))

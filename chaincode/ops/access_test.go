@@ -129,6 +129,8 @@ func TestAccesses(t *testing.T) {
 	run(bob, opstest.Pay("usd", alice, 5), "", fault.InsufficientFunds)
 	w.Fund(bob, 20)
 	run(bob, opstest.Pay("usd", alice, 5), "", fault.OK)
+	run(bob, &ops.RewardWithdraw{Asset: "usd", Amount: 100}, "", fault.InsufficientFunds)
+	run(bob, &ops.RewardWithdraw{Asset: "usd", Amount: 1}, "", fault.OK)
 	run(bob, use, "", fault.OK)
 	run(bob, &ops.RecordWithdraw{Grant: offer}, "", fault.NotOwner)
 	run(alice, &ops.RecordWithdraw{Grant: offer}, "", fault.OK)
@@ -167,6 +169,7 @@ func TestAccesses(t *testing.T) {
 	w.Decide("bound", `["usd"]`)
 	run(bob, opstest.Pay("usd", dave, 1), "", fault.OK)
 	run(bob, opstest.Pay("usd", alice, 1), "", fault.NotBound)
+	run(bob, &ops.RewardWithdraw{Asset: "usd", Amount: 1}, "", fault.NotBound)
 	run(dave.With(dave.Recovery, "recovery"), &ops.DIDRecover{Key: dave.Recovery.Multikey, Document: opstest.Recoverable(next, "k", next)}, "", fault.OK)
 	run(dave.With(next, "recovery"), &ops.DIDDeactivate{Key: next.Multikey}, "", fault.OK)
 	for kind := range idle {

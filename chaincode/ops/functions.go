@@ -99,6 +99,7 @@ var functions = []Function{
 	{Name: "govern:Proposal", Args: 1, run: timed([]string{"proposal"}, (*govern.ProposalQuery).Answer)},
 	{Name: "govern:Proposals", Args: 1, run: timed(nil, (*govern.ProposalsQuery).Answer)},
 	{Name: "govern:History", Args: 1, run: query([]string{"subject"}, (*govern.HistoryQuery).Answer)},
+	{Name: "govern:Jobs", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) { return n.AnswerJobs(tx) })},
 	{Name: "govern:Program", run: func(e *Engine, tx *ledger.Tx, _ []byte) (any, error) {
 		return govern.AnswerProgram(tx, e.Program)
 	}},
@@ -147,6 +148,8 @@ var functions = []Function{
 	{Name: "reward:Reserve", Args: 1, Writes: true, Organisation: true, run: request([]string{"vault", "funded"}, (*reward.Reserve).Apply)},
 	{Name: "reward:Sign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"vault", "epoch", "attempt", "signature"}, (*reward.Sign).Apply)},
+	{Name: "reward:Return", Args: 1, Writes: true, Organisation: true, run: request([]string{"hold"}, (*reward.HoldQuery).Return)},
+	{Name: "reward:Hold", Args: 1, run: query([]string{"hold"}, (*reward.HoldQuery).Answer)},
 	{Name: "reward:Balance", Args: 1, run: query([]string{"did", "asset"}, (*reward.BalanceQuery).Answer)},
 	{Name: "reward:Epoch", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
 		clock, err := readClock(tx)
@@ -179,6 +182,11 @@ var functions = []Function{
 		run: request([]string{"version", "secp256k1"}, (*checkpoint.SignRotation).Apply)},
 	{Name: "checkpoint:Rotate", Args: 1, Writes: true, Organisation: true,
 		run: query([]string{"version", "signers"}, (*checkpoint.Rotate).Apply)},
+	{Name: "checkpoint:Element", Args: 1, Writes: true, Organisation: true,
+		run: request([]string{"draw", "element"}, (*checkpoint.Publish).Apply)},
+	{Name: "checkpoint:Draw", Args: 1, Writes: true, Organisation: true, run: query([]string{"draw"}, (*checkpoint.Draw).Apply)},
+	{Name: "checkpoint:DrawAt", Args: 1, run: query([]string{"draw"}, (*checkpoint.DrawQuery).Answer)},
+	{Name: "checkpoint:Draws", Args: 1, run: query(nil, (*checkpoint.DrawsQuery).Answer)},
 	{Name: "checkpoint:Head", run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, _ []byte) (any, error) {
 		head, err := checkpoint.Head(tx)
 		if err == nil && head == nil {
@@ -283,7 +291,11 @@ func timed[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Networ
 		}
 		var clock govern.Clock
 		if head != nil {
-			clock = govern.Clock{Time: head.Time, Elapsed: head.Elapsed, Size: head.Size}
+			clock = govern.Clock{Time: head.Time, Elapsed: head.Elapsed, Size: head.Size, Number: head.Number}
+		}
+		clock.Epoch = func() (uint64, error) {
+			e, err := reward.Current(tx)
+			return e.Number, err
 		}
 		return answer(q, tx, n, clock)
 	})

@@ -46,6 +46,7 @@ type (
 	RecordAllow         = record.Allow
 	RecordWithdraw      = record.Withdraw
 	RewardPay           = reward.Pay
+	RewardWithdraw      = reward.Withdraw
 	AttestUse           = attest.Use
 	AttestOpen          = attest.Open
 	AttestAccept        = attest.Accept
@@ -223,6 +224,11 @@ var kinds = slices.Concat([]*kind{
 		body: func() Body { return new(RewardPay) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
 			return b.(*RewardPay).Apply(tx, c, n)
+		}},
+	{number: 31, name: "reward.withdraw", epoch: always, fields: []string{"asset", "amount"},
+		body: func() Body { return new(RewardWithdraw) },
+		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
+			return b.(*RewardWithdraw).Apply(tx, c, n)
 		}},
 	{number: 40, name: "attest.use", creates: "use/", epoch: always, reads: []string{"record", "grant"},
 		fields: []string{"grant", "record", "version", "owner", "operation", "path", "asset", "price"},

@@ -41,7 +41,7 @@ type Result struct {
 	// Created is the key of what the operation created and that serves as its
 	// result; empty otherwise.
 	Created  string
-	Postings *reward.Postings // of a payment that was made
+	Postings *reward.Postings // of a payment or withdrawal that was made
 	Record   *record.Detail   // of an amendment or deletion that was made
 }
 
@@ -90,7 +90,7 @@ func decodeResult(ref Reference, value []byte) (*Result, error) {
 	}
 	var err error
 	switch k.name {
-	case "reward.pay":
+	case "reward.pay", "reward.withdraw":
 		r.Postings, err = reward.DecodePostings(detail)
 	case "record.amend", "record.delete":
 		var d record.Detail
@@ -169,7 +169,7 @@ type ResultView struct {
 	Record    *RecordView `json:"record,omitempty"`
 }
 
-// LineView is one credit of a payment.
+// LineView is one credit of a payment or withdrawal.
 type LineView struct {
 	To     string        `json:"to"`
 	Amount reward.Amount `json:"amount"`

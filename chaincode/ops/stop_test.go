@@ -73,12 +73,13 @@ func stop(t *testing.T, stopped string) {
 		items[o.Name] = item
 	}
 	// The record is used before it is deleted.
-	order := []string{"did.create", "credential.issue", "record.submit", "record.allow", "attest.use", "reward.pay", "record.delete"}
+	order := []string{"did.create", "credential.issue", "record.submit", "record.allow", "attest.use", "reward.pay", "reward.withdraw", "record.delete"}
 	sign(bob, &ops.DIDCreate{Document: bob.Doc}, "")
 	sign(issuer, &ops.CredentialIssue{Schema: schema.String(), Digest: digest, ValidUntil: 1, Evidence: "oracle", Endorser: issuer.DID}, "")
 	sign(alice, opstest.Submit("new"), "")
 	sign(alice, &ops.RecordDelete{Record: record.String()}, ledger.Version(value))
 	sign(alice, opstest.Pay("usd", issuer, 2), "")
+	sign(alice, &ops.RewardWithdraw{Asset: "usd", Amount: 3}, "")
 	allow.Operation = "copy"
 	sign(alice, allow, "")
 	sign(issuer, &ops.AttestUse{

@@ -146,6 +146,8 @@ func makeVectors(t *testing.T) *vectors {
 	m.lifeSteps()
 	m.linkSteps()
 	m.grantSteps(alice, bob)
+	m.step("withdraw", m.sign(alice, &ops.RewardWithdraw{Asset: "usd", Amount: 1000, For: "not needed"}, ""))
+	m.step("withdraw, not enough", m.sign(alice, &ops.RewardWithdraw{Asset: "usd", Amount: 1_000_000}, ""))
 	items := []ops.Item{m.sign(alice, opstest.Pay("usd", bob, 3), ""), create, m.sign(alice, opstest.Pay("usd", bob, 4), ""), m.sign(bob, opstest.Submit("in a batch"), "")}
 	items[3].Signature = make([]byte, 64)
 	frame, err := ops.EncodeFrame(items)

@@ -1,11 +1,12 @@
 // Package reward keeps the money of the ledger in double entry: accounts that
-// are funded and pay, credits that are appended and settled by epoch, and the
-// roots from which vaults on public chains pay out. Amounts are micro-units of
+// are funded and pay, holds of what is set aside until it is known who gets it,
+// credits that are appended and settled by epoch, and the roots from which vaults
+// on public chains pay out. Amounts are micro-units of
 // a named asset; nothing converts between assets. Sums cannot overflow
 // unnoticed, and every micro-unit that treasuries funded is at any time in
 // exactly one place, which Audit checks. The package is pure.
 //
-// State (docs/formats/state.md): balance/, fund/, post/, due/, rest/, total/,
+// State (docs/formats/state.md): balance/, fund/, hold/, post/, due/, rest/, total/,
 // subtrees/, epoch/, fold/state, reserve/, payoutsig/.
 package reward
 
@@ -136,6 +137,7 @@ const (
 	dueType     = 0x32
 	fundType    = 0x33
 	reserveType = 0x34
+	holdType    = 0x35
 	epochType   = 0x40
 	totalType   = 0x41
 	treesType   = 0x42

@@ -16,7 +16,7 @@ import (
 // ranges without bound and is for audits and tests, never for an operation.
 func Audit(tx *ledger.Tx, n *govern.Network) error {
 	a := &audit{tx: tx, network: n, funded: map[string]Sum{}, held: map[string]Sum{}}
-	for _, step := range []func() error{a.fundings, a.balances, a.posts, a.dues, a.vaults, a.rests} {
+	for _, step := range []func() error{a.fundings, a.balances, a.holds, a.posts, a.dues, a.vaults, a.rests} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -83,6 +83,22 @@ func (a *audit) balances() error {
 		asset := e.Key[strings.LastIndexByte(e.Key, '/')+1:]
 		a.held[asset] = a.held[asset].Plus(amount)
 		return err
+	})
+}
+
+// holds counts what holds have left, and looks whether any gives what it does not have.
+func (a *audit) holds() error {
+	return a.each("hold/", func(e ledger.Entry) error {
+		h, err := DecodeHold(e.Value)
+		if err != nil {
+			return err
+		}
+		if err := h.check(); err != nil {
+			a.report("RW-13: %s: %v", e.Key, err)
+			return nil
+		}
+		a.held[h.Asset] = a.held[h.Asset].Plus(h.Left())
+		return nil
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
@@ -13,9 +14,13 @@ import (
 // Audit finds money that was made, lost or moved, and trees that do not fit.
 func TestAuditFinds(t *testing.T) {
 	for prefix, id := range map[string]string{
-		"balance/": "RW-1", "fund/": "RW-1", "total/": "RW-6", "subtrees/": "RW-6", "epoch/eip155": "RW-6", "reserve/": "RW-4",
+		"balance/": "RW-1", "fund/": "RW-1", "hold/": "RW-13", "total/": "RW-6", "subtrees/": "RW-6", "epoch/eip155": "RW-6", "reserve/": "RW-4",
 	} {
-		w, _, _ := epoch(t)
+		w, bob, _ := epoch(t)
+		w.Fund(bob, 8)
+		if err := w.Run(func(tx *ledger.Tx, n *govern.Network) error { return reward.Spend(tx, w.Call(bob), n, "usd", 7) }); err != nil {
+			t.Fatal(err)
+		}
 		for _, e := range w.Store.Entries() {
 			if !strings.HasPrefix(e.Key, prefix) {
 				continue
@@ -54,6 +59,16 @@ func FuzzDecodePostings(f *testing.F) {
 		}
 		if !bytes.Equal(again, b) {
 			t.Errorf("%x reads as %+v", b, p)
+		}
+	})
+}
+
+func FuzzDecodeHold(f *testing.F) {
+	f.Add((&reward.Hold{Asset: "usd", Amount: 5, Paid: 2, Status: reward.HoldReleased}).Encode())
+	f.Add([]byte{1, 0x35})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if h, err := reward.DecodeHold(b); err == nil && !bytes.Equal(h.Encode(), b) {
+			t.Errorf("%x reads as %+v", b, h)
 		}
 	})
 }

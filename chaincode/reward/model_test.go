@@ -24,6 +24,7 @@ type model struct {
 	due      map[string]*big.Int
 	assigned map[string]map[string]int64 // by vault and payee
 	funded   map[string][]int64          // by vault, of each member
+	holds    []*modelHold
 	epoch    uint64
 	folded   uint64
 }
@@ -274,6 +275,7 @@ func (g *game) compare() {
 			g.t.Fatalf("%s: balance, pending, due, assigned are %s, want %s", id, got, want)
 		}
 	}
+	g.compareHolds()
 }
 
 // RW-1 to RW-8: random histories agree with the naive model after every step,
@@ -283,7 +285,7 @@ func TestAgainstModel(t *testing.T) {
 		t.Run(fmt.Sprint("game ", number), func(t *testing.T) {
 			g := newGame(t, number)
 			for range 80 {
-				switch g.random.IntN(8) {
+				switch g.random.IntN(12) {
 				case 0, 1:
 					g.fundSome()
 				case 2:
@@ -292,6 +294,12 @@ func TestAgainstModel(t *testing.T) {
 					g.cut()
 				case 4:
 					g.foldOne()
+				case 5:
+					g.withdraw()
+				case 6, 7:
+					g.spend()
+				case 8:
+					g.settle()
 				default:
 					g.batch()
 				}

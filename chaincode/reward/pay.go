@@ -128,7 +128,7 @@ func (p *Pay) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) (detail 
 			return nil, err
 		}
 	}
-	return p.postings(epoch.Number), nil
+	return p.postings(epoch.Number).encode(), nil
 }
 
 // debit takes an amount from a balance. Errors: fault.InsufficientFunds.
@@ -163,25 +163,33 @@ func Charge(tx *ledger.Tx, call ledger.Call, n *govern.Network, asset string, pa
 	return current.Number, credit(tx, n, call, current.Number, payee, asset, amount)
 }
 
-// postings is the result's detail (docs/formats/operation.md section 3).
-func (p *Pay) postings(epoch uint64) []byte {
-	b := append(make([]byte, 0, 5+len(p.Asset)+lineSize*len(p.Lines)), byte(len(p.Asset)))
-	b = append(b, p.Asset...)
-	b = binary.BigEndian.AppendUint32(b, uint32(epoch))
+func (p *Pay) postings(epoch uint64) *Postings {
+	lines := make([]Credit, len(p.Lines))
 	for i, l := range p.Lines {
-		b = appendLine(b, p.payees[i], l.Amount)
+		lines[i] = Credit{p.payees[i], l.Amount}
 	}
-	return b
+	return &Postings{p.Asset, epoch, lines}
 }
 
-// Postings is what the result of a payment says.
+// Postings is what the result of a payment or withdrawal says.
 type Postings struct {
 	Asset string
 	Epoch uint64
 	Lines []Credit
 }
 
-// DecodePostings reads a payment's detail. Errors: fault.Malformed.
+// encode returns the result's detail (docs/formats/operation.md section 3).
+func (p *Postings) encode() []byte {
+	b := append(make([]byte, 0, 5+len(p.Asset)+lineSize*len(p.Lines)), byte(len(p.Asset)))
+	b = append(b, p.Asset...)
+	b = binary.BigEndian.AppendUint32(b, uint32(p.Epoch))
+	for _, l := range p.Lines {
+		b = appendLine(b, l.Payee, l.Amount)
+	}
+	return b
+}
+
+// DecodePostings reads the detail of a payment or withdrawal. Errors: fault.Malformed.
 func DecodePostings(b []byte) (*Postings, error) {
 	if len(b) < 1 || len(b) < 1+int(b[0])+4 {
 		return nil, fault.New(fault.Malformed, "the detail of a payment is too short")

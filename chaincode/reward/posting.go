@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -14,7 +15,8 @@ import (
 // A posting holds what one transaction credits in one epoch, shard and asset:
 // a line for each payee. It is written once, under the id of the operation that
 // began it; an operation runs once, so transactions never meet on a posting and
-// need not look whether it is there.
+// need not look whether it is there. One operation that fills it goes on in another,
+// under the hash of the id before.
 //
 // 32 shards: a batch of 500 payments takes 32 keys in place of 500, and whoever
 // asks for one payee of an epoch of a million payments reads 1 MB when they came
@@ -48,7 +50,7 @@ func credit(tx *ledger.Tx, n *govern.Network, call ledger.Call, epoch uint64, pa
 		return err
 	}
 	note := string([]byte{payee[0] % shards}) + asset
-	key := tx.Note(note)
+	key, by, _ := strings.Cut(tx.Note(note), " ")
 	if key != "" {
 		posting, err := tx.Get(key)
 		if err != nil {
@@ -73,8 +75,15 @@ func credit(tx *ledger.Tx, n *govern.Network, call ledger.Call, epoch uint64, pa
 			return nil
 		}
 	}
-	key = shardPrefix(epoch, payee, asset) + canon.Hex(call.Ref.ID[:])
-	tx.SetNote(note, key)
+	id := canon.Hex(call.Ref.ID[:])
+	own := id
+	if by == own {
+		// This operation began the full one as well: a key is never written twice.
+		next := canon.Sum([]byte(key[len(key)-len(own):]))
+		id = canon.Hex(next[:])
+	}
+	key = shardPrefix(epoch, payee, asset) + id
+	tx.SetNote(note, key+" "+own)
 	tx.Put(key, appendLine(canon.NewRecord(postType).Bytes(), payee, amount))
 	return nil
 }

@@ -33,7 +33,7 @@
 //	record/<reference>     its record.submit, changes of it      record.allow, attest.use
 //	grant/<reference>      its record.allow, record.withdraw     attest.use
 //	used/<grant>           attest.use                            -
-//	balance/<id>/<asset>   payments and uses of that DID         -
+//	balance/<id>/<asset>   what that DID pays or withdraws       -
 //	issuer/<id>            organisations                         credential.schema, credential.issue
 //	op/<reference>         the operation itself                  the operation, in its own lane
 //

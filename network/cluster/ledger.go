@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/killick-ledger/killick/network/fabric"
@@ -171,6 +172,9 @@ func (c *Cluster) founding() ([]byte, error) {
 		Assets           []string `json:"assets"`
 		EpochSeconds     int64    `json:"epochSeconds"`
 		HeartbeatSeconds int64    `json:"heartbeatSeconds"`
+		Test             bool     `json:"test,omitempty"`
 	}{c.Network, c.facts.LogID, rules, members, c.K(), vaults, issuers, program, treasuries, []string{asset},
-		int64(c.Epoch / time.Second), int64(max(c.Cadence.Quiet, time.Second) / time.Second)})
+		int64(c.Epoch / time.Second), int64(max(c.Cadence.Quiet, time.Second) / time.Second),
+		// That of the channel named so is a test ledger: it takes simulated enclaves.
+		strings.HasPrefix(c.Network, "test-")})
 }

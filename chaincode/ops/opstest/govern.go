@@ -27,6 +27,27 @@ func (w *World) Clock() uint64 {
 	return head.Time
 }
 
+// Head returns the newest checkpoint, one of number 0 before the first.
+func (w *World) Head() checkpoint.Checkpoint {
+	w.t.Helper()
+	head, err := checkpoint.Head(ledger.Begin(w.Store, w.Now, ledger.Caller{}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if head == nil {
+		return checkpoint.Checkpoint{}
+	}
+	return *head
+}
+
+// AdvanceTo has checkpoints accepted, a second apart, up to the number.
+func (w *World) AdvanceTo(number uint64) {
+	w.t.Helper()
+	for head := w.Head(); head.Number < number; head = w.Head() {
+		w.Checkpoint(head.Size+1, max(head.Time+1, w.Now))
+	}
+}
+
 // Request returns the request to put a value, JSON, in force for a subject in place
 // of what is in force now, at once and within a day. Before the first checkpoint it
 // has one accepted.
@@ -56,7 +77,7 @@ func (w *World) Decide(subject, value string) govern.Change {
 	w.t.Helper()
 	ref := w.Propose(w.Members[0], w.Request(subject, value))
 	approvals := []string{w.Members[0].MSP}
-	for _, m := range w.Members[1:3] {
+	for _, m := range w.quorum()[1:] {
 		w.Must(m.Admin(), "govern:Approve", govern.Approve{Proposal: ref})
 		approvals = append(approvals, m.MSP)
 	}

@@ -101,7 +101,9 @@ func Malleate(alg did.Algorithm, signature []byte) []byte {
 }
 
 // NewUserOf returns a user whose key #k is of the algorithm.
-func NewUserOf(name string, alg did.Algorithm) *User {
+func NewUserOf(name string, alg did.Algorithm) *User { return newUserOn(Network, name, alg) }
+
+func newUserOn(network, name string, alg did.Algorithm) *User {
 	u := &User{key: NewKey(name, alg), Auth: NewKey(name+" auth", did.EdDSA), Chain: secp256k1.PrivKeyFromBytes(Seed(name + " chain")), Recovery: NewKey(name+" recovery", alg)}
 	if alg == did.EdDSA {
 		u.Key = ed25519.NewKeyFromSeed(Seed(name))
@@ -109,7 +111,7 @@ func NewUserOf(name string, alg did.Algorithm) *User {
 	u.Doc = fmt.Appendf(nil, `{"verificationMethod":[{"id":"#k","type":"Multikey","publicKeyMultibase":%q},{"id":"#auth","type":"Multikey","publicKeyMultibase":%q}],`+
 		`"authentication":["#auth"],"capabilityInvocation":["#k"],"recovery":%q}`, u.key.Multikey, u.Auth.Multikey, u.Recovery.Commitment())
 	var err error
-	if u.DID, u.ID, err = ops.NewDID(Network, u.Doc); err != nil {
+	if u.DID, u.ID, err = ops.NewDID(network, u.Doc); err != nil {
 		panic(err)
 	}
 	return u

@@ -19,7 +19,7 @@ func NewMember(i int) Member { return newMember(i) }
 
 // Rekeyed returns the organisation with other keys, made from the name.
 func (m Member) Rekeyed(name string) Member {
-	return Member{m.MSP, ed25519.NewKeyFromSeed(Seed(m.MSP + name)), secp256k1.PrivKeyFromBytes(Seed(m.MSP + name + " chain"))}
+	return Member{m.MSP, ed25519.NewKeyFromSeed(Seed(m.MSP + name)), secp256k1.PrivKeyFromBytes(Seed(m.MSP + name + " chain")), m.network}
 }
 
 // Public is the member as the ledger lists it.
@@ -114,10 +114,9 @@ func (w *World) HandOver(signers, next []Member) govern.Rotation {
 	return done
 }
 
-// Rotate has the World's members decide on the next set and hand over to it; three of
-// them are enough for each.
+// Rotate has the World's members decide on the next set and hand over to it.
 func (w *World) Rotate(k int, next ...Member) govern.Rotation {
 	w.t.Helper()
 	w.Decide("members", w.JSON(w.Membership(k, next...)))
-	return w.HandOver(w.Members[:3], next)
+	return w.HandOver(w.quorum(), next)
 }

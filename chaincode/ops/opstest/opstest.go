@@ -23,10 +23,12 @@ import (
 
 // What every World has.
 const (
-	Network  = "main-0011223344556677" // name of the ledger
-	Start    = 1_700_000_000
-	EVMVault = "eip155:1337:0x00000000000000000000000000000000000000aa"
-	evmToken = "eip155:1337:0x00000000000000000000000000000000000000bb"
+	Network = "main-0011223344556677" // name of the ledger
+	// TestNetwork is the name of a ledger that is founded for tests (NewTest).
+	TestNetwork = "test-0011223344556677"
+	Start       = 1_700_000_000
+	EVMVault    = "eip155:1337:0x00000000000000000000000000000000000000aa"
+	evmToken    = "eip155:1337:0x00000000000000000000000000000000000000bb"
 )
 
 // Contracts on a second chain, and the log.
@@ -49,15 +51,16 @@ type Member struct {
 	MSP     string
 	ed25519 ed25519.PrivateKey
 	Chain   *secp256k1.PrivateKey
+	network string // for which its keys are named
 }
 
 func newMember(i int) Member {
 	msp := fmt.Sprintf("Org%dMSP", i)
-	return Member{msp, ed25519.NewKeyFromSeed(Seed(msp)), secp256k1.PrivKeyFromBytes(Seed(msp + " chain"))}
+	return Member{msp, ed25519.NewKeyFromSeed(Seed(msp)), secp256k1.PrivKeyFromBytes(Seed(msp + " chain")), Network}
 }
 
 func (m Member) vkey() string {
-	name := m.MSP + "." + Network
+	name := m.MSP + "." + m.network
 	raw := append([]byte{4}, m.ed25519.Public().(ed25519.PublicKey)...)
 	id := canon.Sum([]byte(name+"\n"), raw)
 	return name + "+" + canon.Hex(id[:4]) + "+" + base64.StdEncoding.EncodeToString(raw)
@@ -111,6 +114,9 @@ type Signer interface {
 // not created.
 func NewUser(name string) *User { return NewUserOf(name, did.EdDSA) }
 
+// NewUser returns such a user of this ledger.
+func (w *World) NewUser(name string) *User { return newUserOn(w.Name, name, did.EdDSA) }
+
 // KeyID returns the DID URL of the key that may act.
 func (u *User) KeyID() string { return u.DID + "#k" }
 
@@ -122,6 +128,7 @@ func (u *User) Account(chain string) canon.Account {
 // World is a ledger in memory with its members and a clock.
 type World struct {
 	t       testing.TB
+	Name    string // of the ledger
 	Store   *ledger.Memory
 	Private ledger.MemoryPrivate
 	Engine  *ops.Engine
@@ -134,9 +141,23 @@ type World struct {
 // quorum and the first is the treasury.
 func New(t testing.TB, issuers ...*User) *World {
 	t.Helper()
-	w := &World{t: t, Store: new(ledger.Memory), Engine: ops.New(), Now: Start}
+	return found(t, Network, issuers)
+}
+
+// NewTest returns such a ledger that is founded for tests. Its users are made with
+// World.NewUser.
+func NewTest(t testing.TB) *World {
+	t.Helper()
+	return found(t, TestNetwork, nil)
+}
+
+func found(t testing.TB, name string, issuers []*User) *World {
+	t.Helper()
+	w := &World{t: t, Name: name, Store: new(ledger.Memory), Engine: ops.New(), Now: Start}
 	for i := range 4 {
-		w.Members = append(w.Members, newMember(i+1))
+		m := newMember(i + 1)
+		m.network = name
+		w.Members = append(w.Members, m)
 	}
 	if _, err := w.Invoke(w.Members[0].Caller(), "ops:Init", w.Founding(issuers...)); err != nil {
 		t.Fatal(err)
@@ -147,7 +168,7 @@ func New(t testing.TB, issuers ...*User) *World {
 // Founding returns the request that initialises the ledger.
 func (w *World) Founding(issuers ...*User) govern.Init {
 	i := govern.Init{
-		Network: Network, Log: canon.Hex(LogID[:]), Rules: 1, K: 3,
+		Network: w.Name, Log: canon.Hex(LogID[:]), Rules: 1, K: 3, Test: w.Name == TestNetwork,
 		Vaults:  []govern.Vault{{ID: EVMVault, Token: evmToken, Asset: "usd"}, {ID: TronVault, Token: tronToken, Asset: "usd"}},
 		Issuers: []string{}, Program: Program, Treasuries: []string{"Org1MSP"}, Assets: []string{"usd", "pts"}, EpochSeconds: 60, HeartbeatSeconds: 60,
 	}
@@ -213,7 +234,7 @@ func (w *World) Sign(u Signer, body ops.Body, prior string) (ops.Item, ops.Refer
 	w.t.Helper()
 	w.nonce++
 	item, ref, err := ops.SignRequest(ops.Request{
-		Alg: u.Alg(), Network: Network, IssuedAt: w.Now - 1000 - w.nonce%1000, Expires: w.Now + 3600 + w.nonce/1000, Prior: prior, Body: body,
+		Alg: u.Alg(), Network: w.Name, IssuedAt: w.Now - 1000 - w.nonce%1000, Expires: w.Now + 3600 + w.nonce/1000, Prior: prior, Body: body,
 	}, u)
 	if err != nil {
 		w.t.Fatal(err)
@@ -264,12 +285,15 @@ func (w *World) Fund(u *User, amount reward.Amount) {
 	w.Must(w.Members[0].Caller(), "reward:Fund", reward.Fund{ID: canon.Hex(id[:]), Asset: "usd", To: u.DID, Amount: amount})
 }
 
+// quorum are members who are enough to decide: three, or K when that is more.
+func (w *World) quorum() []Member { return w.Members[:max(3, w.network().K)] }
+
 // Checkpoint has K members cosign and accept a checkpoint.
 func (w *World) Checkpoint(size, time uint64) {
 	w.t.Helper()
 	root := canon.Sum(fmt.Append(nil, "root", size))
 	var signers []string
-	for _, m := range w.Members[:3] {
+	for _, m := range w.quorum() {
 		w.Must(m.Caller(), "checkpoint:Cosign", w.Cosign(m, size, root, time))
 		signers = append(signers, m.MSP)
 	}
@@ -301,7 +325,7 @@ func (w *World) Cosign(m Member, size uint64, root [32]byte, time uint64) checkp
 	signature := canon.SignDigest(m.Chain, canon.CheckpointDigest(LogID, n.SetVersion, set, size, root, time))
 	return checkpoint.Cosign{
 		Size: size, Root: canon.Hex(root[:]), Time: time,
-		Ed25519:   base64.StdEncoding.EncodeToString(ed25519.Sign(m.ed25519, checkpoint.CosignedMessage(Network, LogID, size, root, time))),
+		Ed25519:   base64.StdEncoding.EncodeToString(ed25519.Sign(m.ed25519, checkpoint.CosignedMessage(w.Name, LogID, size, root, time))),
 		Secp256k1: base64.StdEncoding.EncodeToString(signature[:]),
 	}
 }

@@ -1,6 +1,10 @@
 package opstest
 
 import (
+	"fmt"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 )
@@ -29,15 +33,53 @@ func (w *World) EndorseCall(caller ledger.Caller, name string, request any) *End
 	return w.endorse(caller, name, []byte(w.JSON(request)))
 }
 
+// EndorseRun endorses what a domain package does in a transaction of its own, which must
+// succeed.
+func (w *World) EndorseRun(run func(tx *ledger.Tx, n *govern.Network) error) *Endorsed {
+	w.t.Helper()
+	return w.observe(ledger.Caller{}, func(tx *ledger.Tx) ([]byte, error) {
+		n, err := govern.Load(tx)
+		if err != nil {
+			return nil, err
+		}
+		return nil, run(tx, n)
+	})
+}
+
 func (w *World) endorse(caller ledger.Caller, name string, arg []byte) *Endorsed {
+	w.t.Helper()
+	return w.observe(caller, func(tx *ledger.Tx) ([]byte, error) { return w.Engine.Invoke(tx, name, [][]byte{arg}) })
+}
+
+func (w *World) observe(caller ledger.Caller, run func(*ledger.Tx) ([]byte, error)) *Endorsed {
 	w.t.Helper()
 	seen := &reader{Memory: w.Store, reads: map[string]string{}}
 	tx := ledger.Begin(seen, w.Now, caller)
-	answer, err := w.Engine.Invoke(tx, name, [][]byte{arg})
+	answer, err := run(tx)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return &Endorsed{answer, seen.reads, tx.Changes()}
+}
+
+// Run keeps what a domain package does in a transaction of its own, or returns its error.
+func (w *World) Run(run func(tx *ledger.Tx, n *govern.Network) error) error {
+	w.t.Helper()
+	tx := ledger.Begin(w.Store, w.Now, ledger.Caller{})
+	n, err := govern.Load(tx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := run(tx, n); err != nil {
+		return err
+	}
+	return tx.Flush()
+}
+
+// Call is an operation of the user as domain packages see it, each time another one.
+func (w *World) Call(u *User) ledger.Call {
+	w.nonce++
+	return ledger.Call{Network: w.Name, Actor: u.ID, Ref: ledger.Reference{Expiry: uint32(w.Now) + 3600, ID: canon.Sum(fmt.Append(nil, "call ", w.nonce))}}
 }
 
 // Order commits an endorsed batch unless what it read has changed. Fabric compares

@@ -89,7 +89,7 @@ sees a key. Amounts are micro-units: 1000000 is one unit of the asset.`,
 	flags.BoolVar(&a.json, "json", false, "print one JSON object, also for errors")
 	flags.StringVar(&a.passphrase, "passphrase-file", "", "`file` whose first line is the passphrase of key files (default: ask)")
 	flags.DurationVar(&a.timeout, "timeout", time.Minute, "how long to wait for the gateway or a chain")
-	root.AddCommand(a.keysCommand(), a.didCommand(), a.recordCommand(), a.credentialCommand(), a.payCommand(), a.balanceCommand(),
+	root.AddCommand(a.keysCommand(), a.didCommand(), a.recordCommand(), a.credentialCommand(), a.payCommand(), a.withdrawCommand(), a.balanceCommand(),
 		a.claimCommand(), a.proofCommand(), a.dataCommand(), a.operationCommand(), a.eventsCommand(), a.networkCommand(), a.governCommand(), a.loginCommand(), a.callCommand())
 	return root
 }

@@ -41,6 +41,28 @@ func (a *app) payCommand() *cobra.Command {
 	return c
 }
 
+func (a *app) withdrawCommand() *cobra.Command {
+	var asset, what string
+	c := a.signing(&cobra.Command{
+		Use: "withdraw AMOUNT", Short: "Take unused money out of a balance", Args: cobra.ExactArgs(1),
+		Long:    "Take money that is not needed out of the balance of the key file's DID: it is credited to the DID\nitself, as if it had earned it, and paid out with the epoch. AMOUNT is micro-units: 2500000 is 2.5\nunits of the asset.",
+		Example: "  killick withdraw --keys alice.keys 2500000",
+		RunE: func(c *cobra.Command, args []string) error {
+			amount, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil || amount < 1 {
+				return fmt.Errorf("%q is not an amount in micro-units", args[0])
+			}
+			body := &ops.RewardWithdraw{Asset: asset, Amount: reward.Amount(amount), For: what}
+			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
+				return a.create(ctx, gateway, signer, "withdrawal", body)
+			})
+		},
+	})
+	c.Flags().StringVar(&asset, "asset", defaultAsset, "`name` of the asset")
+	c.Flags().StringVar(&what, "for", "", "`words` that set this withdrawal apart from one that is otherwise equal")
+	return c
+}
+
 func (a *app) balanceCommand() *cobra.Command {
 	var asset string
 	c := &cobra.Command{
