@@ -146,7 +146,7 @@ func TestForbiddenLinks(t *testing.T) {
 		forbidden []string
 		why       string
 	}{
-		{"chaincode", []string{"github.com/ethereum/go-ethereum", "github.com/hyperledger/fabric-gateway", "database/sql", "modernc.org/sqlite"},
+		{"chaincode", []string{"github.com/ethereum/go-ethereum", "github.com/hyperledger/fabric-gateway", "database/sql", "modernc.org/sqlite", module + "/chaincode/tee/simulated"},
 			"endorsers run it: it stays small and pure"},
 		{"anchor/verify", []string{"google.golang.org/grpc", "github.com/ethereum/go-ethereum", "github.com/fbsobreira/gotron-sdk",
 			module + "/gateway/client", module + "/anchor/send", module + "/network/fabric", "database/sql"},
@@ -168,7 +168,7 @@ func TestForbiddenLinks(t *testing.T) {
 // Domain packages are pure: no clock, environment, log, file, network or
 // randomness can be reached from them.
 func TestDomainPackagesArePure(t *testing.T) {
-	domain := []string{"did", "govern", "credential", "record", "checkpoint", "reward", "attest", "ledger"}
+	domain := []string{"did", "govern", "credential", "record", "checkpoint", "reward", "attest", "ledger", "tee"}
 	forbidden := []string{"time", "os", "log", "log/slog", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand", "sync", "io/fs"}
 	for _, d := range domain {
 		for _, p := range goList(t, "./chaincode/"+d) {
