@@ -29,8 +29,8 @@ type Organisation struct {
 	Withheld bool
 }
 
-// Drawing is all that a committee depends on.
-type Drawing struct {
+// Draw is all that a committee depends on.
+type Draw struct {
 	Network       string
 	Seed          [32]byte // of the draw
 	Job           ledger.Reference
@@ -69,7 +69,7 @@ func SeatsOf(size, organisations int) int { return max(1, size/max(1, organisati
 // Committee draws: it is a pure function that anyone can compute again. Every organisation
 // has the same number of seats, and one that withheld its element has nobody on them;
 // empty seats count when votes are.
-func Committee(d *Drawing) []Bench {
+func Committee(d *Draw) []Bench {
 	benches := make([]Bench, len(d.Organisations))
 	for i, o := range d.Organisations {
 		benches[i] = Bench{Organisation: o, Seats: SeatsOf(d.Size, len(d.Organisations))}

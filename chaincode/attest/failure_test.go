@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	charged = 2*opstest.OwnerPrice + opstest.TEEFee + opstest.VerificationFee
-	atStake = 2*opstest.OwnerPrice + opstest.VerificationFee
+	charged = 1901 // two prices and both fees
+	atStake = 901  // two prices and the verification fee
 )
 
 // ended looks at a settlement, and at what of hold and deposit goes back.

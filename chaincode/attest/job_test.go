@@ -188,7 +188,7 @@ func TestOpenRefuses(t *testing.T) {
 			w.try(w.Consumer, body, c.code)
 		})
 	}
-	j.try(j.Owners[1], j.OpenBody("not mine"), fault.NotGrantee)
+	j.try(j.Operator, j.OpenBody("not mine"), fault.NotGrantee)
 	// Of a grant with one use one job takes it, and gets it back when nobody accepts.
 	once := j.OpenBody("once")
 	once.Lines = []attest.OpenLine{limited}
@@ -250,7 +250,7 @@ func TestAcceptRefuses(t *testing.T) {
 		"grant ended":   {before: func(w *jobs) { w.try(w.Owners[1], &ops.RecordWithdraw{Grant: w.Grants[1].Grant}, fault.OK) }, code: fault.GrantWithdrawn},
 		"record gone":   {before: func(w *jobs) { w.Delete(w.Owners[1], w.Grants[1].Record) }, code: fault.Deleted},
 		"as it is":      {code: fault.OK},
-		"no accredited": {before: func(w *jobs) { w.Decide("operator/"+w.Operator.ID.String(), "null") }, code: fault.NotAccredited},
+		"no accredited": {before: func(w *jobs) { w.Decide("operator/"+w.Operator.ID.String(), "{}") }, code: fault.NotAccredited},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := j.clone(t)

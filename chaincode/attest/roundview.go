@@ -189,7 +189,7 @@ func explain(tx *ledger.Tx, n *govern.Network, job ledger.Reference, r *Round, d
 	if err != nil {
 		return err
 	}
-	all := &Drawing{Network: n.Name, Seed: d.Seed, Job: job, Organisations: d.Organisations}
+	all := &Draw{Network: n.Name, Seed: d.Seed, Job: job, Organisations: d.Organisations}
 	why := map[ledger.ID]string{}
 	for i := range licences {
 		c, err := candidateOf(&licences[i])

@@ -178,12 +178,12 @@ func (s *Step) open(tx *ledger.Tx, j *Job, r *Round, at *checkpoint.Checkpoint) 
 
 // drawing gathers what the committee of a job depends on, when the checkpoints' clock has
 // counted elapsed.
-func drawing(tx *ledger.Tx, n *govern.Network, j *Job, job ledger.Reference, r *Round, drawn *checkpoint.Drawn, elapsed uint64) (*Drawing, error) {
+func drawing(tx *ledger.Tx, n *govern.Network, j *Job, job ledger.Reference, r *Round, drawn *checkpoint.Drawn, elapsed uint64) (*Draw, error) {
 	licences, err := govern.Licences(tx)
 	if err != nil {
 		return nil, err
 	}
-	d := &Drawing{Network: n.Name, Seed: drawn.Seed, Job: job, Operator: r.Operator, Size: int(j.Terms.Committee)}
+	d := &Draw{Network: n.Name, Seed: drawn.Seed, Job: job, Operator: r.Operator, Size: int(j.Terms.Committee)}
 	for _, m := range n.Members {
 		d.Organisations = append(d.Organisations, Organisation{m.MSP, drawn.Withheld(m.MSP)})
 	}
@@ -233,7 +233,7 @@ func onDuty(tx *ledger.Tx, all []Candidate, elapsed uint64) ([]Candidate, error)
 }
 
 // committeeOf draws and returns what is stored of it.
-func committeeOf(d *Drawing, number uint64, k int) (*Drawn, error) {
+func committeeOf(d *Draw, number uint64, k int) (*Drawn, error) {
 	c := &Drawn{
 		Seed: d.Seed, Checkpoint: number, PerMember: uint16(SeatsOf(d.Size, len(d.Organisations))), K: uint16(k), Organisations: d.Organisations,
 	}

@@ -138,7 +138,7 @@ func TestMajorities(t *testing.T) {
 // the same for each organisation, and only the operator is left out.
 func TestCommittee(t *testing.T) {
 	id := func(i int) (id ledger.ID) { h := canon.Sum(fmt.Append(nil, "v", i)); copy(id[:], h[:]); return id }
-	d := &attest.Drawing{Network: "main-0", Seed: canon.Sum([]byte("seed")), Job: ledger.Reference{ID: canon.Sum([]byte("job"))}, Operator: id(0), Size: 10}
+	d := &attest.Draw{Network: "main-0", Seed: canon.Sum([]byte("seed")), Job: ledger.Reference{ID: canon.Sum([]byte("job"))}, Operator: id(0), Size: 10}
 	for _, msp := range []string{"A", "B", "C", "D"} {
 		d.Organisations = append(d.Organisations, attest.Organisation{MSP: msp, Withheld: msp == "C"})
 	}
@@ -196,7 +196,7 @@ func TestCommittee(t *testing.T) {
 
 // Every verifier is drawn about as often as any other.
 func TestCommitteesAreFair(t *testing.T) {
-	d := &attest.Drawing{Network: "main-0", Size: 1, Organisations: []attest.Organisation{{MSP: "A"}}}
+	d := &attest.Draw{Network: "main-0", Size: 1, Operator: ledger.ID{19: 1}, Organisations: []attest.Organisation{{MSP: "A"}}}
 	for i := range 10 {
 		d.Candidates = append(d.Candidates, attest.Candidate{Verifier: ledger.ID{byte(i)}, Organisation: "A"})
 	}

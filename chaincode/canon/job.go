@@ -5,7 +5,7 @@ import "encoding/binary"
 // The digests of jobs (docs/formats/job.md). Each begins with a text of its own, and
 // the name of the network after its length where it is bound to one.
 
-func named(domain, network string) []byte {
+func onNetwork(domain, network string) []byte {
 	b := append(make([]byte, 0, len(domain)+1+len(network)), domain...)
 	return append(append(b, byte(len(network))), network...)
 }
@@ -36,17 +36,17 @@ type Evidence struct {
 // ReportData is the first half of the report data of the evidence's quote; the other half
 // is zeros.
 func (e Evidence) ReportData() [32]byte {
-	return Sum(named("killick.evidence.v1", e.Network), e.Job[:], e.Operator[:], e.Input[:], e.Output[:], e.Grants[:], e.Nonce[:])
+	return Sum(onNetwork("killick.evidence.v1", e.Network), e.Job[:], e.Operator[:], e.Input[:], e.Output[:], e.Grants[:], e.Nonce[:])
 }
 
 // BallotDigest is the commitment of a verifier to a ballot.
 func BallotDigest(network string, job [32]byte, verifier [20]byte, ballot byte, salt [32]byte) [32]byte {
-	return Sum(named("killick.ballot.v1", network), job[:], verifier[:], []byte{ballot}, salt[:])
+	return Sum(onNetwork("killick.ballot.v1", network), job[:], verifier[:], []byte{ballot}, salt[:])
 }
 
 // SeatDigest decides in which order the verifiers of an organisation are drawn for a job.
 func SeatDigest(network string, seed, job [32]byte, verifier [20]byte) [32]byte {
-	return Sum(named("killick.seat.v1", network), seed[:], job[:], verifier[:])
+	return Sum(onNetwork("killick.seat.v1", network), seed[:], job[:], verifier[:])
 }
 
 // CandidatesDigest is that of all verifiers who could be drawn, ascending.

@@ -8,7 +8,7 @@ import (
 
 // Limits of a policy of jobs.
 const (
-	maxCommittee   = 100
+	maxCommittee   = 200
 	maxPhase       = 30 * 86400 // seconds
 	maxPoints      = 1_000_000
 	maxBasisPoints = 10_000

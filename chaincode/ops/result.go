@@ -206,7 +206,7 @@ func lookup(tx *ledger.Tx, n *govern.Network, text string) (*ResultView, error) 
 	if err != nil {
 		return nil, fault.New(fault.InvalidValue, "%v", err)
 	}
-	keys := []string{ResultKey(ref), "record/" + text, "schema/" + text, "credential/" + text, record.GrantKey(text), attest.Key(text)}
+	keys := []string{ResultKey(ref), "record/" + text, "schema/" + text, "credential/" + text, record.GrantKey(text), attest.Key(text), attest.JobKey(text)}
 	if err := tx.Prefetch(keys); err != nil {
 		return nil, err
 	}
