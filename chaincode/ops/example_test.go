@@ -57,7 +57,7 @@ func documented(t *testing.T, op string) map[string]bool {
 			}
 		}
 		// Of a row for several operations that create something each names its own key.
-		created := map[string]string{"record.submit": "record", "record.allow": "grant", "attest.use": "use", "credential.schema": "schema", "credential.issue": "credential"}
+		created := map[string]string{"record.submit": "record", "record.allow": "grant", "attest.use": "use", "attest.open": "job", "credential.schema": "schema", "credential.issue": "credential"}
 		for i, key := range strings.Split(cells[2], "`") {
 			prefix, _, _ := strings.Cut(key, "/")
 			if i%2 == 0 || !named || strings.HasSuffix(key, "/<reference>") && prefix != created[op] {

@@ -185,7 +185,7 @@ func (m *maker) refusedSteps(u *opstest.User) {
 	m.step("number beyond 2^53-1", raw(u, h, strings.Replace(good, `"size":1`, `"size":9007199254740992`, 1)))
 	m.step("trailing data", raw(u, h, good+"\n"))
 	m.step("wrong network", raw(u, h, strings.Replace(good, opstest.Network, "main-ffffffffffffffff", 1)))
-	m.step("unknown operation", raw(u, h, load("attest.open", "{}")))
+	m.step("unknown operation", raw(u, h, load("attest.appeal", "{}")))
 }
 
 // key notes the key of a user.

@@ -43,6 +43,8 @@ type Scene struct {
 	Gone  *User // a DID that is deactivated
 	// Examples are those of all operations, by their names.
 	Examples map[string]*Example
+
+	working *working
 }
 
 // NewScene returns the scene at a time, in seconds since 1970. It fails the test
@@ -92,7 +94,7 @@ var digest = canon.Hex(Seed("digest"))
 // What they do must leave the other examples good.
 var examples = func() map[string]func(*Scene) *Example {
 	all := map[string]func(*Scene) *Example{}
-	for _, of := range []map[string]func(*Scene) *Example{didExamples, credentialExamples, recordExamples, rewardExamples, attestExamples} {
+	for _, of := range []map[string]func(*Scene) *Example{didExamples, credentialExamples, recordExamples, rewardExamples, attestExamples, jobExamples} {
 		maps.Copy(all, of)
 	}
 	return all

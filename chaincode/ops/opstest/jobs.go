@@ -59,7 +59,7 @@ func NewJobsOn(w *World, each int) *Jobs {
 	w.t.Helper()
 	j := &Jobs{
 		World: w, Consumer: NewUser("consumer"), Operator: NewUser("operator"), Treasury: NewUser("treasury"), Residue: NewUser("residue"),
-		Platform: simulated.New(simulated.Default(tee.SGX, "jobs", Start)),
+		Platform: simulated.New(simulated.Default(tee.SGX, "jobs", w.Now)),
 	}
 	j.Owners = []*User{NewUser("first owner"), NewUser("second owner")}
 	for _, u := range append([]*User{j.Consumer, j.Operator, j.Treasury, j.Residue}, j.Owners...) {
