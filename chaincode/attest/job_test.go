@@ -1,7 +1,6 @@
 package attest_test
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -283,6 +282,6 @@ func TestJobQueriesRefuse(t *testing.T) {
 	j.call("attest:Standing", attest.StandingQuery{DID: "x"}, fault.InvalidValue)
 	var s attest.StandingView
 	if j.Read("attest:Standing", attest.StandingQuery{DID: j.Consumer.DID}, &s); s != (attest.StandingView{DID: j.Consumer.DID}) {
-		t.Error(fmt.Sprintf("%+v", s))
+		t.Errorf("%+v", s)
 	}
 }

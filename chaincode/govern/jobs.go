@@ -31,8 +31,8 @@ type Policy struct {
 	MinTEEFee           Price    `json:"minTEEFee"`
 	MinVerificationFee  Price    `json:"minVerificationFee"`
 	Treasury            string   `json:"treasury"`            // DID
-	TreasuryBasisPoints uint64   `json:"treasuryBasisPoints"` // of what owners and operator get
-	Residue             string   `json:"residue"`             // DID that gets what rounding and empty seats leave
+	TreasuryBasisPoints uint64   `json:"treasuryBasisPoints"` // of the TEE fee
+	Residue             string   `json:"residue"`             // DID that gets what is left of verification fees
 	Standing            Standing `json:"standing"`
 }
 

@@ -63,7 +63,7 @@ func TestJobPolicy(t *testing.T) {
 		code   fault.Code
 	}{
 		"nobody judges":           {func(p *govern.Policy) { p.Committee = 0 }, fault.InvalidValue},
-		"everybody judges":        {func(p *govern.Policy) { p.Committee = 101 }, fault.InvalidValue},
+		"everybody judges":        {func(p *govern.Policy) { p.Committee = 201 }, fault.InvalidValue},
 		"no time for evidence":    {func(p *govern.Policy) { p.EvidenceSeconds = 0 }, fault.InvalidValue},
 		"no time to commit":       {func(p *govern.Policy) { p.CommitSeconds = 0 }, fault.InvalidValue},
 		"no time to reveal":       {func(p *govern.Policy) { p.RevealSeconds = 0 }, fault.InvalidValue},
