@@ -131,8 +131,9 @@ func at(seconds uint64) time.Time { return time.Unix(int64(seconds), 0).UTC() }
 // certificate makes the certificate of a part; without a parent it signs itself.
 func (s *Spec) certificate(part tee.Part, name string, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) *x509.Certificate {
 	v := s.validity(part)
-	serial := sha256.Sum256([]byte(s.Seed + "\n" + string(part)))
+	serial, keyID := sha256.Sum256([]byte(s.Seed+"\n"+string(part))), sha256.Sum256([]byte(s.Seed+"\n"+string(part)+" key"))
 	t := &x509.Certificate{SerialNumber: new(big.Int).SetBytes(serial[1:20]), NotBefore: at(v.From), NotAfter: at(v.Until), BasicConstraintsValid: true,
+		SubjectKeyId: keyID[:20], CRLDistributionPoints: []string{"https://simulated.invalid/crl"}, // as Intel's have, and other verifiers want
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment, SignatureAlgorithm: x509.ECDSAWithSHA256,
 		Subject: pkix.Name{CommonName: name, Organization: []string{"Intel Corporation"}, Locality: []string{"Santa Clara"}, Province: []string{"CA"}, Country: []string{"US"}}}
 	if !s.Intel {
@@ -140,7 +141,6 @@ func (s *Spec) certificate(part tee.Part, name string, parent *x509.Certificate,
 	}
 	switch part {
 	case tee.InRoot, inCA:
-		t.CRLDistributionPoints = []string{"https://simulated.invalid/root.crl"}
 		t.IsCA, t.KeyUsage, t.MaxPathLen = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign, 1
 		if part == inCA {
 			t.MaxPathLen, t.MaxPathLenZero = 0, true
