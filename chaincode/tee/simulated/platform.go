@@ -148,6 +148,9 @@ func (s *Spec) certificate(part tee.Part, name string, parent *x509.Certificate,
 	case tee.InPCK:
 		t.ExtraExtensions = []pkix.Extension{s.extension()}
 	}
+	if s.Cert != nil {
+		s.Cert(part, t)
+	}
 	if parent == nil {
 		parent = t
 	}
@@ -174,8 +177,11 @@ func (s *Spec) list(part tee.Part, ca *x509.Certificate, key *ecdsa.PrivateKey, 
 			revoked = append(revoked, x509.RevocationListEntry{SerialNumber: cert.SerialNumber, RevocationTime: at(v.From), ReasonCode: 1})
 		}
 	}
-	der, err := x509.CreateRevocationList(nil, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: at(v.From), NextUpdate: at(v.Until),
-		RevokedCertificateEntries: revoked, SignatureAlgorithm: x509.ECDSAWithSHA256}, ca, s.signer(part, key))
+	t := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: at(v.From), NextUpdate: at(v.Until), RevokedCertificateEntries: revoked, SignatureAlgorithm: x509.ECDSAWithSHA256}
+	if s.List != nil {
+		s.List(part, t)
+	}
+	der, err := x509.CreateRevocationList(nil, t, ca, s.signer(part, key))
 	if err != nil {
 		panic(fmt.Sprintf("simulated: %s: %v", part, err))
 	}

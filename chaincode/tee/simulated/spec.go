@@ -10,6 +10,7 @@
 package simulated
 
 import (
+	"crypto/x509"
 	"slices"
 
 	"github.com/killick-ledger/killick/chaincode/tee"
@@ -50,6 +51,9 @@ type Spec struct {
 	Revoke   []tee.Part            // certificates that their issuer's list names
 	Unbound  bool                  // the QE's report names another attestation key
 	Text     map[tee.Part]func(text string) string
+	Cert     func(part tee.Part, t *x509.Certificate)    // before it is signed
+	List     func(part tee.Part, t *x509.RevocationList) // before it is signed
+	Key      func(key []byte)                            // the attestation key as quotes state it
 	Header   func(header []byte)
 	QEReport func(report []byte)
 	Chain    func(pem []byte) []byte
