@@ -209,14 +209,19 @@ func TestRootsArePinned(t *testing.T) {
 	}
 }
 
-// The collateral of one CA says nothing of another one's certificates.
+// The collateral of one CA says nothing of another one's certificates, be its name the
+// same.
 func TestCollateralOfAnotherCA(t *testing.T) {
-	s := makers[1].spec()
-	processor := makers[1].spec()
-	processor.ProcessorCA = true
-	_, err := tee.Appraise(simulated.New(s).Quote(data), simulated.New(processor).Collateral(), simulated.New(s).Roots(), now, nil)
-	if got := reason(err); got != "pck_ca/mismatch" {
-		t.Errorf("%q, want pck_ca/mismatch", got)
+	s, processor, twin := makers[1].spec(), makers[1].spec(), makers[1].spec()
+	processor.ProcessorCA, twin.TwinCA = true, true
+	for _, other := range []*simulated.Spec{processor, twin} {
+		if _, err := appraise(other); err != nil {
+			t.Fatal(err)
+		}
+		_, err := tee.Appraise(simulated.New(s).Quote(data), simulated.New(other).Collateral(), simulated.New(s).Roots(), now, nil)
+		if got := reason(err); got != "pck_ca/mismatch" {
+			t.Errorf("%q, want pck_ca/mismatch", got)
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ const inCA = tee.InPCKCA
 func New(s *Spec) *Platform {
 	p := &Platform{spec: s, attestKey: s.key("attestation")}
 	rootKey, caKey, tcbKey := s.key("root"), s.key("pck ca"), s.key("tcb signer")
+	if s.TwinCA {
+		caKey = s.key("twin of the pck ca")
+	}
 	root := s.certificate(tee.InRoot, s.name(tee.InRoot), nil, rootKey, rootKey)
 	ca := s.certificate(inCA, s.name(inCA), root, caKey, rootKey)
 	tcbSigner := s.certificate(tee.InTCBSigner, s.name(tee.InTCBSigner), root, tcbKey, rootKey)

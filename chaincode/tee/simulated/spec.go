@@ -39,6 +39,7 @@ type Spec struct {
 	QE           tee.SGXReport // report data is set by the platform
 	QESigned     QEIdentity
 	OwnQESigner  bool // the QE identity is signed under another certificate than the TCB info
+	TwinCA       bool // the CA has another key than without this, under the same name
 	ProcessorCA  bool // the PCK certificate is of the processor CA, not the platform CA
 
 	SGX    tee.SGXReport // of quotes; report data is set for each
