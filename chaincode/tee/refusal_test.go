@@ -210,15 +210,19 @@ func TestRootsArePinned(t *testing.T) {
 }
 
 // The collateral of one CA says nothing of another one's certificates, be its name the
-// same.
+// same, nor of the same CA under another pinned root.
 func TestCollateralOfAnotherCA(t *testing.T) {
-	s, processor, twin := makers[1].spec(), makers[1].spec(), makers[1].spec()
-	processor.ProcessorCA, twin.TwinCA = true, true
-	for _, other := range []*simulated.Spec{processor, twin} {
+	s, processor, twin, root := makers[1].spec(), makers[1].spec(), makers[1].spec(), makers[1].spec()
+	processor.ProcessorCA, twin.TwinCA, root.TwinRoot = true, true, true
+	for _, other := range []*simulated.Spec{processor, twin, root} {
 		if _, err := appraise(other); err != nil {
 			t.Fatal(err)
 		}
-		_, err := tee.Appraise(simulated.New(s).Quote(data), simulated.New(other).Collateral(), simulated.New(s).Roots(), now, nil)
+		roots, err := tee.NewRoots(simulated.New(s).Root(), simulated.New(other).Root())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tee.Appraise(simulated.New(s).Quote(data), simulated.New(other).Collateral(), roots, now, nil)
 		if got := reason(err); got != "pck_ca/mismatch" {
 			t.Errorf("%q, want pck_ca/mismatch", got)
 		}

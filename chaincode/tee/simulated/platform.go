@@ -38,6 +38,9 @@ func New(s *Spec) *Platform {
 	if s.TwinCA {
 		caKey = s.key("twin of the pck ca")
 	}
+	if s.TwinRoot {
+		rootKey = s.key("twin of the root")
+	}
 	root := s.certificate(tee.InRoot, s.name(tee.InRoot), nil, rootKey, rootKey)
 	ca := s.certificate(inCA, s.name(inCA), root, caKey, rootKey)
 	tcbSigner := s.certificate(tee.InTCBSigner, s.name(tee.InTCBSigner), root, tcbKey, rootKey)

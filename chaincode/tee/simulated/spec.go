@@ -40,6 +40,7 @@ type Spec struct {
 	QESigned     QEIdentity
 	OwnQESigner  bool // the QE identity is signed under another certificate than the TCB info
 	TwinCA       bool // the CA has another key than without this, under the same name
+	TwinRoot     bool // the same of the root
 	ProcessorCA  bool // the PCK certificate is of the processor CA, not the platform CA
 
 	SGX    tee.SGXReport // of quotes; report data is set for each
