@@ -68,17 +68,8 @@ func (a *Accept) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error
 	if err := r.in(Opened); err != nil {
 		return err
 	}
-	least, err := j.AtStake()
-	switch {
-	case err != nil:
+	if err := a.fits(call, j); err != nil {
 		return err
-	// As with grants: an operation runs before its own expiry or never.
-	case call.Ref.Expiry > j.Expires:
-		return fault.New(fault.TooLate, "the job may be accepted until %d, the operation ends at %d", j.Expires, call.Ref.Expiry)
-	case a.Asset != j.Asset:
-		return fault.New(fault.InvalidValue, "asset: the job is paid in %s", j.Asset)
-	case a.Deposit < least:
-		return fault.New(fault.AmountTooLow, "deposit: at least %d", least)
 	}
 	if err := stillThere(tx, j); err != nil {
 		return err
@@ -95,6 +86,23 @@ func (a *Accept) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error
 		Ends: from.Elapsed + uint64(j.Terms.EvidenceSeconds),
 	}
 	r.put(tx, a.Job)
+	return nil
+}
+
+// fits compares time, asset and deposit with what the job asks for.
+func (a *Accept) fits(call ledger.Call, j *Job) error {
+	least, err := j.AtStake()
+	switch {
+	case err != nil:
+		return err
+	// As with grants: an operation runs before its own expiry or never.
+	case call.Ref.Expiry > j.Expires:
+		return fault.New(fault.TooLate, "the job may be accepted until %d, the operation ends at %d", j.Expires, call.Ref.Expiry)
+	case a.Asset != j.Asset:
+		return fault.New(fault.InvalidValue, "asset: the job is paid in %s", j.Asset)
+	case a.Deposit < least:
+		return fault.New(fault.AmountTooLow, "deposit: at least %d", least)
+	}
 	return nil
 }
 
