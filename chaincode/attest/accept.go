@@ -52,7 +52,8 @@ func (a *Accept) Keys(call ledger.Call) []string {
 
 // Apply has the actor run the job, and locks its deposit. Errors: fault.NotFound,
 // fault.WrongPhase, fault.TooLate, fault.NotAccredited, fault.InvalidValue,
-// fault.AmountTooLow, fault.GrantWithdrawn, fault.Deleted, and those of reward.Spend.
+// fault.AmountTooLow, fault.NotBound, fault.GrantWithdrawn, fault.Deleted, and those of
+// reward.Spend.
 func (a *Accept) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error {
 	if _, err := n.Operator(tx, call.Actor); err != nil {
 		return err
@@ -70,6 +71,9 @@ func (a *Accept) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error
 	}
 	if err := a.fits(call, j); err != nil {
 		return err
+	}
+	if err := n.CheckPayee(tx, call.Actor, j.Asset); err != nil {
+		return err // its fee would pass it over
 	}
 	if err := stillThere(tx, j); err != nil {
 		return err
