@@ -155,6 +155,7 @@ func TestExplain(t *testing.T) {
 			}
 			c := client(t, ps, orderers(allTake...))
 			fabric.Wait(c) // another peer asked in place of a slow one would leave nothing to explain
+			fabric.Hurry(c)
 			tx, err := c.Prepare("ops:Batch", []byte("frame"))
 			if err != nil {
 				t.Fatal(err)
@@ -182,6 +183,7 @@ func TestExplain(t *testing.T) {
 }
 
 func TestNoDispute(t *testing.T) {
+	t.Parallel()
 	a := simulated(t, "\x00", 7)
 	broken := refuse("error in simulation: failed to execute transaction: could not launch chaincode")
 	for name, runs := range map[string][]run{"all agree": {a, a, a, a}, "one is down": {nil, a, a, a}, "one cannot run it": {broken, a, a, a}} {
@@ -199,6 +201,7 @@ func TestNoDispute(t *testing.T) {
 }
 
 func TestExplainEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	stuck := make(chan struct{})
 	t.Cleanup(func() { close(stuck) })
 	wait := func() (string, error) { <-stuck; return "", nil }
