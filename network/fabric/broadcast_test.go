@@ -86,7 +86,6 @@ func TestRoomIsGivenBack(t *testing.T) {
 // Of what a node says no more is kept than a log bears, whoever it is and however it
 // says it.
 func TestNodesWithMuchToSay(t *testing.T) {
-	t.Parallel()
 	much := strings.Repeat("x", 1<<20)
 	a, fails := result("a"), func(context.Context) (*peer.ProposalResponse, error) { return nil, errors.New(much) }
 	for name, c := range map[string]*fabric.Client{

@@ -16,7 +16,6 @@ import (
 // A block reaches one peer before another. Two that lag agree on a refusal, and the
 // client had its receipt of what they lack from a third.
 func TestRefusalOfPeersThatLag(t *testing.T) {
-	t.Parallel()
 	var asked atomic.Int32 // how often the peers that lag were asked for their height
 	lags := func(then run) run {
 		return func(ctx context.Context) (*peer.ProposalResponse, error) {
@@ -67,7 +66,6 @@ func TestRefusalOfPeersThatLag(t *testing.T) {
 
 // What a transaction read may change before it is ordered; then it had no effect.
 func TestExecuteAgainAfterConflict(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		code  peer.TxValidationCode

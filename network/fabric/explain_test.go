@@ -183,7 +183,6 @@ func TestExplain(t *testing.T) {
 }
 
 func TestNoDispute(t *testing.T) {
-	t.Parallel()
 	a := simulated(t, "\x00", 7)
 	broken := refuse("error in simulation: failed to execute transaction: could not launch chaincode")
 	for name, runs := range map[string][]run{"all agree": {a, a, a, a}, "one is down": {nil, a, a, a}, "one cannot run it": {broken, a, a, a}} {
@@ -201,7 +200,6 @@ func TestNoDispute(t *testing.T) {
 }
 
 func TestExplainEndsWithItsContext(t *testing.T) {
-	t.Parallel()
 	stuck := make(chan struct{})
 	t.Cleanup(func() { close(stuck) })
 	wait := func() (string, error) { <-stuck; return "", nil }

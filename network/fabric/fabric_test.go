@@ -117,7 +117,6 @@ func TestEndorse(t *testing.T) {
 // TestEndorseAgain has peers that differ at first, as they do while one is a block
 // behind, and agree later.
 func TestEndorseAgain(t *testing.T) {
-	t.Parallel()
 	var mu sync.Mutex
 	calls := map[string]int{}
 	late := func(name string) run {
@@ -143,7 +142,6 @@ func TestEndorseAgain(t *testing.T) {
 }
 
 func TestDivergedNamesOrganisations(t *testing.T) {
-	t.Parallel()
 	c := client(t, peers(result("a"), result("b"), refuse("x: y"), nil), orderers(allTake...))
 	_, err := c.Execute(t.Context(), "f")
 	var d *fabric.Diverged
@@ -241,7 +239,6 @@ func TestSubmitMany(t *testing.T) {
 }
 
 func TestSubmitToHungOrderers(t *testing.T) {
-	t.Parallel()
 	stuck := make(chan struct{})
 	t.Cleanup(func() { close(stuck) })
 	wait := func(i int) *orderer.BroadcastResponse { <-stuck; return yes(i) }

@@ -10,7 +10,6 @@ import (
 
 // PV-2: transient data reaches the peers that endorse and is in no transaction.
 func TestTransientData(t *testing.T) {
-	t.Parallel()
 	secret := []byte("nobody but who endorses")
 	var seen atomic.Int64
 	all := peers(result("a"), result("a"), result("a"))
