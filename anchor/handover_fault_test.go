@@ -68,6 +68,7 @@ func TestKilledWhileHandingOver(t *testing.T) {
 // RO-10: a hand-over that K members signed and that never comes is an alarm too, whatever
 // peers answer.
 func TestHandOverNeverComes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	w.members[0].coming("second")
@@ -88,6 +89,7 @@ func TestHandOverNeverComes(t *testing.T) {
 // RO-14: what an endpoint says of members that can be no member set of this ledger, or is
 // none yet, is an alarm as long as it says so, and brings nothing down.
 func TestEndpointLiesAboutMembers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	ch := w.chains[0]
@@ -114,6 +116,7 @@ func TestEndpointLiesAboutMembers(t *testing.T) {
 // RO-18: nothing is planned with a signature that the contract would refuse: not of
 // another set, not of another member, not damaged. K good ones are enough.
 func TestCollectGoodSignatures(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	set := w.policy().Set()
 	digest := canon.Sum([]byte("what is signed"))

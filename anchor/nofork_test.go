@@ -120,6 +120,7 @@ func TestDirectoryRestoredFromBackup(t *testing.T) {
 // With nothing left on disk and a peer that shows another history, an anchor asks the
 // others before it signs, and then signs nothing.
 func TestNothingLeftAndAnotherHistory(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.checkpoints(2)
 	m := w.members[0]
@@ -221,6 +222,7 @@ func (l liars) Past(ctx context.Context, number uint64, good func(*block.Block) 
 // log that is there goes on from where it was, with old blocks of others where it needs
 // them, as the log has them.
 func TestPeerJoinedFromSnapshot(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.checkpoints(2)
 	m := w.members[0]

@@ -20,6 +20,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/signer"
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	mem "github.com/killick-ledger/killick/chaincode/ledger"
@@ -31,6 +32,7 @@ import (
 const network = opstest.Network
 
 func TestMain(m *testing.M) {
+	sqlitetest.InMemory()
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	os.Exit(m.Run())
 }
