@@ -18,6 +18,9 @@ func (rw *randomWorld) heal() {
 	}
 	for _, o := range rw.order {
 		wrong := o.skew != 0
+		if o.bad == "" {
+			o.forged = 0
+		}
 		o.device, o.away, o.lies, o.lag, o.slow = "", false, false, 0, false
 		o.skew = time.Duration(rw.r.IntN(5)-2) * time.Second // clocks never agree
 		for _, m := range o.at {
@@ -29,7 +32,10 @@ func (rw *randomWorld) heal() {
 			if err := os.RemoveAll(m.path("signed.json.new")); err != nil {
 				rw.t.Fatal(err)
 			}
-			if m.anchor == nil || wrong {
+			switch {
+			case o.taint: // as docs/operations.md says what to do
+				rw.restart(m, m.forget)
+			case m.anchor == nil || wrong:
 				rw.restart(m, nil)
 			}
 		}

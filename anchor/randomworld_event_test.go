@@ -182,7 +182,7 @@ func (rw *randomWorld) peerEvent(o *organisation) {
 		}
 	}
 	n := len(rw.blocks)
-	switch rw.r.IntN(7) {
+	switch rw.r.IntN(8) {
 	case 0:
 		if o.away = !o.away; o.away {
 			set(n)
@@ -203,10 +203,36 @@ func (rw *randomWorld) peerEvent(o *organisation) {
 		rw.tells("%s's peer lies about the head: %v", o.msp, o.lies)
 	case 4:
 		rw.snapshot(o)
+	case 5:
+		rw.fork(o)
 	default:
-		o.away, o.lag, o.lies = false, 0, false
+		o.away, o.lag, o.lies, o.forged = false, 0, false, 0
 		set(-1)
 		rw.tells("%s's peer is well", o.msp)
+	}
+}
+
+// fork gives an organisation's peer another history of what all others have had signed. Of
+// its anchors, one may have to make its log of that.
+func (rw *randomWorld) fork(o *organisation) {
+	m := o.at[rw.r.IntN(len(o.at))]
+	if m.first > 0 || m.anchor == nil {
+		return
+	}
+	o.forged, o.taint = 1+rw.r.Uint64N(rw.head().Size-1), true
+	loses := rw.r.IntN(2) == 0
+	if loses {
+		rw.restart(m, func() { m.forget() })
+	}
+	rw.tells("%s's peer shows another block %d; an anchor lost its log: %v", o.msp, o.forged, loses)
+}
+
+// forget removes what an anchor makes of its peer's blocks.
+func (m *fakeMember) forget() {
+	for _, name := range []string{"index.db", "index.db-wal", "index.db-shm", "log"} {
+		if err := os.RemoveAll(m.path(name)); err != nil {
+			m.w.t.Fatal(err)
+		}
 	}
 }
 
@@ -215,7 +241,7 @@ func (rw *randomWorld) peerEvent(o *organisation) {
 func (rw *randomWorld) snapshot(o *organisation) {
 	first := uint64(1 << 62)
 	for _, m := range o.at {
-		if m.anchor == nil {
+		if m.anchor == nil || o.taint {
 			return
 		}
 		size, err := m.size(rw.t.Context())
