@@ -180,7 +180,8 @@ func (rw *randomWorld) checkChain(ch *fakeChain) (wrong []string) {
 	return wrong
 }
 
-// checkServed wants good notes of each honest anchor, and good bundles of two.
+// checkServed wants good notes of each honest anchor, what is frozen left alone by it, and
+// good bundles of two.
 func (rw *randomWorld) checkServed() (wrong []string) {
 	bundles := 2
 	for _, m := range rw.members {
@@ -188,8 +189,25 @@ func (rw *randomWorld) checkServed() (wrong []string) {
 			continue
 		}
 		wrong = append(wrong, rw.checkNotes(m)...)
+		wrong = append(wrong, rw.checkHalts(m)...)
 		if bundles--; bundles >= 0 {
 			wrong = append(wrong, rw.checkBundles(m)...)
+		}
+	}
+	return wrong
+}
+
+// checkHalts wants an anchor to send nothing any more to contracts that are frozen, and to no
+// others.
+func (rw *randomWorld) checkHalts(m *fakeMember) (wrong []string) {
+	alarms, err := m.sender.Alarms(rw.t.Context())
+	if err != nil {
+		rw.t.Fatal(err)
+	}
+	for _, ch := range rw.chains {
+		halted := slices.ContainsFunc(alarms, func(a string) bool { return strings.HasPrefix(a, ch.id+" is halted: frozen") })
+		if frozen := ch.block(send.Final).newest().Frozen; frozen != halted {
+			wrong = append(wrong, fmt.Sprintf("%s: %s is frozen: %v, alarms %q", m.keys.msp, ch.id, frozen, alarms))
 		}
 	}
 	return wrong
