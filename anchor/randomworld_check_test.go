@@ -134,10 +134,6 @@ func (rw *randomWorld) checkChain(ch *fakeChain) (wrong []string) {
 		wrong = append(wrong, ch.id+": "+fmt.Sprintf(format, args...))
 	}
 	c, sets := newAnchorLog(rw.blocks[0].HeaderHash, ch.blocks[0].sets[0]), rw.sets()
-	type deed struct {
-		by, what string
-		of       uint64
-	}
 	done, paid := map[deed]int{}, map[string]int{}
 	for number, b := range ch.blocks {
 		for _, t := range b.calls {
@@ -167,6 +163,19 @@ func (rw *randomWorld) checkChain(ch *fakeChain) (wrong []string) {
 			bad("set %d from size %d is not the ledger's", i+1, s.From)
 		}
 	}
+	rw.checkPaid(done, paid, bad)
+	return wrong
+}
+
+// deed is what somebody paid a chain for.
+type deed struct {
+	by, what string
+	of       uint64
+}
+
+// checkPaid wants nobody who forgot nothing to have paid twice for something, or more than
+// its budget.
+func (rw *randomWorld) checkPaid(done map[deed]int, paid map[string]int, bad func(string, ...any)) {
 	for d, n := range done {
 		if o := rw.orgs[d.by]; o != nil && n > 1+o.lost {
 			bad("%s paid %d times for %s of %d, and lost what it had sent %d times", d.by, n, d.what, d.of, o.lost)
@@ -177,7 +186,6 @@ func (rw *randomWorld) checkChain(ch *fakeChain) (wrong []string) {
 			bad("%s paid for %d transactions, %d were its budget", o.msp, paid[o.msp], o.budget)
 		}
 	}
-	return wrong
 }
 
 // checkServed wants good notes of each honest anchor, what is frozen left alone by it, and

@@ -33,7 +33,7 @@ func (rw *randomWorld) heal() {
 				rw.t.Fatal(err)
 			}
 			switch {
-			case o.taint: // as docs/operations.md says what to do
+			case o.taint: // what an operator does, by docs/operations.md
 				rw.restart(m, m.forget)
 			case m.anchor == nil || wrong:
 				rw.restart(m, nil)
@@ -93,23 +93,29 @@ func (rw *randomWorld) goesOn() {
 		return true
 	})
 	if rw.last = of - 1; !rw.frozen() {
-		rw.until("proved", 10*time.Minute, func() bool {
-			if rw.now.Second() == 0 && rw.now.Nanosecond() == 0 {
-				rw.cutRecord() // a bundle needs one checkpoint on all chains
-			}
-			return !slices.ContainsFunc(rw.members, func(m *fakeMember) bool {
-				if rw.orgs[m.keys.msp].bad != "" {
-					return false
-				}
-				_, _, err := m.anchorsOf(rw.t.Context(), rw.last, false)
-				return err != nil
-			})
-		})
+		rw.proven()
 	}
 	rw.tick()
 	rw.cutRecord()
 	of = uint64(len(rw.blocks))
 	rw.until("a checkpoint in time", 30*time.Second, func() bool { return rw.head().Size >= of })
+}
+
+// proven waits until all honest anchors can prove the last block that is anchored.
+func (rw *randomWorld) proven() {
+	rw.t.Helper()
+	rw.until("proved", 10*time.Minute, func() bool {
+		if rw.now.Second() == 0 && rw.now.Nanosecond() == 0 {
+			rw.cutRecord() // a bundle needs one checkpoint on all chains
+		}
+		return !slices.ContainsFunc(rw.members, func(m *fakeMember) bool {
+			if rw.orgs[m.keys.msp].bad != "" {
+				return false
+			}
+			_, _, err := m.anchorsOf(rw.t.Context(), rw.last, false)
+			return err != nil
+		})
+	})
 }
 
 // frozen reports whether a chain's contract is.
