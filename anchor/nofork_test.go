@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"slices"
@@ -186,10 +186,14 @@ type snapshotPeer struct {
 
 func (s snapshotPeer) Block(ctx context.Context, number uint64) (*block.Block, error) {
 	if number < s.first {
-		return nil, errors.New("cannot serve block [" + strconv.FormatUint(number, 10) + "]. The ledger is bootstrapped from a snapshot. First available block = [" +
-			strconv.FormatUint(s.first, 10) + "]")
+		return nil, snapshotOnly(number, s.first)
 	}
 	return s.fakeMember.Block(ctx, number)
+}
+
+// snapshotOnly is what such a peer answers.
+func snapshotOnly(number, first uint64) error {
+	return fmt.Errorf("cannot serve block [%d]. The ledger is bootstrapped from a snapshot. First available block = [%d]", number, first)
 }
 
 // Blocks is as the client's: what the peer has not got is asked for until ctx ends.
