@@ -55,6 +55,8 @@ test: build ## all tests, the end-to-end one on the real network included
 	go test ./...
 	@echo "what fails between the sender and both chains, 1,000 random schedules and each place to die:"
 	go test -count=1 -timeout 30m ./scripts/campaign -schedules 1000 -each 1
+	@echo "what happens to anchors, peers, members and chains, 200 random worlds:"
+	go test -count=1 -timeout 30m ./anchor -run TestRandomWorlds -worlds 200
 	@echo "end to end, on networks of their own in temporary folders:"
 	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -p 1 ./network ./network/cluster ./chaincode
 	KILLICK_BIN=$(BIN) go test -tags e2e -count=1 -timeout 30m -v ./scripts/e2e

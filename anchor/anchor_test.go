@@ -47,6 +47,7 @@ func (w *world) anchored(size uint64) bool {
 }
 
 func TestCheckpointsAreAnchored(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	w.tickFor(3 * time.Second)
@@ -106,6 +107,7 @@ func (w *world) proves(number uint64) {
 }
 
 func TestQuietLedgerHasAHeartbeat(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	w.tickFor(10 * time.Second) // epochs are cut while the clock runs
@@ -158,6 +160,7 @@ func (w *world) lie(m *fakeMember, size uint64, root [32]byte, at time.Time) err
 }
 
 func TestLiesAreNotCosigned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	size := w.head().Size + 1
@@ -181,6 +184,7 @@ func TestLiesAreNotCosigned(t *testing.T) {
 }
 
 func TestClocks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	liar := w.members[3]

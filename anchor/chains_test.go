@@ -59,6 +59,7 @@ func nodes(t *testing.T, payers ...[20]byte) []chainConfig {
 // TestOnRealChains deploys the contracts on both nodes, has two members take the
 // same checkpoint and payout there, and reads where they landed.
 func TestOnRealChains(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	one, two := w.members[0].keys.sender, w.members[1].keys.sender
 	chains := nodes(t, one.Address(), two.Address())

@@ -105,6 +105,7 @@ func readFile(t *testing.T, path string) string {
 }
 
 func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	good := *w.members[0].cfg
 	for name, edit := range map[string]func(c *config){

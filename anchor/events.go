@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -182,21 +181,16 @@ func every[T any](ctx context.Context, r *eventReader, do func(context.Context, 
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	enough := min(len(r.urls), 2)
-	values, errs := make([]T, len(r.urls)), make([]error, len(r.urls))
-	var answered atomic.Int32
-	var wg sync.WaitGroup
-	for i, url := range r.urls {
-		wg.Go(func() {
-			var c *rpc.Client
-			if c, errs[i] = r.client(ctx, url); errs[i] == nil {
-				values[i], errs[i] = do(ctx, c)
-			}
-			if errs[i] == nil && answered.Add(1) == int32(enough) {
-				time.AfterFunc(r.timeout/8, cancel)
-			}
-		})
-	}
-	wg.Wait()
+	values, errs := send.Ask(ctx, r.urls, enough, func(ctx context.Context, url string) (v T, err error) {
+		c, err := r.client(ctx, url)
+		if err == nil {
+			v, err = do(ctx, c)
+		}
+		if slow := context.Cause(ctx); err != nil && slow != nil {
+			err = slow
+		}
+		return v, err
+	})
 	var all []said[T]
 	for i, url := range r.urls {
 		if errs[i] == nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -44,6 +43,10 @@ type fakeChain struct {
 	paid     map[string]int // fees by member
 	reverted int            // transactions that failed
 	armed    atomic.Uint64  // newest nonce
+
+	// ill, when it is set, says which calls of a member's driver fail, and which do so
+	// although they take effect.
+	ill func(msp, call string) (not, though error)
 }
 
 type chainBlock struct {
@@ -53,6 +56,7 @@ type chainBlock struct {
 	events []event
 	sets   []contracts.Newest // by version, from 1
 	txs    map[[32]byte]bool  // true for those that succeeded
+	calls  []chainTx
 }
 
 // newest is the newest member set.
@@ -100,10 +104,26 @@ func (c *fakeChain) found(p *log.Policy) {
 }
 
 type chainTx struct {
-	ID  [32]byte `json:"-"`
-	By  string
-	To  send.Address
-	Raw []byte // calldata
+	ID    [32]byte `json:"-"`
+	By    string
+	Nonce uint64 // 0: it shares none
+	To    send.Address
+	Raw   []byte // calldata
+}
+
+// replaces reports whether a block that has one of two has no room for the other.
+func (t chainTx) replaces(had chainTx) bool {
+	return t.ID == had.ID || t.Nonce > 0 && t.Nonce == had.Nonce && t.By == had.By
+}
+
+// landed returns the block with a transaction, or with one that took its nonce.
+func (c *fakeChain) landed(t chainTx) (number int, ok bool) {
+	for n, b := range c.blocks {
+		if slices.ContainsFunc(b.calls, t.replaces) {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 const supply = 1_000_000
@@ -126,7 +146,7 @@ func (c *fakeChain) block(at send.Head) chainBlock {
 // mine makes a block of what is in the pool.
 func (c *fakeChain) mine() {
 	b := c.block(send.Latest)
-	b.events, b.txs = nil, map[[32]byte]bool{}
+	b.events, b.txs, b.calls = nil, map[[32]byte]bool{}, nil
 	number := uint64(len(c.blocks))
 	var left []chainTx
 	for _, t := range c.pool {
@@ -134,7 +154,11 @@ func (c *fakeChain) mine() {
 			left = append(left, t)
 			continue
 		}
+		if _, there := c.landed(t); there || slices.ContainsFunc(b.calls, t.replaces) {
+			continue
+		}
 		c.paid[t.By]++
+		b.calls = append(b.calls, t)
 		n := binary.BigEndian.Uint64(t.Raw[4+24:])
 		e := event{Number: n, Root: [32]byte(t.Raw[36:68]), Landing: log.Landing{Tx: t.ID, Block: number, BlockHash: canon.Sum(fmt.Append(nil, number))}}
 		b.txs[t.ID] = c.works(b, t.To, t.Raw)
@@ -143,6 +167,8 @@ func (c *fakeChain) mine() {
 			c.reverted++
 		case rotates(t.Raw):
 			b.rotate(t.Raw)
+		case reports(t.Raw):
+			b.freeze()
 		case t.To == c.anchorLog.Address && n > b.head.Size:
 			b.head = contracts.Checkpoint{Size: n, Root: e.Root, Time: binary.BigEndian.Uint64(t.Raw[68+24:])}
 			e.Contract = c.anchorLog
@@ -175,6 +201,10 @@ func kindOf(data []byte) string {
 func (c *fakeChain) works(b chainBlock, to send.Address, data []byte) bool {
 	n := word(data, 0)
 	switch {
+	case reports(data):
+		return c.believes(b, data)
+	case to == c.anchorLog.Address && b.newest().Frozen:
+		return false
 	case rotates(data):
 		return b.rotate(data)
 	case to == c.vault.Address:
@@ -222,138 +252,6 @@ func (w *world) submit(c *fakeChain, p point) []byte {
 		}
 	}
 	return contracts.PackSubmit(contracts.Checkpoint{Size: p.Size, Root: p.Root, Time: p.Time}, proof, contracts.Signatures{Set: contracts.Set{Version: 1}})
-}
-
-// fakeAccount is a member's account on a fakeChain.
-type fakeAccount struct {
-	*fakeChain
-	msp string
-}
-
-func (c *fakeAccount) ID() string { return c.id }
-
-func (c *fakeAccount) funds(context.Context) (*big.Int, error) {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.down {
-		return nil, errDown
-	}
-	if c.held > 0 {
-		return big.NewInt(c.held), nil
-	}
-	return big.NewInt(1e18), nil
-}
-
-func (c *fakeAccount) Holds(ctx context.Context, in send.Intent, at send.Head) (bool, error) {
-	got, err := c.Call(ctx, in.To, in.Check, at)
-	return bytes.Equal(got, in.Want), err
-}
-
-func (c *fakeAccount) Call(_ context.Context, to send.Address, data []byte, at send.Head) ([]byte, error) {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.down {
-		return nil, errDown
-	}
-	b := c.block(at)
-	word := func(n uint64) []byte { return new(big.Int).SetUint64(n).FillBytes(make([]byte, 32)) }
-	truth := func(ok bool) []byte {
-		if ok {
-			return word(1)
-		}
-		return word(0)
-	}
-	is := func(call []byte) bool { return bytes.Equal(data[:4], call[:4]) }
-	switch {
-	case is(contracts.PackHead()):
-		return append(append(word(b.head.Size), b.head.Root[:]...), word(b.head.Time)...), nil
-	case to == c.anchorLog.Address && is(contracts.PackSizeReached(0)):
-		return truth(b.head.Size >= binary.BigEndian.Uint64(data[28:])), nil
-	case to == c.anchorLog.Address && is(contracts.PackRootAt(0)):
-		root := c.rootAt(chainBlock{}, binary.BigEndian.Uint64(data[28:]))
-		return root[:], nil
-	case is(contracts.PackNewest()):
-		n := b.newest()
-		if len(c.says) > 0 {
-			n = c.says[len(c.says)-1]
-		}
-		return slices.Concat(word(n.Version), n.Hash[:], word(n.From), truth(n.Frozen)), nil
-	case is(contracts.PackSetHash(0)):
-		var hash [32]byte
-		if v := binary.BigEndian.Uint64(data[28:]); v <= uint64(len(b.sets)) {
-			hash = b.sets[v-1].Hash
-		}
-		return hash[:], nil
-	case is(contracts.PackEpochReached(0)):
-		return truth(b.epoch >= binary.BigEndian.Uint64(data[28:])), nil
-	case is(contracts.PackLate(0)):
-		n := b.newest()
-		return truth(n.Frozen || binary.BigEndian.Uint64(data[28:]) < n.Version), nil
-	case is(contracts.PackToken()):
-		return append(make([]byte, 12), c.token.Address[:]...), nil
-	case is(contracts.PackClaimedTotal()):
-		return word(uint64(b.claims)), nil
-	case is(contracts.PackBalanceOf([20]byte{})):
-		return word(uint64(supply - b.claims)), nil
-	}
-	return nil, fmt.Errorf("unexpected call %x", data)
-}
-
-func (c *fakeAccount) Arm(_ context.Context, in send.Intent, earlier []send.Attempt, _ []uint64) (send.Attempt, error) {
-	if c.down {
-		return send.Attempt{}, errDown
-	}
-	c.w.at(c.msp, "arm "+kindOf(in.Data))
-	if !c.works(c.block(send.Latest), in.To, in.Data) {
-		return send.Attempt{}, errors.New("the call would fail")
-	}
-	raw, err := json.Marshal(chainTx{By: c.msp, To: in.To, Raw: in.Data})
-	id := canon.Sum(raw, fmt.Append(nil, len(earlier), c.w.now))
-	var nonce uint64
-	if len(earlier) > 0 {
-		nonce = earlier[0].Nonce
-	} else {
-		nonce = c.armed.Add(1)
-	}
-	return send.Attempt{ID: id[:], Raw: raw, Nonce: nonce, Most: "1", Made: c.w.now}, err
-}
-
-func (c *fakeAccount) Send(_ context.Context, a send.Attempt) error {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.down {
-		return errDown
-	}
-	var t chainTx
-	decodeJSON(c.w.t, a.Raw, &t)
-	t.ID = [32]byte(a.ID)
-	c.w.at(c.msp, "before "+kindOf(t.Raw))
-	c.pool = append(c.pool, t)
-	c.w.at(c.msp, "after "+kindOf(t.Raw))
-	return nil
-}
-
-func (c *fakeAccount) Look(_ context.Context, a send.Attempt) (send.Outcome, error) {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.down {
-		return send.Outcome{}, errDown
-	}
-	for n, b := range c.blocks {
-		if succeeded, there := b.txs[[32]byte(a.ID)]; there {
-			state := send.StateMined
-			if !succeeded {
-				state = send.StateReverted
-			}
-			return send.Outcome{State: state, Final: n < len(c.blocks)-c.depth, Block: uint64(n), Cost: 1, Fee: "1"}, nil
-		}
-	}
-	for _, t := range c.pool {
-		if t.ID == [32]byte(a.ID) {
-			return send.Outcome{State: send.StatePending}, nil
-		}
-	}
-	return send.Outcome{}, nil
 }
 
 func decodeJSON(t *testing.T, data []byte, into any) {

@@ -66,6 +66,7 @@ func TestNoQuorum(t *testing.T) {
 
 // One organisation's peer cannot keep another's anchor from starting.
 func TestLyingPeerAtStart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	w.liar = "Org4MSP"
@@ -80,6 +81,7 @@ func TestLyingPeerAtStart(t *testing.T) {
 
 // A peer that lost blocks, or shows others than before, gets nothing signed.
 func TestPeerRolledBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("two checkpoints", time.Minute, func() bool { w.cutRecord(); return w.head().Number > 1 })
 	m := w.members[0]
@@ -101,6 +103,7 @@ func TestPeerRolledBack(t *testing.T) {
 }
 
 func TestPeerShowsAnotherHistory(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	m := w.members[0]
@@ -126,6 +129,7 @@ func TestPeerShowsAnotherHistory(t *testing.T) {
 }
 
 func TestForkOnChainHaltsSending(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	ch := w.chains[1]
@@ -141,6 +145,7 @@ func TestForkOnChainHaltsSending(t *testing.T) {
 }
 
 func TestChainDownStopsNoCheckpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	w.chains[1].down = true

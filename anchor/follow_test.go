@@ -44,6 +44,7 @@ func (s stream) Blocks(ctx context.Context, from uint64) iter.Seq2[*block.Block,
 }
 
 func TestFollowGoesOnWhereTheStreamBroke(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.tickFor(12 * time.Second)
 	m := w.members[0]
@@ -68,6 +69,7 @@ func TestFollowGoesOnWhereTheStreamBroke(t *testing.T) {
 }
 
 func TestRunAndStop(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.tickFor(8 * time.Second)
 	m := w.members[0]
@@ -224,6 +226,7 @@ func onTape(t *testing.T) (*anchor, []*block.Block) {
 // A configuration block that was checked and could not be stored, as the disk was
 // full, does not decide whose signatures the blocks before it need.
 func TestConfigurationThatWasNotStored(t *testing.T) {
+	t.Parallel()
 	a, all := onTape(t)
 	a.ledger = bootstrapped{tape{blocks: all}, all[:1]}
 	a.bft.of = block.Consenters{{ID: 99}}
@@ -236,6 +239,7 @@ func TestConfigurationThatWasNotStored(t *testing.T) {
 // have: whoever has it serves, as long as it is the one in the log, and a peer with another
 // one is passed over.
 func TestConfigurationOfAnotherPeer(t *testing.T) {
+	t.Parallel()
 	a, all := onTape(t)
 	lie := *all[0]
 	lie.Filter = []byte{1}

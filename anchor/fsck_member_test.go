@@ -19,6 +19,7 @@ import (
 
 // A mistake of this program is no difference.
 func TestFsckPanics(t *testing.T) {
+	t.Parallel()
 	a := newArchive(t)
 	a.write(0, 9, 1)
 	s := &blockSource{name: "peer", height: 1, blocks: func(context.Context) iter.Seq2[piece, error] {
@@ -37,6 +38,7 @@ func TestFsckPanics(t *testing.T) {
 // What a member writes into its own collection, and what other chaincodes write, asks
 // nobody else; what touches the keys of Killick's chaincode does, whoever is called.
 func TestFsckOneMember(t *testing.T) {
+	t.Parallel()
 	hash := make([]byte, 32)
 	apart := &rwset.NsReadWriteSet{Namespace: "killick", CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{{
 		CollectionName: "_implicit_org_Org1MSP", HashedRwset: blocktest.Wire(&kvrwset.HashedRWSet{HashedWrites: []*kvrwset.KVWriteHash{{KeyHash: hash, ValueHash: hash}}}),
@@ -85,6 +87,7 @@ func createdBy(t *testing.T, add func(*blocktest.Member) *blocktest.Member) *arc
 // An organisation that orders has no peers; its members create transactions all the same,
 // which peers find valid.
 func TestFsckOrderersClient(t *testing.T) {
+	t.Parallel()
 	a := createdBy(t, func(m *blocktest.Member) *blocktest.Member {
 		m.Orderers = blocktest.NewMember("Org1OrdererMSP")
 		return m.Orderers
@@ -96,6 +99,7 @@ func TestFsckOrderersClient(t *testing.T) {
 
 // The signature of an anonymous creator is not checked, which is said.
 func TestFsckAnonymousClient(t *testing.T) {
+	t.Parallel()
 	a := createdBy(t, func(m *blocktest.Member) *blocktest.Member {
 		m.Anonymous = blocktest.NewMember("IdemixMSP")
 		return m.Anonymous

@@ -57,6 +57,7 @@ func change(old, by string) func([]byte) []byte {
 }
 
 func TestFsckSame(t *testing.T) {
+	t.Parallel()
 	a := newArchive(t)
 	a.grow(13)
 	a.write(0, 5, 13)
@@ -234,6 +235,7 @@ func TestFsckEveryByteOfABlock(t *testing.T) {
 
 // Checkpoints and own cosignatures on the ledger that are not of this log are named.
 func TestFsckLedgerSaysAnotherRoot(t *testing.T) {
+	t.Parallel()
 	wrong := strings.Repeat("ab", 32)
 	for name, tt := range map[string]struct{ key, value, field string }{
 		"checkpoint":        {"checkpoint/0000000000000001", `{"number":1,"size":3,"root":"` + wrong + `"}`, "root of checkpoint 1, size 3"},
@@ -262,6 +264,7 @@ func TestFsckLedgerSaysAnotherRoot(t *testing.T) {
 
 // Blocks that are whole in themselves, of a peer that marks as valid what is not.
 func TestFsckSignatures(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		orderer bool // who is spoilt: an orderer, or whoever makes the transaction
 		spoil   func(all []*blocktest.Member)
@@ -303,6 +306,7 @@ func TestFsckSignatures(t *testing.T) {
 
 // A log that is behind its peer is sound; one that is not there has nothing wrong with it.
 func TestFsckBehind(t *testing.T) {
+	t.Parallel()
 	a := newArchive(t)
 	a.grow(13)
 	a.write(0, 5, 6)
@@ -321,6 +325,7 @@ func TestFsckBehind(t *testing.T) {
 // A peer that joined from a snapshot has no early blocks: what follows is compared all
 // the same, and what could not be is said.
 func TestFsckSnapshot(t *testing.T) {
+	t.Parallel()
 	a := newArchive(t)
 	a.grow(13)
 	a.write(6, 5, 13)
@@ -363,6 +368,7 @@ func TestFsckSnapshot(t *testing.T) {
 
 // A peer whose stream ends early is no difference and no success.
 func TestFsckPeerStops(t *testing.T) {
+	t.Parallel()
 	a := newArchive(t)
 	a.grow(9)
 	a.write(0, 9, 9)

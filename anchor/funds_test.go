@@ -17,6 +17,7 @@ func (m *fakeMember) alarmed(text string) bool {
 
 // MO-1: too little money is an alarm that names the account's chain, and ends with it.
 func TestLowFunds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	ch, m := w.chains[0], w.members[0]
@@ -91,6 +92,7 @@ func TestBudgetOfTheAnchor(t *testing.T) {
 
 // MO-3: what everything costs is in the metrics, for each day.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	w.tickFor(35 * time.Second) // senders want to be sure
@@ -186,6 +188,7 @@ func (c *fakeAccount) silent() error { return c.away }
 // MO-9: an endpoint that does not answer, where enough others do, is an alarm while it
 // lasts, and holds up nothing.
 func TestSilentEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.chains[0].away = errors.New("node n: refused")
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })

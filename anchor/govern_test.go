@@ -78,6 +78,7 @@ func (w *world) ask(function string, request, into any) {
 // What K members have approved is enacted when its time has come, with whatever
 // anchors run, and no sooner; what one member proposes is not.
 func TestAnchorsEnactWhatIsDecided(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	epoch := func() uint64 {
 		var n ops.NetworkView
@@ -112,6 +113,7 @@ func TestAnchorsEnactWhatIsDecided(t *testing.T) {
 // An anchor that cannot enact what is decided says so until it can, or until it is
 // done.
 func TestAnchorsThatCannotEnact(t *testing.T) {
+	t.Parallel()
 	for _, done := range []bool{false, true} {
 		w := newWorld(t)
 		w.until("clocked", time.Minute, func() bool { return w.head().Number > 0 })
@@ -144,6 +146,7 @@ func TestAnchorsThatCannotEnact(t *testing.T) {
 // While rewards are stopped epochs rest, anchors say so, and checkpoints go on; when
 // the stop is lifted everything does.
 func TestAnchorsUnderAStop(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	epoch := func() uint64 {
 		var e struct{ Number uint64 }

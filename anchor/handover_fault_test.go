@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/signer/signertest"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -68,6 +69,7 @@ func TestKilledWhileHandingOver(t *testing.T) {
 // RO-10: a hand-over that K members signed and that never comes is an alarm too, whatever
 // peers answer.
 func TestHandOverNeverComes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	w.members[0].coming("second")
@@ -88,6 +90,7 @@ func TestHandOverNeverComes(t *testing.T) {
 // RO-14: what an endpoint says of members that can be no member set of this ledger, or is
 // none yet, is an alarm as long as it says so, and brings nothing down.
 func TestEndpointLiesAboutMembers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	ch := w.chains[0]
@@ -114,6 +117,7 @@ func TestEndpointLiesAboutMembers(t *testing.T) {
 // RO-18: nothing is planned with a signature that the contract would refuse: not of
 // another set, not of another member, not damaged. K good ones are enough.
 func TestCollectGoodSignatures(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	set := w.policy().Set()
 	digest := canon.Sum([]byte("what is signed"))
@@ -194,4 +198,51 @@ func TestPostUnderTheSetBefore(t *testing.T) {
 		other.asleep = true
 	}
 	w.until("anchored by this member", time.Minute, func() bool { return w.anchored(want.Size) })
+}
+
+// CP-4: an anchor whose log was lost, and whose peer hides a signature by which members handed
+// over, says so and signs nothing, also when the peer is right again; with a log made anew it
+// goes on.
+func TestPeerHidesAHandOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.recorded()
+	w.members[2].coming("second")
+	w.decide("members", w.membership(3, w.members...))
+	w.rotated(2)
+	at := slices.IndexFunc(w.blocks, func(b *block.Block) bool {
+		return slices.ContainsFunc(b.Txs[0].Writes, func(wr block.Write) bool { return strings.HasPrefix(string(wr.Key), "rotationsig/") })
+	})
+	m, good := w.members[1], w.blocks[at]
+	forged := *good
+	forged.Txs = slices.Clone(good.Txs)
+	forged.Txs[0].Writes = nil
+	m.stop()
+	m.forget()
+	m.start()
+	before := w.noForks("Org2MSP")
+	w.blocks[at] = &forged
+	m.step()
+	w.blocks[at] = good
+	for range 2 {
+		if a := strings.Join(m.alarms.list(), "\n"); !strings.Contains(a, "rotation to set 2: 2 of 4 members of set 1 signed, want 3") {
+			t.Errorf("alarms %q", a)
+		}
+		m.asleep = true
+		w.checkpoints(2)
+		m.asleep = false
+		m.step()
+	}
+	if now := w.noForks("Org2MSP"); now != before {
+		t.Errorf("%d signatures on another history", now-before)
+	}
+	m.stop()
+	m.forget()
+	m.start()
+	w.checkpoints(2)
+	w.tickFor(5 * time.Second)
+	w.quiet()
+	if w.noForks("Org2MSP") <= before {
+		t.Error("it signs no more")
+	}
 }

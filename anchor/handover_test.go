@@ -299,6 +299,7 @@ func TestOneRotationForAVersion(t *testing.T) {
 // RO-16: an anchor without the keys that the set in force names says what to do, and goes
 // on once they are there.
 func TestKeysAreMissing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.recorded()
 	m := w.members[1]

@@ -132,6 +132,20 @@ func (w *world) verdicts(m *fakeMember, number uint64, p *log.Policy) (not []str
 	return not
 }
 
+// policy is what an auditor pins.
+func (w *world) policy() *log.Policy {
+	m := w.members[0]
+	p := membersPolicy(network, m.cfg.LogID, m.cfg.K, m.cfg.Members)
+	for _, ch := range w.chains {
+		p.Chains = append(p.Chains, log.Chain{ID: ch.id, AnchorLog: ch.anchorLog.String(), Vaults: []log.Vault{
+			{ID: ch.vault.String(), Token: ch.token.String(), Asset: "usd"}}})
+	}
+	if err := p.Check(); err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
 // policyOf pins a set of the ledger.
 func (w *world) policyOf(version uint64) *log.Policy {
 	w.t.Helper()

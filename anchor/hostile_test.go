@@ -99,6 +99,7 @@ func TestOneSignatureForManyCandidates(t *testing.T) {
 // A checkpoint that was not chosen for the public chains, taken there by somebody,
 // is proved from like any other.
 func TestAnchoredByAStranger(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	w.cutRecord()
@@ -217,6 +218,7 @@ func TestCosignaturesAreWrittenOnce(t *testing.T) {
 // A clock that was ahead for a while and is right again costs nothing afterwards,
 // although what was signed then is of a time that has not come.
 func TestClockWasAhead(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	for _, m := range w.members[:2] {
@@ -235,6 +237,7 @@ func TestClockWasAhead(t *testing.T) {
 
 // What an endpoint shows is an alarm; what the contract holds stops the sending.
 func TestLyingEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	ch := w.chains[0]
@@ -254,6 +257,7 @@ func TestLyingEndpoint(t *testing.T) {
 // An endpoint that lies about events, serves none, or names a final block that there will
 // never be, hides no fork.
 func TestBadEventsHideNoFork(t *testing.T) {
+	t.Parallel()
 	for name, bad := range map[string]func(ch *fakeChain){
 		"lies":    func(ch *fakeChain) { ch.lie = event{Contract: ch.anchorLog, Number: 2, Root: [32]byte{6}} },
 		"none":    func(ch *fakeChain) { ch.mute = true },
@@ -283,6 +287,7 @@ func TestBadEventsHideNoFork(t *testing.T) {
 // Behind one URL one node may know that a block is final and another one may not
 // have it.
 func TestLaggingEndpoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	for _, ch := range w.chains {

@@ -73,6 +73,7 @@ func (s servedTiles) leaf(number, size int64) []byte {
 // The libraries of others read what an anchor serves: checkpoints, tiles, entries and the
 // tlog-proof at the end of a bundle.
 func TestServedLogIsReadByOthers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for range 600 { // more than two tiles
 		w.cut(block.Tx{Type: block.TypeEndorser, Code: 11})

@@ -82,6 +82,7 @@ func TestWatchSlowAnchor(t *testing.T) {
 
 // What an anchor says fills neither log nor disk.
 func TestWatchTextsAreShort(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	o.look()
 	o.served[0] = func() []byte { return bytes.Repeat([]byte("long\x00\n\n\n"), 1<<16) }
@@ -108,6 +109,7 @@ func TestAlarmsAreShort(t *testing.T) {
 // An anchor that is no longer asked has no alarm; a fork that a chain showed stays, and is
 // in the metrics, when that chain is no longer asked.
 func TestWatchForgetsWhatIsNotAsked(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	state := filepath.Join(t.TempDir(), "watch.json")
 	id := o.policy().LogID()
@@ -128,6 +130,7 @@ func TestWatchForgetsWhatIsNotAsked(t *testing.T) {
 
 // Who has looked at why a contract lost what it had can have the watch go on from there.
 func TestWatchGoesOnAfterBack(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	troubles["a root is gone"].begin(o)
 	for range 2 {
@@ -145,6 +148,7 @@ func TestWatchGoesOnAfterBack(t *testing.T) {
 
 // An anchor that shows what nobody can prove does not end the alarm by silence.
 func TestWatchSilenceProvesNothing(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	o.look()
 	end := troubles["a longer history that no tiles prove"].begin(o)
@@ -162,6 +166,7 @@ func TestWatchSilenceProvesNothing(t *testing.T) {
 // A set far beyond all that anchors show is one that nobody shows; and that a node says
 // nothing about sets hides no root.
 func TestWatchSetsOfAContract(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	ch := o.chains[0]
 	for _, version := range []uint64{9, 1 << 63, 1<<64 - 1} {

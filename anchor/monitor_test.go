@@ -241,6 +241,7 @@ func (o *outside) report() (string, error) {
 
 // WA-4: what was seen is replaced only by what it was compared with.
 func TestWatchAdvances(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	o.look()
 	before := o.m.state.copy()
@@ -277,6 +278,7 @@ func TestWatchAdvances(t *testing.T) {
 
 // What cannot be asked does not end the alarm about what it said.
 func TestWatchUnasked(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	ch := o.chains[1]
 	end := ch.change(func(b *chainBlock) { b.sets[0].Frozen = true })
@@ -293,6 +295,7 @@ func TestWatchUnasked(t *testing.T) {
 }
 
 func TestWatchMetrics(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	o.look()
 	o.chains[0].down = true
@@ -318,6 +321,7 @@ func TestWatchMetrics(t *testing.T) {
 
 // The program itself: everything is away, and it says so by its exit code.
 func TestWatchCommand(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	dir := t.TempDir()
 	p, err := w.policy().Marshal()

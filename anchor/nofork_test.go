@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"slices"
@@ -120,6 +120,7 @@ func TestDirectoryRestoredFromBackup(t *testing.T) {
 // With nothing left on disk and a peer that shows another history, an anchor asks the
 // others before it signs, and then signs nothing.
 func TestNothingLeftAndAnotherHistory(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.checkpoints(2)
 	m := w.members[0]
@@ -185,10 +186,14 @@ type snapshotPeer struct {
 
 func (s snapshotPeer) Block(ctx context.Context, number uint64) (*block.Block, error) {
 	if number < s.first {
-		return nil, errors.New("cannot serve block [" + strconv.FormatUint(number, 10) + "]. The ledger is bootstrapped from a snapshot. First available block = [" +
-			strconv.FormatUint(s.first, 10) + "]")
+		return nil, snapshotOnly(number, s.first)
 	}
 	return s.fakeMember.Block(ctx, number)
+}
+
+// snapshotOnly is what such a peer answers.
+func snapshotOnly(number, first uint64) error {
+	return fmt.Errorf("cannot serve block [%d]. The ledger is bootstrapped from a snapshot. First available block = [%d]", number, first)
 }
 
 // Blocks is as the client's: what the peer has not got is asked for until ctx ends.
@@ -221,6 +226,7 @@ func (l liars) Past(ctx context.Context, number uint64, good func(*block.Block) 
 // log that is there goes on from where it was, with old blocks of others where it needs
 // them, as the log has them.
 func TestPeerJoinedFromSnapshot(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.checkpoints(2)
 	m := w.members[0]

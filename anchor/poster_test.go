@@ -7,6 +7,7 @@ import (
 
 // What is not to be sent any more is forgotten after a while, and what is waited for is not.
 func TestPosterForgets(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	p := newPoster(w.members[0].anchor)

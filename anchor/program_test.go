@@ -12,6 +12,7 @@ import (
 // Every anchor names the organisation whose service runs another program than the
 // ledger has, until it does, through an upgrade of all.
 func TestProgramAlarms(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	next, other := canon.Hex(opstest.Seed("next")), canon.Hex(opstest.Seed("other"))
 	w.running = map[string]string{}

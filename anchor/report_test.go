@@ -39,6 +39,7 @@ func (o *outside) newest() []byte {
 // for whatever sizes the two histories have, from whatever holds them; checkpoints of one
 // history, or too few signatures, are not even sent.
 func TestReport(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	o.cutRecord()
 	o.tickFor(8 * time.Second) // a checkpoint that no chain has yet
@@ -158,6 +159,7 @@ func TestReport(t *testing.T) {
 // Whatever alarms stand, the first whose evidence proves something to a contract is
 // reported there, and which ones were passed over is said.
 func TestReportOfAlarms(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	head, newest := o.head(), string(o.newest())
 	other := string(o.note(head.Size, [32]byte{1}))
@@ -218,6 +220,7 @@ func TestReportOfAlarms(t *testing.T) {
 
 // A fork that was first seen without a checkpoint that shows it gets one when there is one.
 func TestEvidenceComesLater(t *testing.T) {
+	t.Parallel()
 	o := watched(t)
 	end := o.chains[1].change(func(b *chainBlock) { b.sets[0].Hash[0] ^= 1 })
 	topic := "fork " + o.chains[1].id

@@ -146,6 +146,7 @@ func (w *world) anchorAt(m *fakeMember, ch *fakeChain, blocks int) (size uint64)
 // Of several endpoints one hides no event, whatever it says or does not say: the scan goes
 // as far as all that answer agree, names who does not, and misses nothing afterwards.
 func TestOneEndpointHidesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	m, ch := w.members[0], w.chains[0]
 	for range 300 {
@@ -231,6 +232,7 @@ func TestOneEndpointHidesNothing(t *testing.T) {
 // The only endpoint of a chain hides no event for ever, by naming a final block that will
 // come much later or by leaving events out: what the contract has is looked for again.
 func TestAloneAndLying(t *testing.T) {
+	t.Parallel()
 	for name, lies := range map[string]func(ch *fakeChain, lie bool){
 		"final too high": func(ch *fakeChain, lie bool) {
 			if ch.ends = 0; lie {

@@ -31,6 +31,7 @@ func get(t *testing.T, url string) (status int, contentType string, body []byte)
 }
 
 func TestHTTP(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	m := w.members[1]
 	s := httptest.NewServer(m.handler())
@@ -143,6 +144,7 @@ func TestHTTP(t *testing.T) {
 // After a restart the status says what is anchored on a chain that is frozen, has a fork,
 // or does not answer, and nothing is planned there.
 func TestStatusOfAChainThatHalts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
 	w.tickFor(2 * time.Second)

@@ -92,6 +92,7 @@ func TestSignerComesBack(t *testing.T) {
 
 // A signer that hangs costs its time once in a while, however many candidates others put.
 func TestSignerIsAskedOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.until("a checkpoint", 20*time.Second, func() bool { return w.head().Number > 0 })
 	d := w.moods()[0]

@@ -20,6 +20,7 @@ import (
 // checkpoint, also of a ledger on which nothing else has happened, and of an anchor whose
 // signature was written down and whose process ended then.
 func TestLostSignaturesAreMadeAgain(t *testing.T) {
+	t.Parallel()
 	for name, restart := range map[string]bool{"orderers were away": false, "all were killed": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -32,6 +32,7 @@ func (w *world) sweeps() (n int) {
 // Results are swept when checkpoints say that they are long past, by one member
 // or by those after it when that one sleeps; what was swept can be proved.
 func TestResultsAreSwept(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	create := func(name string) {
 		u := opstest.NewUser(name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"sync"
@@ -69,6 +70,14 @@ func (p *publicChain) recall(ctx context.Context, x *index) error {
 	next, err := x.scanned(ctx, p.cfg.ID)
 	p.final, p.head = next-min(next, 1), contracts.Checkpoint{Size: e.Number, Root: e.Root, Time: at.Time}
 	return err
+}
+
+// inOrder returns the chains by their ids.
+func (a *anchor) inOrder() (all []*publicChain) {
+	for _, id := range slices.Sorted(maps.Keys(a.chains)) {
+		all = append(all, a.chains[id])
+	}
+	return all
 }
 
 // parse reads the accounts, which the configuration's check has looked at.

@@ -151,7 +151,7 @@ func (w *witness) ready(ctx context.Context) (bool, error) {
 	if err := w.others(ctx, m, size); err != nil {
 		return false, err
 	}
-	for _, c := range w.chains {
+	for _, c := range w.inOrder() {
 		anchored, err := c.anchored(ctx)
 		switch {
 		case err == nil:

@@ -18,8 +18,8 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"github.com/killick-ledger/killick/anchor/block"
-	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/signer"
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	mem "github.com/killick-ledger/killick/chaincode/ledger"
@@ -31,6 +31,7 @@ import (
 const network = opstest.Network
 
 func TestMain(m *testing.M) {
+	sqlitetest.InMemory()
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	os.Exit(m.Run())
 }
@@ -55,6 +56,9 @@ type world struct {
 	// border, when it is set, is called where a program may be killed: before and after
 	// it does something that others see. It panics with errKilled to do so.
 	border  func(msp, at string)
+	opened  func(m *fakeMember) // when it is set, called with each anchor that starts
+	k       int                 // of the founding set
+	post    time.Duration       // pause between anchors
 	chains  []*fakeChain
 	members []*fakeMember
 }
@@ -67,18 +71,22 @@ type fakeMember struct {
 	keys    *keys
 	seed    [32]byte // of its keys
 	height  int      // blocks that its peer shows; -1 for all
+	first   uint64   // its peer, which joined from a snapshot, has none before this one
 	asleep  bool
 	fresh   bool // has just been started
 	*anchor      // nil while it is stopped
 	loops   []func(context.Context) error
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, 4, time.Minute, nil) }
+
+// newWorldOf founds a world with n members, who anchor with such pauses.
+func newWorldOf(t *testing.T, n int, post time.Duration, opened func(*fakeMember)) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Unix(1_800_000_000, 0), store: &mem.Memory{}, engine: ops.New()}
+	w := &world{t: t, now: time.Unix(1_800_000_000, 0), store: &mem.Memory{}, engine: ops.New(), k: n - (n-1)/3, post: post, opened: opened}
 	w.cut(block.Tx{Type: block.TypeConfig})
 	w.chains = []*fakeChain{newFakeChain(w, "eip155:1337"), newFakeChain(w, "tron:0x2b6653dc")}
-	for i := range 4 {
+	for i := range n {
 		w.members = append(w.members, w.newMember(i))
 	}
 	var public []member
@@ -89,7 +97,7 @@ func newWorld(t *testing.T) *world {
 		m.cfg = w.config(i, m.dir, public)
 		if i == 0 {
 			for _, ch := range w.chains {
-				ch.found(membersPolicy(network, m.cfg.LogID, 3, public))
+				ch.found(membersPolicy(network, m.cfg.LogID, w.k, public))
 			}
 		}
 		m.start()
@@ -117,10 +125,10 @@ func (w *world) config(i int, dir string, public []member) *config {
 	logID := w.blocks[0].HeaderHash
 	c := &config{
 		Organisation: public[i].MSPID, Listen: "127.0.0.1:0", Dir: dir, Network: network,
-		LogID: canon.Hex(logID[:]), K: 3, Members: public,
+		LogID: canon.Hex(logID[:]), K: w.k, Members: public,
 		Fabric: fabric.Config{MSPID: public[i].MSPID, Chaincode: "killick", Peers: []fabric.Endpoint{{MSPID: public[i].MSPID}}},
 	}
-	c.Cadence.Post = time.Minute
+	c.Cadence.Post = w.post
 	c.Cadence.defaults()
 	for _, ch := range w.chains {
 		c.Chains = append(c.Chains, chainConfig{
@@ -136,7 +144,7 @@ func (w *world) config(i int, dir string, public []member) *config {
 func (w *world) founding(public []member) govern.Init {
 	logID := w.blocks[0].HeaderHash
 	f := govern.Init{
-		Network: network, Log: canon.Hex(logID[:]), Rules: 1, K: 3, Issuers: []string{}, Program: opstest.Program, Treasuries: []string{"Org1MSP"},
+		Network: network, Log: canon.Hex(logID[:]), Rules: 1, K: w.k, Issuers: []string{}, Program: opstest.Program, Treasuries: []string{"Org1MSP"},
 		Assets: []string{"usd"}, EpochSeconds: 30, HeartbeatSeconds: 60,
 	}
 	for _, m := range public {
@@ -167,6 +175,9 @@ func (m *fakeMember) start() {
 	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step, newSweeper(a).step, newPrograms(a).step, newDecided(a).step}
 	for _, c := range chains {
 		m.loops = append(m.loops, (&watch{anchor: a, chain: c}).step)
+	}
+	if m.w.opened != nil {
+		m.w.opened(m)
 	}
 }
 
@@ -212,6 +223,9 @@ func (m *fakeMember) catchUp(ctx context.Context) error {
 	if from = min(from, m.log.Size()); from >= height {
 		return nil
 	}
+	if from < m.first {
+		return snapshotOnly(from, m.first)
+	}
 	return m.extend(ctx, m.visible()[from:])
 }
 
@@ -231,6 +245,9 @@ func (m *fakeMember) Height(context.Context) (uint64, error) {
 }
 
 func (m *fakeMember) Block(_ context.Context, number uint64) (*block.Block, error) {
+	if number < m.first {
+		return nil, snapshotOnly(number, m.first)
+	}
 	if int(number) >= len(m.visible()) {
 		return nil, errors.New("no such block")
 	}
@@ -379,20 +396,6 @@ func (w *world) head() (c struct{ Number, Size, Time uint64 }) {
 		decodeJSON(w.t, value, &c)
 	}
 	return c
-}
-
-// policy is what an auditor pins.
-func (w *world) policy() *log.Policy {
-	m := w.members[0]
-	p := membersPolicy(network, m.cfg.LogID, m.cfg.K, m.cfg.Members)
-	for _, ch := range w.chains {
-		p.Chains = append(p.Chains, log.Chain{ID: ch.id, AnchorLog: ch.anchorLog.String(), Vaults: []log.Vault{
-			{ID: ch.vault.String(), Token: ch.token.String(), Asset: "usd"}}})
-	}
-	if err := p.Check(); err != nil {
-		w.t.Fatal(err)
-	}
-	return p
 }
 
 func (m *fakeMember) path(name string) string { return filepath.Join(m.dir, name) }

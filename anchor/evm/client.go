@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -48,6 +49,9 @@ type Config struct {
 	// MaxFee is the most that is ever paid for a unit of gas, in wei, tip
 	// included. Nil is DefaultMaxFee.
 	MaxFee *big.Int
+	// Poll is the time between two looks at a transaction that Deploy and Transact
+	// wait for; 0 means 200 milliseconds.
+	Poll time.Duration
 }
 
 // Client is a connection to one chain. It implements send.Chain and is safe for
@@ -59,6 +63,7 @@ type Client struct {
 	key    *signer.Key
 	from   common.Address
 	maxFee *big.Int
+	poll   time.Duration
 
 	silent atomic.Pointer[error] // who did not answer, though enough others did
 }
@@ -83,9 +88,12 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if len(cfg.URLs) == 0 {
 		return nil, fmt.Errorf("chain %s: no node is configured", cfg.Chain)
 	}
-	c := &Client{chain: cfg.Chain, id: id, maxFee: cfg.MaxFee}
+	c := &Client{chain: cfg.Chain, id: id, maxFee: cfg.MaxFee, poll: cfg.Poll}
 	if c.maxFee == nil {
 		c.maxFee = big.NewInt(DefaultMaxFee)
+	}
+	if c.poll == 0 {
+		c.poll = pollEvery
 	}
 	if cfg.Key != nil {
 		c.key, c.from = cfg.Key, cfg.Key.Address()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/send"
@@ -46,16 +45,6 @@ func ask[T any](ctx context.Context, c *Client, n *node, do func(context.Context
 // enough is how many nodes must say that something is final.
 func (c *Client) enough() int { return min(len(c.nodes), 2) }
 
-// patience is how long one node may hold up the others: an eighth of the caller's time,
-// so that a node which takes questions and never answers leaves enough of it for all that
-// the caller wants to know.
-func patience(ctx context.Context) time.Duration {
-	if until, ok := ctx.Deadline(); ok {
-		return time.Until(until) / 8
-	}
-	return 5 * time.Second
-}
-
 // first asks the nodes in turn and returns the first answer. When one keeps the others
 // waiting, the next is asked beside it.
 func first[T any](ctx context.Context, c *Client, do func(context.Context, *node) (T, error)) (T, error) {
@@ -79,7 +68,7 @@ func first[T any](ctx context.Context, c *Client, do func(context.Context, *node
 	for len(errs) < len(c.nodes) {
 		var slow <-chan time.Time
 		if len(rest) > 0 {
-			slow = time.After(patience(ctx))
+			slow = time.After(send.Patience(ctx))
 		}
 		select {
 		case a := <-answers:
@@ -118,25 +107,10 @@ func (c *Client) Silent() error {
 	return nil
 }
 
-// errSlow is why a node was asked no further.
-var errSlow = errors.New("no answer in time, and another node has answered")
-
 // every asks all nodes at once and returns the answers that came, and the errors
 // of the others. Once one has answered the others are not waited for for long.
 func every[T any](ctx context.Context, c *Client, do func(context.Context, *node) (T, error)) ([]T, error) {
-	values, errs := make([]T, len(c.nodes)), make([]error, len(c.nodes))
-	bound, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	var answered sync.Once
-	for i, n := range c.nodes {
-		wg.Go(func() {
-			if values[i], errs[i] = ask(bound, c, n, do); errs[i] == nil {
-				answered.Do(func() { time.AfterFunc(patience(ctx), func() { cancel(errSlow) }) })
-			}
-		})
-	}
-	wg.Wait()
+	values, errs := send.Ask(ctx, c.nodes, 1, func(ctx context.Context, n *node) (T, error) { return ask(ctx, c, n, do) })
 	var answers []T
 	for i, err := range errs {
 		if err == nil {

@@ -41,6 +41,7 @@ func deadURL(t *testing.T) string {
 }
 
 func TestDial(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	up, down := w.node.URL(), deadURL(t)
 	for _, tt := range []struct {
@@ -81,6 +82,7 @@ func TestDial(t *testing.T) {
 // A node that was down at the start and comes back as another chain's is not
 // believed.
 func TestWrongChainLater(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	l := newLiar(t, w.node.URL())
 	l.on(func(request) (any, error) { return nil, errors.New("starting") }, "eth_chainId")
@@ -102,6 +104,7 @@ func TestWrongChainLater(t *testing.T) {
 }
 
 func TestFinalNeedsAllNodes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	l := newLiar(t, w.node.URL())
 	w.c = w.dial(keyOf("one"), w.node.URL(), l.URL, deadURL(t))
@@ -225,6 +228,7 @@ func hexOf(b []byte) string {
 // Failed, and failed although it was done: both are errors, and Look tells them
 // apart.
 func TestLostAnswer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	l := newLiar(t, w.node.URL())
 	c := w.dial(keyOf("one"), l.URL)
@@ -250,6 +254,7 @@ func TestLostAnswer(t *testing.T) {
 }
 
 func TestHang(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	l := newLiar(t, w.node.URL())
 	c := w.dial(keyOf("one"), l.URL)
@@ -299,6 +304,7 @@ func TestNoSpin(t *testing.T) {
 // A node that takes questions and never answers leaves the caller the time to have all of
 // them answered by the other one.
 func TestOneNodeHangs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, last := range map[string]bool{"first": false, "last": true} {
 		l := newLiar(t, w.node.URL())

@@ -15,6 +15,7 @@ import (
 )
 
 func TestAnchor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if w.c.ID() != chain {
 		t.Errorf("id %s", w.c.ID())
@@ -53,6 +54,7 @@ func TestAnchor(t *testing.T) {
 }
 
 func TestBump(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	in := w.intent(5)
 	tries := []send.Attempt{w.arm(in, nil)}
@@ -91,6 +93,7 @@ func TestBump(t *testing.T) {
 }
 
 func TestSendAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := w.arm(w.intent(5), nil)
 	w.send(a)
@@ -104,6 +107,7 @@ func TestSendAgain(t *testing.T) {
 }
 
 func TestNonces(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, tt := range []struct {
 		inUse []uint64
@@ -130,6 +134,7 @@ func TestNonces(t *testing.T) {
 // An attempt that nobody has seen keeps its intent's nonce, until a final block
 // holds another transaction of that nonce.
 func TestNoFreshNonceWhileAlive(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	in := w.intent(5)
 	unsent := w.arm(in, nil)
@@ -157,6 +162,7 @@ func TestNoFreshNonceWhileAlive(t *testing.T) {
 }
 
 func TestReorg(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	in := w.intent(5)
 	a := w.arm(in, nil)
@@ -204,6 +210,7 @@ func TestReorg(t *testing.T) {
 }
 
 func TestReverted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	in := w.intent(5)
 	a := w.arm(in, nil)
@@ -236,6 +243,7 @@ func TestReverted(t *testing.T) {
 }
 
 func TestArmRefuses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	in := w.intent(5)
 	a := w.arm(in, nil)
@@ -272,6 +280,7 @@ func TestArmRefuses(t *testing.T) {
 }
 
 func TestFeeCap(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	in := w.intent(5)
 	base := w.node.Head().BaseFee
@@ -304,6 +313,7 @@ func TestFeeCap(t *testing.T) {
 }
 
 func TestGasMargin(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	l := newLiar(t, w.node.URL())
 	c := w.dial(keyOf("one"), l.URL)
@@ -330,6 +340,7 @@ func TestGasMargin(t *testing.T) {
 }
 
 func TestDeployAndTransact(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	stop := w.run()
 	defer stop()

@@ -53,6 +53,7 @@ func (d *desk) step() {
 // TestSenderOnTheChain drives the sender through lost transactions, left blocks
 // and restarts: each checkpoint is anchored once.
 func TestSenderOnTheChain(t *testing.T) {
+	t.Parallel()
 	d := &desk{world: newWorld(t), path: filepath.Join(t.TempDir(), "journal"), now: time.Unix(1_800_000_000, 0)}
 	d.open()
 	trouble := []func(){

@@ -14,6 +14,7 @@ import (
 // KE-5: while the signer fails, however, nothing leaves, nothing is in the journal, and it
 // is an alarm; afterwards the intent is brought to the chain once, by one transaction.
 func TestSignerFails(t *testing.T) {
+	t.Parallel()
 	for _, fault := range signertest.Faults {
 		t.Run(fault, func(t *testing.T) {
 			d := &desk{world: newWorld(t), path: filepath.Join(t.TempDir(), "journal"), now: time.Unix(1_800_000_000, 0)}

@@ -13,7 +13,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/send"
 )
 
-// pollEvery is the time between two looks at a transaction that is waited for.
+// pollEvery is the default of Config.Poll.
 const pollEvery = 200 * time.Millisecond
 
 // Deploy creates a contract from creation code, arguments included, waits until
@@ -65,7 +65,7 @@ func (c *Client) once(ctx context.Context, to *common.Address, data []byte) (sen
 	}
 	// A lost answer does not mean that the transaction is lost: look for it.
 	sent := c.Send(ctx, a)
-	ticker := time.NewTicker(pollEvery)
+	ticker := time.NewTicker(c.poll)
 	defer ticker.Stop()
 	for {
 		o, err := c.Look(ctx, a)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/ethereum/go-ethereum/common"
@@ -77,7 +78,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) dial(key *ecdsa.PrivateKey, urls ...string) *evm.Client {
 	w.t.Helper()
-	c, err := evm.Dial(w.ctx, evm.Config{Chain: chain, URLs: urls, Key: signertest.Key(key)})
+	c, err := evm.Dial(w.ctx, evm.Config{Chain: chain, URLs: urls, Key: signertest.Key(key), Poll: time.Millisecond})
 	if err != nil {
 		w.t.Fatal(err)
 	}

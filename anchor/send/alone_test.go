@@ -10,6 +10,7 @@ import (
 
 // The fake says what the drivers say.
 func TestAlone(t *testing.T) {
+	t.Parallel()
 	sendtest.Alone(t, func(t *testing.T) sendtest.Two {
 		f := newFake(time.Minute)
 		h := newHarness(t, f)
@@ -31,6 +32,7 @@ func TestAlone(t *testing.T) {
 // has happened: the intent is done, and that its transaction stays open, and what it may
 // cost is kept back, is an alarm, which ends with it.
 func TestAttemptsStayOpenAloud(t *testing.T) {
+	t.Parallel()
 	for name, make := range kinds() {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, make())
@@ -69,6 +71,7 @@ func TestAttemptsStayOpenAloud(t *testing.T) {
 // have to say it for as long as ever, in rounds that follow each other, but not again what
 // they have said.
 func TestTimeAloneDoesNotCount(t *testing.T) {
+	t.Parallel()
 	claims := map[string]func(*fake){
 		"dead": func(f *fake) { f.odd = func(send.Outcome) send.Outcome { return send.Outcome{State: send.StateDead} } },
 		"late": func(f *fake) { f.late = true },

@@ -36,6 +36,7 @@ func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 // On no day is more spent than the budget, whatever restarts there are; the rest is
 // sent on the days after, and the alarm lasts as long as something waits for that.
 func TestBudget(t *testing.T) {
+	t.Parallel()
 	for name, expiry := range map[string]time.Duration{"nonces": 0, "expiry": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(expiry)
@@ -87,6 +88,7 @@ func TestBudget(t *testing.T) {
 
 // A transaction that failed costs as well, and so may one whose fee is to be raised.
 func TestBudgetCountsAll(t *testing.T) {
+	t.Parallel()
 	t.Run("reverted", func(t *testing.T) {
 		f := newFake(0)
 		f.floor = 10
@@ -188,6 +190,7 @@ func TestBudgetCountsAll(t *testing.T) {
 }
 
 func TestBudgetNeedsAmounts(t *testing.T) {
+	t.Parallel()
 	f := newFake(0)
 	f.floor = -5
 	h := newHarness(t, f)

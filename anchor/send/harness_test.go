@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -13,9 +14,15 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/sqlite"
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 )
 
 const block3 = 3 * time.Second
+
+func TestMain(m *testing.M) {
+	sqlitetest.InMemory()
+	os.Exit(m.Run())
+}
 
 // harness drives a Sender over a fake chain, one round for each block.
 type harness struct {

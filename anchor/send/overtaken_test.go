@@ -10,6 +10,7 @@ import (
 // final, and what is planned instead gets through behind it, whatever became of the
 // first one's transaction.
 func TestOvertaken(t *testing.T) {
+	t.Parallel()
 	for name, make := range kinds() {
 		for _, when := range []string{"before it is armed", "in the pool", "forgotten by the pool", "failed"} {
 			t.Run(name+", "+when, func(t *testing.T) {
@@ -65,6 +66,7 @@ func TestOvertaken(t *testing.T) {
 
 // When the block that made it too late is dropped, it goes on.
 func TestOvertakenAndDropped(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	h.f.overtake("a")
@@ -81,6 +83,7 @@ func TestOvertakenAndDropped(t *testing.T) {
 }
 
 func TestOurs(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	h.step()

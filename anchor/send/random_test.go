@@ -14,8 +14,10 @@ var schedules = flag.Int("schedules", 100, "random schedules of faults to play")
 // lets the world heal, and checks what must hold. A failing schedule is played
 // again by its number.
 func TestRandomSchedules(t *testing.T) {
+	t.Parallel()
 	for n := range *schedules {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
 			r := rand.New(rand.NewPCG(uint64(n), 1))
 			f := newFake(time.Duration(n%2) * time.Minute)
 			ill := r.Float64() * 0.4

@@ -20,6 +20,7 @@ func kinds() map[string]func() *fake {
 }
 
 func TestDelivers(t *testing.T) {
+	t.Parallel()
 	for name, make := range kinds() {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, make())
@@ -46,9 +47,11 @@ func TestDelivers(t *testing.T) {
 
 // TestFaultAtEveryCall lets each call to the chain fail once, in each way, alone.
 func TestFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for name, make := range kinds() {
 		for _, kind := range []fault{failed, doneError, crashIn, crashOut} {
 			t.Run(fmt.Sprint(name, kind), func(t *testing.T) {
+				t.Parallel()
 				for at, reached := 1, true; reached; at++ {
 					f := make()
 					f.fault = func(call int, _ string) fault {
@@ -75,6 +78,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 }
 
 func TestSomebodyElseDelivers(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	h.f.deliver("a")
@@ -92,6 +96,7 @@ func TestSomebodyElseDelivers(t *testing.T) {
 }
 
 func TestSomebodyElseDeliversWhileOursIsStuck(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	h.step()
@@ -108,6 +113,7 @@ func TestSomebodyElseDeliversWhileOursIsStuck(t *testing.T) {
 // The same where nodes count the pool: b is signed for the nonce behind ours, which
 // has to be outbid.
 func TestSomebodyElseDeliversInFrontOfANonce(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.f.pooled = true
 	h.plan("a")
@@ -125,6 +131,7 @@ func TestSomebodyElseDeliversInFrontOfANonce(t *testing.T) {
 // A block with a's transaction is dropped and forgotten, somebody else delivers
 // a, and b was signed for the nonce behind: a's bytes go out once more.
 func TestGapIsFilled(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	h.step()
@@ -141,6 +148,7 @@ func TestGapIsFilled(t *testing.T) {
 }
 
 func TestOneOnItsWayAtATime(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a", "b")
 	h.step()
@@ -157,6 +165,7 @@ func TestOneOnItsWayAtATime(t *testing.T) {
 
 // A node that is a block behind must not make two intents share a nonce.
 func TestNonceOfALaggingNode(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.f.behind = 1
 	h.plan("a", "b")
@@ -168,6 +177,7 @@ func TestNonceOfALaggingNode(t *testing.T) {
 }
 
 func TestFeeSpike(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	h.step()
@@ -187,6 +197,7 @@ func TestFeeSpike(t *testing.T) {
 
 // Fees that rise for longer than an intent is bumped often do not end it.
 func TestFeesThatKeepRising(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	for range 400 {
@@ -202,6 +213,7 @@ func TestFeesThatKeepRising(t *testing.T) {
 }
 
 func TestReorg(t *testing.T) {
+	t.Parallel()
 	for _, keep := range []bool{true, false} {
 		for name, make := range kinds() {
 			t.Run(fmt.Sprint(name, " back to the pool ", keep), func(t *testing.T) {
@@ -229,6 +241,7 @@ func TestReorg(t *testing.T) {
 }
 
 func TestExpiryInPartition(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(time.Minute))
 	// The node takes it and forgets it, for longer than it is valid.
 	h.f.fault = func(_ int, name string) fault {
@@ -246,6 +259,7 @@ func TestExpiryInPartition(t *testing.T) {
 }
 
 func TestRevert(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.f.revert["a"] = 1
 	h.plan("a")
@@ -257,6 +271,7 @@ func TestRevert(t *testing.T) {
 }
 
 func TestRevertForEver(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.f.revert["a"] = 100
 	h.plan("a", "b")
@@ -285,6 +300,7 @@ func TestRevertForEver(t *testing.T) {
 }
 
 func TestJournalLost(t *testing.T) {
+	t.Parallel()
 	for name, make := range kinds() {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, make())
@@ -309,6 +325,7 @@ func (h *harness) reopenEmpty() {
 }
 
 func TestHalt(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
@@ -332,6 +349,7 @@ func TestHalt(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	h := newHarness(t, newFake(0))
 	h.plan("a", "a")
@@ -355,6 +373,7 @@ func TestPlan(t *testing.T) {
 }
 
 func TestJournalIsTakenOnce(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	_, err := send.Open(h.path, map[string]send.Chain{h.f.ID(): h.f}, send.Config{})
 	if !errors.Is(err, send.ErrTaken) {
@@ -363,6 +382,7 @@ func TestJournalIsTakenOnce(t *testing.T) {
 }
 
 func TestRunStops(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	ctx, cancel := context.WithCancel(context.Background())

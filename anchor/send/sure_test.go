@@ -11,6 +11,7 @@ import (
 // final, that a transaction has ended, or that it is too late for an intent: nothing is
 // done with, signed anew, or given up, on one word.
 func TestNodesAreNotBelievedOnce(t *testing.T) {
+	t.Parallel()
 	claims := map[string]func(*fake){
 		"dead": func(f *fake) { f.odd = func(send.Outcome) send.Outcome { return send.Outcome{State: send.StateDead} } },
 		"failed": func(f *fake) {
@@ -53,6 +54,7 @@ func TestNodesAreNotBelievedOnce(t *testing.T) {
 // A node that stays behind offers the nonce of an attempt that has died: signed anew it
 // is the same transaction. That is the node's fault, and no reason to end the process.
 func TestSameTransactionAgain(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.f.still = true
 	h.plan("a")
@@ -84,6 +86,7 @@ func TestSameTransactionAgain(t *testing.T) {
 // says so, and what is planned is sent all the same. What nodes had said before that
 // counts when two answer again.
 func TestOneNodeIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	for name, make := range kinds() {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, make())
@@ -116,6 +119,7 @@ func TestOneNodeIsNotBelieved(t *testing.T) {
 
 // What nodes have said for long enough stays believed when the round that is told fails.
 func TestSureSurvivesAnError(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t, newFake(0))
 	h.plan("a")
 	h.step()
@@ -144,6 +148,7 @@ func TestSureSurvivesAnError(t *testing.T) {
 // An intent that stays planned, or in a block that does not become final, is an alarm
 // after a while, and none once it goes on.
 func TestHeldLong(t *testing.T) {
+	t.Parallel()
 	for want, make := range map[string]func(h *harness){
 		"a is planned since": func(h *harness) { h.f.overtake("a") },
 		"a is mined since":   func(h *harness) { h.rounds(1) },

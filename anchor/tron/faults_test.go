@@ -194,6 +194,7 @@ func (p *play) others(who string, data []byte) send.Attempt {
 // TestFaults plays each fault twice: it was not done, and it was done although it
 // seemed to have failed. The payment is made exactly once either way.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name     string
 		cache    bool // the node's id cache
@@ -327,6 +328,7 @@ func TestFaults(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPlay(t, tt.cache)
 			tt.fault(p)
 			p.settle(tt.attempts)

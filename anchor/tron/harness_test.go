@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -21,10 +22,16 @@ import (
 	"github.com/killick-ledger/killick/anchor/contracts"
 	"github.com/killick-ledger/killick/anchor/send"
 	"github.com/killick-ledger/killick/anchor/signer/signertest"
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
 	"github.com/killick-ledger/killick/anchor/tronnode/node/nodetest"
 )
+
+func TestMain(m *testing.M) {
+	sqlitetest.InMemory()
+	os.Exit(m.Run())
+}
 
 // network is a node whose blocks the test makes, and a driver of it for alice.
 // Extra sun makes it another network.
@@ -58,7 +65,8 @@ func startWith(t *testing.T, change func(*node.Config)) *network {
 	}
 	change(&conf)
 	served := nodetest.Start(t, conf)
-	n := &network{t: t, chain: served.Chain, clock: clock, cfg: tron.Config{GRPC: served.GRPC, Solidity: served.Solidity, Key: signertest.Key(nodetest.Key("alice"))}}
+	n := &network{t: t, chain: served.Chain, clock: clock, cfg: tron.Config{
+		GRPC: served.GRPC, Solidity: served.Solidity, Key: signertest.Key(nodetest.Key("alice")), Poll: time.Millisecond}}
 	n.produce(3)
 	n.Client = n.dial()
 	return n

@@ -18,6 +18,7 @@ import (
 // A full node whose head block is far ahead of what is solidified gets nothing signed: it
 // could land until long after, and nothing else could be sent in its place.
 func TestHeadFarAhead(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	in := send.Intent{To: n.install(contracts.NewTestToken(big.NewInt(100))), Data: contracts.PackTransfer([20]byte{9}, big.NewInt(0))}
 	for ahead, ok := range map[time.Duration]bool{0: true, 50 * time.Minute: true, 2 * time.Hour: false} {

@@ -12,7 +12,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/send"
 )
 
-// pollEvery is the time between two looks at a transaction that is waited for.
+// pollEvery is the default of Config.Poll.
 const pollEvery = 200 * time.Millisecond
 
 // creatorEnergy is a contract's origin_energy_limit: the energy that its owner
@@ -64,7 +64,7 @@ func (c *Client) Transact(ctx context.Context, to send.Address, data []byte) (se
 func (c *Client) once(ctx context.Context, a send.Attempt, enough func(send.Outcome) bool) (send.Outcome, error) {
 	// A lost answer does not mean that the transaction is lost: look for it.
 	sent := c.Send(ctx, a)
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(c.cfg.Poll)
 	defer tick.Stop()
 	for {
 		o, err := c.Look(ctx, a)

@@ -14,6 +14,7 @@ import (
 // KE-6: a signer that fails gives no attempt; one that signs gives one that the chain
 // takes, from the key's account, and says what it may cost.
 func TestSignerFails(t *testing.T) {
+	t.Parallel()
 	for _, fault := range signertest.Faults {
 		t.Run(fault, func(t *testing.T) {
 			p := newPlay(t, true)

@@ -58,6 +58,9 @@ type Config struct {
 	// Expiry is how long after the head block's time a transaction is good; 0
 	// means 60 seconds. Tron allows up to 24 hours.
 	Expiry time.Duration
+	// Poll is the time between two looks at a transaction that Deploy and Transact
+	// wait for; 0 means 200 milliseconds.
+	Poll time.Duration
 	// Dial is for connections that need more, such as an API key.
 	Dial []grpc.DialOption
 }
@@ -107,6 +110,9 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	if cfg.Expiry == 0 {
 		cfg.Expiry = time.Minute
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = pollEvery
 	}
 	c := &Client{cfg: cfg}
 	if cfg.Key != nil {

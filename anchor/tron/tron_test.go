@@ -25,6 +25,7 @@ import (
 )
 
 func TestAnchorFromArmToFinal(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	log := n.anchorLog()
 	in := n.anchor(log, 7)
@@ -60,6 +61,7 @@ func TestAnchorFromArmToFinal(t *testing.T) {
 }
 
 func TestSecondAttemptOnlyWhenTheFirstIsDead(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	in := n.anchor(n.anchorLog(), 7)
 	short := n.dial(func(c *tron.Config) { c.Expiry = 30 * time.Second })
@@ -98,6 +100,7 @@ func TestSecondAttemptOnlyWhenTheFirstIsDead(t *testing.T) {
 }
 
 func TestAttemptThatReverts(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	token := n.install(contracts.NewTestToken(big.NewInt(100)))
 	all := send.Intent{ID: "all", To: token, Data: contracts.PackTransfer([20]byte{9}, big.NewInt(100))}
@@ -124,6 +127,7 @@ func TestAttemptThatReverts(t *testing.T) {
 }
 
 func TestWhatMayNotBePaid(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	token := n.install(contracts.NewTestToken(big.NewInt(100)))
 	in := send.Intent{To: token, Data: contracts.PackTransfer([20]byte{9}, big.NewInt(0))}
@@ -156,6 +160,7 @@ func TestWhatMayNotBePaid(t *testing.T) {
 // TestSendRefusals checks that a refusal carries the node's code and proves
 // nothing: the attempt may have reached another node.
 func TestSendRefusals(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	token := n.install(contracts.NewTestToken(big.NewInt(100)))
 	good := n.arm(send.Intent{To: token, Data: contracts.PackTransfer([20]byte{9}, big.NewInt(1))})
@@ -213,6 +218,7 @@ func forge(t *testing.T, a send.Attempt, signer string, change func(*core.Transa
 }
 
 func TestTransactAndBalance(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	token := n.install(contracts.NewTestToken(big.NewInt(100)))
 	before, err := n.Balance(t.Context(), n.Address())
@@ -239,6 +245,7 @@ func TestTransactAndBalance(t *testing.T) {
 }
 
 func TestWrongNetwork(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	cfg := n.cfg
 	cfg.Chain = "tron:0x2b6653dc"
@@ -295,6 +302,7 @@ func FuzzAddress(f *testing.F) {
 // final or dead before it says so too, one that is down or hangs is not waited for, and
 // without any the solidity node is not believed alone.
 func TestFurtherNodes(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	in := n.anchor(n.anchorLog(), 7)
 	lagging, down := startLagging(t, n), "127.0.0.1:1"

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/core"
@@ -53,28 +51,20 @@ func (c *Client) Silent() error {
 }
 
 // each asks the further nodes at once and returns, by node, what it said or why it did
-// not. Whoever hangs costs an eighth of the caller's time.
+// not.
 func each[T any](ctx context.Context, c *Client, do func(context.Context, *further) (T, error)) ([]T, []error) {
-	patience := 5 * time.Second
-	if until, ok := ctx.Deadline(); ok {
-		patience = time.Until(until) / 8
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	values, errs := make([]T, len(c.also)), make([]error, len(c.also))
-	var wg sync.WaitGroup
-	for i, n := range c.also {
-		wg.Go(func() {
-			if errs[i] = n.ready(ctx, c); errs[i] == nil {
-				values[i], errs[i] = do(ctx, n)
+	return send.Ask(ctx, c.also, 0, func(ctx context.Context, n *further) (v T, err error) {
+		if err = n.ready(ctx, c); err == nil {
+			v, err = do(ctx, n)
+		}
+		if err != nil {
+			if slow := context.Cause(ctx); slow != nil {
+				err = slow
 			}
-			if errs[i] != nil {
-				errs[i] = fmt.Errorf("node %s: %w", n.addr, errs[i])
-			}
-		})
-	}
-	wg.Wait()
-	return values, errs
+			err = fmt.Errorf("node %s: %w", n.addr, err)
+		}
+		return v, err
+	})
 }
 
 // ready checks once that a node is of the same network.

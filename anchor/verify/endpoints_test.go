@@ -91,6 +91,7 @@ func TestParty(t *testing.T) {
 // An endpoint that takes requests and never answers costs its own time, not that
 // of those after it.
 func TestEndpointThatHangs(t *testing.T) {
+	t.Parallel()
 	s := stage(t, nil)
 	done := make(chan struct{})
 	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-done }))

@@ -76,6 +76,7 @@ func (a *audited) depths() (codes [3]int, outs [3]string) {
 // What hostile members do is found at the depth that docs/audit.md promises, and not
 // before: the table of that page, row by row.
 func TestHostileMembers(t *testing.T) {
+	t.Parallel()
 	const ok, bad = exitVerified, exitInvalid
 	tests := []struct {
 		name    string
@@ -141,6 +142,7 @@ func TestHostileMembers(t *testing.T) {
 // An operator of an anchor, or of a peer, hands out blocks with a change: whatever block
 // it is in, they are not those that the members signed.
 func TestModifiedBlocks(t *testing.T) {
+	t.Parallel()
 	a := newAudited(t)
 	a.by(a.pay(1), 2)
 	a.by(a.pay(2), 2)
@@ -211,6 +213,7 @@ func changeStored(files []byte, number int, edit func([]byte)) []byte {
 // f members sign another checkpoint, and K members sign two: the first is refused at L1,
 // and of the second the history that no chain holds.
 func TestTwoHistories(t *testing.T) {
+	t.Parallel()
 	a := newAudited(t)
 	a.by(a.pay(1), 2)
 	one := overBlocks(t, a.Blocks...)

@@ -59,7 +59,11 @@ func payer() *ecdsa.PrivateKey {
 	return k
 }
 
-const period = 20 * time.Millisecond
+// Blocks come, and are looked for, so often.
+const (
+	period = 10 * time.Millisecond
+	poll   = 2 * time.Millisecond
+)
 
 func startEVM(t *testing.T) public {
 	address := crypto.PubkeyToAddress(payer().PublicKey)
@@ -71,7 +75,7 @@ func startEVM(t *testing.T) public {
 	}
 	t.Cleanup(func() { n.Close() })
 	background(t, func(ctx context.Context) error { return n.Run(ctx, period) })
-	c, err := evm.Dial(t.Context(), evm.Config{Chain: "eip155:1337", URLs: []string{n.URL()}, Key: signertest.Key(payer())})
+	c, err := evm.Dial(t.Context(), evm.Config{Chain: "eip155:1337", URLs: []string{n.URL()}, Key: signertest.Key(payer()), Poll: poll})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +87,7 @@ func startTron(t *testing.T) public {
 	address := crypto.PubkeyToAddress(payer().PublicKey)
 	n := nodetest.Start(t, tronnode.Config{Period: period, SolidifyAfter: 3, Alloc: map[common.Address]uint64{address: 1e12}})
 	n.Run()
-	d, err := tron.Dial(t.Context(), tron.Config{GRPC: n.GRPC, Solidity: n.Solidity, Key: signertest.Key(payer())})
+	d, err := tron.Dial(t.Context(), tron.Config{GRPC: n.GRPC, Solidity: n.Solidity, Key: signertest.Key(payer()), Poll: poll})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,6 +102,7 @@ func (r *real) checkpoint(size uint64) log.Checkpoint {
 
 // TestRealNodes verifies bundles against real nodes of both chains.
 func TestRealNodes(t *testing.T) {
+	t.Parallel()
 	r := realNodes(t)
 	r.want(t, exitVerified, "", r.operation)
 	r.want(t, exitVerified, "RewardVault", r.payout)

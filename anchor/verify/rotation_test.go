@@ -96,6 +96,7 @@ func (m members) handOver(t *testing.T, p *log.Policy, next *log.Set) log.Rotati
 // node: the policy of before verifies what was signed before and after, until both
 // contracts are frozen.
 func TestRotationOnRealNodes(t *testing.T) {
+	t.Parallel()
 	first, second := membersOf(1, 0, 1, 2, 3), membersOf(2, 0, 1, 2, 4)
 	l := newLedger(t, first)
 	id, _ := l.log.ID()

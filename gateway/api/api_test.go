@@ -35,6 +35,7 @@ func object(t *testing.T, data []byte) map[string]any {
 }
 
 func TestReads(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	jws, ref := h.alice.Record("read me")
 	status, data, _ := h.post("/v1/operations", strings.NewReader(`{"operation":"`+jws+`"}`))
@@ -126,6 +127,7 @@ func TestReads(t *testing.T) {
 }
 
 func TestWithoutWaiting(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	h.ledger.SetDown(true)
 	jws, ref := h.alice.Record("later")
@@ -153,6 +155,7 @@ func TestWithoutWaiting(t *testing.T) {
 // A result that does not come in time is outcome_unknown, with the operation's
 // reference, over every door.
 func TestOutcomeUnknown(t *testing.T) {
+	t.Parallel()
 	h := start(t, func(c *api.Config) { c.Wait = 50 * time.Millisecond })
 	h.ledger.SetDown(true)
 	jws, ref := h.alice.Record("unknown")
@@ -175,6 +178,7 @@ func TestOutcomeUnknown(t *testing.T) {
 // The receipt of an operation that still waits names its newest transaction that
 // was void, and why it was, without a block.
 func TestUnknownAfterVoid(t *testing.T) {
+	t.Parallel()
 	h := start(t, func(c *api.Config) { c.Wait = 50 * time.Millisecond })
 	h.ledger.SetPaced(true)
 	h.ledger.Inject(submittest.Conflict)
@@ -206,6 +210,7 @@ func TestUnknownAfterVoid(t *testing.T) {
 
 // Both forms of the service refuse alike, gRPC with a status and its details.
 func TestStatusDetails(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	conn, err := grpc.NewClient(h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -255,6 +260,7 @@ func fakeAnchor(t *testing.T) string {
 }
 
 func TestProofs(t *testing.T) {
+	t.Parallel()
 	anchor := fakeAnchor(t)
 	h := start(t, func(c *api.Config) { c.Anchor = anchor })
 	jws, ref := h.alice.Record("prove me")

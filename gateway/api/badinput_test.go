@@ -143,6 +143,7 @@ func (h *harness) badLives(t *testing.T, now int64) []badInput {
 // Each bad operation has its own stable code through every door, with a sentence
 // that says what to do, and changes nothing; in a batch it fails alone. (GW-5)
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	cases := badInputs(t, h)
 	before := records(h)
@@ -194,6 +195,7 @@ func records(h *harness) map[string]string {
 // A changed signature over the same content neither takes the honest operation's
 // place nor blocks it, in whatever order they come. (GW-3)
 func TestForgedSignature(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	for _, first := range []string{"forged", "honest"} {
 		honest, ref := h.alice.Record("content " + first)
@@ -223,6 +225,7 @@ func TestForgedSignature(t *testing.T) {
 
 // What is wrong about the request itself, around a good operation. (GW-5)
 func TestBadRequests(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	good, _ := h.alice.Record("good")
 	quoted, err := json.Marshal(good)

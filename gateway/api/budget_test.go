@@ -50,6 +50,7 @@ func TestRequestsTakeBoundedMemory(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	jws, _ := h.alice.Record("measured")
 	if status, data, _ := h.post("/v1/operations", strings.NewReader(`{"operation":"`+jws+`"}`)); status != 200 {

@@ -15,6 +15,7 @@ import (
 // CE-4: the gateway certifies what the ledger says of a record, alive and deleted, and
 // nothing else.
 func TestRecordCertificate(t *testing.T) {
+	t.Parallel()
 	h, _ := startLedgerIssuer(t)
 	jws, ref := h.bob.Record("a text")
 	h.must(jws)
@@ -99,6 +100,7 @@ func TestRecordCertificate(t *testing.T) {
 // An SD-JWT of an issuer on the ledger is what the ledger holds, whatever its holder
 // discloses.
 func TestSelectiveOnTheLedger(t *testing.T) {
+	t.Parallel()
 	h, schema := startLedgerIssuer(t)
 	now := time.Now().Unix()
 	request := func() dict {

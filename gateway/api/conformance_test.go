@@ -58,6 +58,7 @@ func (r reply) succeeded(t *testing.T, did string) {
 }
 
 func TestDIDResolutionSuiteParameters(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	refused := func(name, value, why string) {
 		t.Run(name+" "+why+"/"+value, func(t *testing.T) {
@@ -93,6 +94,7 @@ func TestDIDResolutionSuiteParameters(t *testing.T) {
 }
 
 func TestDIDResolutionSuiteResolution(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for _, did := range h.validDIDs() {
 		t.Run("MUST implement the DID resolution function/"+did, func(t *testing.T) { h.look(did, "").succeeded(t, did) })
@@ -114,6 +116,7 @@ func TestDIDResolutionSuiteResolution(t *testing.T) {
 }
 
 func TestDIDResolutionSuiteBinding(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for _, did := range h.validDIDs() {
 		t.Run("MUST implement the GET version/"+did, func(t *testing.T) { h.look(did, resolutionType).succeeded(t, did) })
@@ -145,6 +148,7 @@ func TestDIDResolutionSuiteBinding(t *testing.T) {
 }
 
 func TestDIDResolutionSuiteDereferencing(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for _, didURL := range []string{keyDID, keyID, liveDID + "?versionId=3", liveDID + "#files", liveDID + "?service=files"} {
 		identifier := url.QueryEscape(didURL)
@@ -177,6 +181,7 @@ func TestDIDResolutionSuiteDereferencing(t *testing.T) {
 // asked for are as there, errors and the default media type as DID Resolution has
 // them now.
 func TestUniversalResolverScenarios(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for _, did := range []string{keyDID, liveDID} {
 		if r := h.look(did, ldResolution); r.status != 200 || r.media() != ldResolution || r.at("didDocument", "id") != did || r.json["didResolutionMetadata"] == nil || r.json["didDocumentMetadata"] == nil {

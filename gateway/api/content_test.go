@@ -17,6 +17,7 @@ import (
 // A content goes in and comes out byte for byte, over REST as over gRPC, and is
 // refused in the same words. (PV-1, PV-3)
 func TestContents(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	content := opstest.Content(30000, h.alice.DID+"#a")
 	body := &ops.RecordSubmit{Schema: "note", Commitment: zeros, Size: 30000, Private: opstest.Digest(content)}

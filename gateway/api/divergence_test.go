@@ -10,6 +10,7 @@ import (
 )
 
 func TestDivergencesAreShown(t *testing.T) {
+	t.Parallel()
 	found := []api.Divergence{{Organisation: "Org1MSP"}, {
 		Organisation: "Org2MSP", Count: 3, Time: time.Unix(1_700_000_000, 0).UTC(), Transaction: zeros, Operations: []string{"aa"}, Text: "it differs",
 	}}

@@ -58,6 +58,7 @@ func (h *harness) stream(url string, headers ...string) *http.Response {
 // EV-2: server-sent events, JSON lines and gRPC say the same, and each goes on
 // after any cursor of another.
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	var jws []string
 	for i := range 5 {
@@ -122,6 +123,7 @@ func TestEvents(t *testing.T) {
 }
 
 func TestEventsRefuses(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	tests := []struct {
 		query, accept, code string

@@ -151,6 +151,7 @@ func (h *harness) rest(path string, into proto.Message) string {
 // Lists, grants and receipts are the same over REST and gRPC, and include what was done
 // just before.
 func TestLists(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	var refs []string
 	for i := range 5 {
@@ -235,6 +236,7 @@ func TestLists(t *testing.T) {
 
 // What is wrong about a question has its code.
 func TestListRefusals(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	height := h.s.Status().Next
 	for path, code := range map[string]fault.Code{

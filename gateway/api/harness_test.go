@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/client"
@@ -26,6 +27,11 @@ import (
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
+
+func TestMain(m *testing.M) {
+	sqlitetest.InMemory()
+	os.Exit(m.Run())
+}
 
 // harness is a whole gateway before a ledger in memory, and its three doors.
 type harness struct {

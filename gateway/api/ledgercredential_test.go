@@ -126,6 +126,7 @@ func marshal(t *testing.T, v any) []byte {
 // CE-2: a credential of an issuer on the ledger is what the ledger holds, and its status
 // that of the last block, by the ledger and by the status lists alike.
 func TestCredentialOnTheLedger(t *testing.T) {
+	t.Parallel()
 	h, schema := startLedgerIssuer(t)
 	for _, format := range []string{"data-integrity", "vc+jwt"} {
 		t.Run(format, func(t *testing.T) {
@@ -195,6 +196,7 @@ func TestCredentialOnTheLedger(t *testing.T) {
 // CE-3: what an issuer's key signs and the ledger does not hold, or holds otherwise, is
 // no credential of the issuer.
 func TestSignedButNotOnTheLedger(t *testing.T) {
+	t.Parallel()
 	h, schema := startLedgerIssuer(t)
 	status, answer := h.call("/credentials/issue", issuerToken, h.dated(schema))
 	if status != http.StatusCreated {
@@ -263,6 +265,7 @@ func TestSignedButNotOnTheLedger(t *testing.T) {
 
 // What the ledger refuses is not issued.
 func TestLedgerIssueRefusals(t *testing.T) {
+	t.Parallel()
 	h, schema := startLedgerIssuer(t)
 	for name, tt := range map[string]struct {
 		change func(body, credential, options dict)
@@ -297,6 +300,7 @@ func TestLedgerIssueRefusals(t *testing.T) {
 // A credential without times is valid for a year from now, in its own words and the
 // ledger's.
 func TestLedgerIssueWithoutTimes(t *testing.T) {
+	t.Parallel()
 	h, schema := startLedgerIssuer(t)
 	body := h.dated(schema)
 	credential := body["credential"].(dict)
@@ -324,6 +328,7 @@ func TestLedgerIssueWithoutTimes(t *testing.T) {
 // Lists that are not there are refused in the words of the API, and one that has not
 // changed is not sent twice.
 func TestStatusListRequests(t *testing.T) {
+	t.Parallel()
 	h, schema := startLedgerIssuer(t)
 	for path, code := range map[string]string{
 		h.alice.DID + "/0/revocation":  "not_found",

@@ -43,6 +43,7 @@ import (
 // result besides. In one request with good operations it fails alone. The same
 // operation with nothing wrong about it is done after all that. An operation of the table that has no example fails. (GW-5)
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	for _, name := range ops.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

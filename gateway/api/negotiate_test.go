@@ -71,6 +71,7 @@ var negotiations = map[string]struct {
 }
 
 func TestNegotiation(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for name, tt := range negotiations {
 		t.Run(name, func(t *testing.T) {
@@ -106,6 +107,7 @@ func TestNegotiation(t *testing.T) {
 // The DID URL comes in the path as it is, or percent-encoded; the query of the
 // request is its own, or holds options.
 func TestIdentifiers(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	whole := url.QueryEscape
 	const part = "did-url-dereferencing"

@@ -28,6 +28,7 @@ func (verbatim) Unmarshal(mem.BufferSlice, any) error { return nil }
 
 // What is not UTF-8, or no message at all, is malformed through every door. (GW-5)
 func TestNotUTF8(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	for door, got := range h.doors("a.b.\xff") {
 		if got.Code != "malformed" || got.Status != 400 || got.Advice != fault.Malformed.Advice() || got.Text == "" {

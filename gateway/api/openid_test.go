@@ -86,6 +86,7 @@ func (h *harness) loggedIn(p *submittest.Person) *logintest.Client {
 
 // TestLoginOfLedgerDIDs: what the ledger says of a DID decides, at each use of a token.
 func TestLoginOfLedgerDIDs(t *testing.T) {
+	t.Parallel()
 	h, _ := startLedgerIssuer(t)
 	c := h.loggedIn(h.bob)
 	a := c.Do("GET", "/v1/me", "")
@@ -121,6 +122,7 @@ func TestLoginOfLedgerDIDs(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
+	t.Parallel()
 	h, _ := startLedgerIssuer(t)
 	c := h.visitor()
 	a := c.Send("OPTIONS", "/v1/token", "", "", "Origin", "https://wallet.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "dpop")
@@ -136,6 +138,7 @@ func TestPreflight(t *testing.T) {
 }
 
 func TestNoLoginWithoutURL(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	for _, path := range []string{"/v1/login", "/v1/token", "/openid/nonce"} {
 		if status, _, _ := h.post(path, strings.NewReader("")); status != http.StatusNotFound {
@@ -218,6 +221,7 @@ func (h *harness) present(request logintest.Claims, presentation string) *logint
 // TestWallets: what a wallet gets is on the ledger, a partner app is shown it, and once it
 // is suspended or revoked nobody is. Nothing personal is in the ledger or in the log.
 func TestWallets(t *testing.T) {
+	t.Parallel()
 	for configuration, c := range map[string]struct {
 		query   string
 		present func(credential string, key *logintest.Key, request logintest.Claims) string

@@ -18,6 +18,7 @@ import (
 // A gateway without room says when to come back, over both forms, and takes the
 // same bytes then.
 func TestOverload(t *testing.T) {
+	t.Parallel()
 	h := startWith(t, func(c *submit.Config) { c.Queue = 4 })
 	h.ledger.SetDown(true)
 	for _, text := range []string{"a", "b"} {

@@ -19,6 +19,7 @@ import (
 
 // HEAD is GET without a body.
 func TestHead(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for name, identifier := range map[string]string{"a DID": liveDID, "one that is gone": goneDID, "none": noDID, "an address": liveDID + "?service=files&relativeRef=x"} {
 		t.Run(name, func(t *testing.T) {
@@ -35,6 +36,7 @@ func TestHead(t *testing.T) {
 
 // A page of any origin may ask, with every header that the resolver looks at.
 func TestCORS(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for _, identifier := range []string{"", "/", "/" + liveDID, "/not-a-did"} {
 		r := h.ask(http.MethodOptions, identifier, http.Header{
@@ -52,6 +54,7 @@ func TestCORS(t *testing.T) {
 }
 
 func TestOtherMethods(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
 		r := h.ask(method, "/"+liveDID, nil)
@@ -64,6 +67,7 @@ func TestOtherMethods(t *testing.T) {
 // DR-3: who kept an answer is told whether it is still the ledger's, and gets the new one
 // when it is not. Each representation has a tag of its own.
 func TestETag(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	first := h.look(liveDID, "")
 	tag := first.header.Get("ETag")
@@ -96,6 +100,7 @@ func TestETag(t *testing.T) {
 // A DID of the ledger in memory resolves to what gRPC reads, and an answer is never
 // older than the last block.
 func TestResolveOnTheLedger(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	read, err := h.client.Resolve(t.Context(), h.alice.DID)
 	if err != nil {
@@ -122,6 +127,7 @@ func TestResolveOnTheLedger(t *testing.T) {
 
 // An operator who allows a host has its did:web resolved, over TLS.
 func TestResolveWeb(t *testing.T) {
+	t.Parallel()
 	const did = "did:web:example.com:u"
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/broken/did.json" {

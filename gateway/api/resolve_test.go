@@ -238,6 +238,7 @@ var kinds = map[string]struct {
 // Every media type meets every kind of DID and every error. DR-3: nothing may be
 // used again unasked.
 func TestMediaTypesAndErrors(t *testing.T) {
+	t.Parallel()
 	h := startTold(t)
 	for name, tt := range kinds {
 		for _, m := range mediaTypes {

@@ -86,6 +86,7 @@ func plain(issuer string) dict {
 // CE-1: what an issuer of the VC-API secures is verified there, in every form, and
 // nothing that was changed since is.
 func TestIssueAndVerify(t *testing.T) {
+	t.Parallel()
 	h, ed, p256, k1 := startIssuing(t)
 	for name, tt := range map[string]struct {
 		issuer testIssuer
@@ -136,6 +137,7 @@ func TestIssueAndVerify(t *testing.T) {
 
 // What is not to be issued is refused, with a problem of the specification.
 func TestIssueRefusals(t *testing.T) {
+	t.Parallel()
 	h, ed, p256, k1 := startIssuing(t)
 	with := func(change func(dict)) dict {
 		c := plain(ed.did)
@@ -177,6 +179,7 @@ func TestIssueRefusals(t *testing.T) {
 
 // A presentation is verified for the challenge and the domain that were asked for.
 func TestVerifyPresentation(t *testing.T) {
+	t.Parallel()
 	h, ed, p256, _ := startIssuing(t)
 	_, answer := h.call("/credentials/issue", "", dict{"credential": plain(ed.did)})
 	contexts, err := vc.NewContexts()

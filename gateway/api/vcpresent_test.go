@@ -12,6 +12,7 @@ import (
 // CE-1: an organisation presents what it holds, to who asked and nobody else, and
 // nothing that would not verify.
 func TestPresent(t *testing.T) {
+	t.Parallel()
 	h, ed, p256, k1 := startIssuing(t)
 	_, issued := h.call("/credentials/issue", "", dict{"credential": plain(ed.did)})
 	held := issued["verifiableCredential"]
@@ -81,6 +82,7 @@ func (k keyless) KeyID() string { return k.did + "#key-that-is-not-there" }
 
 // A key that may not authenticate presents nothing.
 func TestPresentNeedsPurpose(t *testing.T) {
+	t.Parallel()
 	ed := newTestIssuer("vc ed", did.EdDSA)
 	issuer := ed.issuer(did.EdDSA, "")
 	issuer.Keys = keyless{ed}

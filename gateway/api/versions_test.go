@@ -10,6 +10,7 @@ import (
 // Every version that the ledger keeps resolves, with its place among the others; of
 // a DID that is deactivated none does.
 func TestResolveVersions(t *testing.T) {
+	t.Parallel()
 	h := start(t)
 	first, err := h.client.Resolve(t.Context(), h.alice.DID)
 	if err != nil {

@@ -119,11 +119,13 @@ func TestContentsTravelApart(t *testing.T) {
 // A content stays in memory as long as its operation is not final, so whatever
 // becomes of a transaction the operation is done once. (PV-2)
 func TestContentsUnderFaults(t *testing.T) {
+	t.Parallel()
 	for _, f := range []submittest.Fault{
 		submittest.Unendorsed, submittest.Refused, submittest.Conflict, submittest.UnknownStored, submittest.UnknownLost, submittest.SilentLost, submittest.Late,
 		submittest.Twice, submittest.Dropped,
 	} {
 		t.Run(fmt.Sprint(f), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := start(t)
 				h.ledger.Inject(f)
@@ -215,8 +217,10 @@ func TestKilledWithAContent(t *testing.T) {
 // A gateway ends after it has taken an operation and before it sends it: the next one
 // refuses it, or does it when the content comes before it gets to that. (PV-2)
 func TestRestartedWithoutContents(t *testing.T) {
+	t.Parallel()
 	for _, again := range []bool{false, true} {
 		t.Run(fmt.Sprintf("content=%v", again), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := start(t)
 				h.ledger.SetDown(true)

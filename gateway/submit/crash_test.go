@@ -84,6 +84,7 @@ func copyJournal(from, dir string) error {
 // Transactions that were lost leave nothing behind; nor does an entry in the journal
 // of a batch whose items have gone in another one, which holds nobody up. (GW-1)
 func TestLostBatchesAreForgotten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, func(c *submit.Config) { c.Lost = 20 * time.Millisecond })
 		h.ledger.Inject(submittest.SilentLost, submittest.UnknownLost, submittest.SilentLost)
@@ -124,6 +125,7 @@ func TestLostBatchesAreForgotten(t *testing.T) {
 // What the journal does not take, a full disk's say, is promised to nobody and never
 // sent; sent again later it is done as if it had come for the first time. (GW-1)
 func TestJournalThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		if err := h.s.Close(); err != nil {

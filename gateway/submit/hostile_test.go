@@ -161,6 +161,7 @@ func (h *harness) until(what string, ok func() bool) {
 // voids his own batches: the honest operations of both get at least four fifths of
 // what the network can do.
 func TestHostileUser(t *testing.T) {
+	t.Parallel()
 	person := func(i int) *submittest.Person { return submittest.NewPerson(fmt.Sprint("hostile", i)) }
 	payee := submittest.NewPerson("alice")
 	both := func(gateways [2]*submit.Submitter, a, b string) {

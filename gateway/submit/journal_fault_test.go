@@ -19,8 +19,10 @@ import (
 // then the power does. What a gateway did not say that it took is asked for again; no
 // batch leaves that is not on the disk, and everything is done once. (GW-1)
 func TestJournalFails(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := start(t, func(c *submit.Config) { c.Batch = 5 })
 				if err := h.s.Close(); err != nil {

@@ -49,6 +49,7 @@ func TestRepeatedOperation(t *testing.T) {
 // An operation that was taken while it was good answers after it has expired,
 // whether it is done or still waits.
 func TestRepeatedAfterExpiry(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		jws := brief(t, h.alice, 2, "0")
@@ -103,6 +104,7 @@ func expire(t *testing.T, jws string) {
 // What was executed through another gateway is never called expired here: whoever
 // believed that would sign it anew. (GW-1)
 func TestExecutedElsewhereAndExpired(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		waiting, fresh := brief(t, h.alice, 2, "1"), brief(t, h.alice, 2, "2")
@@ -132,6 +134,7 @@ func TestExecutedElsewhereAndExpired(t *testing.T) {
 
 // Batches that are void again and again leave with growing pauses.
 func TestVoidForAWhile(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		before := h.s.Status().Batches
@@ -155,6 +158,7 @@ func TestVoidForAWhile(t *testing.T) {
 // A transaction that was given up and comes all the same takes effect once; so
 // does the one that its operations were sent again in. (GW-1)
 func TestLateTransaction(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		h.ledger.Inject(submittest.Late)
@@ -321,6 +325,7 @@ func TestJournalGuards(t *testing.T) {
 
 // The ledger is down for a while, then founded late: nothing is lost.
 func TestLedgerComesLater(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := submittest.New()
 		alice := submittest.NewPerson("alice")

@@ -122,6 +122,7 @@ func TestHandedOverAgain(t *testing.T) {
 // A transaction whose block the gateway has not read yet, however late, is in a block by
 // its id: it is neither handed over again nor given up. (GW-1)
 func TestBlocksComeLate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const lost = time.Second
 		blocks := &lateBlocks{release: make(chan struct{})}

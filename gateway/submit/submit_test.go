@@ -4,16 +4,23 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/killick-ledger/killick/anchor/sqlite/sqlitetest"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
+
+func TestMain(m *testing.M) {
+	sqlitetest.InMemory()
+	os.Exit(m.Run())
+}
 
 // harness is a submitter before a ledger in memory.
 type harness struct {
@@ -127,6 +134,7 @@ func (h *harness) check(receipts []submit.Receipt) {
 // GW-11: with the default configuration a lone operation leaves after 5 ms when nothing
 // is under way, and after 20 ms otherwise, whatever kind it is.
 func TestHold(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // no time passes while anybody works
 		h := start(t, func(c *submit.Config) { c.Hold, c.Lost = 0, time.Hour })
 		h.ledger.SetPaced(true)
@@ -161,6 +169,7 @@ func TestHold(t *testing.T) {
 
 // So many transactions are under way and no more; what came meanwhile goes together.
 func TestInFlight(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const most = 3
 		h := start(t, func(c *submit.Config) { c.InFlight, c.Lost = most, time.Hour })
@@ -322,6 +331,7 @@ func TestCopiedTransactionID(t *testing.T) {
 // One operation that spoils every batch is found by halving; it holds up its own
 // actor only, and ends when it can be executed, or when the refusal is about it.
 func TestSpoiledBatches(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t)
 		var jws []string

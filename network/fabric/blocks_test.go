@@ -152,7 +152,7 @@ func TestBlockOfASilentPeer(t *testing.T) {
 		peers := []*fakePeer{{}, {}, {}, {blocks: []uint64{3}}}
 		peers[i] = hangs
 		c := client(t, peers, orderers(allTake...))
-		fabric.Quicken(c, 20)
+		fabric.Quicken(c, 10)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		for range 3 {
 			if b, err := c.Block(ctx, 3); err != nil || b.GetHeader().GetNumber() != 3 {

@@ -68,7 +68,7 @@ type Client struct {
 
 // pace is how long what waits; the constants of the same kind say why.
 type pace struct {
-	answer, election, submit, failed, again, compare, hedge, catchUp, block time.Duration
+	answer, election, submit, failed, again, compare, hedge, catchUp, block, round, explain time.Duration
 }
 
 // remote is one peer.
@@ -92,7 +92,7 @@ func Connect(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, pace: pace{
 		answer: answerWithin, election: electionWithin, submit: submitFor, failed: failedAgain, again: submitAgain, compare: compareEvery,
-		hedge: hedgeAfter, catchUp: catchUpFor, block: blockWithin,
+		hedge: hedgeAfter, catchUp: catchUpFor, block: blockWithin, round: roundPause, explain: explainPause,
 	}}
 	if cfg.Ordering == topology.Raft {
 		c.pace.again = raftAgain

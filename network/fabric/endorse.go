@@ -75,7 +75,7 @@ func (t *Transaction) Endorse(ctx context.Context) error {
 			return err
 		}
 		select {
-		case <-time.After(time.Duration(round) * roundPause):
+		case <-time.After(time.Duration(round) * t.client.pace.round):
 		case <-ctx.Done():
 			return err
 		}

@@ -78,7 +78,7 @@ func (c *Client) Explain(ctx context.Context, d *Dispute, function string, args 
 			break
 		}
 		select {
-		case <-time.After(time.Duration(round) * explainPause):
+		case <-time.After(time.Duration(round) * c.pace.explain):
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {

@@ -155,6 +155,7 @@ func TestExplain(t *testing.T) {
 			}
 			c := client(t, ps, orderers(allTake...))
 			fabric.Wait(c) // another peer asked in place of a slow one would leave nothing to explain
+			fabric.Hurry(c)
 			tx, err := c.Prepare("ops:Batch", []byte("frame"))
 			if err != nil {
 				t.Fatal(err)

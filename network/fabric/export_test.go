@@ -25,6 +25,12 @@ func Wait(c *Client) {
 	}
 }
 
+// Hurry has the client hardly pause before it asks peers that differ once more, for tests
+// that count how often it does.
+func Hurry(c *Client) {
+	c.pace.round, c.pace.explain = time.Millisecond, time.Millisecond
+}
+
 // Narrow leaves each orderer's queue room for one transaction of the size of this one,
 // which must be the first.
 func Narrow(c *Client, t *Transaction) {

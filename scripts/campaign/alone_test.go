@@ -31,6 +31,7 @@ func (l loner) Look(ctx context.Context, a send.Attempt) (send.Outcome, error) {
 // The intent is done, and its transaction stays open with an alarm until that endpoint is
 // well. Drivers that hide it are found.
 func TestOneKnowsNoTransactions(t *testing.T) {
+	t.Parallel()
 	g := newEVM(t, 2)
 	for n, tt := range []struct {
 		name   string

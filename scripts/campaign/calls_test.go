@@ -20,6 +20,7 @@ var names = map[fault]string{
 // TestEachCall lets each method that the drivers use fail in each way for some rounds,
 // at the beginning and once the transaction is under way.
 func TestEachCall(t *testing.T) {
+	t.Parallel()
 	for name, g := range map[string]ground{"evm": newEVM(t, 1), "tron": newTron(t, false)} {
 		methods := map[string]bool{}
 		p := newPlay(t, g)
@@ -61,6 +62,7 @@ func TestEachCall(t *testing.T) {
 // could have something taken for done, also while the other one is away. It cannot have
 // anything sent twice, nor taken for done; in the end the truth is told.
 func TestLies(t *testing.T) {
+	t.Parallel()
 	g := newEVM(t, 2)
 	var all []scene
 	for _, liar := range []int{0, 1} {
@@ -88,6 +90,7 @@ func TestLies(t *testing.T) {
 // TestOneHangs: one of two endpoints takes questions and never answers. What is planned
 // is sent all the same, and nothing is final before it is back.
 func TestOneHangs(t *testing.T) {
+	t.Parallel()
 	g := newEVM(t, 2)
 	for hung := range g.wires {
 		p := newPlay(t, g)

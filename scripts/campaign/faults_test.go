@@ -55,6 +55,7 @@ func on(kind fault, methods ...string) func(int, string) fault {
 
 // TestReorgs: the transaction's block is left, once it is as deep as one can be.
 func TestReorgs(t *testing.T) {
+	t.Parallel()
 	for name, g := range map[string]ground{"evm": newEVM(t, 1), "tron": newTron(t, true)} {
 		var all []scene
 		for _, how := range []string{"moved", "dropped", "replaced"} {
@@ -76,6 +77,7 @@ func TestReorgs(t *testing.T) {
 
 // TestEVMFaults is the list of what happens to transactions on an EVM chain.
 func TestEVMFaults(t *testing.T) {
+	t.Parallel()
 	g := newEVM(t, 1)
 	const broadcast = "eth_sendRawTransaction"
 	lookUps := []string{"eth_getTransactionReceipt", "eth_getTransactionByHash"}
@@ -172,6 +174,7 @@ func (g *evmGround) coins(from, to string) {
 
 // TestTronFaults is the list for Tron.
 func TestTronFaults(t *testing.T) {
+	t.Parallel()
 	g := newTron(t, true)
 	const broadcast = "BroadcastTransaction"
 	lookUps := []string{"GetTransactionInfoById", "GetTransactionById", "GetTransactionFromPending"}
@@ -229,6 +232,7 @@ func TestTronFaults(t *testing.T) {
 
 // TestClocks sets the sender's clock off by a day, forth and back, at each step.
 func TestClocks(t *testing.T) {
+	t.Parallel()
 	for name, g := range map[string]ground{"evm": newEVM(t, 1), "tron": newTron(t, false)} {
 		var all []scene
 		for _, skew := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
@@ -251,6 +255,7 @@ func TestClocks(t *testing.T) {
 // A contract that refuses its payee, as one may that keeps a list of blocked ones, gets
 // nothing sent, and nothing is paid.
 func TestContractRefuses(t *testing.T) {
+	t.Parallel()
 	for name, g := range map[string]ground{"evm": newEVM(t, 1), "tron": newTron(t, false)} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t, g)

@@ -12,6 +12,7 @@ import (
 // What a contract takes once is safe whatever becomes of the journal: it is deleted, an
 // older copy comes back, or its end was never written.
 func TestJournalDamaged(t *testing.T) {
+	t.Parallel()
 	damage := map[string]func(p *play) error{
 		"deleted": func(p *play) error {
 			for _, suffix := range []string{"", "-wal", "-shm"} {

@@ -182,13 +182,15 @@ type moment struct {
 // TestKilled kills the process before each commit of its journal, and before and after
 // each call of a node; another takes over, and the invariants hold.
 func TestKilled(t *testing.T) {
-	grounds := map[string]func() ground{
-		"evm":  func() ground { return newEVM(t, 1) },
-		"tron": func() ground { return newTron(t, true) },
+	t.Parallel()
+	grounds := map[string]func(*testing.T) ground{
+		"evm":  func(t *testing.T) ground { return newEVM(t, 1) },
+		"tron": func(t *testing.T) ground { return newTron(t, true) },
 	}
 	for name, make := range grounds {
 		t.Run(name, func(t *testing.T) {
-			g := make()
+			t.Parallel()
+			g := make(t)
 			runs := 0
 			commits, calls := killed(t, g, runs, moment{}) // nobody dies: how much is there to do
 			if commits < 8 || calls < 20 {
@@ -217,6 +219,7 @@ func TestKilled(t *testing.T) {
 // have; the process ends, nothing leaves that is not on disk, and another one goes on
 // when there is room again.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	g := newEVM(t, 1)
 	for n, kib := range []uint64{1, 4, 8, 16, 28, 33, 37, 41, 45, 50} {
 		killed(t, g, n, moment{room: kib << 10})

@@ -44,6 +44,7 @@ func racing(g ground, name string, c send.Chain) *send.Sender {
 // or bumps any more, a reorganisation or not, and all call it done. Two of them use one
 // key, as by mistake.
 func TestRace(t *testing.T) {
+	t.Parallel()
 	type field interface {
 		ground
 		racer(name, key string) *send.Sender

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	sqlitetest.InMemory()
 	debug.SetGCPercent(400) // most of what a schedule costs is garbage
 	os.Exit(m.Run())
 }

@@ -64,7 +64,7 @@ func newTron(t testing.TB, cache bool) *tronGround {
 	}
 	t.Cleanup(func() { conn.Close() })
 	g.solid = api.NewWalletSolidityClient(conn)
-	g.cfg = tron.Config{GRPC: n.GRPC, Solidity: n.Solidity, Expiry: expiry}
+	g.cfg = tron.Config{GRPC: n.GRPC, Solidity: n.Solidity, Expiry: expiry, Poll: time.Millisecond}
 	g.wires = []*wire{newWire(g.see)}
 	for range 4 {
 		g.block(true)

@@ -135,6 +135,7 @@ func (w *world) refused(code string, args ...string) {
 // A person's way through the ledger: keys, DID, a record that is amended and
 // deleted, a credential that is revoked, a payment.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	w := begin(t)
 	// The consortium accredits the issuer when it founds the ledger, so the
 	// issuer's keys come first; their DID is known without a ledger.
@@ -221,6 +222,7 @@ func publicDID(t *testing.T, keys string) string {
 }
 
 func TestUsageAndErrors(t *testing.T) {
+	t.Parallel()
 	w := begin(t)
 	for _, args := range [][]string{
 		{"nonsense"}, {"did", "create"}, {"did", "update", "--keys", "x"}, {"did", "recover", "--out", "x"}, {"did", "deactivate"},

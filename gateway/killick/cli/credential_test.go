@@ -88,6 +88,7 @@ func (w *world) credentials(issuer, owner, issuerDID, ownerDID, schema string) s
 
 // An SD-JWT is presented with the claims that are named.
 func TestPresentSelective(t *testing.T) {
+	t.Parallel()
 	w := begin(t)
 	w.keys("owner")
 	identity, err := client.Load(w.path("owner.keys"), []byte(passphrase))

@@ -15,6 +15,7 @@ import (
 // account to be paid is chosen, and after a recovery all of it can still be shown, from
 // the command line.
 func TestLinkedIdentities(t *testing.T) {
+	t.Parallel()
 	w := founded(t)
 	w.do("keys", "new", "--out", w.path("a"), "--chain")
 	keys := []string{"--keys", w.path("a.keys")}

@@ -12,6 +12,7 @@ import (
 // DID is ended, from the command line. New keys are on disk before anything is sent,
 // and stay there whatever the gateway says.
 func TestLifeOfADID(t *testing.T) {
+	t.Parallel()
 	w := founded(t)
 	w.keys("a")
 	name := w.do("did", "create", "--keys", w.path("a.keys"))["did"].(string)

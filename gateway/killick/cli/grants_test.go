@@ -19,6 +19,7 @@ func items(v map[string]any) []map[string]any {
 // An owner's and a client's way: find records, share one, offer another, browse, use and
 // pay, see who used what, and end it.
 func TestGrantStory(t *testing.T) {
+	t.Parallel()
 	w := founded(t, "owner", "client", "other")
 	owner, client, other := w.path("owner.keys"), w.path("client.keys"), w.path("other.keys")
 	for _, keys := range []string{client, other} {

@@ -6,6 +6,7 @@ import (
 )
 
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	w := founded(t)
 	w.do("keys", "new", "--out", w.path("alice"), "--alg", "ES256K")
 	keys := w.path("alice.keys")

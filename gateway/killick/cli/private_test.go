@@ -3,9 +3,9 @@ package cli_test
 import (
 	"encoding/json"
 	"os"
-	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
@@ -114,13 +114,19 @@ func TestPrivateContentSentAgain(t *testing.T) {
 	t.Parallel()
 	w := founded(t, "alice")
 	alice := w.path("alice.keys")
-	file := w.write("note.txt", "mine")
-	// Nine refusals hold the batch up for eleven seconds, which the command does not wait.
-	w.ledger.Inject(slices.Repeat([]submittest.Fault{submittest.Unendorsed}, 9)...)
-	exit, _, errOut := w.run("record", "submit", "--keys", alice, "--private", file, "--timeout", "6s")
-	if exit != 1 || !strings.Contains(errOut, fault.Unknown.String()) || !strings.Contains(errOut, "--content "+file+".record.content") {
+	w.ledger.SetPaced(true) // no block comes, for which the command does not wait
+	var file, errOut string
+	exit, sent := 0, false
+	for limit := time.Second; !sent && limit < time.Minute; limit *= 2 { // the machine may be slow
+		file = w.write("note"+limit.String(), "mine")
+		exit, _, errOut = w.run("record", "submit", "--keys", alice, "--private", file, "--timeout", limit.String())
+		sent = strings.Contains(errOut, "--content "+file+".record.content")
+	}
+	if exit != 1 || !strings.Contains(errOut, fault.Unknown.String()) || !sent {
 		t.Fatalf("%d %s", exit, errOut)
 	}
+	w.ledger.SetPaced(false)
+	time.AfterFunc(100*time.Millisecond, w.ledger.Cut)
 	w.do("operation", "submit", file+".record.op", "--content", file+".record.content")
 	if done := w.do("operation", "submit", file+".record.op"); done["repeated"] != true {
 		t.Errorf("%v", done)
