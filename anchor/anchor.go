@@ -65,6 +65,7 @@ type anchor struct {
 	bell   *bell
 	trees  trees
 	roster rosters
+	dice   *dice // nil without a secret: the organisation withholds its elements of draws
 }
 
 // execute sends a transaction with one JSON argument, or none.
@@ -150,6 +151,11 @@ func run(ctx context.Context, cfg *config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	if cfg.Keys.Draws != "" {
+		if a.dice, err = readDice(cfg.Network, cfg.Organisation, cfg.Keys.Draws); err != nil {
+			return err
+		}
+	}
 	a.bft = &orderers{anchor: a}
 	a.roster.open = reopen
 	return a.run(ctx)
@@ -237,6 +243,7 @@ func (a *anchor) run(ctx context.Context) error {
 	start("posts", a.loop("posts", newPoster(a).step, second, nil))
 	start("programs", a.loop("programs", newPrograms(a).step, second, nil))
 	start("decisions", a.loop("decisions", newDecided(a).step, second, nil))
+	start("rounds", a.loop("rounds", newRounds(a).step, second, nil))
 	start("sweep", a.loop("sweep", newSweeper(a).step, func() time.Duration { return 5 * time.Second }, nil))
 	for _, id := range slices.Sorted(maps.Keys(a.chains)) {
 		w := &watch{anchor: a, chain: a.chains[id]}

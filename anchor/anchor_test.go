@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,11 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
+
+// fails says whether transactions of a function end in an error.
+func (w *world) fails(function string) bool {
+	return slices.Contains(strings.Fields(w.failing), function)
+}
 
 // do applies a user's operation.
 func (w *world) do(u *opstest.User, body ops.Body) {

@@ -42,6 +42,7 @@ type keyFiles struct {
 	Cosign string `yaml:"cosign"` // Ed25519, as a note signer key
 	Attest string `yaml:"attest"` // secp256k1, hex; signs for contracts
 	Sender string `yaml:"sender"` // secp256k1, hex; pays fees
+	Draws  string `yaml:"draws"`  // 32 bytes, hex: of what the chains for draws are made; empty: no elements are published
 }
 
 // member is one organisation as the others know it.

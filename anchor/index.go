@@ -50,12 +50,13 @@ CREATE TABLE IF NOT EXISTS total (vault TEXT NOT NULL, address BLOB NOT NULL, bl
 CREATE TABLE IF NOT EXISTS root (vault TEXT NOT NULL, epoch INTEGER NOT NULL, attempt INTEGER NOT NULL,
 	value BLOB NOT NULL, block INTEGER NOT NULL, tx INTEGER NOT NULL, PRIMARY KEY (vault, epoch, attempt)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS job (ref TEXT PRIMARY KEY, expires INTEGER NOT NULL, round BLOB) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS event (contract TEXT NOT NULL, number INTEGER NOT NULL, root BLOB NOT NULL, tx BLOB NOT NULL,
 	block INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (contract, number)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scanned (chain TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
 
 // kept are the prefixes of keys whose present value is kept under state.
-var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "sweep/", "program/", "rotation/", "rotationsig/"}
+var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "sweep/", "program/", "rotation/", "rotationsig/", "chain/", "draw/wait/"}
 
 // openIndex opens or creates the index. post is the pause between anchors.
 func openIndex(path, chaincode string, post uint64) (*index, error) {
@@ -229,6 +230,8 @@ func (w *indexer) write(tx, n int, key string, wr block.Write) error {
 		return w.total(parts, wr.Value, tx)
 	case parts[0] == "epoch" && len(parts) == 4:
 		return w.root(parts[1], wr.Value, tx)
+	case parts[0] == "job", parts[0] == "round", parts[0] == "hold":
+		return w.job(parts[0], parts[1], wr.Value)
 	}
 	for _, p := range kept {
 		if key == p || strings.HasSuffix(p, "/") && strings.HasPrefix(key, p) {

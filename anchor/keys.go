@@ -164,6 +164,9 @@ func printKeys(w io.Writer, c *config, next bool) error {
 			return err
 		}
 	}
+	if err := makeDice(c.Keys.Draws); err != nil {
+		return err
+	}
 	k, err := openKeys(c.Organisation, c.Network, c.Keys)
 	if err != nil {
 		return err

@@ -51,6 +51,7 @@ func main() {
 			}
 			return deploy(ctx, cfg)
 		}),
+		chainCommand(),
 		fsckCommand(),
 		blocksCommand(),
 		watchCommand(),
@@ -64,7 +65,7 @@ func main() {
 
 func keysCommand() *cobra.Command {
 	var next bool
-	c := command("keys", "make the three key files unless they exist, and print the public parts", func(_ context.Context, path string) error {
+	c := command("keys", "make the key files unless they exist, and print the public parts", func(_ context.Context, path string) error {
 		cfg, err := readKeysConfig(path)
 		if err != nil {
 			return err
@@ -72,6 +73,21 @@ func keysCommand() *cobra.Command {
 		return printKeys(os.Stdout, cfg, next)
 	})
 	c.Flags().BoolVar(&next, "next", false, "make the files of a coming member set, beside the present ones")
+	return c
+}
+
+func chainCommand() *cobra.Command {
+	var from, length uint64
+	c := command("chain", "print a chain of the organisation for draws, as the value to propose for chain/<msp id>", func(_ context.Context, path string) error {
+		cfg, err := readKeysConfig(path)
+		if err != nil {
+			return err
+		}
+		return printChain(os.Stdout, cfg, from, length)
+	})
+	c.Flags().Uint64Var(&from, "from", 0, "first draw that has an element: more than 3 after the newest checkpoint's number when the proposal is enacted")
+	c.Flags().Uint64Var(&length, "length", 1<<19, "number of draws, at most 1048576; a busy ledger has one every 5 seconds")
+	_ = c.MarkFlagRequired("from") // the flag was defined above
 	return c
 }
 

@@ -49,7 +49,7 @@ type world struct {
 	liar    string            // organisation whose peer answers queries with lies
 	running map[string]string // program that an organisation's service says it runs, where it is not the first
 	silent  string            // organisation whose service does not answer
-	failing string            // function whose transactions end in an error
+	failing string            // functions whose transactions end in an error
 	failure error             // which; nil: no orderer answers
 	done    bool              // although they took effect
 
@@ -172,7 +172,7 @@ func (m *fakeMember) start() {
 	a.now = func() time.Time { return m.w.now }
 	a.roster.open = func() (*keys, error) { return m.keys, nil }
 	m.anchor, m.fresh = a, true
-	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step, newSweeper(a).step, newPrograms(a).step, newDecided(a).step}
+	m.loops = []func(context.Context) error{newWitness(a).step, newEpochs(a).step, newPoster(a).step, newSweeper(a).step, newPrograms(a).step, newDecided(a).step, newRounds(a).step}
 	for _, c := range chains {
 		m.loops = append(m.loops, (&watch{anchor: a, chain: c}).step)
 	}
@@ -286,7 +286,7 @@ func (m *fakeMember) Execute(_ context.Context, function string, args ...[]byte)
 	if failed == nil {
 		failed = errors.New("no orderer answers")
 	}
-	if function == m.w.failing && !m.w.done {
+	if m.w.fails(function) && !m.w.done {
 		return nil, failed
 	}
 	m.w.at(m.keys.msp, "before "+function)
@@ -294,7 +294,7 @@ func (m *fakeMember) Execute(_ context.Context, function string, args ...[]byte)
 		return nil, err
 	}
 	m.w.at(m.keys.msp, "after "+function)
-	if function == m.w.failing {
+	if m.w.fails(function) {
 		return nil, failed
 	}
 	return m.w.blocks[len(m.w.blocks)-1].Txs[0].Response, nil

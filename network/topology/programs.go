@@ -49,12 +49,13 @@ type AnchorFile struct {
 }
 
 // AnchorKeys names the anchor's key files, which the anchor makes itself: the
-// Ed25519 cosigning key, the secp256k1 key that attests to contracts, and the
-// secp256k1 key of the account that pays fees.
+// Ed25519 cosigning key, the secp256k1 key that attests to contracts, the secp256k1
+// key of the account that pays fees, and the secret of the chains for draws.
 type AnchorKeys struct {
 	Cosign string `yaml:"cosign"`
 	Attest string `yaml:"attest"`
 	Sender string `yaml:"sender"`
+	Draws  string `yaml:"draws"`
 }
 
 // Member is one organisation as anchors and auditors know it.
@@ -148,7 +149,7 @@ func (o Org) keys() AnchorKeys {
 	dir := o.layout.path("keys", o.AnchorName())
 	return AnchorKeys{
 		Cosign: filepath.Join(dir, "cosign.key"), Attest: filepath.Join(dir, "attest.key"),
-		Sender: filepath.Join(dir, "sender.key"),
+		Sender: filepath.Join(dir, "sender.key"), Draws: filepath.Join(dir, "draws.secret"),
 	}
 }
 

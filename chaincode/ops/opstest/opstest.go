@@ -134,6 +134,9 @@ type World struct {
 	Engine  *ops.Engine
 	Now     uint64 // the time that transactions claim
 	Members []Member
+	// Through, when it is set, runs transactions that write, in place of the ledger itself:
+	// for tests that make blocks of them.
+	Through func(caller ledger.Caller, name string, args [][]byte) error
 	nonce   uint64
 }
 
@@ -149,6 +152,16 @@ func New(t testing.TB, issuers ...*User) *World {
 func NewTest(t testing.TB) *World {
 	t.Helper()
 	return found(t, TestNetwork, nil)
+}
+
+// On returns a World on a ledger that another test has founded with four members and
+// makes blocks of.
+func On(t testing.TB, store *ledger.Memory, engine *ops.Engine, now uint64, through func(caller ledger.Caller, name string, args [][]byte) error) *World {
+	w := &World{t: t, Name: Network, Store: store, Engine: engine, Now: now, Through: through}
+	for i := range 4 {
+		w.Members = append(w.Members, newMember(i+1))
+	}
+	return w
 }
 
 func found(t testing.TB, name string, issuers []*User) *World {
@@ -204,7 +217,11 @@ func (w *World) Invoke(caller ledger.Caller, name string, arg any) ([]byte, erro
 	}
 	tx := ledger.Begin(w.Store, w.Now, caller).With(&w.Private)
 	answer, err := w.Engine.Invoke(tx, name, args)
-	if err == nil && f.Writes {
+	switch {
+	case err != nil || !f.Writes:
+	case w.Through != nil:
+		err = w.Through(caller, name, args)
+	default:
 		err = tx.Flush()
 	}
 	return answer, err
