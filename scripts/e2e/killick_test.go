@@ -46,6 +46,7 @@ func TestKillick(t *testing.T) {
 	t.Run("ProvenAcross", n.provenAcross) // what MembersChange has begun
 	t.Run("Configuration", n.configuration)
 	t.Run("Certificates", n.certificates)
+	t.Run("Jobs", n.jobs)
 	t.Run("HostileUser", n.hostileUser)
 	t.Run("Events", n.events)
 	t.Run("PrivateContent", n.privateContent)
