@@ -18,7 +18,8 @@ type Accept struct {
 	Deposit    reward.Amount `json:"deposit"`
 }
 
-// Check looks at what the body says by itself. Errors: fault.InvalidValue.
+// Check looks at what the body says by itself. Errors: fault.InvalidValue,
+// fault.NumberRange.
 func (a *Accept) Check(ledger.Call) error {
 	if !ledger.IsName(a.Asset, 16) {
 		return fault.New(fault.InvalidValue, "asset must be 1 to 16 of A-Z a-z 0-9 . _ -")
@@ -26,8 +27,19 @@ func (a *Accept) Check(ledger.Call) error {
 	if a.Deposit < 1 {
 		return fault.New(fault.InvalidValue, "deposit must be at least 1")
 	}
+	if err := checkNumber(a.Checkpoint); err != nil {
+		return err
+	}
 	_, err := checkJob(a.Job)
 	return err
+}
+
+// checkNumber takes the number of a checkpoint. Errors: fault.NumberRange.
+func checkNumber(n uint64) error {
+	if n < 1 || n > 1<<32-1 {
+		return fault.New(fault.NumberRange, "checkpoint: %d is not between 1 and 2^32-1", n)
+	}
+	return nil
 }
 
 // Keys returns the state keys that Apply reads and its body names. It also reads grant,

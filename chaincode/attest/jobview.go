@@ -159,23 +159,17 @@ func (q *JobQuery) Settlement(tx *ledger.Tx, n *govern.Network) (*SettlementView
 	if _, err := checkJob(q.Job); err != nil {
 		return nil, err
 	}
-	j, err := ReadJob(tx, q.Job)
-	if err != nil {
-		return nil, err
-	}
 	s, err := ReadSettlement(tx, q.Job)
 	if err != nil {
 		return nil, err
 	}
-	v := s.View(n.Name, q.Job)
-	v.Asset = j.Asset
-	return v, nil
+	return s.View(n.Name, q.Job), nil
 }
 
 // View returns the form that queries answer.
 func (s *Settlement) View(network, job string) *SettlementView {
 	v := &SettlementView{
-		Job: job, Verdict: s.Verdict.String(), Reason: s.Reason.String(), Finding: s.Finding.view(), Policy: s.Policy, Judged: s.Judged,
+		Job: job, Verdict: s.Verdict.String(), Reason: s.Reason.String(), Finding: s.Finding.view(), Asset: s.Asset, Policy: s.Policy, Judged: s.Judged,
 		Epoch: s.Epoch, Seats: s.Seats, K: s.K, Refund: s.Refund, Returned: s.Returned, Lines: []PaidView{},
 		Votes: VotesView{s.Counts[countValid], s.Counts[countInvalid], s.Counts[countMalicious], s.Counts[countUnrevealed]},
 	}

@@ -58,11 +58,12 @@ type Settlement struct {
 	Verdict  Verdict
 	Reason   Reason
 	Finding  Finding // of chaincode
-	Policy   uint64  // version of the policy of jobs that it goes by
-	Judged   uint64  // checkpoint by whose time evidence was judged; 0 when there was none
-	Epoch    uint64  // in which the lines are credited; 0 when there are none
-	Seats    uint16  // taken or empty
-	K        uint16  // organisations that had to agree
+	Asset    string
+	Policy   uint64 // version of the policy of jobs that it goes by
+	Judged   uint64 // checkpoint by whose time evidence was judged; 0 when there was none
+	Epoch    uint64 // in which the lines are credited; 0 when there are none
+	Seats    uint16 // taken or empty
+	K        uint16 // organisations that had to agree
 	Counts   [4]uint16
 	Refund   reward.Amount // of what the consumer set aside
 	Returned reward.Amount // of the deposit
@@ -82,7 +83,7 @@ func SettlementKey(job string) string { return "settlement/" + job }
 
 func (s *settling) record(lines []Paid) *Settlement {
 	t := &Settlement{
-		Verdict: s.outcome.Verdict, Reason: s.outcome.Reason, Finding: s.round.Finding, Policy: s.job.Terms.Version,
+		Verdict: s.outcome.Verdict, Reason: s.outcome.Reason, Finding: s.round.Finding, Asset: s.job.Asset, Policy: s.job.Terms.Version,
 		Judged: s.round.Judged, Lines: lines,
 	}
 	if s.committee != nil {
@@ -102,7 +103,7 @@ func (s *settling) record(lines []Paid) *Settlement {
 // Encode returns the layout of docs/formats/job.md.
 func (s *Settlement) Encode() []byte {
 	b := canon.NewRecord(settlementType).U8(uint8(s.Verdict)).U8(uint8(s.Reason)).U8(uint8(s.Finding.Verdict)).U8(uint8(s.Finding.Reason))
-	b.U64(s.Policy).U64(s.Judged).U64(s.Epoch).U16(s.Seats).U16(s.K)
+	b.Var8([]byte(s.Asset)).U64(s.Policy).U64(s.Judged).U64(s.Epoch).U16(s.Seats).U16(s.K)
 	for _, c := range s.Counts {
 		b.U16(c)
 	}
@@ -119,6 +120,7 @@ func (s *Settlement) Encode() []byte {
 func DecodeSettlement(data []byte) (*Settlement, error) {
 	b := canon.OpenRecord(data, settlementType)
 	s := &Settlement{Verdict: Verdict(b.U8()), Reason: Reason(b.U8()), Finding: Finding{Verdict(b.U8()), Reason(b.U8())}}
+	s.Asset = string(b.Var8())
 	s.Policy, s.Judged, s.Epoch, s.Seats, s.K = b.U64(), b.U64(), b.U64(), b.U16(), b.U16()
 	for i := range s.Counts {
 		s.Counts[i] = b.U16()

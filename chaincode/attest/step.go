@@ -26,10 +26,13 @@ type Stepped struct {
 	Phase string `json:"phase"` // in which the job is now
 }
 
-// Check looks at what the body says by itself. Errors: fault.InvalidValue.
+// Check looks at what the body says by itself. Errors: fault.InvalidValue,
+// fault.NumberRange.
 func (s *Step) Check(ledger.Call) (err error) {
-	s.job, err = checkJob(s.Job)
-	return err
+	if s.job, err = checkJob(s.Job); err != nil {
+		return err
+	}
+	return checkNumber(s.Checkpoint)
 }
 
 // Keys returns the state keys that Apply reads and its body names. It also reads the draw,

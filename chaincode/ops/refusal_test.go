@@ -90,7 +90,7 @@ func (r *refusals) forms() []refusal {
 	h := head(r.alice, "EdDSA", "k")
 	good := load("record.submit", goodBody)
 	with := func(change ...string) ops.Item { return of(h, load("record.submit", goodBody, change...)) }
-	return append(append(r.lives(), r.links()...), []refusal{
+	return append(append(append(r.lives(), r.links()...), r.jobForms()...), []refusal{
 		{"no JSON", fault.Malformed, of(h, "hello")},
 		{"empty", fault.Malformed, of(h, "")},
 		{"not closed", fault.Malformed, of(h, good[:len(good)-1])},
@@ -232,7 +232,7 @@ func (r *refusals) contents() []refusal {
 	complete := func(u *opstest.User) ops.Item {
 		return acting(r.alice, "did.complete", fmt.Sprintf(`{"did":%q}`, u.DID), "")
 	}
-	return append(r.linkContents(), []refusal{
+	return append(append(r.linkContents(), r.jobContents()...), []refusal{
 		{"stale prior of an update", fault.StalePrior, acting(r.alice, "did.update", update("k2"), other)},
 		{"prior of the signer's record", fault.StalePrior, acting(r.alice, "did.update", update("k2"), r.version(did.SignerKeyOf(r.alice.ID)))},
 		{"fragment that passes to another key", fault.FragmentTaken, acting(r.alice, "did.update", update("k"), r.version(did.Key(r.alice.ID)))},

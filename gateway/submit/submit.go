@@ -34,6 +34,9 @@
 //	grant/<reference>      its record.allow, record.withdraw     attest.use
 //	used/<grant>           attest.use                            -
 //	balance/<id>/<asset>   what that DID pays or withdraws       -
+//	job/<reference>        its attest.open                       what is done with the job
+//	round/<job>            acceptance, evidence, steps, close    commitments and ballots
+//	ballot/<job>/<id>      the verifier's commitment             its ballot
 //	issuer/<id>            organisations                         credential.schema, credential.issue
 //	op/<reference>         the operation itself                  the operation, in its own lane
 //

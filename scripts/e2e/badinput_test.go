@@ -122,7 +122,7 @@ func (n *network) badItems(t *testing.T, c cast, tag string) []badItem {
 	return []badItem{
 		{"unknown operation", alice(swap(full, "record.submit", "record.destroy")), fault.UnknownOperation, door},
 		{"operation in other case", alice(swap(full, "record.submit", "Record.Submit")), fault.UnknownOperation, door},
-		{"operation of later work", alice(swap(full, "record.submit", "attest.open")), fault.UnknownOperation, door},
+		{"operation of later work", alice(swap(full, "record.submit", "attest.appeal")), fault.UnknownOperation, door},
 		{"unknown field of the payload", alice(swap(full, `"body"`, `"extra":1,"body"`)), fault.UnknownField, door},
 		{"unknown field of the body", alice(swap(full, `"size":1`, `"size":1,"extra":1`)), fault.UnknownField, door},
 		{"unknown field of the header", c.alice.raw(t, swap(head, `"typ"`, `"jku":"x","typ"`), full), fault.UnknownField, door},

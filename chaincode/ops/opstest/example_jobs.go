@@ -3,6 +3,7 @@ package opstest
 import (
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/tee"
@@ -54,7 +55,10 @@ var jobExamples = map[string]func(*Scene) *Example{
 	},
 	"attest.evidence": func(s *Scene) *Example {
 		w := s.work()
-		return &Example{By: w.Operator, Body: w.EvidenceBody(w.accepted, w.Platform, OutputOf("one"))}
+		return &Example{
+			By: w.Operator, Body: w.EvidenceBody(w.accepted, w.Platform, OutputOf("one")),
+			Codes: map[string]fault.Code{"out of range: payload/body/quote": fault.Malformed},
+		}
 	},
 	"attest.commit": func(s *Scene) *Example {
 		w := s.work()
@@ -76,7 +80,10 @@ var jobExamples = map[string]func(*Scene) *Example{
 		if err != nil {
 			panic(err) // it was made well
 		}
-		return &Example{Body: &ops.AttestCollateral{Collateral: canon.B64(data)}}
+		return &Example{
+			Body:  &ops.AttestCollateral{Collateral: canon.B64(data)},
+			Codes: map[string]fault.Code{"out of range: payload/body/collateral": fault.Malformed},
+		}
 	},
 	"attest.step": func(s *Scene) *Example {
 		w := s.work()

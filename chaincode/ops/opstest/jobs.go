@@ -61,6 +61,9 @@ func NewJobsOn(w *World, each int) *Jobs {
 		World: w, Consumer: NewUser("consumer"), Operator: NewUser("operator"), Treasury: NewUser("treasury"), Residue: NewUser("residue"),
 		Platform: simulated.New(simulated.Default(tee.SGX, "jobs", w.Now)),
 	}
+	if head := j.Head(); head.Time < j.Now {
+		j.Checkpoint(head.Size+1, j.Now) // evidence and collateral are of today
+	}
 	j.Owners = []*User{NewUser("first owner"), NewUser("second owner")}
 	for _, u := range append([]*User{j.Consumer, j.Operator, j.Treasury, j.Residue}, j.Owners...) {
 		j.Create(u)
