@@ -191,6 +191,9 @@ func parametersOf(path string) map[string]bool {
 	if strings.HasPrefix(path, "/v1/records/") && strings.HasSuffix(path, "/history") {
 		return map[string]bool{"pageToken": false}
 	}
+	if strings.HasPrefix(path, "/v1/jobs/") && strings.HasSuffix(path, "/round") {
+		return map[string]bool{"explain": false}
+	}
 	if p, ok := parameters[path]; ok {
 		return p
 	}
