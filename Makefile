@@ -16,7 +16,7 @@ OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gat
 BUILD   := go build -trimpath -buildvcs=false -ldflags=-buildid=
 FABRIC  := peer orderer configtxgen cryptogen
 
-.PHONY: help build chaincode-program fabric demo test agreement tronweb signer hsm page browser conformance soak up status down check bench generate contracts contracts-test fuzz release clean
+.PHONY: help build chaincode-program fabric demo test agreement quotes tronweb signer hsm page browser conformance soak up status down check bench generate contracts contracts-test fuzz release clean
 
 help: ## print the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ agreement: ## credentials, private contents and the log against other implementa
 	@mkdir -p $(BIN)
 	go build -C scripts/agreement/tlog -o $(BIN)/tlog .
 	KILLICK_TLOG_CLIENT=$(BIN)/tlog go test -count=1 -run TestServedLog -v ./anchor
+
+quotes: ## chaincode/tee against google/go-tdx-guest and npm's dcap-qvl, on real and simulated quotes (needs npm)
+	cd scripts/quotes && npm ci --silent
+	@mkdir -p $(BIN)
+	go build -C scripts/quotes/google -o $(BIN)/quotes-google .
+	KILLICK_QUOTES_GOOGLE=$(BIN)/quotes-google go test -tags agreement -count=1 -v ./scripts/quotes
 
 tronweb: ## npm's tronweb as a client of the Tron node, and its encoder against anchor/tron (needs npm)
 	cd scripts/agreement/tron && npm ci --silent && go test -tags agreement -count=1 .

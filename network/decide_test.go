@@ -125,6 +125,18 @@ func TestOperatorsReleaseATag(t *testing.T) {
 	two.prints(two.d.show(ctx), "bound", "notice     until")
 }
 
+// What is decided about jobs is shown.
+func TestOperatorsSeeJobs(t *testing.T) {
+	w := opstest.New(t)
+	u, paid := opstest.NewUser("judge"), opstest.NewUser("paid")
+	w.Decide("operator/"+u.ID.String(), `{"organisation":"Org1MSP"}`)
+	w.Decide("licence/"+u.ID.String(), fmt.Sprintf(`{"organisation":"Org2MSP","pay":%q}`, paid.DID))
+	measurement := strings.Repeat("ab", 32)
+	w.Decide("tee/measurements", fmt.Sprintf(`[{"platform":"sgx","measurement":%q,"operation":"job.mean"}]`, measurement))
+	one := newOperator(t, w, 0)
+	one.prints(one.d.show(t.Context()), u.DID+" for Org1MSP\n", u.DID+" for Org2MSP, paid to "+paid.DID+"\n", "sgx "+measurement+" for job.mean\n")
+}
+
 // A proposal for later is enacted when its time has come, by whoever is first.
 func TestOperatorsEnactLater(t *testing.T) {
 	ctx := t.Context()

@@ -28,6 +28,8 @@ const (
 	KindSchema      = "schema"
 	KindGrant       = "grant"
 	KindUse         = "use"
+	KindJob         = "job"
+	KindSettlement  = "settlement"
 	KindDID         = "did"
 	KindPayout      = "payout"
 )
@@ -98,6 +100,10 @@ func (c *claims) write(w *WriteProof, payout *PayoutProof) error {
 		return c.grant(rest, w.Value)
 	case "use":
 		return c.use(rest, w.Value)
+	case "job":
+		return c.job(rest, w.Value)
+	case "settlement":
+		return c.settlement(rest, w.Value)
 	case "credential":
 		return c.credential(rest, w.Value)
 	case "schema":

@@ -52,7 +52,8 @@ func (a *Accept) Keys(call ledger.Call) []string {
 
 // Apply has the actor run the job, and locks its deposit. Errors: fault.NotFound,
 // fault.WrongPhase, fault.TooLate, fault.NotAccredited, fault.InvalidValue,
-// fault.AmountTooLow, fault.GrantWithdrawn, fault.Deleted, and those of reward.Spend.
+// fault.AmountTooLow, fault.NotBound, fault.GrantWithdrawn, fault.Deleted, and those of
+// reward.Spend.
 func (a *Accept) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error {
 	if _, err := n.Operator(tx, call.Actor); err != nil {
 		return err
@@ -68,17 +69,11 @@ func (a *Accept) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error
 	if err := r.in(Opened); err != nil {
 		return err
 	}
-	least, err := j.AtStake()
-	switch {
-	case err != nil:
+	if err := a.fits(call, j); err != nil {
 		return err
-	// As with grants: an operation runs before its own expiry or never.
-	case call.Ref.Expiry > j.Expires:
-		return fault.New(fault.TooLate, "the job may be accepted until %d, the operation ends at %d", j.Expires, call.Ref.Expiry)
-	case a.Asset != j.Asset:
-		return fault.New(fault.InvalidValue, "asset: the job is paid in %s", j.Asset)
-	case a.Deposit < least:
-		return fault.New(fault.AmountTooLow, "deposit: at least %d", least)
+	}
+	if err := n.CheckPayee(tx, call.Actor, j.Asset); err != nil {
+		return err // its fee would pass it over
 	}
 	if err := stillThere(tx, j); err != nil {
 		return err
@@ -95,6 +90,23 @@ func (a *Accept) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error
 		Ends: from.Elapsed + uint64(j.Terms.EvidenceSeconds),
 	}
 	r.put(tx, a.Job)
+	return nil
+}
+
+// fits compares time, asset and deposit with what the job asks for.
+func (a *Accept) fits(call ledger.Call, j *Job) error {
+	least, err := j.AtStake()
+	switch {
+	case err != nil:
+		return err
+	// As with grants: an operation runs before its own expiry or never.
+	case call.Ref.Expiry > j.Expires:
+		return fault.New(fault.TooLate, "the job may be accepted until %d, the operation ends at %d", j.Expires, call.Ref.Expiry)
+	case a.Asset != j.Asset:
+		return fault.New(fault.InvalidValue, "asset: the job is paid in %s", j.Asset)
+	case a.Deposit < least:
+		return fault.New(fault.AmountTooLow, "deposit: at least %d", least)
+	}
 	return nil
 }
 

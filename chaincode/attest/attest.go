@@ -1,13 +1,22 @@
-// Package attest is what is done with records under their owners' grants. So far that
-// is one operation, attest.use: who holds a grant whose operation needs no TEE takes
-// one use of it. In one transaction the grant is enforced in every field, the price
-// goes from the user's balance to the owner's credits, and a receipt is left that says
-// who was given access to which version of what, under which grant, for how much. What
-// is handed over, and by whom, is beyond the ledger: whoever keeps the content asks
-// for the receipt. The package is pure; amounts are micro-units, times seconds since
-// 1970.
+// Package attest is what is done with records under their owners' grants, and paid for.
 //
-// State (docs/formats/state.md): use/<reference>.
+// A use (attest.use) needs no TEE: in one transaction the grant is enforced in every
+// field, the price goes from the user's balance to the owner's credits, and a receipt is
+// left that says who was given access to which version of what, for how much.
+//
+// A job runs within a TEE. A consumer sets all that it may cost aside, an operator accepts
+// it with a deposit and brings evidence that is bound to job, operator and output, a drawn
+// committee commits to ballots and reveals them, and whoever closes it moves the money in
+// the same transaction. Phases, formats and who is paid when: docs/formats/job.md. What
+// chaincode finds itself of evidence is never outvoted; every outcome is a function of
+// what is on the ledger, which anyone can compute again.
+//
+// What is handed over, and by whom, is beyond the ledger. The package is pure; amounts are
+// micro-units, times seconds since 1970, windows seconds of the checkpoints' clock.
+//
+// State (docs/formats/state.md): use/<reference>, job/<reference>; of a job round/,
+// evidence/, rival/, committee/, ballot/, reveal/, settlement/; quote/, standing/,
+// collateral/.
 package attest
 
 import (

@@ -266,3 +266,35 @@ func TestFindings(t *testing.T) {
 		}
 	}
 }
+
+// A domain of TDX is judged as an enclave is: by how it was built, and by as many of its
+// registers as the members have listed.
+func TestDomains(t *testing.T) {
+	start := market(t, 1)
+	start.Platform = simulated.New(simulated.Default(tee.TDX, "domains", opstest.Start))
+	start.Trust(start.Platform)
+	for name, c := range map[string]struct {
+		spec            func(*simulated.Spec)
+		verdict, reason string
+	}{
+		"as it is listed":        {func(*simulated.Spec) {}, "valid", "agreed"},
+		"another register":       {func(s *simulated.Spec) { s.TDX.RTMR[1][0]++ }, "malicious", "unlisted_measurement"},
+		"a register not listed":  {func(s *simulated.Spec) { s.TDX.RTMR[2][0]++ }, "valid", "agreed"},
+		"built otherwise":        {func(s *simulated.Spec) { s.TDX.MRTD[47]++ }, "malicious", "unlisted_measurement"},
+		"debugger":               {func(s *simulated.Spec) { s.TDX.Attributes[0] |= 1 }, "malicious", "debug_enclave"},
+		"attributes of its host": {func(s *simulated.Spec) { s.TDX.Attributes = [8]byte{} }, "invalid", "below_policy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := start.clone(t)
+			s := simulated.Default(tee.TDX, "domains", opstest.Start)
+			c.spec(s)
+			j.Platform = simulated.New(s)
+			job := j.ToCommit(name)
+			j.Vote(job, valid, valid, valid, valid)
+			if s := j.Close(job); s.Verdict != c.verdict || s.Reason != c.reason {
+				t.Errorf("%s (%s), want %s (%s)", s.Verdict, s.Reason, c.verdict, c.reason)
+			}
+			j.Audit()
+		})
+	}
+}

@@ -249,6 +249,7 @@ func TestAcceptRefuses(t *testing.T) {
 		"grant ended":   {before: func(w *jobs) { w.try(w.Owners[1], &ops.RecordWithdraw{Grant: w.Grants[1].Grant}, fault.OK) }, code: fault.GrantWithdrawn},
 		"record gone":   {before: func(w *jobs) { w.Delete(w.Owners[1], w.Grants[1].Record) }, code: fault.Deleted},
 		"as it is":      {code: fault.OK},
+		"not bound":     {before: func(w *jobs) { w.Decide("bound", `["usd"]`) }, code: fault.NotBound},
 		"no accredited": {before: func(w *jobs) { w.Decide("operator/"+w.Operator.ID.String(), "{}") }, code: fault.NotAccredited},
 	} {
 		t.Run(name, func(t *testing.T) {

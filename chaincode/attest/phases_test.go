@@ -39,6 +39,39 @@ func (j *jobs) move(name string, job ledger.Reference, want fault.Code) {
 	}
 }
 
+// Ways to phases.
+
+func accepted(j *jobs) ledger.Reference {
+	job := j.Open("p")
+	j.Accept(job)
+	return job
+}
+
+func shown(j *jobs) ledger.Reference {
+	job := accepted(j)
+	j.Show(job)
+	return job
+}
+
+func commits(j *jobs) ledger.Reference {
+	return j.ToCommit("p")
+}
+
+func reveals(j *jobs) ledger.Reference {
+	job := commits(j)
+	j.Do(j.Verifiers[0], j.CommitBody(job, j.Verifiers[0], valid), "")
+	j.Tick(100)
+	j.Step(job)
+	return job
+}
+
+func lapsed(j *jobs) ledger.Reference {
+	job := j.Open("p")
+	head := j.Head()
+	j.Checkpoint(head.Size+1, j.Now+7201)
+	return job
+}
+
 // JB-3: in every phase exactly the moves of docs/formats/job.md are made, and the others
 // are refused with a code that says so and change nothing.
 func TestPhases(t *testing.T) {
@@ -51,22 +84,6 @@ func TestPhases(t *testing.T) {
 			j := start.clone(t)
 			return j, prepare(j)
 		}
-	}
-	accepted := func(j *jobs) ledger.Reference { job := j.Open("p"); j.Accept(job); return job }
-	shown := func(j *jobs) ledger.Reference { job := accepted(j); j.Show(job); return job }
-	commits := func(j *jobs) ledger.Reference { return j.ToCommit("p") }
-	reveals := func(j *jobs) ledger.Reference {
-		job := commits(j)
-		j.Do(j.Verifiers[0], j.CommitBody(job, j.Verifiers[0], valid), "")
-		j.Tick(100)
-		j.Step(job)
-		return job
-	}
-	lapsed := func(j *jobs) ledger.Reference {
-		job := j.Open("p")
-		head := j.Head()
-		j.Checkpoint(head.Size+1, j.Now+7201)
-		return job
 	}
 	for _, tt := range []struct {
 		name    string

@@ -62,6 +62,32 @@ func TestElementsOutOfOrder(t *testing.T) {
 	d.want("the one after", d.Publish(c, 12), fault.OK)
 }
 
+// Whatever bytes ask for elements and draws, they are refused with a code or do what the
+// bytes of our own client do.
+func FuzzElement(f *testing.F) {
+	w := opstest.New(f)
+	chains := w.RegisterAll(8)
+	w.AdvanceTo(9)
+	w.Await(10)
+	w.AdvanceTo(10)
+	e := chains[0].Element(10)
+	f.Add([]byte(w.JSON(checkpoint.Publish{Draw: 10, Element: canon.Hex(e[:])})))
+	f.Add([]byte(`{"draw":10}`))
+	f.Add([]byte(`{"after":9}`))
+	f.Fuzz(func(t *testing.T, request []byte) {
+		w := w.Clone(t)
+		for _, function := range []string{"checkpoint:Element", "checkpoint:Draw", "checkpoint:DrawAt", "checkpoint:Draws"} {
+			if _, err := w.Invoke(chains[0].By.Caller(), function, request); fault.Of(err) >= fault.Internal {
+				t.Fatalf("%s: %v", function, err)
+			}
+		}
+		stored, err := w.Store.Get(checkpoint.ElementKey(10, chains[0].By.MSP))
+		if err != nil || stored != nil && string(stored) != canon.Hex(e[:]) {
+			t.Errorf("%s stores %s, %v", request, stored, err)
+		}
+	})
+}
+
 // DR-8: the set that signed a draw's checkpoint makes it, whoever is a member by then.
 func TestDrawAcrossARotation(t *testing.T) {
 	d := newDice(t)

@@ -73,6 +73,7 @@ func written(t *testing.T, o *ops.Operation) []byte {
 
 func FuzzDecodeResult(f *testing.F) {
 	f.Add("op/00000001/"+strings.Repeat("0", 64), append([]byte{1, 0x10, 0, 30}, make([]byte, 22)...))
+	f.Add("op/00000001/"+strings.Repeat("0", 64), append([]byte{1, 0x10, 0, 31}, make([]byte, 20+5+28)...))
 	f.Add("record/"+ref, []byte{1, 0x21})
 	f.Add("op/00000001/"+strings.Repeat("0", 64), append([]byte{1, 0x10, 0, 21}, make([]byte, 60)...))
 	f.Add("op/00000001/"+strings.Repeat("0", 64), append([]byte{1, 0x10, 35, 22}, make([]byte, 20)...))

@@ -149,11 +149,8 @@ func readPEM(text []byte) (ders [3][]byte, err error) {
 	return ders, nil
 }
 
-// signedBy says whether the 64 bytes r and s are the key's signature over the data.
+// signedBy says whether r and s, 32 bytes each, are the key's signature over the data.
 func signedBy(key *ecdsa.PublicKey, data, signature []byte) bool {
-	if len(signature) != 64 {
-		return false
-	}
 	sum := sha256.Sum256(data)
 	r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
 	return ecdsa.Verify(key, sum[:], r, s)

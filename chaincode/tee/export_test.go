@@ -23,6 +23,12 @@ func (o *Opened) Appraise(quote []byte) (*Result, error) {
 	return o.o.appraise(q, o.roots, o.now)
 }
 
+// WithTexts returns the same with other texts, as if they were signed.
+func (o *Opened) WithTexts(info, identity []byte) (*Opened, error) {
+	other := *o.o
+	return &Opened{&other, o.roots, o.now}, other.read(&Collateral{TCBInfo: info, QEID: identity}, o.now)
+}
+
 // ParseDate and Converge show what the appraisal is made of.
 var (
 	ParseDate = parseDate

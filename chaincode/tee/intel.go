@@ -3,7 +3,7 @@ package tee
 import "encoding/base64"
 
 // IntelRoot returns the certificate of Intel's root for SGX and TDX in DER, whose
-// SHA-256 is 44a0196b2f99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3. It is
+// SHA-256 is 44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3. It is
 // valid from 2018 to 2049.
 func IntelRoot() []byte {
 	der, err := base64.StdEncoding.DecodeString(intelRoot)

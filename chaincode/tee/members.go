@@ -47,7 +47,8 @@ func (m members) text(name string) string {
 	return text
 }
 
-// number reads an integer from 0 to most, which is below 2^53.
+// number reads an integer from 0 to most, which is below 2^53: a double keeps it
+// exactly.
 func (m members) number(name string, most uint64) uint64 {
 	v, _ := m.object.Find(name)
 	f, ok := v.(float64)

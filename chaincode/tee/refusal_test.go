@@ -209,14 +209,23 @@ func TestRootsArePinned(t *testing.T) {
 	}
 }
 
-// The collateral of one CA says nothing of another one's certificates.
+// The collateral of one CA says nothing of another one's certificates, be its name the
+// same, nor of the same CA under another pinned root.
 func TestCollateralOfAnotherCA(t *testing.T) {
-	s := makers[1].spec()
-	processor := makers[1].spec()
-	processor.ProcessorCA = true
-	_, err := tee.Appraise(simulated.New(s).Quote(data), simulated.New(processor).Collateral(), simulated.New(s).Roots(), now, nil)
-	if got := reason(err); got != "pck_ca/mismatch" {
-		t.Errorf("%q, want pck_ca/mismatch", got)
+	s, processor, twin, root := makers[1].spec(), makers[1].spec(), makers[1].spec(), makers[1].spec()
+	processor.ProcessorCA, twin.TwinCA, root.TwinRoot = true, true, true
+	for _, other := range []*simulated.Spec{processor, twin, root} {
+		if _, err := appraise(other); err != nil {
+			t.Fatal(err)
+		}
+		roots, err := tee.NewRoots(simulated.New(s).Root(), simulated.New(other).Root())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tee.Appraise(simulated.New(s).Quote(data), simulated.New(other).Collateral(), roots, now, nil)
+		if got := reason(err); got != "pck_ca/mismatch" {
+			t.Errorf("%q, want pck_ca/mismatch", got)
+		}
 	}
 }
 

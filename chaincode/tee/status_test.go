@@ -95,6 +95,20 @@ func TestModuleLevels(t *testing.T) {
 	}
 }
 
+// Where the module has levels of its own, what the platform's level says of it counts
+// for nothing, whatever it is.
+func TestModuleInPlatformLevel(t *testing.T) {
+	s := makers[1].spec()
+	s.Levels[0].TDX = [16]uint8{99, 99, 4}
+	if r, err := appraise(s); err != nil || r.Status != tee.UpToDate {
+		t.Errorf("module 1: %+v, %v", r, err)
+	}
+	s.TDX.TCBSVN = [16]byte{5, 0, 4}
+	if r, err := appraise(s); err != nil || r.Status != tee.OutOfDate {
+		t.Errorf("module 0: %+v, %v", r, err)
+	}
+}
+
 // Intel adds members and modules within a version; its signature covers them.
 func TestUnknownMembersArePassedOver(t *testing.T) {
 	s := makers[1].spec()

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
@@ -102,9 +103,17 @@ func (j *Jobs) Trust(p *simulated.Platform) {
 	if err != nil {
 		j.t.Fatal(err)
 	}
-	j.Decide("tee/measurements", j.JSON([]govern.Measurement{{Platform: "sgx", Measurement: canon.Hex(q.SGX.MREnclave[:]), Operation: "job.mean"}}))
+	m := govern.Measurement{Platform: platformOf(q), Operation: "job.mean"}
+	if q.Kind == tee.SGX {
+		m.Measurement = canon.Hex(q.SGX.MREnclave[:])
+	} else {
+		m.Measurement = canon.Hex(q.TDX.MRTD[:]) + canon.Hex(q.TDX.RTMR[0][:]) + canon.Hex(q.TDX.RTMR[1][:])
+	}
+	j.Decide("tee/measurements", j.JSON([]govern.Measurement{m}))
 	j.Do(j.Consumer, CollateralOf(p), "")
 }
+
+func platformOf(q *tee.Quote) string { return strings.ToLower(q.Kind.String()) }
 
 // CollateralOf is the body that brings a platform's collateral.
 func CollateralOf(p *simulated.Platform) *ops.AttestCollateral {
@@ -210,10 +219,12 @@ func (j *Jobs) EvidenceBody(job ledger.Reference, p *simulated.Platform, output 
 	if err != nil {
 		j.t.Fatal(err)
 	}
-	return &ops.AttestEvidence{
-		Job: job.String(), Platform: "sgx", Output: output,
-		Quote: canon.B64(p.Quote(stored.ReportData(j.Name, job, j.Operator.ID, hash))),
+	quote := p.Quote(stored.ReportData(j.Name, job, j.Operator.ID, hash))
+	q, err := tee.Read(quote)
+	if err != nil {
+		j.t.Fatal(err)
 	}
+	return &ops.AttestEvidence{Job: job.String(), Platform: platformOf(q), Output: output, Quote: canon.B64(quote)}
 }
 
 // Show brings good evidence.

@@ -35,6 +35,12 @@ const inCA = tee.InPCKCA
 func New(s *Spec) *Platform {
 	p := &Platform{spec: s, attestKey: s.key("attestation")}
 	rootKey, caKey, tcbKey := s.key("root"), s.key("pck ca"), s.key("tcb signer")
+	if s.TwinCA {
+		caKey = s.key("twin of the pck ca")
+	}
+	if s.TwinRoot {
+		rootKey = s.key("twin of the root")
+	}
 	root := s.certificate(tee.InRoot, s.name(tee.InRoot), nil, rootKey, rootKey)
 	ca := s.certificate(inCA, s.name(inCA), root, caKey, rootKey)
 	tcbSigner := s.certificate(tee.InTCBSigner, s.name(tee.InTCBSigner), root, tcbKey, rootKey)
@@ -131,8 +137,9 @@ func at(seconds uint64) time.Time { return time.Unix(int64(seconds), 0).UTC() }
 // certificate makes the certificate of a part; without a parent it signs itself.
 func (s *Spec) certificate(part tee.Part, name string, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) *x509.Certificate {
 	v := s.validity(part)
-	serial := sha256.Sum256([]byte(s.Seed + "\n" + string(part)))
+	serial, keyID := sha256.Sum256([]byte(s.Seed+"\n"+string(part))), sha256.Sum256([]byte(s.Seed+"\n"+string(part)+" key"))
 	t := &x509.Certificate{SerialNumber: new(big.Int).SetBytes(serial[1:20]), NotBefore: at(v.From), NotAfter: at(v.Until), BasicConstraintsValid: true,
+		SubjectKeyId: keyID[:20], CRLDistributionPoints: []string{"https://simulated.invalid/crl"}, // as Intel's have, and other verifiers want
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment, SignatureAlgorithm: x509.ECDSAWithSHA256,
 		Subject: pkix.Name{CommonName: name, Organization: []string{"Intel Corporation"}, Locality: []string{"Santa Clara"}, Province: []string{"CA"}, Country: []string{"US"}}}
 	if !s.Intel {
@@ -140,13 +147,15 @@ func (s *Spec) certificate(part tee.Part, name string, parent *x509.Certificate,
 	}
 	switch part {
 	case tee.InRoot, inCA:
-		t.CRLDistributionPoints = []string{"https://simulated.invalid/root.crl"}
 		t.IsCA, t.KeyUsage, t.MaxPathLen = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign, 1
 		if part == inCA {
 			t.MaxPathLen, t.MaxPathLenZero = 0, true
 		}
 	case tee.InPCK:
 		t.ExtraExtensions = []pkix.Extension{s.extension()}
+	}
+	if s.Cert != nil {
+		s.Cert(part, t)
 	}
 	if parent == nil {
 		parent = t
@@ -174,8 +183,11 @@ func (s *Spec) list(part tee.Part, ca *x509.Certificate, key *ecdsa.PrivateKey, 
 			revoked = append(revoked, x509.RevocationListEntry{SerialNumber: cert.SerialNumber, RevocationTime: at(v.From), ReasonCode: 1})
 		}
 	}
-	der, err := x509.CreateRevocationList(nil, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: at(v.From), NextUpdate: at(v.Until),
-		RevokedCertificateEntries: revoked, SignatureAlgorithm: x509.ECDSAWithSHA256}, ca, s.signer(part, key))
+	t := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: at(v.From), NextUpdate: at(v.Until), RevokedCertificateEntries: revoked, SignatureAlgorithm: x509.ECDSAWithSHA256}
+	if s.List != nil {
+		s.List(part, t)
+	}
+	der, err := x509.CreateRevocationList(nil, t, ca, s.signer(part, key))
 	if err != nil {
 		panic(fmt.Sprintf("simulated: %s: %v", part, err))
 	}

@@ -22,6 +22,9 @@ func (p *Platform) Quote(reportData [64]byte) []byte {
 		panic(fmt.Sprintf("simulated: %v", err))
 	}
 	key = key[1:]
+	if s.Key != nil {
+		s.Key(key)
+	}
 	out := append(sign(s.signer(tee.InQuote, p.attestKey), signed), key...)
 	certification := p.certification(key)
 	if s.Version != 3 {

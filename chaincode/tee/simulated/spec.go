@@ -10,6 +10,7 @@
 package simulated
 
 import (
+	"crypto/x509"
 	"slices"
 
 	"github.com/killick-ledger/killick/chaincode/tee"
@@ -38,6 +39,8 @@ type Spec struct {
 	QE           tee.SGXReport // report data is set by the platform
 	QESigned     QEIdentity
 	OwnQESigner  bool // the QE identity is signed under another certificate than the TCB info
+	TwinCA       bool // the CA has another key than without this, under the same name
+	TwinRoot     bool // the same of the root
 	ProcessorCA  bool // the PCK certificate is of the processor CA, not the platform CA
 
 	SGX    tee.SGXReport // of quotes; report data is set for each
@@ -50,6 +53,9 @@ type Spec struct {
 	Revoke   []tee.Part            // certificates that their issuer's list names
 	Unbound  bool                  // the QE's report names another attestation key
 	Text     map[tee.Part]func(text string) string
+	Cert     func(part tee.Part, t *x509.Certificate)    // before it is signed
+	List     func(part tee.Part, t *x509.RevocationList) // before it is signed
+	Key      func(key []byte)                            // the attestation key as quotes state it
 	Header   func(header []byte)
 	QEReport func(report []byte)
 	Chain    func(pem []byte) []byte

@@ -194,8 +194,13 @@ func TestStory(t *testing.T) {
 	}
 	paid := w.do("pay", "--keys", issuer, ownerDID+"=2500000")
 	w.refused("insufficient_funds", "pay", "--keys", issuer, ownerDID+"=2500001")
+	w.refused("insufficient_funds", "withdraw", "--keys", issuer, "2500001")
 	if got := w.do("balance", issuer); got["balance"] != "2500000" || got["did"] != issuerDID {
 		t.Errorf("balance %v", got)
+	}
+	w.do("withdraw", "--keys", issuer, "500000", "--for", "not needed")
+	if got := w.do("balance", issuer); got["balance"] != "2000000" || got["pending"] != "500000" {
+		t.Errorf("balance after a withdrawal %v", got)
 	}
 	reference := paid["operation"].(map[string]any)["reference"].(string)
 	if got := w.do("operation", reference); got["state"] != "done" || got["transaction"] == "" || got["validation"] != "VALID" {
@@ -225,7 +230,7 @@ func TestUsageAndErrors(t *testing.T) {
 	w := begin(t)
 	for _, args := range [][]string{
 		{"nonsense"}, {"did", "create"}, {"did", "update", "--keys", "x"}, {"did", "recover", "--out", "x"}, {"did", "deactivate"},
-		{"balance"}, {"pay", "--keys", "x"}, {"proof", "--out", "x"}, {"balance", "did:x", "--nonsense"},
+		{"balance"}, {"pay", "--keys", "x"}, {"withdraw", "--keys", "x"}, {"proof", "--out", "x"}, {"balance", "did:x", "--nonsense"},
 		{"proof", "--key", "a", "b", "--out", "x"}, {"proof", "--key", "a", "--transaction", "b", "--out", "x"},
 	} {
 		if exit, out, errOut := w.run(args...); exit != 2 || out != "" || !strings.Contains(errOut, "Usage:") {
