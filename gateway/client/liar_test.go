@@ -81,7 +81,9 @@ func (inventive) GetRound(context.Context, *killickv1.GetRoundRequest) (*killick
 }
 
 func (inventive) GetSettlement(context.Context, *killickv1.GetSettlementRequest) (*killickv1.Settlement, error) {
-	return &killickv1.Settlement{Id: invented}, nil
+	return &killickv1.Settlement{Id: invented, Lines: []*killickv1.SettlementLine{
+		{Role: "owner", Who: "a", Amount: "0"}, {Role: "verifier", Who: "b", Fate: "right", Amount: "5"}, {Role: "verifier", Who: "c", Fate: "missed", Amount: "0"},
+	}}, nil
 }
 
 func (inventive) GetStanding(context.Context, *killickv1.GetStandingRequest) (*killickv1.Standing, error) {
