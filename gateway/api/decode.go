@@ -181,6 +181,7 @@ var parameters = map[string]map[string]bool{
 	"/v1/offers":           {"schema": false, "asset": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/grants":           {"owner": false, "client": false, "record": false, "status": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/uses":             {"owner": false, "client": false, "grant": false, "pageSize": false, "pageToken": false, "minBlock": false},
+	"/v1/jobs":             {"consumer": false, "operator": false, "phase": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/dids/":            {"versionId": false, "versionTime": false},
 	"/v1/openid/requests/": {"response_code": false},
 	"/v1/proofs":           {"key": false, "operation": false, "transaction": false},

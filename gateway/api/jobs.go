@@ -10,6 +10,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/reward"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/index"
 )
 
 // ask runs a query whose request is a JSON object.
@@ -37,6 +38,29 @@ func (s *Server) GetJob(ctx context.Context, in *killickv1.GetJobRequest) (*kill
 	for _, l := range v.Lines {
 		out.Lines = append(out.Lines, &killickv1.JobLine{
 			Grant: l.Grant, Record: l.Record, Version: l.Version, Commitment: l.Commitment, Owner: l.Owner, Price: decimal(l.Price),
+		})
+	}
+	return out, nil
+}
+
+// ListJobs lists jobs. Errors: fault.MissingField, fault.InvalidValue,
+// fault.WrongNetwork, fault.Unavailable.
+func (s *Server) ListJobs(ctx context.Context, in *killickv1.ListJobsRequest) (*killickv1.JobPage, error) {
+	x, err := s.fresh(ctx, in.GetMinBlock())
+	if err != nil {
+		return nil, err
+	}
+	page, err := x.Jobs(ctx, index.Jobs{
+		Consumer: in.GetConsumer(), Operator: in.GetOperator(), Phase: in.GetPhase(), Paging: paging(in.GetPageSize(), in.GetPageToken()),
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &killickv1.JobPage{NextPageToken: page.Next, Block: page.Block}
+	for _, j := range page.Items {
+		out.Jobs = append(out.Jobs, &killickv1.ListedJob{
+			Id: j.Job, Phase: j.Phase, Consumer: j.Consumer, Operator: j.Operator, Operation: j.Operation, Asset: j.Asset, Grants: uint32(len(j.Lines)),
+			TeeFee: decimal(j.TEEFee), VerificationFee: decimal(j.VerificationFee), AtStake: decimal(j.AtStake), Expires: uint64(j.Expires), Time: j.Time,
 		})
 	}
 	return out, nil

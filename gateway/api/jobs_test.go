@@ -2,11 +2,14 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -16,16 +19,19 @@ import (
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	state "github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+	"github.com/killick-ledger/killick/gateway/api"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/index"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
 
 // asked serves GET requests before the ledger of jobs.
-func asked(t *testing.T, j *opstest.Jobs) (*submittest.Ledger, killickv1.KillickServer, func(path string) (int, []byte)) {
+func asked(t *testing.T, j *opstest.Jobs, configs ...func(*api.Config)) (*submittest.Ledger, killickv1.KillickServer, func(path string) (int, []byte)) {
 	t.Helper()
 	ledger := submittest.NewOn(j.Store)
-	server := serve(t, ledger)
+	server := serve(t, ledger, configs...)
 	rest, err := server.REST()
 	if err != nil {
 		t.Fatal(err)
@@ -168,5 +174,51 @@ func TestRoundsWithoutCheckpoints(t *testing.T) {
 	ledger.SetDown(true)
 	if _, err := server.GetRound(t.Context(), &killickv1.GetRoundRequest{Id: job.String()}); fault.Of(err) != fault.Unavailable {
 		t.Errorf("no peer: %v", err)
+	}
+}
+
+// Jobs are listed over REST as over gRPC, with what the ledger says of each.
+func TestJobList(t *testing.T) {
+	scene := opstest.New(t)
+	scene.Now = uint64(time.Now().Unix()) // the ledger below goes by the time that it is
+	j := opstest.NewJobsOn(scene, 1)
+	j.Register()
+	var x *index.Index
+	ledger, server, get := asked(t, j, func(c *api.Config) {
+		var err error
+		if x, err = index.Open(index.Config{File: filepath.Join(t.TempDir(), "index"), Network: submittest.Network, Ledger: c.Ledger.(*submittest.Ledger), Log: c.Log}); err != nil {
+			t.Fatal(err)
+		}
+		c.Index = x
+	})
+	t.Cleanup(func() {
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	j.Through = func(caller state.Caller, name string, args [][]byte) error {
+		_, err := ledger.InvokeAs(caller, name, args...)
+		return err
+	}
+	first, second := j.Open("first"), j.Open("second")
+	ctx, block := t.Context(), uint64(len(ledger.Chain())-1)
+	at := fmt.Sprint("/v1/jobs?phase=open&pageSize=1&minBlock=", block, "&consumer=", j.Consumer.DID)
+	page, err := server.ListJobs(ctx, &killickv1.ListJobsRequest{Consumer: j.Consumer.DID, Phase: "open", PageSize: 1, MinBlock: block})
+	same(t, get, at, page, err)
+	next, err := server.ListJobs(ctx, &killickv1.ListJobsRequest{Consumer: j.Consumer.DID, Phase: "open", PageSize: 1, MinBlock: block, PageToken: page.GetNextPageToken()})
+	same(t, get, at+"&pageToken="+page.GetNextPageToken(), next, err)
+	if len(page.GetJobs()) != 1 || len(next.GetJobs()) != 1 || next.GetNextPageToken() != "" || page.GetJobs()[0].GetId() != first.String() || next.GetBlock() != block {
+		t.Fatalf("%v, then %v", page, next)
+	}
+	v, err := server.GetJob(ctx, &killickv1.GetJobRequest{Id: second.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &killickv1.ListedJob{
+		Id: v.GetId(), Phase: "open", Consumer: j.Consumer.DID, Operation: "job.mean", Asset: "usd", Grants: 2, TeeFee: v.GetTeeFee(),
+		VerificationFee: v.GetVerificationFee(), AtStake: v.GetAtStake(), Expires: v.GetExpires(), Time: next.GetJobs()[0].GetTime(),
+	}
+	if diff := cmp.Diff(want, next.GetJobs()[0], protocmp.Transform()); diff != "" || want.Time == 0 {
+		t.Error(diff)
 	}
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 )
 
-// The answers about jobs.
+// The question and the answers about jobs.
 type (
+	ListJobs       = killickv1.ListJobsRequest
+	JobPage        = killickv1.JobPage
 	Job            = killickv1.Job
 	Round          = killickv1.Round
 	Bench          = killickv1.Bench
@@ -23,6 +25,12 @@ type (
 func (c *Client) Job(ctx context.Context, id string) (*Job, error) {
 	v, err := c.api.GetJob(ctx, &killickv1.GetJobRequest{Id: id})
 	return about(id, v, v.GetId(), err)
+}
+
+// Jobs lists jobs by consumer, operator or phase.
+func (c *Client) Jobs(ctx context.Context, q *ListJobs) (*JobPage, error) {
+	v, err := c.api.ListJobs(ctx, q)
+	return v, refusal(err)
 }
 
 // Round reads how far a job is. With explain the committee comes with all that it takes

@@ -2877,6 +2877,290 @@ func (x *JobLine) GetPrice() string {
 	return ""
 }
 
+type ListJobsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DIDs.
+	Consumer string `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	// In which they are now.
+	Phase         string `protobuf:"bytes,3,opt,name=phase,proto3" json:"phase,omitempty"`
+	PageSize      uint32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	MinBlock      uint64 `protobuf:"varint,6,opt,name=min_block,json=minBlock,proto3" json:"min_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListJobsRequest) Reset() {
+	*x = ListJobsRequest{}
+	mi := &file_killick_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListJobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListJobsRequest) ProtoMessage() {}
+
+func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
+func (*ListJobsRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListJobsRequest) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListJobsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetMinBlock() uint64 {
+	if x != nil {
+		return x.MinBlock
+	}
+	return 0
+}
+
+type JobPage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          []*ListedJob           `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	Block         uint64                 `protobuf:"varint,3,opt,name=block,proto3" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobPage) Reset() {
+	*x = JobPage{}
+	mi := &file_killick_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobPage) ProtoMessage() {}
+
+func (x *JobPage) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobPage.ProtoReflect.Descriptor instead.
+func (*JobPage) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *JobPage) GetJobs() []*ListedJob {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *JobPage) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *JobPage) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+// ListedJob is a job as of the page's block, without its lines.
+type ListedJob struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Phase    string                 `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	Consumer string                 `protobuf:"bytes,3,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	// Empty before it is accepted.
+	Operator  string `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`
+	Operation string `protobuf:"bytes,5,opt,name=operation,proto3" json:"operation,omitempty"`
+	Asset     string `protobuf:"bytes,6,opt,name=asset,proto3" json:"asset,omitempty"`
+	// How many grants it uses.
+	Grants uint32 `protobuf:"varint,7,opt,name=grants,proto3" json:"grants,omitempty"`
+	// Micro-units.
+	TeeFee          string `protobuf:"bytes,8,opt,name=tee_fee,json=teeFee,proto3" json:"tee_fee,omitempty"`
+	VerificationFee string `protobuf:"bytes,9,opt,name=verification_fee,json=verificationFee,proto3" json:"verification_fee,omitempty"`
+	AtStake         string `protobuf:"bytes,10,opt,name=at_stake,json=atStake,proto3" json:"at_stake,omitempty"`
+	// Seconds since 1970: nobody accepts it later.
+	Expires uint64 `protobuf:"varint,11,opt,name=expires,proto3" json:"expires,omitempty"`
+	// When it was opened, in seconds since 1970.
+	Time          uint64 `protobuf:"varint,12,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListedJob) Reset() {
+	*x = ListedJob{}
+	mi := &file_killick_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListedJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListedJob) ProtoMessage() {}
+
+func (x *ListedJob) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListedJob.ProtoReflect.Descriptor instead.
+func (*ListedJob) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ListedJob) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListedJob) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *ListedJob) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *ListedJob) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *ListedJob) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *ListedJob) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *ListedJob) GetGrants() uint32 {
+	if x != nil {
+		return x.Grants
+	}
+	return 0
+}
+
+func (x *ListedJob) GetTeeFee() string {
+	if x != nil {
+		return x.TeeFee
+	}
+	return ""
+}
+
+func (x *ListedJob) GetVerificationFee() string {
+	if x != nil {
+		return x.VerificationFee
+	}
+	return ""
+}
+
+func (x *ListedJob) GetAtStake() string {
+	if x != nil {
+		return x.AtStake
+	}
+	return ""
+}
+
+func (x *ListedJob) GetExpires() uint64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *ListedJob) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
 type GetRoundRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Reference of the job.
@@ -2889,7 +3173,7 @@ type GetRoundRequest struct {
 
 func (x *GetRoundRequest) Reset() {
 	*x = GetRoundRequest{}
-	mi := &file_killick_proto_msgTypes[38]
+	mi := &file_killick_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3185,7 @@ func (x *GetRoundRequest) String() string {
 func (*GetRoundRequest) ProtoMessage() {}
 
 func (x *GetRoundRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[38]
+	mi := &file_killick_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3198,7 @@ func (x *GetRoundRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRoundRequest.ProtoReflect.Descriptor instead.
 func (*GetRoundRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{38}
+	return file_killick_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetRoundRequest) GetId() string {
@@ -2965,7 +3249,7 @@ type Round struct {
 
 func (x *Round) Reset() {
 	*x = Round{}
-	mi := &file_killick_proto_msgTypes[39]
+	mi := &file_killick_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3261,7 @@ func (x *Round) String() string {
 func (*Round) ProtoMessage() {}
 
 func (x *Round) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[39]
+	mi := &file_killick_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3274,7 @@ func (x *Round) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Round.ProtoReflect.Descriptor instead.
 func (*Round) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{39}
+	return file_killick_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Round) GetId() string {
@@ -3110,7 +3394,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_killick_proto_msgTypes[40]
+	mi := &file_killick_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3122,7 +3406,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[40]
+	mi := &file_killick_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3135,7 +3419,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{40}
+	return file_killick_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Finding) GetVerdict() string {
@@ -3171,7 +3455,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_killick_proto_msgTypes[41]
+	mi := &file_killick_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3183,7 +3467,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[41]
+	mi := &file_killick_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3196,7 +3480,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{41}
+	return file_killick_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Evidence) GetPlatform() string {
@@ -3254,7 +3538,7 @@ type Committee struct {
 
 func (x *Committee) Reset() {
 	*x = Committee{}
-	mi := &file_killick_proto_msgTypes[42]
+	mi := &file_killick_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3266,7 +3550,7 @@ func (x *Committee) String() string {
 func (*Committee) ProtoMessage() {}
 
 func (x *Committee) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[42]
+	mi := &file_killick_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3279,7 +3563,7 @@ func (x *Committee) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Committee.ProtoReflect.Descriptor instead.
 func (*Committee) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{42}
+	return file_killick_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Committee) GetSeed() string {
@@ -3342,7 +3626,7 @@ type Bench struct {
 
 func (x *Bench) Reset() {
 	*x = Bench{}
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3354,7 +3638,7 @@ func (x *Bench) String() string {
 func (*Bench) ProtoMessage() {}
 
 func (x *Bench) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3367,7 +3651,7 @@ func (x *Bench) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bench.ProtoReflect.Descriptor instead.
 func (*Bench) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{43}
+	return file_killick_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Bench) GetOrganisation() string {
@@ -3423,7 +3707,7 @@ type Seat struct {
 
 func (x *Seat) Reset() {
 	*x = Seat{}
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3435,7 +3719,7 @@ func (x *Seat) String() string {
 func (*Seat) ProtoMessage() {}
 
 func (x *Seat) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3448,7 +3732,7 @@ func (x *Seat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Seat.ProtoReflect.Descriptor instead.
 func (*Seat) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{44}
+	return file_killick_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Seat) GetVerifier() string {
@@ -3507,7 +3791,7 @@ type Ranked struct {
 
 func (x *Ranked) Reset() {
 	*x = Ranked{}
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3519,7 +3803,7 @@ func (x *Ranked) String() string {
 func (*Ranked) ProtoMessage() {}
 
 func (x *Ranked) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3532,7 +3816,7 @@ func (x *Ranked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ranked.ProtoReflect.Descriptor instead.
 func (*Ranked) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{45}
+	return file_killick_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Ranked) GetVerifier() string {
@@ -3573,7 +3857,7 @@ type GetSettlementRequest struct {
 
 func (x *GetSettlementRequest) Reset() {
 	*x = GetSettlementRequest{}
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3585,7 +3869,7 @@ func (x *GetSettlementRequest) String() string {
 func (*GetSettlementRequest) ProtoMessage() {}
 
 func (x *GetSettlementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3598,7 +3882,7 @@ func (x *GetSettlementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettlementRequest.ProtoReflect.Descriptor instead.
 func (*GetSettlementRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{46}
+	return file_killick_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GetSettlementRequest) GetId() string {
@@ -3638,7 +3922,7 @@ type Settlement struct {
 
 func (x *Settlement) Reset() {
 	*x = Settlement{}
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3650,7 +3934,7 @@ func (x *Settlement) String() string {
 func (*Settlement) ProtoMessage() {}
 
 func (x *Settlement) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3663,7 +3947,7 @@ func (x *Settlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
 func (*Settlement) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{47}
+	return file_killick_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Settlement) GetId() string {
@@ -3777,7 +4061,7 @@ type Votes struct {
 
 func (x *Votes) Reset() {
 	*x = Votes{}
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3789,7 +4073,7 @@ func (x *Votes) String() string {
 func (*Votes) ProtoMessage() {}
 
 func (x *Votes) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3802,7 +4086,7 @@ func (x *Votes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Votes.ProtoReflect.Descriptor instead.
 func (*Votes) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{48}
+	return file_killick_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Votes) GetValid() uint32 {
@@ -3853,7 +4137,7 @@ type SettlementLine struct {
 
 func (x *SettlementLine) Reset() {
 	*x = SettlementLine{}
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3865,7 +4149,7 @@ func (x *SettlementLine) String() string {
 func (*SettlementLine) ProtoMessage() {}
 
 func (x *SettlementLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3878,7 +4162,7 @@ func (x *SettlementLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettlementLine.ProtoReflect.Descriptor instead.
 func (*SettlementLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{49}
+	return file_killick_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SettlementLine) GetRole() string {
@@ -3933,7 +4217,7 @@ type GetStandingRequest struct {
 
 func (x *GetStandingRequest) Reset() {
 	*x = GetStandingRequest{}
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3945,7 +4229,7 @@ func (x *GetStandingRequest) String() string {
 func (*GetStandingRequest) ProtoMessage() {}
 
 func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3958,7 +4242,7 @@ func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStandingRequest.ProtoReflect.Descriptor instead.
 func (*GetStandingRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{50}
+	return file_killick_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *GetStandingRequest) GetDid() string {
@@ -3988,7 +4272,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_killick_proto_msgTypes[51]
+	mi := &file_killick_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4000,7 +4284,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[51]
+	mi := &file_killick_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4013,7 +4297,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{51}
+	return file_killick_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Standing) GetDid() string {
@@ -4082,7 +4366,7 @@ type GetCredentialRequest struct {
 
 func (x *GetCredentialRequest) Reset() {
 	*x = GetCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[52]
+	mi := &file_killick_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4094,7 +4378,7 @@ func (x *GetCredentialRequest) String() string {
 func (*GetCredentialRequest) ProtoMessage() {}
 
 func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[52]
+	mi := &file_killick_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4107,7 +4391,7 @@ func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{52}
+	return file_killick_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GetCredentialRequest) GetId() string {
@@ -4130,7 +4414,7 @@ type FindCredentialRequest struct {
 
 func (x *FindCredentialRequest) Reset() {
 	*x = FindCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[53]
+	mi := &file_killick_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4142,7 +4426,7 @@ func (x *FindCredentialRequest) String() string {
 func (*FindCredentialRequest) ProtoMessage() {}
 
 func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[53]
+	mi := &file_killick_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4155,7 +4439,7 @@ func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCredentialRequest.ProtoReflect.Descriptor instead.
 func (*FindCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{53}
+	return file_killick_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *FindCredentialRequest) GetIssuer() string {
@@ -4206,7 +4490,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[54]
+	mi := &file_killick_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4218,7 +4502,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[54]
+	mi := &file_killick_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4231,7 +4515,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{54}
+	return file_killick_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Credential) GetId() string {
@@ -4342,7 +4626,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[55]
+	mi := &file_killick_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +4638,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[55]
+	mi := &file_killick_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +4651,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{55}
+	return file_killick_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -4400,7 +4684,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[56]
+	mi := &file_killick_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4412,7 +4696,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[56]
+	mi := &file_killick_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4425,7 +4709,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{56}
+	return file_killick_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Balance) GetDid() string {
@@ -4477,7 +4761,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[57]
+	mi := &file_killick_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4489,7 +4773,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[57]
+	mi := &file_killick_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4502,7 +4786,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{57}
+	return file_killick_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -4536,7 +4820,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[58]
+	mi := &file_killick_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4548,7 +4832,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[58]
+	mi := &file_killick_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4561,7 +4845,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{58}
+	return file_killick_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -4581,7 +4865,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[59]
+	mi := &file_killick_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4593,7 +4877,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[59]
+	mi := &file_killick_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4606,7 +4890,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{59}
+	return file_killick_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -4639,7 +4923,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[60]
+	mi := &file_killick_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4651,7 +4935,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[60]
+	mi := &file_killick_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4664,7 +4948,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{60}
+	return file_killick_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Payout) GetVault() string {
@@ -4741,7 +5025,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[61]
+	mi := &file_killick_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4753,7 +5037,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[61]
+	mi := &file_killick_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4766,7 +5050,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{61}
+	return file_killick_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -4836,7 +5120,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[62]
+	mi := &file_killick_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4848,7 +5132,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[62]
+	mi := &file_killick_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4861,7 +5145,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{62}
+	return file_killick_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Event) GetCursor() string {
@@ -4953,7 +5237,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[63]
+	mi := &file_killick_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4965,7 +5249,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[63]
+	mi := &file_killick_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4978,7 +5262,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{63}
+	return file_killick_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Payment) GetAsset() string {
@@ -5014,7 +5298,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[64]
+	mi := &file_killick_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5026,7 +5310,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[64]
+	mi := &file_killick_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5039,7 +5323,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{64}
+	return file_killick_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -5068,7 +5352,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[65]
+	mi := &file_killick_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5080,7 +5364,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[65]
+	mi := &file_killick_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5093,7 +5377,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{65}
+	return file_killick_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -5118,7 +5402,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[66]
+	mi := &file_killick_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5130,7 +5414,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[66]
+	mi := &file_killick_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5143,7 +5427,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{66}
+	return file_killick_proto_rawDescGZIP(), []int{69}
 }
 
 type Network struct {
@@ -5183,7 +5467,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[67]
+	mi := &file_killick_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5195,7 +5479,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[67]
+	mi := &file_killick_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5208,7 +5492,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{67}
+	return file_killick_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Network) GetNetwork() string {
@@ -5336,7 +5620,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[68]
+	mi := &file_killick_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5348,7 +5632,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[68]
+	mi := &file_killick_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5361,7 +5645,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{68}
+	return file_killick_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Member) GetMsp() string {
@@ -5398,7 +5682,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[69]
+	mi := &file_killick_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5410,7 +5694,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[69]
+	mi := &file_killick_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5423,7 +5707,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{69}
+	return file_killick_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Vault) GetId() string {
@@ -5698,7 +5982,33 @@ const file_killick_proto_rawDesc = "" +
 	"commitment\x18\x04 \x01(\tR\n" +
 	"commitment\x12\x14\n" +
 	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x14\n" +
-	"\x05price\x18\x06 \x01(\tR\x05price\";\n" +
+	"\x05price\x18\x06 \x01(\tR\x05price\"\xb8\x01\n" +
+	"\x0fListJobsRequest\x12\x1a\n" +
+	"\bconsumer\x18\x01 \x01(\tR\bconsumer\x12\x1a\n" +
+	"\boperator\x18\x02 \x01(\tR\boperator\x12\x14\n" +
+	"\x05phase\x18\x03 \x01(\tR\x05phase\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tmin_block\x18\x06 \x01(\x04R\bminBlock\"r\n" +
+	"\aJobPage\x12)\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x15.killick.v1.ListedJobR\x04jobs\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"\xc2\x02\n" +
+	"\tListedJob\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x1a\n" +
+	"\bconsumer\x18\x03 \x01(\tR\bconsumer\x12\x1a\n" +
+	"\boperator\x18\x04 \x01(\tR\boperator\x12\x1c\n" +
+	"\toperation\x18\x05 \x01(\tR\toperation\x12\x14\n" +
+	"\x05asset\x18\x06 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06grants\x18\a \x01(\rR\x06grants\x12\x17\n" +
+	"\atee_fee\x18\b \x01(\tR\x06teeFee\x12)\n" +
+	"\x10verification_fee\x18\t \x01(\tR\x0fverificationFee\x12\x19\n" +
+	"\bat_stake\x18\n" +
+	" \x01(\tR\aatStake\x12\x18\n" +
+	"\aexpires\x18\v \x01(\x04R\aexpires\x12\x12\n" +
+	"\x04time\x18\f \x01(\x04R\x04time\";\n" +
 	"\x0fGetRoundRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aexplain\x18\x02 \x01(\bR\aexplain\"\xcd\x03\n" +
@@ -5922,7 +6232,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\xb4\x13\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\x84\x14\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
@@ -5945,7 +6255,9 @@ const file_killick_proto_rawDesc = "" +
 	"\x06GetUse\x12\x19.killick.v1.GetUseRequest\x1a\x0f.killick.v1.Use\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/uses/{id}\x12N\n" +
 	"\bListUses\x12\x1b.killick.v1.ListUsesRequest\x1a\x13.killick.v1.UsePage\"\x10\x82\xd3\xe4\x93\x02\n" +
 	"\x12\b/v1/uses\x12K\n" +
-	"\x06GetJob\x12\x19.killick.v1.GetJobRequest\x1a\x0f.killick.v1.Job\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/jobs/{id}\x12W\n" +
+	"\x06GetJob\x12\x19.killick.v1.GetJobRequest\x1a\x0f.killick.v1.Job\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/jobs/{id}\x12N\n" +
+	"\bListJobs\x12\x1b.killick.v1.ListJobsRequest\x1a\x13.killick.v1.JobPage\"\x10\x82\xd3\xe4\x93\x02\n" +
+	"\x12\b/v1/jobs\x12W\n" +
 	"\bGetRound\x12\x1b.killick.v1.GetRoundRequest\x1a\x11.killick.v1.Round\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/jobs/{id}/round\x12k\n" +
 	"\rGetSettlement\x12 .killick.v1.GetSettlementRequest\x1a\x16.killick.v1.Settlement\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/jobs/{id}/settlement\x12`\n" +
 	"\vGetStanding\x12\x1e.killick.v1.GetStandingRequest\x1a\x14.killick.v1.Standing\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/verifiers/{did}\x12g\n" +
@@ -5973,7 +6285,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),           // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),      // 1: killick.v1.SubmitBatchRequest
@@ -6013,44 +6325,47 @@ var file_killick_proto_goTypes = []any{
 	(*GetJobRequest)(nil),           // 35: killick.v1.GetJobRequest
 	(*Job)(nil),                     // 36: killick.v1.Job
 	(*JobLine)(nil),                 // 37: killick.v1.JobLine
-	(*GetRoundRequest)(nil),         // 38: killick.v1.GetRoundRequest
-	(*Round)(nil),                   // 39: killick.v1.Round
-	(*Finding)(nil),                 // 40: killick.v1.Finding
-	(*Evidence)(nil),                // 41: killick.v1.Evidence
-	(*Committee)(nil),               // 42: killick.v1.Committee
-	(*Bench)(nil),                   // 43: killick.v1.Bench
-	(*Seat)(nil),                    // 44: killick.v1.Seat
-	(*Ranked)(nil),                  // 45: killick.v1.Ranked
-	(*GetSettlementRequest)(nil),    // 46: killick.v1.GetSettlementRequest
-	(*Settlement)(nil),              // 47: killick.v1.Settlement
-	(*Votes)(nil),                   // 48: killick.v1.Votes
-	(*SettlementLine)(nil),          // 49: killick.v1.SettlementLine
-	(*GetStandingRequest)(nil),      // 50: killick.v1.GetStandingRequest
-	(*Standing)(nil),                // 51: killick.v1.Standing
-	(*GetCredentialRequest)(nil),    // 52: killick.v1.GetCredentialRequest
-	(*FindCredentialRequest)(nil),   // 53: killick.v1.FindCredentialRequest
-	(*Credential)(nil),              // 54: killick.v1.Credential
-	(*GetBalanceRequest)(nil),       // 55: killick.v1.GetBalanceRequest
-	(*Balance)(nil),                 // 56: killick.v1.Balance
-	(*GetProofRequest)(nil),         // 57: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),        // 58: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),              // 59: killick.v1.PayoutList
-	(*Payout)(nil),                  // 60: killick.v1.Payout
-	(*EventsRequest)(nil),           // 61: killick.v1.EventsRequest
-	(*Event)(nil),                   // 62: killick.v1.Event
-	(*Payment)(nil),                 // 63: killick.v1.Payment
-	(*PaymentLine)(nil),             // 64: killick.v1.PaymentLine
-	(*RecordVersion)(nil),           // 65: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),       // 66: killick.v1.GetNetworkRequest
-	(*Network)(nil),                 // 67: killick.v1.Network
-	(*Member)(nil),                  // 68: killick.v1.Member
-	(*Vault)(nil),                   // 69: killick.v1.Vault
-	(*structpb.Struct)(nil),         // 70: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),       // 71: google.api.HttpBody
+	(*ListJobsRequest)(nil),         // 38: killick.v1.ListJobsRequest
+	(*JobPage)(nil),                 // 39: killick.v1.JobPage
+	(*ListedJob)(nil),               // 40: killick.v1.ListedJob
+	(*GetRoundRequest)(nil),         // 41: killick.v1.GetRoundRequest
+	(*Round)(nil),                   // 42: killick.v1.Round
+	(*Finding)(nil),                 // 43: killick.v1.Finding
+	(*Evidence)(nil),                // 44: killick.v1.Evidence
+	(*Committee)(nil),               // 45: killick.v1.Committee
+	(*Bench)(nil),                   // 46: killick.v1.Bench
+	(*Seat)(nil),                    // 47: killick.v1.Seat
+	(*Ranked)(nil),                  // 48: killick.v1.Ranked
+	(*GetSettlementRequest)(nil),    // 49: killick.v1.GetSettlementRequest
+	(*Settlement)(nil),              // 50: killick.v1.Settlement
+	(*Votes)(nil),                   // 51: killick.v1.Votes
+	(*SettlementLine)(nil),          // 52: killick.v1.SettlementLine
+	(*GetStandingRequest)(nil),      // 53: killick.v1.GetStandingRequest
+	(*Standing)(nil),                // 54: killick.v1.Standing
+	(*GetCredentialRequest)(nil),    // 55: killick.v1.GetCredentialRequest
+	(*FindCredentialRequest)(nil),   // 56: killick.v1.FindCredentialRequest
+	(*Credential)(nil),              // 57: killick.v1.Credential
+	(*GetBalanceRequest)(nil),       // 58: killick.v1.GetBalanceRequest
+	(*Balance)(nil),                 // 59: killick.v1.Balance
+	(*GetProofRequest)(nil),         // 60: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),        // 61: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),              // 62: killick.v1.PayoutList
+	(*Payout)(nil),                  // 63: killick.v1.Payout
+	(*EventsRequest)(nil),           // 64: killick.v1.EventsRequest
+	(*Event)(nil),                   // 65: killick.v1.Event
+	(*Payment)(nil),                 // 66: killick.v1.Payment
+	(*PaymentLine)(nil),             // 67: killick.v1.PaymentLine
+	(*RecordVersion)(nil),           // 68: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),       // 69: killick.v1.GetNetworkRequest
+	(*Network)(nil),                 // 70: killick.v1.Network
+	(*Member)(nil),                  // 71: killick.v1.Member
+	(*Vault)(nil),                   // 72: killick.v1.Vault
+	(*structpb.Struct)(nil),         // 73: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),       // 74: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	70, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	73, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
@@ -6062,79 +6377,82 @@ var file_killick_proto_depIdxs = []int32{
 	28, // 10: killick.v1.GrantPage.grants:type_name -> killick.v1.Grant
 	32, // 11: killick.v1.UsePage.uses:type_name -> killick.v1.Use
 	37, // 12: killick.v1.Job.lines:type_name -> killick.v1.JobLine
-	40, // 13: killick.v1.Round.finding:type_name -> killick.v1.Finding
-	41, // 14: killick.v1.Round.evidence:type_name -> killick.v1.Evidence
-	41, // 15: killick.v1.Round.rival:type_name -> killick.v1.Evidence
-	42, // 16: killick.v1.Round.committee:type_name -> killick.v1.Committee
-	43, // 17: killick.v1.Committee.benches:type_name -> killick.v1.Bench
-	44, // 18: killick.v1.Bench.taken:type_name -> killick.v1.Seat
-	45, // 19: killick.v1.Bench.order:type_name -> killick.v1.Ranked
-	40, // 20: killick.v1.Settlement.finding:type_name -> killick.v1.Finding
-	48, // 21: killick.v1.Settlement.votes:type_name -> killick.v1.Votes
-	49, // 22: killick.v1.Settlement.lines:type_name -> killick.v1.SettlementLine
-	60, // 23: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	63, // 24: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	65, // 25: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	64, // 26: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	68, // 27: killick.v1.Network.members:type_name -> killick.v1.Member
-	69, // 28: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 29: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 30: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 31: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 32: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
-	7,  // 33: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	11, // 34: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
-	15, // 35: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	17, // 36: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
-	19, // 37: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
-	22, // 38: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
-	24, // 39: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
-	27, // 40: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
-	29, // 41: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
-	31, // 42: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
-	33, // 43: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
-	35, // 44: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
-	38, // 45: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
-	46, // 46: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
-	50, // 47: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
-	52, // 48: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	53, // 49: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
-	55, // 50: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	57, // 51: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	58, // 52: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	61, // 53: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	66, // 54: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 55: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 56: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 57: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 58: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 59: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 60: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
-	16, // 61: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	18, // 62: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
-	20, // 63: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
-	23, // 64: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
-	25, // 65: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
-	28, // 66: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
-	30, // 67: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
-	32, // 68: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
-	34, // 69: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
-	36, // 70: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
-	39, // 71: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
-	47, // 72: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
-	51, // 73: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
-	54, // 74: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	54, // 75: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
-	56, // 76: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	71, // 77: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	59, // 78: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	62, // 79: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	67, // 80: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	55, // [55:81] is the sub-list for method output_type
-	29, // [29:55] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	40, // 13: killick.v1.JobPage.jobs:type_name -> killick.v1.ListedJob
+	43, // 14: killick.v1.Round.finding:type_name -> killick.v1.Finding
+	44, // 15: killick.v1.Round.evidence:type_name -> killick.v1.Evidence
+	44, // 16: killick.v1.Round.rival:type_name -> killick.v1.Evidence
+	45, // 17: killick.v1.Round.committee:type_name -> killick.v1.Committee
+	46, // 18: killick.v1.Committee.benches:type_name -> killick.v1.Bench
+	47, // 19: killick.v1.Bench.taken:type_name -> killick.v1.Seat
+	48, // 20: killick.v1.Bench.order:type_name -> killick.v1.Ranked
+	43, // 21: killick.v1.Settlement.finding:type_name -> killick.v1.Finding
+	51, // 22: killick.v1.Settlement.votes:type_name -> killick.v1.Votes
+	52, // 23: killick.v1.Settlement.lines:type_name -> killick.v1.SettlementLine
+	63, // 24: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	66, // 25: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	68, // 26: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	67, // 27: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	71, // 28: killick.v1.Network.members:type_name -> killick.v1.Member
+	72, // 29: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 30: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 31: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 32: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 33: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 34: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 35: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
+	15, // 36: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	17, // 37: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
+	19, // 38: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
+	22, // 39: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
+	24, // 40: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
+	27, // 41: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
+	29, // 42: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
+	31, // 43: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
+	33, // 44: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
+	35, // 45: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
+	38, // 46: killick.v1.Killick.ListJobs:input_type -> killick.v1.ListJobsRequest
+	41, // 47: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
+	49, // 48: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
+	53, // 49: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
+	55, // 50: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	56, // 51: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
+	58, // 52: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	60, // 53: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	61, // 54: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	64, // 55: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	69, // 56: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 57: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 58: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 59: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 60: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 61: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 62: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 63: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	18, // 64: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
+	20, // 65: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
+	23, // 66: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
+	25, // 67: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
+	28, // 68: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
+	30, // 69: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
+	32, // 70: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
+	34, // 71: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
+	36, // 72: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
+	39, // 73: killick.v1.Killick.ListJobs:output_type -> killick.v1.JobPage
+	42, // 74: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
+	50, // 75: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
+	54, // 76: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
+	57, // 77: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	57, // 78: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
+	59, // 79: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	74, // 80: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	62, // 81: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	65, // 82: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	70, // 83: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	57, // [57:84] is the sub-list for method output_type
+	30, // [30:57] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -6145,14 +6463,14 @@ func file_killick_proto_init() {
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[32].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[61].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[64].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   70,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

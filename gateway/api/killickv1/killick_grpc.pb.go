@@ -41,6 +41,7 @@ const (
 	Killick_GetUse_FullMethodName           = "/killick.v1.Killick/GetUse"
 	Killick_ListUses_FullMethodName         = "/killick.v1.Killick/ListUses"
 	Killick_GetJob_FullMethodName           = "/killick.v1.Killick/GetJob"
+	Killick_ListJobs_FullMethodName         = "/killick.v1.Killick/ListJobs"
 	Killick_GetRound_FullMethodName         = "/killick.v1.Killick/GetRound"
 	Killick_GetSettlement_FullMethodName    = "/killick.v1.Killick/GetSettlement"
 	Killick_GetStanding_FullMethodName      = "/killick.v1.Killick/GetStanding"
@@ -120,6 +121,8 @@ type KillickClient interface {
 	ListUses(ctx context.Context, in *ListUsesRequest, opts ...grpc.CallOption) (*UsePage, error)
 	// Read a job: what it is done on, what it costs, and the phase in which it is.
 	GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*Job, error)
+	// List jobs by consumer, operator or phase; at least one of them is given.
+	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*JobPage, error)
 	// Read how far a job is: its phase and when that ends, evidence, committee, ballots.
 	//
 	// With explain, the committee comes with the digests by which it was drawn and all
@@ -325,6 +328,16 @@ func (c *killickClient) GetJob(ctx context.Context, in *GetJobRequest, opts ...g
 	return out, nil
 }
 
+func (c *killickClient) ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*JobPage, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JobPage)
+	err := c.cc.Invoke(ctx, Killick_ListJobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *killickClient) GetRound(ctx context.Context, in *GetRoundRequest, opts ...grpc.CallOption) (*Round, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Round)
@@ -501,6 +514,8 @@ type KillickServer interface {
 	ListUses(context.Context, *ListUsesRequest) (*UsePage, error)
 	// Read a job: what it is done on, what it costs, and the phase in which it is.
 	GetJob(context.Context, *GetJobRequest) (*Job, error)
+	// List jobs by consumer, operator or phase; at least one of them is given.
+	ListJobs(context.Context, *ListJobsRequest) (*JobPage, error)
 	// Read how far a job is: its phase and when that ends, evidence, committee, ballots.
 	//
 	// With explain, the committee comes with the digests by which it was drawn and all
@@ -593,6 +608,9 @@ func (UnimplementedKillickServer) ListUses(context.Context, *ListUsesRequest) (*
 }
 func (UnimplementedKillickServer) GetJob(context.Context, *GetJobRequest) (*Job, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetJob not implemented")
+}
+func (UnimplementedKillickServer) ListJobs(context.Context, *ListJobsRequest) (*JobPage, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListJobs not implemented")
 }
 func (UnimplementedKillickServer) GetRound(context.Context, *GetRoundRequest) (*Round, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRound not implemented")
@@ -933,6 +951,24 @@ func _Killick_GetJob_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Killick_ListJobs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListJobsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).ListJobs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_ListJobs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).ListJobs(ctx, req.(*ListJobsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Killick_GetRound_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetRoundRequest)
 	if err := dec(in); err != nil {
@@ -1176,6 +1212,10 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetJob",
 			Handler:    _Killick_GetJob_Handler,
+		},
+		{
+			MethodName: "ListJobs",
+			Handler:    _Killick_ListJobs_Handler,
 		},
 		{
 			MethodName: "GetRound",

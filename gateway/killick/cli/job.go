@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) jobCommand() *cobra.Command {
-	return group("job", "Open, accept and follow jobs on granted records", a.jobOpen(), a.jobAccept(), a.jobCancel(), a.jobEvidence(), a.jobCollateral(), a.jobShow())
+	return group("job", "Open, accept and follow jobs on granted records", a.jobOpen(), a.jobAccept(), a.jobCancel(), a.jobEvidence(), a.jobCollateral(), a.jobShow(), a.jobList())
 }
 
 // jobOrder holds the flags of a job that is to be opened.

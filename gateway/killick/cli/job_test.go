@@ -41,6 +41,19 @@ func TestJobStory(t *testing.T) {
 	if _, out, _ := b.run("job", "show", open); !strings.Contains(out, "deposit      at least 901\n") {
 		t.Errorf("for people: %s", out)
 	}
+	listed := b.do("job", "list", "--consumer", consumer, "--limit", "1")
+	if got := items(listed); len(got) != 1 || got[0]["job"] != gone || got[0]["phase"] != "closed" {
+		t.Errorf("list %v", listed)
+	}
+	listed = b.do("job", "list", "--consumer", consumer, "--limit", "1", "--page", listed["next"].(string))
+	if got := items(listed); len(got) != 1 || got[0]["job"] != open || got[0]["grants"] != 2.0 || got[0]["operator"] != nil {
+		t.Errorf("second page %v", listed)
+	}
+	if _, out, _ := b.run("job", "list", "--phase", "open"); !strings.HasPrefix(out, open+"  open  job.mean for 1000 usd and a deposit of 901") {
+		t.Errorf("for people: %s", out)
+	}
+	b.refused("missing_field", "job", "list")
+	b.refused("invalid_value", "job", "list", "--phase", "done")
 	b.refused("not_accredited", "job", "accept", "--keys", consumer, open)
 	b.refused("not_found", "settlement", open)
 	job := b.evidence(open)
@@ -92,7 +105,7 @@ func TestJobStory(t *testing.T) {
 }
 
 // A gateway that says something else of a committee than what its seed draws is found
-// out, and so is one by which the money does not add up.
+// out, and so is one by which the money does not add up. (GW-12)
 func TestLiesAboutJobs(t *testing.T) {
 	b := startJobs(t)
 	job := b.toCommit()
@@ -141,7 +154,7 @@ func TestLiesAboutJobs(t *testing.T) {
 }
 
 // A ballot is on disk before the commitment to it leaves, and what becomes of that may be
-// unknown: the same ballot is committed to once, and another one never.
+// unknown: the same ballot is committed to once, and another one never. (GW-13)
 func TestBallotIsKeptFirst(t *testing.T) {
 	b := startJobs(t)
 	job := b.toCommit().String()

@@ -162,6 +162,10 @@ func (g *between) GetJob(ctx context.Context, in *killickv1.GetJobRequest) (*kil
 	return g.honest.GetJob(ctx, in)
 }
 
+func (g *between) ListJobs(ctx context.Context, in *killickv1.ListJobsRequest) (*killickv1.JobPage, error) {
+	return g.honest.ListJobs(ctx, in)
+}
+
 func (g *between) GetRound(ctx context.Context, in *killickv1.GetRoundRequest) (*killickv1.Round, error) {
 	r, err := g.honest.GetRound(ctx, in)
 	if err == nil && g.tamper.round != nil {
