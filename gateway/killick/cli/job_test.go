@@ -102,6 +102,20 @@ func TestJobStory(t *testing.T) {
 	if _, out, _ := b.run("round", open); strings.Count(out, "voted valid\n") != 4 {
 		t.Errorf("afterwards: %s", out)
 	}
+	if got := b.do("vote", "standing", verifier); got["right"] != 1.0 || got["score"] != 100.0 {
+		t.Errorf("standing %v", got)
+	}
+
+	b.gateway = b.honest
+	b.do("data", "export", "--keys", consumer, "--out", b.path("paid"))
+	b.do("data", "export", "--keys", operator, "--out", b.path("ran"))
+	for folder, want := range map[string]int{"paid": 2, "ran": 1} {
+		for _, name := range []string{"jobs.json", "settlements.json"} {
+			if text := b.read(filepath.Join(folder, name)); strings.Count(text, `"id":`) != want || !strings.Contains(text, open) {
+				t.Errorf("%s of who %s: %s", name, folder, text)
+			}
+		}
+	}
 }
 
 // A gateway that says something else of a committee than what its seed draws is found

@@ -28,6 +28,7 @@ type bureau struct {
 	jobs   *opstest.Jobs
 	grants []string // to the consumer
 	tamper tampering
+	honest string // address of the gateway that does not lie
 }
 
 // tampering is what a gateway between the program and the honest one does, if anything.
@@ -136,7 +137,7 @@ func (b *bureau) intercept() {
 		server.Stop()
 		_ = conn.Close()
 	})
-	b.gateway = listener.Addr().String()
+	b.honest, b.gateway = b.gateway, listener.Addr().String()
 }
 
 // between forwards what the commands on jobs ask.
@@ -164,6 +165,10 @@ func (g *between) GetJob(ctx context.Context, in *killickv1.GetJobRequest) (*kil
 
 func (g *between) ListJobs(ctx context.Context, in *killickv1.ListJobsRequest) (*killickv1.JobPage, error) {
 	return g.honest.ListJobs(ctx, in)
+}
+
+func (g *between) GetStanding(ctx context.Context, in *killickv1.GetStandingRequest) (*killickv1.Standing, error) {
+	return g.honest.GetStanding(ctx, in)
 }
 
 func (g *between) GetRound(ctx context.Context, in *killickv1.GetRoundRequest) (*killickv1.Round, error) {

@@ -33,7 +33,7 @@ type ballot struct {
 const ballotFormat = "killick-ballot-1"
 
 func (a *app) voteCommand() *cobra.Command {
-	return group("vote", "Vote on the evidence of a job, as a drawn verifier", a.voteCommit(), a.voteReveal())
+	return group("vote", "Vote on the evidence of a job, as a drawn verifier", a.voteCommit(), a.voteReveal(), a.voteStanding())
 }
 
 // ballotFlag adds the flag that names the ballot file.
