@@ -216,6 +216,11 @@ func TestBallotIsKeptFirst(t *testing.T) {
 	if got := b.do(vote("valid")...); got["operation"] != nil || sent != 2 {
 		t.Errorf("%d were sent, then %v", sent, got)
 	}
+	b.tamper.submit = func(string, func() (*killickv1.Operation, error)) (*killickv1.Operation, error) {
+		t.Error("a ballot left while others still commit to theirs")
+		return nil, lost
+	}
+	b.refused("wrong_phase", "vote", "reveal", "--keys", b.path("verifier.keys"), "--file", path, job)
 	b.refused("already_done", vote("malicious")...)
 	if again, err := os.ReadFile(path); err != nil || string(again) != string(first) {
 		t.Errorf("the ballot changed: %s, was %s (%v)", again, first, err)
