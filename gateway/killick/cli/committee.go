@@ -98,7 +98,8 @@ func (d *drawing) read(r *client.Round) (candidates string, err error) {
 			if err != nil {
 				return "", fmt.Errorf("verifier: %w", err)
 			}
-			if o.GetWhy() == "" {
+			// Who was drawn could be: off duty, or with a new licence, it is since then.
+			if o.GetWhy() == "" || o.GetDrawn() {
 				all = append(all, named{o.GetVerifier(), attest.Candidate{Verifier: id, Organisation: b.GetOrganisation()}})
 			}
 		}

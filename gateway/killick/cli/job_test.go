@@ -146,7 +146,9 @@ func TestLiesAboutJobs(t *testing.T) {
 		"a new licence": {func(r *killickv1.Round) {
 			bench(r, 1).Order = append(bench(r, 1).Order, &killickv1.Ranked{Verifier: b.jobs.Consumer.DID, Digest: strings.Repeat("f", 64), Why: "new"})
 		}, 0, "same"},
-		"no DID": {func(r *killickv1.Round) { bench(r, 1).Taken[0].Verifier = "x" }, 1, ""},
+		"off duty since": {func(r *killickv1.Round) { bench(r, 1).Order[0].Why = "off_duty" }, 0, "same"},
+		"its operator":   {func(r *killickv1.Round) { r.Operator = bench(r, 1).Taken[0].Verifier }, 1, "differs"},
+		"no DID":         {func(r *killickv1.Round) { bench(r, 1).Taken[0].Verifier = "x" }, 1, ""},
 	} {
 		b.tamper.round = c.lie
 		exit, out, errOut := b.run("round", job.String(), "--json")
