@@ -181,6 +181,7 @@ var parameters = map[string]map[string]bool{
 	"/v1/offers":           {"schema": false, "asset": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/grants":           {"owner": false, "client": false, "record": false, "status": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/uses":             {"owner": false, "client": false, "grant": false, "pageSize": false, "pageToken": false, "minBlock": false},
+	"/v1/jobs":             {"consumer": false, "operator": false, "phase": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/dids/":            {"versionId": false, "versionTime": false},
 	"/v1/openid/requests/": {"response_code": false},
 	"/v1/proofs":           {"key": false, "operation": false, "transaction": false},
@@ -190,6 +191,9 @@ var parameters = map[string]map[string]bool{
 func parametersOf(path string) map[string]bool {
 	if strings.HasPrefix(path, "/v1/records/") && strings.HasSuffix(path, "/history") {
 		return map[string]bool{"pageToken": false}
+	}
+	if strings.HasPrefix(path, "/v1/jobs/") && strings.HasSuffix(path, "/round") {
+		return map[string]bool{"explain": false}
 	}
 	if p, ok := parameters[path]; ok {
 		return p

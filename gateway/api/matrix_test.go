@@ -125,7 +125,7 @@ func newMatrix(t *testing.T, scene *opstest.Scene) *matrix {
 }
 
 // serve is the server of a gateway before a ledger.
-func serve(t testing.TB, ledger *submittest.Ledger) *api.Server {
+func serve(t testing.TB, ledger *submittest.Ledger, configs ...func(*api.Config)) *api.Server {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	stream := events.New(events.Config{Ledger: ledger, Network: submittest.Network, Log: log})
@@ -141,7 +141,11 @@ func serve(t testing.TB, ledger *submittest.Ledger) *api.Server {
 			t.Error(err)
 		}
 	})
-	return api.New(api.Config{Submitter: s, Ledger: ledger, Events: stream, Network: submittest.Network, Log: log})
+	cfg := api.Config{Submitter: s, Ledger: ledger, Events: stream, Network: submittest.Network, Log: log}
+	for _, f := range configs {
+		f(&cfg)
+	}
+	return api.New(cfg)
 }
 
 // answers submits through every door, each of which must answer with the code.

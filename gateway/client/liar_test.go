@@ -72,6 +72,24 @@ func (inventive) GetCredential(context.Context, *killickv1.GetCredentialRequest)
 	return &killickv1.Credential{Id: invented}, nil
 }
 
+func (inventive) GetJob(context.Context, *killickv1.GetJobRequest) (*killickv1.Job, error) {
+	return &killickv1.Job{Id: invented}, nil
+}
+
+func (inventive) GetRound(context.Context, *killickv1.GetRoundRequest) (*killickv1.Round, error) {
+	return &killickv1.Round{Id: invented}, nil
+}
+
+func (inventive) GetSettlement(context.Context, *killickv1.GetSettlementRequest) (*killickv1.Settlement, error) {
+	return &killickv1.Settlement{Id: invented, Lines: []*killickv1.SettlementLine{
+		{Role: "owner", Who: "a", Amount: "0"}, {Role: "verifier", Who: "b", Fate: "right", Amount: "5"}, {Role: "verifier", Who: "c", Fate: "missed", Amount: "0"},
+	}}, nil
+}
+
+func (inventive) GetStanding(context.Context, *killickv1.GetStandingRequest) (*killickv1.Standing, error) {
+	return &killickv1.Standing{Did: invented}, nil
+}
+
 func (inventive) FetchContent(context.Context, *killickv1.FetchContentRequest) (*killickv1.Content, error) {
 	return &killickv1.Content{Record: invented}, nil
 }
@@ -90,6 +108,10 @@ func TestAnswersAreAboutTheQuestion(t *testing.T) {
 		"grant":      func(id string) error { _, err := c.Grant(ctx, id); return err },
 		"use":        func(id string) error { _, err := c.Use(ctx, id); return err },
 		"credential": func(id string) error { _, err := c.Credential(ctx, id); return err },
+		"job":        func(id string) error { _, err := c.Job(ctx, id); return err },
+		"round":      func(id string) error { _, err := c.Round(ctx, id, true); return err },
+		"settlement": func(id string) error { _, err := c.Settlement(ctx, id); return err },
+		"standing":   func(id string) error { _, err := c.Standing(ctx, id); return err },
 		"content":    func(id string) error { _, err := c.Content(ctx, signer, id); return err },
 	} {
 		if err := ask(invented); err != nil {

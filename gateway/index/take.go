@@ -24,6 +24,7 @@ import (
 //	         not withdrawn, its record and its owner's DID live; expiry and uses are
 //	         looked at when it is asked for.
 //	uses     one row for each receipt.
+//	jobs     one row for each job; operator is NULL before it is accepted.
 //	meta     format, network, next (number of the block to be taken in next), time.
 //
 // Time is the largest that a valid transaction up to then has claimed. So it never
@@ -49,9 +50,16 @@ CREATE TABLE IF NOT EXISTS uses(seq INTEGER PRIMARY KEY, ref BLOB NOT NULL, give
 CREATE INDEX IF NOT EXISTS uses_given ON uses(given);
 CREATE INDEX IF NOT EXISTS uses_owner ON uses(owner);
 CREATE INDEX IF NOT EXISTS uses_client ON uses(client);
+CREATE TABLE IF NOT EXISTS jobs(seq INTEGER PRIMARY KEY, ref BLOB NOT NULL, consumer BLOB NOT NULL, operator BLOB, phase INTEGER NOT NULL,
+	time INTEGER NOT NULL, value BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_ref ON jobs(ref);
+CREATE INDEX IF NOT EXISTS jobs_consumer ON jobs(consumer);
+CREATE INDEX IF NOT EXISTS jobs_operator ON jobs(operator) WHERE operator IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_phase ON jobs(phase);
 `
 
-const format = "1"
+// format 2 has jobs: files from before are made anew.
+const format = "2"
 
 // open opens the file. A *stale error says that it has to be made anew.
 func (x *Index) open() error {
@@ -173,7 +181,7 @@ func (t *taker) block(b submit.Block) error {
 // wanted says whether the index needs the writes of a key.
 func wanted(key string) bool {
 	switch prefix, _, _ := strings.Cut(key, "/"); prefix {
-	case "record", "grant", "use", "used", did.SignerPrefix:
+	case "record", "grant", "use", "used", "job", "round", did.SignerPrefix:
 		return true
 	}
 	return false
@@ -184,7 +192,7 @@ func wanted(key string) bool {
 func (t *taker) put(key string, value []byte) error {
 	prefix, rest, _ := strings.Cut(key, "/")
 	switch prefix {
-	case "record", "grant", "use", "used":
+	case "record", "grant", "use", "used", "job", "round":
 		ref, err := ledger.ParseReference(rest)
 		if err != nil {
 			return err
@@ -196,6 +204,10 @@ func (t *taker) put(key string, value []byte) error {
 			return t.grant(ref, value)
 		case "use":
 			return t.use(ref, value)
+		case "job":
+			return t.job(ref, value)
+		case "round":
+			return t.round(ref, value)
 		}
 		times, err := record.DecodeUsed(value)
 		if err != nil {

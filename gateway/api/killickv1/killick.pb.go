@@ -2580,6 +2580,1782 @@ func (x *UsePage) GetBlock() uint64 {
 	return 0
 }
 
+type GetJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the job: that of the operation that opened it.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetJobRequest) Reset() {
+	*x = GetJobRequest{}
+	mi := &file_killick_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetJobRequest) ProtoMessage() {}
+
+func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
+func (*GetJobRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *GetJobRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// Job is a consumer's paid request to process granted records in a TEE.
+type Job struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// open, lapsed, accepted, overdue, drawing, commit, reveal, counting or closed.
+	Phase string `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	// DID of who pays.
+	Consumer  string     `protobuf:"bytes,3,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	Operation string     `protobuf:"bytes,4,opt,name=operation,proto3" json:"operation,omitempty"`
+	Asset     string     `protobuf:"bytes,5,opt,name=asset,proto3" json:"asset,omitempty"`
+	Lines     []*JobLine `protobuf:"bytes,6,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Micro-units for the operator, and for all seats of the committee together.
+	TeeFee          string `protobuf:"bytes,7,opt,name=tee_fee,json=teeFee,proto3" json:"tee_fee,omitempty"`
+	VerificationFee string `protobuf:"bytes,8,opt,name=verification_fee,json=verificationFee,proto3" json:"verification_fee,omitempty"`
+	// The smallest deposit with which it is accepted.
+	AtStake string `protobuf:"bytes,9,opt,name=at_stake,json=atStake,proto3" json:"at_stake,omitempty"`
+	// X25519 key to which the output is encrypted.
+	Key   string `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`
+	Nonce string `protobuf:"bytes,11,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// Seconds since 1970: nobody accepts it later.
+	Expires uint64 `protobuf:"varint,12,opt,name=expires,proto3" json:"expires,omitempty"`
+	// Version of the policy of jobs that the job copied.
+	Policy uint64 `protobuf:"varint,13,opt,name=policy,proto3" json:"policy,omitempty"`
+	// What the report data of its evidence binds (docs/formats/job.md section 4).
+	InputRoot     string `protobuf:"bytes,14,opt,name=input_root,json=inputRoot,proto3" json:"input_root,omitempty"`
+	GrantsRoot    string `protobuf:"bytes,15,opt,name=grants_root,json=grantsRoot,proto3" json:"grants_root,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Job) Reset() {
+	*x = Job{}
+	mi := &file_killick_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Job) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Job) ProtoMessage() {}
+
+func (x *Job) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Job.ProtoReflect.Descriptor instead.
+func (*Job) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Job) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Job) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *Job) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *Job) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *Job) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Job) GetLines() []*JobLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *Job) GetTeeFee() string {
+	if x != nil {
+		return x.TeeFee
+	}
+	return ""
+}
+
+func (x *Job) GetVerificationFee() string {
+	if x != nil {
+		return x.VerificationFee
+	}
+	return ""
+}
+
+func (x *Job) GetAtStake() string {
+	if x != nil {
+		return x.AtStake
+	}
+	return ""
+}
+
+func (x *Job) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Job) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
+func (x *Job) GetExpires() uint64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *Job) GetPolicy() uint64 {
+	if x != nil {
+		return x.Policy
+	}
+	return 0
+}
+
+func (x *Job) GetInputRoot() string {
+	if x != nil {
+		return x.InputRoot
+	}
+	return ""
+}
+
+func (x *Job) GetGrantsRoot() string {
+	if x != nil {
+		return x.GrantsRoot
+	}
+	return ""
+}
+
+// JobLine is one grant that a job uses.
+type JobLine struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Grant  string                 `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
+	Record string                 `protobuf:"bytes,2,opt,name=record,proto3" json:"record,omitempty"`
+	// Version of the record that the job is done on, and its commitment.
+	Version    uint32 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	Commitment string `protobuf:"bytes,4,opt,name=commitment,proto3" json:"commitment,omitempty"`
+	Owner      string `protobuf:"bytes,5,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Micro-units.
+	Price         string `protobuf:"bytes,6,opt,name=price,proto3" json:"price,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobLine) Reset() {
+	*x = JobLine{}
+	mi := &file_killick_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobLine) ProtoMessage() {}
+
+func (x *JobLine) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobLine.ProtoReflect.Descriptor instead.
+func (*JobLine) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *JobLine) GetGrant() string {
+	if x != nil {
+		return x.Grant
+	}
+	return ""
+}
+
+func (x *JobLine) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *JobLine) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *JobLine) GetCommitment() string {
+	if x != nil {
+		return x.Commitment
+	}
+	return ""
+}
+
+func (x *JobLine) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *JobLine) GetPrice() string {
+	if x != nil {
+		return x.Price
+	}
+	return ""
+}
+
+type ListJobsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DIDs.
+	Consumer string `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	// In which they are now.
+	Phase         string `protobuf:"bytes,3,opt,name=phase,proto3" json:"phase,omitempty"`
+	PageSize      uint32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	MinBlock      uint64 `protobuf:"varint,6,opt,name=min_block,json=minBlock,proto3" json:"min_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListJobsRequest) Reset() {
+	*x = ListJobsRequest{}
+	mi := &file_killick_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListJobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListJobsRequest) ProtoMessage() {}
+
+func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
+func (*ListJobsRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListJobsRequest) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListJobsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListJobsRequest) GetMinBlock() uint64 {
+	if x != nil {
+		return x.MinBlock
+	}
+	return 0
+}
+
+type JobPage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          []*ListedJob           `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	Block         uint64                 `protobuf:"varint,3,opt,name=block,proto3" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobPage) Reset() {
+	*x = JobPage{}
+	mi := &file_killick_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobPage) ProtoMessage() {}
+
+func (x *JobPage) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobPage.ProtoReflect.Descriptor instead.
+func (*JobPage) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *JobPage) GetJobs() []*ListedJob {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *JobPage) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *JobPage) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+// ListedJob is a job as of the page's block, without its lines.
+type ListedJob struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Phase    string                 `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	Consumer string                 `protobuf:"bytes,3,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	// Empty before it is accepted.
+	Operator  string `protobuf:"bytes,4,opt,name=operator,proto3" json:"operator,omitempty"`
+	Operation string `protobuf:"bytes,5,opt,name=operation,proto3" json:"operation,omitempty"`
+	Asset     string `protobuf:"bytes,6,opt,name=asset,proto3" json:"asset,omitempty"`
+	// How many grants it uses.
+	Grants uint32 `protobuf:"varint,7,opt,name=grants,proto3" json:"grants,omitempty"`
+	// Micro-units.
+	TeeFee          string `protobuf:"bytes,8,opt,name=tee_fee,json=teeFee,proto3" json:"tee_fee,omitempty"`
+	VerificationFee string `protobuf:"bytes,9,opt,name=verification_fee,json=verificationFee,proto3" json:"verification_fee,omitempty"`
+	AtStake         string `protobuf:"bytes,10,opt,name=at_stake,json=atStake,proto3" json:"at_stake,omitempty"`
+	// Seconds since 1970: nobody accepts it later.
+	Expires uint64 `protobuf:"varint,11,opt,name=expires,proto3" json:"expires,omitempty"`
+	// When it was opened, in seconds since 1970.
+	Time          uint64 `protobuf:"varint,12,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListedJob) Reset() {
+	*x = ListedJob{}
+	mi := &file_killick_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListedJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListedJob) ProtoMessage() {}
+
+func (x *ListedJob) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListedJob.ProtoReflect.Descriptor instead.
+func (*ListedJob) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ListedJob) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListedJob) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *ListedJob) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *ListedJob) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *ListedJob) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *ListedJob) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *ListedJob) GetGrants() uint32 {
+	if x != nil {
+		return x.Grants
+	}
+	return 0
+}
+
+func (x *ListedJob) GetTeeFee() string {
+	if x != nil {
+		return x.TeeFee
+	}
+	return ""
+}
+
+func (x *ListedJob) GetVerificationFee() string {
+	if x != nil {
+		return x.VerificationFee
+	}
+	return ""
+}
+
+func (x *ListedJob) GetAtStake() string {
+	if x != nil {
+		return x.AtStake
+	}
+	return ""
+}
+
+func (x *ListedJob) GetExpires() uint64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *ListedJob) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+type GetRoundRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the job.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Add the digests by which the committee was drawn, and who could have been.
+	Explain       bool `protobuf:"varint,2,opt,name=explain,proto3" json:"explain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRoundRequest) Reset() {
+	*x = GetRoundRequest{}
+	mi := &file_killick_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRoundRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRoundRequest) ProtoMessage() {}
+
+func (x *GetRoundRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRoundRequest.ProtoReflect.Descriptor instead.
+func (*GetRoundRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GetRoundRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetRoundRequest) GetExplain() bool {
+	if x != nil {
+		return x.Explain
+	}
+	return false
+}
+
+// Round is how far a job is.
+type Round struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Phase string                 `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	// When the phase ends, in seconds that the checkpoints' clock counts; 0: it has no
+	// such end.
+	Ends uint64 `protobuf:"varint,3,opt,name=ends,proto3" json:"ends,omitempty"`
+	// The newest checkpoint, and what its clock says: how far ends is.
+	Checkpoint uint64 `protobuf:"varint,4,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	Clock      uint64 `protobuf:"varint,5,opt,name=clock,proto3" json:"clock,omitempty"`
+	// DID of who accepted it, the operation that did so, and the deposit in micro-units.
+	Operator string `protobuf:"bytes,6,opt,name=operator,proto3" json:"operator,omitempty"`
+	Accepted string `protobuf:"bytes,7,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Deposit  string `protobuf:"bytes,8,opt,name=deposit,proto3" json:"deposit,omitempty"`
+	// Epoch in which the evidence came: who has a licence from before can be drawn.
+	Epoch uint64 `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Number of the draw of the committee.
+	Draw uint64 `protobuf:"varint,10,opt,name=draw,proto3" json:"draw,omitempty"`
+	// Checkpoint that ended the commitments, by whose time chaincode judged.
+	Judged uint64 `protobuf:"varint,11,opt,name=judged,proto3" json:"judged,omitempty"`
+	// What chaincode found; absent before it has.
+	Finding  *Finding  `protobuf:"bytes,12,opt,name=finding,proto3" json:"finding,omitempty"`
+	Evidence *Evidence `protobuf:"bytes,13,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// Evidence of another output of the same job and operator.
+	Rival *Evidence `protobuf:"bytes,14,opt,name=rival,proto3" json:"rival,omitempty"`
+	// Absent before it is drawn.
+	Committee     *Committee `protobuf:"bytes,15,opt,name=committee,proto3" json:"committee,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Round) Reset() {
+	*x = Round{}
+	mi := &file_killick_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Round) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Round) ProtoMessage() {}
+
+func (x *Round) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Round.ProtoReflect.Descriptor instead.
+func (*Round) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *Round) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Round) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *Round) GetEnds() uint64 {
+	if x != nil {
+		return x.Ends
+	}
+	return 0
+}
+
+func (x *Round) GetCheckpoint() uint64 {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return 0
+}
+
+func (x *Round) GetClock() uint64 {
+	if x != nil {
+		return x.Clock
+	}
+	return 0
+}
+
+func (x *Round) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *Round) GetAccepted() string {
+	if x != nil {
+		return x.Accepted
+	}
+	return ""
+}
+
+func (x *Round) GetDeposit() string {
+	if x != nil {
+		return x.Deposit
+	}
+	return ""
+}
+
+func (x *Round) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Round) GetDraw() uint64 {
+	if x != nil {
+		return x.Draw
+	}
+	return 0
+}
+
+func (x *Round) GetJudged() uint64 {
+	if x != nil {
+		return x.Judged
+	}
+	return 0
+}
+
+func (x *Round) GetFinding() *Finding {
+	if x != nil {
+		return x.Finding
+	}
+	return nil
+}
+
+func (x *Round) GetEvidence() *Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Round) GetRival() *Evidence {
+	if x != nil {
+		return x.Rival
+	}
+	return nil
+}
+
+func (x *Round) GetCommittee() *Committee {
+	if x != nil {
+		return x.Committee
+	}
+	return nil
+}
+
+// Finding is what chaincode says of evidence (docs/formats/job.md section 6).
+type Finding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// undecided, valid, invalid or malicious.
+	Verdict       string `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_killick_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Finding) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *Finding) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Evidence is what the operator handed in.
+type Evidence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// sgx, tdx, sev-snp or tpm.
+	Platform string `protobuf:"bytes,1,opt,name=platform,proto3" json:"platform,omitempty"`
+	// SHA-256 of the output's ciphertext.
+	Output string `protobuf:"bytes,2,opt,name=output,proto3" json:"output,omitempty"`
+	// SHA-256 of the quote.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Reference of the operation that handed it in.
+	Operation string `protobuf:"bytes,4,opt,name=operation,proto3" json:"operation,omitempty"`
+	// The quote in base64url, where the ledger has it.
+	Quote         string `protobuf:"bytes,5,opt,name=quote,proto3" json:"quote,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Evidence) Reset() {
+	*x = Evidence{}
+	mi := &file_killick_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Evidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Evidence) ProtoMessage() {}
+
+func (x *Evidence) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
+func (*Evidence) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Evidence) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
+func (x *Evidence) GetOutput() string {
+	if x != nil {
+		return x.Output
+	}
+	return ""
+}
+
+func (x *Evidence) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Evidence) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *Evidence) GetQuote() string {
+	if x != nil {
+		return x.Quote
+	}
+	return ""
+}
+
+// Committee are the drawn verifiers of a job.
+type Committee struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Seed of the draw.
+	Seed string `protobuf:"bytes,1,opt,name=seed,proto3" json:"seed,omitempty"`
+	// The newest checkpoint when it was drawn.
+	Checkpoint uint64 `protobuf:"varint,2,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	// Digest of all who could be drawn.
+	Candidates string `protobuf:"bytes,3,opt,name=candidates,proto3" json:"candidates,omitempty"`
+	// All seats, taken or empty, and how many organisations have to agree.
+	Seats uint32 `protobuf:"varint,4,opt,name=seats,proto3" json:"seats,omitempty"`
+	K     uint32 `protobuf:"varint,5,opt,name=k,proto3" json:"k,omitempty"`
+	// In member order.
+	Benches       []*Bench `protobuf:"bytes,6,rep,name=benches,proto3" json:"benches,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Committee) Reset() {
+	*x = Committee{}
+	mi := &file_killick_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Committee) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Committee) ProtoMessage() {}
+
+func (x *Committee) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Committee.ProtoReflect.Descriptor instead.
+func (*Committee) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *Committee) GetSeed() string {
+	if x != nil {
+		return x.Seed
+	}
+	return ""
+}
+
+func (x *Committee) GetCheckpoint() uint64 {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return 0
+}
+
+func (x *Committee) GetCandidates() string {
+	if x != nil {
+		return x.Candidates
+	}
+	return ""
+}
+
+func (x *Committee) GetSeats() uint32 {
+	if x != nil {
+		return x.Seats
+	}
+	return 0
+}
+
+func (x *Committee) GetK() uint32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *Committee) GetBenches() []*Bench {
+	if x != nil {
+		return x.Benches
+	}
+	return nil
+}
+
+// Bench are the seats of an organisation.
+type Bench struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Organisation string                 `protobuf:"bytes,1,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	// It withheld its element of the draw and so has nobody on its seats.
+	Withheld bool   `protobuf:"varint,2,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	Seats    uint32 `protobuf:"varint,3,opt,name=seats,proto3" json:"seats,omitempty"`
+	// In the order in which they were drawn.
+	Taken []*Seat `protobuf:"bytes,4,rep,name=taken,proto3" json:"taken,omitempty"`
+	// With explain: all who hold a licence of the organisation now, in the order in which
+	// they would be drawn.
+	Order         []*Ranked `protobuf:"bytes,5,rep,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bench) Reset() {
+	*x = Bench{}
+	mi := &file_killick_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bench) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bench) ProtoMessage() {}
+
+func (x *Bench) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bench.ProtoReflect.Descriptor instead.
+func (*Bench) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Bench) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
+	}
+	return ""
+}
+
+func (x *Bench) GetWithheld() bool {
+	if x != nil {
+		return x.Withheld
+	}
+	return false
+}
+
+func (x *Bench) GetSeats() uint32 {
+	if x != nil {
+		return x.Seats
+	}
+	return 0
+}
+
+func (x *Bench) GetTaken() []*Seat {
+	if x != nil {
+		return x.Taken
+	}
+	return nil
+}
+
+func (x *Bench) GetOrder() []*Ranked {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// Seat is a drawn verifier with what it has done.
+type Seat struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Verifier string                 `protobuf:"bytes,1,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	// DID that is paid for it.
+	Payee string `protobuf:"bytes,2,opt,name=payee,proto3" json:"payee,omitempty"`
+	// With explain: by which it was drawn.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Empty before the verifier committed to a ballot, and before it revealed it.
+	Commitment    string `protobuf:"bytes,4,opt,name=commitment,proto3" json:"commitment,omitempty"`
+	Ballot        string `protobuf:"bytes,5,opt,name=ballot,proto3" json:"ballot,omitempty"`
+	Salt          string `protobuf:"bytes,6,opt,name=salt,proto3" json:"salt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Seat) Reset() {
+	*x = Seat{}
+	mi := &file_killick_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Seat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Seat) ProtoMessage() {}
+
+func (x *Seat) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Seat.ProtoReflect.Descriptor instead.
+func (*Seat) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Seat) GetVerifier() string {
+	if x != nil {
+		return x.Verifier
+	}
+	return ""
+}
+
+func (x *Seat) GetPayee() string {
+	if x != nil {
+		return x.Payee
+	}
+	return ""
+}
+
+func (x *Seat) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Seat) GetCommitment() string {
+	if x != nil {
+		return x.Commitment
+	}
+	return ""
+}
+
+func (x *Seat) GetBallot() string {
+	if x != nil {
+		return x.Ballot
+	}
+	return ""
+}
+
+func (x *Seat) GetSalt() string {
+	if x != nil {
+		return x.Salt
+	}
+	return ""
+}
+
+// Ranked is a holder of a licence with the digest that decides about its place.
+type Ranked struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Verifier string                 `protobuf:"bytes,1,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	Digest   string                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Drawn    bool                   `protobuf:"varint,3,opt,name=drawn,proto3" json:"drawn,omitempty"`
+	// Why it could not be drawn: new, off_duty or operator; or empty.
+	Why           string `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ranked) Reset() {
+	*x = Ranked{}
+	mi := &file_killick_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ranked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ranked) ProtoMessage() {}
+
+func (x *Ranked) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ranked.ProtoReflect.Descriptor instead.
+func (*Ranked) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *Ranked) GetVerifier() string {
+	if x != nil {
+		return x.Verifier
+	}
+	return ""
+}
+
+func (x *Ranked) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Ranked) GetDrawn() bool {
+	if x != nil {
+		return x.Drawn
+	}
+	return false
+}
+
+func (x *Ranked) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+type GetSettlementRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reference of the job.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSettlementRequest) Reset() {
+	*x = GetSettlementRequest{}
+	mi := &file_killick_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSettlementRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSettlementRequest) ProtoMessage() {}
+
+func (x *GetSettlementRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSettlementRequest.ProtoReflect.Descriptor instead.
+func (*GetSettlementRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *GetSettlementRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// Settlement is what became of a job.
+type Settlement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// valid, invalid, malicious, expired or cancelled.
+	Verdict string `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Why (docs/formats/job.md section 6).
+	Reason  string   `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Finding *Finding `protobuf:"bytes,4,opt,name=finding,proto3" json:"finding,omitempty"`
+	// Version of the policy that it was settled by.
+	Policy uint64 `protobuf:"varint,5,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Checkpoint by whose time evidence was judged, 0 for none.
+	Judged uint64 `protobuf:"varint,6,opt,name=judged,proto3" json:"judged,omitempty"`
+	// Epoch of the credits, 0 for none.
+	Epoch uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Asset string `protobuf:"bytes,8,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Seats, taken or empty, and how many organisations had to agree.
+	Seats uint32 `protobuf:"varint,9,opt,name=seats,proto3" json:"seats,omitempty"`
+	K     uint32 `protobuf:"varint,10,opt,name=k,proto3" json:"k,omitempty"`
+	Votes *Votes `protobuf:"bytes,11,opt,name=votes,proto3" json:"votes,omitempty"`
+	// Micro-units that the consumer and the operator get back.
+	Refund        string            `protobuf:"bytes,12,opt,name=refund,proto3" json:"refund,omitempty"`
+	Returned      string            `protobuf:"bytes,13,opt,name=returned,proto3" json:"returned,omitempty"`
+	Lines         []*SettlementLine `protobuf:"bytes,14,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settlement) Reset() {
+	*x = Settlement{}
+	mi := &file_killick_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settlement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settlement) ProtoMessage() {}
+
+func (x *Settlement) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
+func (*Settlement) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *Settlement) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Settlement) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *Settlement) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Settlement) GetFinding() *Finding {
+	if x != nil {
+		return x.Finding
+	}
+	return nil
+}
+
+func (x *Settlement) GetPolicy() uint64 {
+	if x != nil {
+		return x.Policy
+	}
+	return 0
+}
+
+func (x *Settlement) GetJudged() uint64 {
+	if x != nil {
+		return x.Judged
+	}
+	return 0
+}
+
+func (x *Settlement) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Settlement) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Settlement) GetSeats() uint32 {
+	if x != nil {
+		return x.Seats
+	}
+	return 0
+}
+
+func (x *Settlement) GetK() uint32 {
+	if x != nil {
+		return x.K
+	}
+	return 0
+}
+
+func (x *Settlement) GetVotes() *Votes {
+	if x != nil {
+		return x.Votes
+	}
+	return nil
+}
+
+func (x *Settlement) GetRefund() string {
+	if x != nil {
+		return x.Refund
+	}
+	return ""
+}
+
+func (x *Settlement) GetReturned() string {
+	if x != nil {
+		return x.Returned
+	}
+	return ""
+}
+
+func (x *Settlement) GetLines() []*SettlementLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// Votes counts ballots, and commitments that were not revealed.
+type Votes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Valid         uint32                 `protobuf:"varint,1,opt,name=valid,proto3" json:"valid,omitempty"`
+	Invalid       uint32                 `protobuf:"varint,2,opt,name=invalid,proto3" json:"invalid,omitempty"`
+	Malicious     uint32                 `protobuf:"varint,3,opt,name=malicious,proto3" json:"malicious,omitempty"`
+	Unrevealed    uint32                 `protobuf:"varint,4,opt,name=unrevealed,proto3" json:"unrevealed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Votes) Reset() {
+	*x = Votes{}
+	mi := &file_killick_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Votes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Votes) ProtoMessage() {}
+
+func (x *Votes) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Votes.ProtoReflect.Descriptor instead.
+func (*Votes) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *Votes) GetValid() uint32 {
+	if x != nil {
+		return x.Valid
+	}
+	return 0
+}
+
+func (x *Votes) GetInvalid() uint32 {
+	if x != nil {
+		return x.Invalid
+	}
+	return 0
+}
+
+func (x *Votes) GetMalicious() uint32 {
+	if x != nil {
+		return x.Malicious
+	}
+	return 0
+}
+
+func (x *Votes) GetUnrevealed() uint32 {
+	if x != nil {
+		return x.Unrevealed
+	}
+	return 0
+}
+
+type SettlementLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// owner, verifier, operator, treasury, residue or forfeit.
+	Role string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	// What it is paid from: hold, which is the consumer's, or deposit, which is the operator's.
+	From string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// Of a verifier: right, wrong, voted, unrevealed or missed.
+	Fate string `protobuf:"bytes,3,opt,name=fate,proto3" json:"fate,omitempty"`
+	// DID of whom it is for.
+	Who string `protobuf:"bytes,4,opt,name=who,proto3" json:"who,omitempty"`
+	// DID that is paid where it is another one; "none" when nobody could be paid.
+	Payee string `protobuf:"bytes,5,opt,name=payee,proto3" json:"payee,omitempty"`
+	// Micro-units.
+	Amount        string `protobuf:"bytes,6,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettlementLine) Reset() {
+	*x = SettlementLine{}
+	mi := &file_killick_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettlementLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettlementLine) ProtoMessage() {}
+
+func (x *SettlementLine) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettlementLine.ProtoReflect.Descriptor instead.
+func (*SettlementLine) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *SettlementLine) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *SettlementLine) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *SettlementLine) GetFate() string {
+	if x != nil {
+		return x.Fate
+	}
+	return ""
+}
+
+func (x *SettlementLine) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *SettlementLine) GetPayee() string {
+	if x != nil {
+		return x.Payee
+	}
+	return ""
+}
+
+func (x *SettlementLine) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+type GetStandingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DID of the verifier.
+	Did           string `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStandingRequest) Reset() {
+	*x = GetStandingRequest{}
+	mi := &file_killick_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStandingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStandingRequest) ProtoMessage() {}
+
+func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStandingRequest.ProtoReflect.Descriptor instead.
+func (*GetStandingRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *GetStandingRequest) GetDid() string {
+	if x != nil {
+		return x.Did
+	}
+	return ""
+}
+
+// Standing is how a verifier has done.
+type Standing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Did   string                 `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
+	Score uint32                 `protobuf:"varint,2,opt,name=score,proto3" json:"score,omitempty"`
+	// Ballots that were right and wrong, commitments that were not revealed, seats that
+	// were missed; of these, how many in a row.
+	Right      uint32 `protobuf:"varint,3,opt,name=right,proto3" json:"right,omitempty"`
+	Wrong      uint32 `protobuf:"varint,4,opt,name=wrong,proto3" json:"wrong,omitempty"`
+	Unrevealed uint32 `protobuf:"varint,5,opt,name=unrevealed,proto3" json:"unrevealed,omitempty"`
+	Missed     uint32 `protobuf:"varint,6,opt,name=missed,proto3" json:"missed,omitempty"`
+	Row        uint32 `protobuf:"varint,7,opt,name=row,proto3" json:"row,omitempty"`
+	// Off duty until the checkpoints' clock has counted so many seconds.
+	OffUntil      uint64 `protobuf:"varint,8,opt,name=off_until,json=offUntil,proto3" json:"off_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_killick_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *Standing) GetDid() string {
+	if x != nil {
+		return x.Did
+	}
+	return ""
+}
+
+func (x *Standing) GetScore() uint32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Standing) GetRight() uint32 {
+	if x != nil {
+		return x.Right
+	}
+	return 0
+}
+
+func (x *Standing) GetWrong() uint32 {
+	if x != nil {
+		return x.Wrong
+	}
+	return 0
+}
+
+func (x *Standing) GetUnrevealed() uint32 {
+	if x != nil {
+		return x.Unrevealed
+	}
+	return 0
+}
+
+func (x *Standing) GetMissed() uint32 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+func (x *Standing) GetRow() uint32 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
+func (x *Standing) GetOffUntil() uint64 {
+	if x != nil {
+		return x.OffUntil
+	}
+	return 0
+}
+
 type GetCredentialRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Reference of the credential: that of the operation that issued it.
@@ -2590,7 +4366,7 @@ type GetCredentialRequest struct {
 
 func (x *GetCredentialRequest) Reset() {
 	*x = GetCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[35]
+	mi := &file_killick_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2602,7 +4378,7 @@ func (x *GetCredentialRequest) String() string {
 func (*GetCredentialRequest) ProtoMessage() {}
 
 func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[35]
+	mi := &file_killick_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2615,7 +4391,7 @@ func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{35}
+	return file_killick_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GetCredentialRequest) GetId() string {
@@ -2638,7 +4414,7 @@ type FindCredentialRequest struct {
 
 func (x *FindCredentialRequest) Reset() {
 	*x = FindCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[36]
+	mi := &file_killick_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +4426,7 @@ func (x *FindCredentialRequest) String() string {
 func (*FindCredentialRequest) ProtoMessage() {}
 
 func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[36]
+	mi := &file_killick_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +4439,7 @@ func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCredentialRequest.ProtoReflect.Descriptor instead.
 func (*FindCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{36}
+	return file_killick_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *FindCredentialRequest) GetIssuer() string {
@@ -2714,7 +4490,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[37]
+	mi := &file_killick_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2726,7 +4502,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[37]
+	mi := &file_killick_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2739,7 +4515,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{37}
+	return file_killick_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Credential) GetId() string {
@@ -2850,7 +4626,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[38]
+	mi := &file_killick_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2862,7 +4638,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[38]
+	mi := &file_killick_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2875,7 +4651,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{38}
+	return file_killick_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -2908,7 +4684,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[39]
+	mi := &file_killick_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2920,7 +4696,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[39]
+	mi := &file_killick_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2933,7 +4709,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{39}
+	return file_killick_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Balance) GetDid() string {
@@ -2985,7 +4761,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[40]
+	mi := &file_killick_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +4773,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[40]
+	mi := &file_killick_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +4786,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{40}
+	return file_killick_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -3044,7 +4820,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[41]
+	mi := &file_killick_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +4832,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[41]
+	mi := &file_killick_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +4845,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{41}
+	return file_killick_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -3089,7 +4865,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[42]
+	mi := &file_killick_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3101,7 +4877,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[42]
+	mi := &file_killick_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3114,7 +4890,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{42}
+	return file_killick_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -3147,7 +4923,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3159,7 +4935,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3172,7 +4948,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{43}
+	return file_killick_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Payout) GetVault() string {
@@ -3249,7 +5025,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3261,7 +5037,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3274,7 +5050,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{44}
+	return file_killick_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -3344,7 +5120,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3356,7 +5132,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3369,7 +5145,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{45}
+	return file_killick_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Event) GetCursor() string {
@@ -3461,7 +5237,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3473,7 +5249,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3486,7 +5262,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{46}
+	return file_killick_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Payment) GetAsset() string {
@@ -3522,7 +5298,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +5310,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3547,7 +5323,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{47}
+	return file_killick_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -3576,7 +5352,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3588,7 +5364,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3601,7 +5377,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{48}
+	return file_killick_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -3626,7 +5402,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +5414,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +5427,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{49}
+	return file_killick_proto_rawDescGZIP(), []int{69}
 }
 
 type Network struct {
@@ -3691,7 +5467,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3703,7 +5479,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3716,7 +5492,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{50}
+	return file_killick_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Network) GetNetwork() string {
@@ -3844,7 +5620,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[51]
+	mi := &file_killick_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3856,7 +5632,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[51]
+	mi := &file_killick_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3869,7 +5645,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{51}
+	return file_killick_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Member) GetMsp() string {
@@ -3906,7 +5682,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[52]
+	mi := &file_killick_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3918,7 +5694,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[52]
+	mi := &file_killick_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3931,7 +5707,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{52}
+	return file_killick_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Vault) GetId() string {
@@ -4176,7 +5952,171 @@ const file_killick_proto_rawDesc = "" +
 	"\aUsePage\x12#\n" +
 	"\x04uses\x18\x01 \x03(\v2\x0f.killick.v1.UseR\x04uses\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
-	"\x05block\x18\x03 \x01(\x04R\x05block\"&\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"\x1f\n" +
+	"\rGetJobRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x9f\x03\n" +
+	"\x03Job\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x1a\n" +
+	"\bconsumer\x18\x03 \x01(\tR\bconsumer\x12\x1c\n" +
+	"\toperation\x18\x04 \x01(\tR\toperation\x12\x14\n" +
+	"\x05asset\x18\x05 \x01(\tR\x05asset\x12)\n" +
+	"\x05lines\x18\x06 \x03(\v2\x13.killick.v1.JobLineR\x05lines\x12\x17\n" +
+	"\atee_fee\x18\a \x01(\tR\x06teeFee\x12)\n" +
+	"\x10verification_fee\x18\b \x01(\tR\x0fverificationFee\x12\x19\n" +
+	"\bat_stake\x18\t \x01(\tR\aatStake\x12\x10\n" +
+	"\x03key\x18\n" +
+	" \x01(\tR\x03key\x12\x14\n" +
+	"\x05nonce\x18\v \x01(\tR\x05nonce\x12\x18\n" +
+	"\aexpires\x18\f \x01(\x04R\aexpires\x12\x16\n" +
+	"\x06policy\x18\r \x01(\x04R\x06policy\x12\x1d\n" +
+	"\n" +
+	"input_root\x18\x0e \x01(\tR\tinputRoot\x12\x1f\n" +
+	"\vgrants_root\x18\x0f \x01(\tR\n" +
+	"grantsRoot\"\x9d\x01\n" +
+	"\aJobLine\x12\x14\n" +
+	"\x05grant\x18\x01 \x01(\tR\x05grant\x12\x16\n" +
+	"\x06record\x18\x02 \x01(\tR\x06record\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\rR\aversion\x12\x1e\n" +
+	"\n" +
+	"commitment\x18\x04 \x01(\tR\n" +
+	"commitment\x12\x14\n" +
+	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x14\n" +
+	"\x05price\x18\x06 \x01(\tR\x05price\"\xb8\x01\n" +
+	"\x0fListJobsRequest\x12\x1a\n" +
+	"\bconsumer\x18\x01 \x01(\tR\bconsumer\x12\x1a\n" +
+	"\boperator\x18\x02 \x01(\tR\boperator\x12\x14\n" +
+	"\x05phase\x18\x03 \x01(\tR\x05phase\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tmin_block\x18\x06 \x01(\x04R\bminBlock\"r\n" +
+	"\aJobPage\x12)\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x15.killick.v1.ListedJobR\x04jobs\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\"\xc2\x02\n" +
+	"\tListedJob\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x1a\n" +
+	"\bconsumer\x18\x03 \x01(\tR\bconsumer\x12\x1a\n" +
+	"\boperator\x18\x04 \x01(\tR\boperator\x12\x1c\n" +
+	"\toperation\x18\x05 \x01(\tR\toperation\x12\x14\n" +
+	"\x05asset\x18\x06 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06grants\x18\a \x01(\rR\x06grants\x12\x17\n" +
+	"\atee_fee\x18\b \x01(\tR\x06teeFee\x12)\n" +
+	"\x10verification_fee\x18\t \x01(\tR\x0fverificationFee\x12\x19\n" +
+	"\bat_stake\x18\n" +
+	" \x01(\tR\aatStake\x12\x18\n" +
+	"\aexpires\x18\v \x01(\x04R\aexpires\x12\x12\n" +
+	"\x04time\x18\f \x01(\x04R\x04time\";\n" +
+	"\x0fGetRoundRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aexplain\x18\x02 \x01(\bR\aexplain\"\xcd\x03\n" +
+	"\x05Round\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x12\n" +
+	"\x04ends\x18\x03 \x01(\x04R\x04ends\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x04 \x01(\x04R\n" +
+	"checkpoint\x12\x14\n" +
+	"\x05clock\x18\x05 \x01(\x04R\x05clock\x12\x1a\n" +
+	"\boperator\x18\x06 \x01(\tR\boperator\x12\x1a\n" +
+	"\baccepted\x18\a \x01(\tR\baccepted\x12\x18\n" +
+	"\adeposit\x18\b \x01(\tR\adeposit\x12\x14\n" +
+	"\x05epoch\x18\t \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04draw\x18\n" +
+	" \x01(\x04R\x04draw\x12\x16\n" +
+	"\x06judged\x18\v \x01(\x04R\x06judged\x12-\n" +
+	"\afinding\x18\f \x01(\v2\x13.killick.v1.FindingR\afinding\x120\n" +
+	"\bevidence\x18\r \x01(\v2\x14.killick.v1.EvidenceR\bevidence\x12*\n" +
+	"\x05rival\x18\x0e \x01(\v2\x14.killick.v1.EvidenceR\x05rival\x123\n" +
+	"\tcommittee\x18\x0f \x01(\v2\x15.killick.v1.CommitteeR\tcommittee\";\n" +
+	"\aFinding\x12\x18\n" +
+	"\averdict\x18\x01 \x01(\tR\averdict\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8a\x01\n" +
+	"\bEvidence\x12\x1a\n" +
+	"\bplatform\x18\x01 \x01(\tR\bplatform\x12\x16\n" +
+	"\x06output\x18\x02 \x01(\tR\x06output\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x1c\n" +
+	"\toperation\x18\x04 \x01(\tR\toperation\x12\x14\n" +
+	"\x05quote\x18\x05 \x01(\tR\x05quote\"\xb0\x01\n" +
+	"\tCommittee\x12\x12\n" +
+	"\x04seed\x18\x01 \x01(\tR\x04seed\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x02 \x01(\x04R\n" +
+	"checkpoint\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\x03 \x01(\tR\n" +
+	"candidates\x12\x14\n" +
+	"\x05seats\x18\x04 \x01(\rR\x05seats\x12\f\n" +
+	"\x01k\x18\x05 \x01(\rR\x01k\x12+\n" +
+	"\abenches\x18\x06 \x03(\v2\x11.killick.v1.BenchR\abenches\"\xaf\x01\n" +
+	"\x05Bench\x12\"\n" +
+	"\forganisation\x18\x01 \x01(\tR\forganisation\x12\x1a\n" +
+	"\bwithheld\x18\x02 \x01(\bR\bwithheld\x12\x14\n" +
+	"\x05seats\x18\x03 \x01(\rR\x05seats\x12&\n" +
+	"\x05taken\x18\x04 \x03(\v2\x10.killick.v1.SeatR\x05taken\x12(\n" +
+	"\x05order\x18\x05 \x03(\v2\x12.killick.v1.RankedR\x05order\"\x9c\x01\n" +
+	"\x04Seat\x12\x1a\n" +
+	"\bverifier\x18\x01 \x01(\tR\bverifier\x12\x14\n" +
+	"\x05payee\x18\x02 \x01(\tR\x05payee\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12\x1e\n" +
+	"\n" +
+	"commitment\x18\x04 \x01(\tR\n" +
+	"commitment\x12\x16\n" +
+	"\x06ballot\x18\x05 \x01(\tR\x06ballot\x12\x12\n" +
+	"\x04salt\x18\x06 \x01(\tR\x04salt\"d\n" +
+	"\x06Ranked\x12\x1a\n" +
+	"\bverifier\x18\x01 \x01(\tR\bverifier\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x14\n" +
+	"\x05drawn\x18\x03 \x01(\bR\x05drawn\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\"&\n" +
+	"\x14GetSettlementRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x8c\x03\n" +
+	"\n" +
+	"Settlement\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\averdict\x18\x02 \x01(\tR\averdict\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12-\n" +
+	"\afinding\x18\x04 \x01(\v2\x13.killick.v1.FindingR\afinding\x12\x16\n" +
+	"\x06policy\x18\x05 \x01(\x04R\x06policy\x12\x16\n" +
+	"\x06judged\x18\x06 \x01(\x04R\x06judged\x12\x14\n" +
+	"\x05epoch\x18\a \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05asset\x18\b \x01(\tR\x05asset\x12\x14\n" +
+	"\x05seats\x18\t \x01(\rR\x05seats\x12\f\n" +
+	"\x01k\x18\n" +
+	" \x01(\rR\x01k\x12'\n" +
+	"\x05votes\x18\v \x01(\v2\x11.killick.v1.VotesR\x05votes\x12\x16\n" +
+	"\x06refund\x18\f \x01(\tR\x06refund\x12\x1a\n" +
+	"\breturned\x18\r \x01(\tR\breturned\x120\n" +
+	"\x05lines\x18\x0e \x03(\v2\x1a.killick.v1.SettlementLineR\x05lines\"u\n" +
+	"\x05Votes\x12\x14\n" +
+	"\x05valid\x18\x01 \x01(\rR\x05valid\x12\x18\n" +
+	"\ainvalid\x18\x02 \x01(\rR\ainvalid\x12\x1c\n" +
+	"\tmalicious\x18\x03 \x01(\rR\tmalicious\x12\x1e\n" +
+	"\n" +
+	"unrevealed\x18\x04 \x01(\rR\n" +
+	"unrevealed\"\x8c\x01\n" +
+	"\x0eSettlementLine\x12\x12\n" +
+	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\x12\x12\n" +
+	"\x04fate\x18\x03 \x01(\tR\x04fate\x12\x10\n" +
+	"\x03who\x18\x04 \x01(\tR\x03who\x12\x14\n" +
+	"\x05payee\x18\x05 \x01(\tR\x05payee\x12\x16\n" +
+	"\x06amount\x18\x06 \x01(\tR\x06amount\"&\n" +
+	"\x12GetStandingRequest\x12\x10\n" +
+	"\x03did\x18\x01 \x01(\tR\x03did\"\xc5\x01\n" +
+	"\bStanding\x12\x10\n" +
+	"\x03did\x18\x01 \x01(\tR\x03did\x12\x14\n" +
+	"\x05score\x18\x02 \x01(\rR\x05score\x12\x14\n" +
+	"\x05right\x18\x03 \x01(\rR\x05right\x12\x14\n" +
+	"\x05wrong\x18\x04 \x01(\rR\x05wrong\x12\x1e\n" +
+	"\n" +
+	"unrevealed\x18\x05 \x01(\rR\n" +
+	"unrevealed\x12\x16\n" +
+	"\x06missed\x18\x06 \x01(\rR\x06missed\x12\x10\n" +
+	"\x03row\x18\a \x01(\rR\x03row\x12\x1b\n" +
+	"\toff_until\x18\b \x01(\x04R\boffUntil\"&\n" +
 	"\x14GetCredentialRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"Y\n" +
 	"\x15FindCredentialRequest\x12\x16\n" +
@@ -4292,7 +6232,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\xbf\x10\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\x84\x14\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
@@ -4314,7 +6254,13 @@ const file_killick_proto_rawDesc = "" +
 	"/v1/grants\x12K\n" +
 	"\x06GetUse\x12\x19.killick.v1.GetUseRequest\x1a\x0f.killick.v1.Use\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/uses/{id}\x12N\n" +
 	"\bListUses\x12\x1b.killick.v1.ListUsesRequest\x1a\x13.killick.v1.UsePage\"\x10\x82\xd3\xe4\x93\x02\n" +
-	"\x12\b/v1/uses\x12g\n" +
+	"\x12\b/v1/uses\x12K\n" +
+	"\x06GetJob\x12\x19.killick.v1.GetJobRequest\x1a\x0f.killick.v1.Job\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/jobs/{id}\x12N\n" +
+	"\bListJobs\x12\x1b.killick.v1.ListJobsRequest\x1a\x13.killick.v1.JobPage\"\x10\x82\xd3\xe4\x93\x02\n" +
+	"\x12\b/v1/jobs\x12W\n" +
+	"\bGetRound\x12\x1b.killick.v1.GetRoundRequest\x1a\x11.killick.v1.Round\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/jobs/{id}/round\x12k\n" +
+	"\rGetSettlement\x12 .killick.v1.GetSettlementRequest\x1a\x16.killick.v1.Settlement\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/jobs/{id}/settlement\x12`\n" +
+	"\vGetStanding\x12\x1e.killick.v1.GetStandingRequest\x1a\x14.killick.v1.Standing\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/verifiers/{did}\x12g\n" +
 	"\rGetCredential\x12 .killick.v1.GetCredentialRequest\x1a\x16.killick.v1.Credential\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/credentials/{id}\x12\x7f\n" +
 	"\x0eFindCredential\x12!.killick.v1.FindCredentialRequest\x1a\x16.killick.v1.Credential\"2\x82\xd3\xe4\x93\x02,\x12*/v1/status-entries/{issuer}/{list}/{index}\x12d\n" +
 	"\n" +
@@ -4339,7 +6285,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),           // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),      // 1: killick.v1.SubmitBatchRequest
@@ -4376,30 +6322,50 @@ var file_killick_proto_goTypes = []any{
 	(*Use)(nil),                     // 32: killick.v1.Use
 	(*ListUsesRequest)(nil),         // 33: killick.v1.ListUsesRequest
 	(*UsePage)(nil),                 // 34: killick.v1.UsePage
-	(*GetCredentialRequest)(nil),    // 35: killick.v1.GetCredentialRequest
-	(*FindCredentialRequest)(nil),   // 36: killick.v1.FindCredentialRequest
-	(*Credential)(nil),              // 37: killick.v1.Credential
-	(*GetBalanceRequest)(nil),       // 38: killick.v1.GetBalanceRequest
-	(*Balance)(nil),                 // 39: killick.v1.Balance
-	(*GetProofRequest)(nil),         // 40: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),        // 41: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),              // 42: killick.v1.PayoutList
-	(*Payout)(nil),                  // 43: killick.v1.Payout
-	(*EventsRequest)(nil),           // 44: killick.v1.EventsRequest
-	(*Event)(nil),                   // 45: killick.v1.Event
-	(*Payment)(nil),                 // 46: killick.v1.Payment
-	(*PaymentLine)(nil),             // 47: killick.v1.PaymentLine
-	(*RecordVersion)(nil),           // 48: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),       // 49: killick.v1.GetNetworkRequest
-	(*Network)(nil),                 // 50: killick.v1.Network
-	(*Member)(nil),                  // 51: killick.v1.Member
-	(*Vault)(nil),                   // 52: killick.v1.Vault
-	(*structpb.Struct)(nil),         // 53: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),       // 54: google.api.HttpBody
+	(*GetJobRequest)(nil),           // 35: killick.v1.GetJobRequest
+	(*Job)(nil),                     // 36: killick.v1.Job
+	(*JobLine)(nil),                 // 37: killick.v1.JobLine
+	(*ListJobsRequest)(nil),         // 38: killick.v1.ListJobsRequest
+	(*JobPage)(nil),                 // 39: killick.v1.JobPage
+	(*ListedJob)(nil),               // 40: killick.v1.ListedJob
+	(*GetRoundRequest)(nil),         // 41: killick.v1.GetRoundRequest
+	(*Round)(nil),                   // 42: killick.v1.Round
+	(*Finding)(nil),                 // 43: killick.v1.Finding
+	(*Evidence)(nil),                // 44: killick.v1.Evidence
+	(*Committee)(nil),               // 45: killick.v1.Committee
+	(*Bench)(nil),                   // 46: killick.v1.Bench
+	(*Seat)(nil),                    // 47: killick.v1.Seat
+	(*Ranked)(nil),                  // 48: killick.v1.Ranked
+	(*GetSettlementRequest)(nil),    // 49: killick.v1.GetSettlementRequest
+	(*Settlement)(nil),              // 50: killick.v1.Settlement
+	(*Votes)(nil),                   // 51: killick.v1.Votes
+	(*SettlementLine)(nil),          // 52: killick.v1.SettlementLine
+	(*GetStandingRequest)(nil),      // 53: killick.v1.GetStandingRequest
+	(*Standing)(nil),                // 54: killick.v1.Standing
+	(*GetCredentialRequest)(nil),    // 55: killick.v1.GetCredentialRequest
+	(*FindCredentialRequest)(nil),   // 56: killick.v1.FindCredentialRequest
+	(*Credential)(nil),              // 57: killick.v1.Credential
+	(*GetBalanceRequest)(nil),       // 58: killick.v1.GetBalanceRequest
+	(*Balance)(nil),                 // 59: killick.v1.Balance
+	(*GetProofRequest)(nil),         // 60: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),        // 61: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),              // 62: killick.v1.PayoutList
+	(*Payout)(nil),                  // 63: killick.v1.Payout
+	(*EventsRequest)(nil),           // 64: killick.v1.EventsRequest
+	(*Event)(nil),                   // 65: killick.v1.Event
+	(*Payment)(nil),                 // 66: killick.v1.Payment
+	(*PaymentLine)(nil),             // 67: killick.v1.PaymentLine
+	(*RecordVersion)(nil),           // 68: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),       // 69: killick.v1.GetNetworkRequest
+	(*Network)(nil),                 // 70: killick.v1.Network
+	(*Member)(nil),                  // 71: killick.v1.Member
+	(*Vault)(nil),                   // 72: killick.v1.Vault
+	(*structpb.Struct)(nil),         // 73: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),       // 74: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	53, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	73, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
@@ -4410,61 +6376,83 @@ var file_killick_proto_depIdxs = []int32{
 	26, // 9: killick.v1.OfferPage.offers:type_name -> killick.v1.Offer
 	28, // 10: killick.v1.GrantPage.grants:type_name -> killick.v1.Grant
 	32, // 11: killick.v1.UsePage.uses:type_name -> killick.v1.Use
-	43, // 12: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	46, // 13: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	48, // 14: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	47, // 15: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	51, // 16: killick.v1.Network.members:type_name -> killick.v1.Member
-	52, // 17: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 18: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 19: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 20: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 21: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
-	7,  // 22: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	11, // 23: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
-	15, // 24: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	17, // 25: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
-	19, // 26: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
-	22, // 27: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
-	24, // 28: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
-	27, // 29: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
-	29, // 30: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
-	31, // 31: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
-	33, // 32: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
-	35, // 33: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	36, // 34: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
-	38, // 35: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	40, // 36: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	41, // 37: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	44, // 38: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	49, // 39: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 40: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 41: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 42: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 43: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 44: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 45: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
-	16, // 46: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	18, // 47: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
-	20, // 48: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
-	23, // 49: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
-	25, // 50: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
-	28, // 51: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
-	30, // 52: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
-	32, // 53: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
-	34, // 54: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
-	37, // 55: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	37, // 56: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
-	39, // 57: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	54, // 58: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	42, // 59: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	45, // 60: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	50, // 61: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	40, // [40:62] is the sub-list for method output_type
-	18, // [18:40] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	37, // 12: killick.v1.Job.lines:type_name -> killick.v1.JobLine
+	40, // 13: killick.v1.JobPage.jobs:type_name -> killick.v1.ListedJob
+	43, // 14: killick.v1.Round.finding:type_name -> killick.v1.Finding
+	44, // 15: killick.v1.Round.evidence:type_name -> killick.v1.Evidence
+	44, // 16: killick.v1.Round.rival:type_name -> killick.v1.Evidence
+	45, // 17: killick.v1.Round.committee:type_name -> killick.v1.Committee
+	46, // 18: killick.v1.Committee.benches:type_name -> killick.v1.Bench
+	47, // 19: killick.v1.Bench.taken:type_name -> killick.v1.Seat
+	48, // 20: killick.v1.Bench.order:type_name -> killick.v1.Ranked
+	43, // 21: killick.v1.Settlement.finding:type_name -> killick.v1.Finding
+	51, // 22: killick.v1.Settlement.votes:type_name -> killick.v1.Votes
+	52, // 23: killick.v1.Settlement.lines:type_name -> killick.v1.SettlementLine
+	63, // 24: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	66, // 25: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	68, // 26: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	67, // 27: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	71, // 28: killick.v1.Network.members:type_name -> killick.v1.Member
+	72, // 29: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 30: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 31: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 32: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 33: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 34: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 35: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
+	15, // 36: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	17, // 37: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
+	19, // 38: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
+	22, // 39: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
+	24, // 40: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
+	27, // 41: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
+	29, // 42: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
+	31, // 43: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
+	33, // 44: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
+	35, // 45: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
+	38, // 46: killick.v1.Killick.ListJobs:input_type -> killick.v1.ListJobsRequest
+	41, // 47: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
+	49, // 48: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
+	53, // 49: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
+	55, // 50: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	56, // 51: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
+	58, // 52: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	60, // 53: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	61, // 54: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	64, // 55: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	69, // 56: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 57: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 58: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 59: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 60: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 61: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 62: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 63: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	18, // 64: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
+	20, // 65: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
+	23, // 66: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
+	25, // 67: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
+	28, // 68: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
+	30, // 69: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
+	32, // 70: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
+	34, // 71: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
+	36, // 72: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
+	39, // 73: killick.v1.Killick.ListJobs:output_type -> killick.v1.JobPage
+	42, // 74: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
+	50, // 75: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
+	54, // 76: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
+	57, // 77: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	57, // 78: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
+	59, // 79: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	74, // 80: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	62, // 81: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	65, // 82: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	70, // 83: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	57, // [57:84] is the sub-list for method output_type
+	30, // [30:57] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -4475,14 +6463,14 @@ func file_killick_proto_init() {
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[32].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[44].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[64].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   53,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -40,6 +40,11 @@ const (
 	Killick_ListGrants_FullMethodName       = "/killick.v1.Killick/ListGrants"
 	Killick_GetUse_FullMethodName           = "/killick.v1.Killick/GetUse"
 	Killick_ListUses_FullMethodName         = "/killick.v1.Killick/ListUses"
+	Killick_GetJob_FullMethodName           = "/killick.v1.Killick/GetJob"
+	Killick_ListJobs_FullMethodName         = "/killick.v1.Killick/ListJobs"
+	Killick_GetRound_FullMethodName         = "/killick.v1.Killick/GetRound"
+	Killick_GetSettlement_FullMethodName    = "/killick.v1.Killick/GetSettlement"
+	Killick_GetStanding_FullMethodName      = "/killick.v1.Killick/GetStanding"
 	Killick_GetCredential_FullMethodName    = "/killick.v1.Killick/GetCredential"
 	Killick_FindCredential_FullMethodName   = "/killick.v1.Killick/FindCredential"
 	Killick_GetBalance_FullMethodName       = "/killick.v1.Killick/GetBalance"
@@ -114,6 +119,21 @@ type KillickClient interface {
 	GetUse(ctx context.Context, in *GetUseRequest, opts ...grpc.CallOption) (*Use, error)
 	// List uses of grants by owner, client or grant; at least one of them is given.
 	ListUses(ctx context.Context, in *ListUsesRequest, opts ...grpc.CallOption) (*UsePage, error)
+	// Read a job: what it is done on, what it costs, and the phase in which it is.
+	GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*Job, error)
+	// List jobs by consumer, operator or phase; at least one of them is given.
+	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*JobPage, error)
+	// Read how far a job is: its phase and when that ends, evidence, committee, ballots.
+	//
+	// With explain, the committee comes with the digests by which it was drawn and all
+	// who hold a licence now, so that anyone can draw it again.
+	GetRound(ctx context.Context, in *GetRoundRequest, opts ...grpc.CallOption) (*Round, error)
+	// Read what became of a job, with every line of money that was moved.
+	//
+	// Before the job is closed it is not_found.
+	GetSettlement(ctx context.Context, in *GetSettlementRequest, opts ...grpc.CallOption) (*Settlement, error)
+	// Read how a verifier has done. Of one that was never drawn all is zero.
+	GetStanding(ctx context.Context, in *GetStandingRequest, opts ...grpc.CallOption) (*Standing, error)
 	// Read a credential's status.
 	GetCredential(ctx context.Context, in *GetCredentialRequest, opts ...grpc.CallOption) (*Credential, error)
 	// Read the credential that has an entry of its issuer's status lists.
@@ -298,6 +318,56 @@ func (c *killickClient) ListUses(ctx context.Context, in *ListUsesRequest, opts 
 	return out, nil
 }
 
+func (c *killickClient) GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*Job, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Job)
+	err := c.cc.Invoke(ctx, Killick_GetJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*JobPage, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(JobPage)
+	err := c.cc.Invoke(ctx, Killick_ListJobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) GetRound(ctx context.Context, in *GetRoundRequest, opts ...grpc.CallOption) (*Round, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Round)
+	err := c.cc.Invoke(ctx, Killick_GetRound_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) GetSettlement(ctx context.Context, in *GetSettlementRequest, opts ...grpc.CallOption) (*Settlement, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Settlement)
+	err := c.cc.Invoke(ctx, Killick_GetSettlement_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) GetStanding(ctx context.Context, in *GetStandingRequest, opts ...grpc.CallOption) (*Standing, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Standing)
+	err := c.cc.Invoke(ctx, Killick_GetStanding_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *killickClient) GetCredential(ctx context.Context, in *GetCredentialRequest, opts ...grpc.CallOption) (*Credential, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Credential)
@@ -442,6 +512,21 @@ type KillickServer interface {
 	GetUse(context.Context, *GetUseRequest) (*Use, error)
 	// List uses of grants by owner, client or grant; at least one of them is given.
 	ListUses(context.Context, *ListUsesRequest) (*UsePage, error)
+	// Read a job: what it is done on, what it costs, and the phase in which it is.
+	GetJob(context.Context, *GetJobRequest) (*Job, error)
+	// List jobs by consumer, operator or phase; at least one of them is given.
+	ListJobs(context.Context, *ListJobsRequest) (*JobPage, error)
+	// Read how far a job is: its phase and when that ends, evidence, committee, ballots.
+	//
+	// With explain, the committee comes with the digests by which it was drawn and all
+	// who hold a licence now, so that anyone can draw it again.
+	GetRound(context.Context, *GetRoundRequest) (*Round, error)
+	// Read what became of a job, with every line of money that was moved.
+	//
+	// Before the job is closed it is not_found.
+	GetSettlement(context.Context, *GetSettlementRequest) (*Settlement, error)
+	// Read how a verifier has done. Of one that was never drawn all is zero.
+	GetStanding(context.Context, *GetStandingRequest) (*Standing, error)
 	// Read a credential's status.
 	GetCredential(context.Context, *GetCredentialRequest) (*Credential, error)
 	// Read the credential that has an entry of its issuer's status lists.
@@ -520,6 +605,21 @@ func (UnimplementedKillickServer) GetUse(context.Context, *GetUseRequest) (*Use,
 }
 func (UnimplementedKillickServer) ListUses(context.Context, *ListUsesRequest) (*UsePage, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListUses not implemented")
+}
+func (UnimplementedKillickServer) GetJob(context.Context, *GetJobRequest) (*Job, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetJob not implemented")
+}
+func (UnimplementedKillickServer) ListJobs(context.Context, *ListJobsRequest) (*JobPage, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListJobs not implemented")
+}
+func (UnimplementedKillickServer) GetRound(context.Context, *GetRoundRequest) (*Round, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRound not implemented")
+}
+func (UnimplementedKillickServer) GetSettlement(context.Context, *GetSettlementRequest) (*Settlement, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSettlement not implemented")
+}
+func (UnimplementedKillickServer) GetStanding(context.Context, *GetStandingRequest) (*Standing, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetStanding not implemented")
 }
 func (UnimplementedKillickServer) GetCredential(context.Context, *GetCredentialRequest) (*Credential, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetCredential not implemented")
@@ -833,6 +933,96 @@ func _Killick_ListUses_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Killick_GetJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetJob(ctx, req.(*GetJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_ListJobs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListJobsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).ListJobs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_ListJobs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).ListJobs(ctx, req.(*ListJobsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_GetRound_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRoundRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetRound(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetRound_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetRound(ctx, req.(*GetRoundRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_GetSettlement_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSettlementRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetSettlement(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetSettlement_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetSettlement(ctx, req.(*GetSettlementRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_GetStanding_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetStandingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetStanding(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetStanding_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetStanding(ctx, req.(*GetStandingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Killick_GetCredential_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetCredentialRequest)
 	if err := dec(in); err != nil {
@@ -1018,6 +1208,26 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListUses",
 			Handler:    _Killick_ListUses_Handler,
+		},
+		{
+			MethodName: "GetJob",
+			Handler:    _Killick_GetJob_Handler,
+		},
+		{
+			MethodName: "ListJobs",
+			Handler:    _Killick_ListJobs_Handler,
+		},
+		{
+			MethodName: "GetRound",
+			Handler:    _Killick_GetRound_Handler,
+		},
+		{
+			MethodName: "GetSettlement",
+			Handler:    _Killick_GetSettlement_Handler,
+		},
+		{
+			MethodName: "GetStanding",
+			Handler:    _Killick_GetStanding_Handler,
 		},
 		{
 			MethodName: "GetCredential",

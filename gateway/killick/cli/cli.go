@@ -1,7 +1,8 @@
 // Package cli is the command line of killick: it reads arguments and files, asks
 // a gateway, and prints for people or, with --json, for programs. Keys are read
 // from sealed files and never printed. Exit codes: 0 done, 1 refused or failed
-// (with the code, what was wrong and what to do), 2 wrong usage.
+// (with the code, what was wrong and what to do), 2 wrong usage, 3 a check that could
+// not be made in full.
 package cli
 
 import (
@@ -76,7 +77,7 @@ func (a *app) mark(c *cobra.Command) {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "killick",
-		Short: "Work with a Killick ledger: keys, DIDs, records, credentials, money, proofs",
+		Short: "Work with a Killick ledger: keys, DIDs, records, jobs, credentials, money, proofs",
 		Long: `Work with a Killick ledger through the gateway of any of its organisations.
 
 Operations are signed here with a key file and sent to the gateway, which never
@@ -90,7 +91,8 @@ sees a key. Amounts are micro-units: 1000000 is one unit of the asset.`,
 	flags.StringVar(&a.passphrase, "passphrase-file", "", "`file` whose first line is the passphrase of key files (default: ask)")
 	flags.DurationVar(&a.timeout, "timeout", time.Minute, "how long to wait for the gateway or a chain")
 	root.AddCommand(a.keysCommand(), a.didCommand(), a.recordCommand(), a.credentialCommand(), a.payCommand(), a.withdrawCommand(), a.balanceCommand(),
-		a.claimCommand(), a.proofCommand(), a.dataCommand(), a.operationCommand(), a.eventsCommand(), a.networkCommand(), a.governCommand(), a.loginCommand(), a.callCommand())
+		a.claimCommand(), a.proofCommand(), a.dataCommand(), a.operationCommand(), a.eventsCommand(), a.networkCommand(), a.governCommand(), a.loginCommand(), a.callCommand(),
+		a.jobCommand(), a.roundCommand(), a.voteCommand(), a.settlementCommand())
 	return root
 }
 

@@ -41,7 +41,13 @@ type world struct {
 
 func begin(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, ledger: submittest.New(), dir: t.TempDir()}
+	return beginOn(t, submittest.New())
+}
+
+// beginOn is a world before a ledger that there is.
+func beginOn(t *testing.T, ledger *submittest.Ledger) *world {
+	t.Helper()
+	w := &world{t: t, ledger: ledger, dir: t.TempDir()}
 	w.write("pass", passphrase+"\n")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/client"
@@ -24,8 +25,8 @@ func (a *app) dataCommand() *cobra.Command {
 		Use: "export --out FOLDER", Short: "Export everything that the ledger has of a DID", Args: cobra.NoArgs,
 		Long: `Export everything that the ledger has of the DID of a key file into a new folder, as JSON:
 every version of its document, what is linked to it, the operations that it signed, its
-records as they are, the grants that it gave and was given and their uses, the credentials
-that it issued, the payments that it made and received, its balances, and in the folder
+records as they are, the grants that it gave and was given and their uses, its jobs as consumer
+and operator with what became of them, the credentials that it issued, the payments that it made and received, its balances, and in the folder
 contents the private contents of its records, opened. Receipt files,
 credentials that others issued and contents that others encrypted to this DID are with
 their holders and not listed on the ledger.`,
@@ -219,7 +220,40 @@ func (e *export) shared(ctx context.Context, block uint64) error {
 			uses, u.PageToken = append(uses, page.GetUses()...), page.GetNextPageToken()
 		}
 	}
-	return errors.Join(save(e, "grants.json", grants), save(e, "uses.json", uses))
+	return errors.Join(save(e, "grants.json", grants), save(e, "uses.json", uses), e.jobs(ctx, block))
+}
+
+// jobs saves the jobs that the DID paid for and those that it ran, and their settlements.
+func (e *export) jobs(ctx context.Context, block uint64) error {
+	var jobs []*client.Job
+	var settlements []*client.Settlement
+	did := e.signer.DID()
+	for _, as := range []struct{ consumer, operator string }{{consumer: did}, {operator: did}} {
+		q := &client.ListJobs{Consumer: as.consumer, Operator: as.operator, PageSize: pageSize, MinBlock: block}
+		for more := true; more; more = q.PageToken != "" {
+			page, err := e.gateway.Jobs(ctx, q)
+			if err != nil {
+				return err
+			}
+			for _, listed := range page.GetJobs() {
+				j, err := e.gateway.Job(ctx, listed.GetId())
+				if err != nil {
+					return err
+				}
+				jobs = append(jobs, j)
+				if j.GetPhase() != attest.Closed.String() {
+					continue
+				}
+				s, err := e.gateway.Settlement(ctx, listed.GetId())
+				if err != nil {
+					return err
+				}
+				settlements = append(settlements, s)
+			}
+			q.PageToken = page.GetNextPageToken()
+		}
+	}
+	return errors.Join(save(e, "jobs.json", jobs), save(e, "settlements.json", settlements))
 }
 
 // content saves a record's private content, if it has one. One that does not open, such

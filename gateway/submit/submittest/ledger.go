@@ -59,9 +59,14 @@ func NewOn(state *ledger.Memory) *Ledger {
 // Invoke runs a function of the chaincode as Caller and commits it in a block of
 // its own.
 func (l *Ledger) Invoke(function string, args ...[]byte) ([]byte, error) {
+	return l.InvokeAs(Caller, function, args...)
+}
+
+// InvokeAs is Invoke as another caller.
+func (l *Ledger) InvokeAs(caller ledger.Caller, function string, args ...[]byte) ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	tx := ledger.Begin(&l.state, now(), Caller)
+	tx := ledger.Begin(&l.state, now(), caller)
 	answer, err := l.engine.Invoke(tx, function, args)
 	if err != nil {
 		return nil, err
