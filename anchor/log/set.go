@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -80,7 +81,7 @@ func (s *Set) check() error {
 		s.members, sorted = append(s.members, v), append(sorted, v.address)
 		lines = append(lines, canon.MemberLine(m.MSP, m.Cosign, m.Address))
 	}
-	slices.SortFunc(sorted, func(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) })
+	sort.Slice(sorted, func(i, j int) bool { return bytes.Compare(sorted[i][:], sorted[j][:]) < 0 })
 	s.hash = canon.MemberSetHash(s.Version, s.K, sorted)
 	s.list = canon.MemberListHash(lines)
 	return errors.Join(errs...)

@@ -3,6 +3,7 @@ package attest
 import (
 	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -79,11 +80,13 @@ func Committee(d *Draw) []Bench {
 			}
 			benches[i].Order = append(benches[i].Order, Ranked{c.Verifier, c.Payee, canon.SeatDigest(d.Network, d.Seed, d.Job.ID, c.Verifier)})
 		}
-		slices.SortFunc(benches[i].Order, func(a, b Ranked) int {
+		order := benches[i].Order
+		sort.Slice(order, func(i, j int) bool {
+			a, b := &order[i], &order[j]
 			if c := bytes.Compare(a.Digest[:], b.Digest[:]); c != 0 {
-				return c
+				return c < 0
 			}
-			return bytes.Compare(a.Verifier[:], b.Verifier[:])
+			return bytes.Compare(a.Verifier[:], b.Verifier[:]) < 0
 		})
 	}
 	return benches

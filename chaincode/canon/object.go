@@ -3,6 +3,7 @@ package canon
 import (
 	"math"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -153,7 +154,7 @@ func (d *decoder) members() (Object, error) {
 }
 
 func (o Object) sort() (Object, error) {
-	slices.SortFunc(o, func(a, b Member) int { return compareText(a.Name, b.Name) })
+	sort.Slice(o, func(i, j int) bool { return compareText(o[i].Name, o[j].Name) < 0 })
 	for i := 1; i < len(o); i++ {
 		if o[i].Name == o[i-1].Name {
 			return nil, within(refuse(fault.DuplicateKey), o[i].Name)

@@ -36,7 +36,7 @@ func certificate(name string) string {
 
 func reading(w *opstest.World) *ledger.Tx { return ledger.Begin(w.Store, w.Now, ledger.Caller{}) }
 
-// JB-1: the policy of jobs has versions, each of which stays, and none in which silence
+// JP-1: the policy of jobs has versions, each of which stays, and none in which silence
 // is cheaper than an error.
 func TestJobPolicy(t *testing.T) {
 	w := opstest.New(t)
@@ -89,7 +89,7 @@ func TestJobPolicy(t *testing.T) {
 	}
 }
 
-// JB-2: a licence is for an organisation from the next epoch on; who is paid may change
+// JP-2: a licence is for an organisation from the next epoch on; who is paid may change
 // meanwhile, and another organisation begins anew.
 func TestLicences(t *testing.T) {
 	w := opstest.New(t)

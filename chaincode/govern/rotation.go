@@ -2,7 +2,7 @@ package govern
 
 import (
 	"bytes"
-	"slices"
+	"sort"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -144,7 +144,7 @@ func (s *Set) Hash() ([32]byte, error) {
 		}
 		addresses[i] = a
 	}
-	slices.SortFunc(addresses, func(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) })
+	sort.Slice(addresses, func(i, j int) bool { return bytes.Compare(addresses[i][:], addresses[j][:]) < 0 })
 	return canon.MemberSetHash(s.Version, uint64(s.K), addresses), nil
 }
 

@@ -4,12 +4,9 @@ import (
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
-	"github.com/killick-ledger/killick/chaincode/credential"
-	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
-	"github.com/killick-ledger/killick/chaincode/record"
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
 
@@ -22,8 +19,11 @@ type Function struct {
 	// identity therefore has to be known.
 	Organisation bool
 
-	run func(*Engine, *ledger.Tx, []byte) (any, error)
+	run runner // nil of a query
 }
+
+// runner runs a function.
+type runner func(*Engine, *ledger.Tx, []byte) (any, error)
 
 // raw marks an answer that is not to be rendered as JSON.
 type raw []byte
@@ -41,16 +41,23 @@ func LookupFunction(name string) (Function, error) {
 	return *f, nil
 }
 
-// Invoke runs a function. The caller flushes the transaction when the function
-// writes and there was no error. Errors: fault.UnknownFunction,
-// fault.WrongArguments, fault.Stopped, and those of the function.
-func (e *Engine) Invoke(tx *ledger.Tx, name string, args [][]byte) ([]byte, error) {
+// Execute runs a function that writes; the caller flushes the transaction when there was
+// no error. Errors: fault.UnknownFunction, also for a query, fault.WrongArguments,
+// fault.Stopped, and those of the function.
+func (e *Engine) Execute(tx *ledger.Tx, name string, args [][]byte) ([]byte, error) {
 	f, err := LookupFunction(name)
+	if err == nil && f.run == nil {
+		err = fault.New(fault.UnknownFunction, "%s is a query", name)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return e.call(f, f.run, tx, args)
+}
+
+func (e *Engine) call(f Function, run runner, tx *ledger.Tx, args [][]byte) ([]byte, error) {
 	if len(args) != f.Args {
-		return nil, fault.New(fault.WrongArguments, "%s takes %d, got %d", name, f.Args, len(args))
+		return nil, fault.New(fault.WrongArguments, "%s takes %d, got %d", f.Name, f.Args, len(args))
 	}
 	var arg []byte
 	if f.Args == 1 {
@@ -59,7 +66,7 @@ func (e *Engine) Invoke(tx *ledger.Tx, name string, args [][]byte) ([]byte, erro
 	if err := f.checkRunning(tx); err != nil {
 		return nil, err
 	}
-	answer, err := f.run(e, tx, arg)
+	answer, err := run(e, tx, arg)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +76,8 @@ func (e *Engine) Invoke(tx *ledger.Tx, name string, args [][]byte) ([]byte, erro
 	return canon.Marshal(answer)
 }
 
+// functions is the table. Those that write nothing are queries: what answers them stands
+// apart (queries.go).
 var functions = []Function{
 	{Name: "ops:Init", Args: 1, Writes: true, Organisation: true, run: initialise},
 	{Name: "ops:Apply", Args: 1, Writes: true, run: (*Engine).apply},
@@ -76,19 +85,10 @@ var functions = []Function{
 	{Name: "ops:Sweep", Writes: true, Organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
 		return sweep(tx, n)
 	})},
-	{Name: "ops:Check", Args: 1, run: (*Engine).check},
-	{Name: "ops:Explain", Args: 1, run: (*Engine).explain},
-	{Name: "ops:Network", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
-		issuers, err := govern.Issuers(tx, n.Name)
-		if err != nil {
-			return nil, err
-		}
-		verifiers, err := n.Verifiers(tx)
-		return NetworkView{*n, issuers, verifiers}, err
-	})},
-	{Name: "ops:Operation", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
-		return lookup(tx, n, string(ref))
-	})},
+	{Name: "ops:Check", Args: 1},
+	{Name: "ops:Explain", Args: 1},
+	{Name: "ops:Network"},
+	{Name: "ops:Operation", Args: 1},
 
 	{Name: "govern:Propose", Args: 1, Writes: true, Organisation: true,
 		run: timed([]string{"subject", "prior", "value", "at", "expires"}, (*govern.Propose).Apply)},
@@ -96,43 +96,21 @@ var functions = []Function{
 	{Name: "govern:Withdraw", Args: 1, Writes: true, Organisation: true, run: decide((*govern.Withdraw).Apply)},
 	{Name: "govern:Enact", Args: 1, Writes: true, Organisation: true,
 		run: timed([]string{"proposal", "approvals"}, (*govern.Enact).Apply)},
-	{Name: "govern:Proposal", Args: 1, run: timed([]string{"proposal"}, (*govern.ProposalQuery).Answer)},
-	{Name: "govern:Proposals", Args: 1, run: timed(nil, (*govern.ProposalsQuery).Answer)},
-	{Name: "govern:History", Args: 1, run: query([]string{"subject"}, (*govern.HistoryQuery).Answer)},
-	{Name: "govern:Jobs", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) { return n.AnswerJobs(tx) })},
-	{Name: "govern:Program", run: func(e *Engine, tx *ledger.Tx, _ []byte) (any, error) {
-		return govern.AnswerProgram(tx, e.Program)
-	}},
+	{Name: "govern:Proposal", Args: 1},
+	{Name: "govern:Proposals", Args: 1},
+	{Name: "govern:History", Args: 1},
+	{Name: "govern:Jobs"},
+	{Name: "govern:Program"},
 
-	{Name: "did:Resolve", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, arg []byte) (any, error) {
-		q, err := did.DecodeQuery(arg)
-		if err != nil {
-			return nil, err
-		}
-		return q.Answer(tx, n.Name)
-	})},
-	{Name: "did:Identity", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, arg []byte) (any, error) {
-		epoch, err := reward.Current(tx)
-		if err != nil {
-			return nil, err
-		}
-		return did.AnswerIdentity(tx, n.Name, string(arg), epoch.Number)
-	})},
-	{Name: "record:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
-		return record.Lookup(tx, n.Name, string(ref))
-	})},
-	{Name: "record:History", Args: 1, run: query([]string{"record"}, (*record.HistoryQuery).Answer)},
-	{Name: "record:Grant", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
-		return record.LookupGrant(tx, n.Name, string(ref))
-	})},
-	{Name: "record:Content", Args: 1, run: (*Engine).content},
-	{Name: "credential:Read", Args: 1, run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, ref []byte) (any, error) {
-		return credential.Lookup(tx, string(ref))
-	})},
-	{Name: "credential:Entry", Args: 1, run: query([]string{"issuer", "list", "index"}, (*credential.EntryQuery).Answer)},
-	{Name: "credential:Schema", Args: 1, run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, ref []byte) (any, error) {
-		return credential.LookupSchema(tx, string(ref))
-	})},
+	{Name: "did:Resolve", Args: 1},
+	{Name: "did:Identity", Args: 1},
+	{Name: "record:Read", Args: 1},
+	{Name: "record:History", Args: 1},
+	{Name: "record:Grant", Args: 1},
+	{Name: "record:Content", Args: 1},
+	{Name: "credential:Read", Args: 1},
+	{Name: "credential:Entry", Args: 1},
+	{Name: "credential:Schema", Args: 1},
 
 	{Name: "reward:Fund", Args: 1, Writes: true, Organisation: true, run: request([]string{"id", "asset"}, (*reward.Fund).Apply)},
 	{Name: "reward:Cut", Writes: true, Organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
@@ -149,28 +127,20 @@ var functions = []Function{
 	{Name: "reward:Sign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"vault", "epoch", "attempt", "signature"}, (*reward.Sign).Apply)},
 	{Name: "reward:Return", Args: 1, Writes: true, Organisation: true, run: request([]string{"hold"}, (*reward.HoldQuery).Return)},
-	{Name: "reward:Hold", Args: 1, run: query([]string{"hold"}, (*reward.HoldQuery).Answer)},
-	{Name: "reward:Balance", Args: 1, run: query([]string{"did", "asset"}, (*reward.BalanceQuery).Answer)},
-	{Name: "reward:Epoch", run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
-		clock, err := readClock(tx)
-		if err != nil {
-			return nil, err
-		}
-		return reward.AnswerEpoch(tx, n, clock)
-	})},
-	{Name: "reward:Root", Args: 1, run: query([]string{"vault"}, (*reward.RootQuery).Answer)},
-	{Name: "reward:Leaves", Args: 1, run: query([]string{"vault"}, (*reward.LeavesQuery).Answer)},
-	{Name: "reward:Signatures", Args: 1, run: query([]string{"vault", "epoch", "attempt"}, (*reward.SignaturesQuery).Answer)},
+	{Name: "reward:Hold", Args: 1},
+	{Name: "reward:Balance", Args: 1},
+	{Name: "reward:Epoch"},
+	{Name: "reward:Root", Args: 1},
+	{Name: "reward:Leaves", Args: 1},
+	{Name: "reward:Signatures", Args: 1},
 
-	{Name: "attest:Use", Args: 1, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, ref []byte) (any, error) {
-		return attest.Lookup(tx, n.Name, string(ref))
-	})},
+	{Name: "attest:Use", Args: 1},
 	{Name: "attest:Step", Args: 1, Writes: true, Organisation: true, run: query([]string{"job", "checkpoint"}, (*attest.Step).Answer)},
 	{Name: "attest:Close", Args: 1, Writes: true, Organisation: true, run: query([]string{"job"}, (*attest.Close).Answer)},
-	{Name: "attest:Job", Args: 1, run: query([]string{"job"}, (*attest.JobQuery).Answer)},
-	{Name: "attest:Round", Args: 1, run: query([]string{"job"}, (*attest.RoundQuery).Answer)},
-	{Name: "attest:Settlement", Args: 1, run: query([]string{"job"}, (*attest.JobQuery).Settlement)},
-	{Name: "attest:Standing", Args: 1, run: query([]string{"did"}, (*attest.StandingQuery).Answer)},
+	{Name: "attest:Job", Args: 1},
+	{Name: "attest:Round", Args: 1},
+	{Name: "attest:Settlement", Args: 1},
+	{Name: "attest:Standing", Args: 1},
 
 	{Name: "checkpoint:Cosign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"size", "root", "time", "ed25519", "secp256k1"}, (*checkpoint.Cosign).Apply)},
@@ -185,19 +155,13 @@ var functions = []Function{
 	{Name: "checkpoint:Element", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"draw", "element"}, (*checkpoint.Publish).Apply)},
 	{Name: "checkpoint:Draw", Args: 1, Writes: true, Organisation: true, run: query([]string{"draw"}, (*checkpoint.Draw).Apply)},
-	{Name: "checkpoint:DrawAt", Args: 1, run: query([]string{"draw"}, (*checkpoint.DrawQuery).Answer)},
-	{Name: "checkpoint:Draws", Args: 1, run: query(nil, (*checkpoint.DrawsQuery).Answer)},
-	{Name: "checkpoint:Head", run: withNetwork(func(tx *ledger.Tx, _ *govern.Network, _ []byte) (any, error) {
-		head, err := checkpoint.Head(tx)
-		if err == nil && head == nil {
-			return nil, fault.New(fault.NotFound, "no checkpoint yet")
-		}
-		return head, err
-	})},
-	{Name: "checkpoint:At", Args: 1, run: query([]string{"number"}, (*AtQuery).Answer)},
-	{Name: "checkpoint:Cosignatures", Args: 1, run: query([]string{"size", "root", "time"}, (*CosignaturesQuery).Answer)},
-	{Name: "checkpoint:Receipts", Args: 1, run: query([]string{"chain", "size"}, (*ReceiptsQuery).Answer)},
-	{Name: "checkpoint:Sets", Args: 1, run: query(nil, (*checkpoint.SetsQuery).Answer)},
+	{Name: "checkpoint:DrawAt", Args: 1},
+	{Name: "checkpoint:Draws", Args: 1},
+	{Name: "checkpoint:Head"},
+	{Name: "checkpoint:At", Args: 1},
+	{Name: "checkpoint:Cosignatures", Args: 1},
+	{Name: "checkpoint:Receipts", Args: 1},
+	{Name: "checkpoint:Sets", Args: 1},
 }
 
 var functionByName = map[string]*Function{}
@@ -206,43 +170,6 @@ func init() {
 	for i := range functions {
 		functionByName[functions[i].Name] = &functions[i]
 	}
-}
-
-// NetworkView is the answer of ops:Network.
-type NetworkView struct {
-	govern.Network
-	Issuers   []string          `json:"issuers"`
-	Verifiers []govern.Verifier `json:"verifiers"`
-}
-
-// AtQuery is the request of checkpoint:At.
-type AtQuery struct {
-	Number uint64 `json:"number"`
-}
-
-// Answer returns the checkpoint with the number. Errors: fault.NotFound.
-func (q *AtQuery) Answer(tx *ledger.Tx, _ *govern.Network) (*checkpoint.Checkpoint, error) {
-	return checkpoint.At(tx, q.Number)
-}
-
-// CosignaturesQuery is the request of checkpoint:Cosignatures.
-type CosignaturesQuery checkpoint.Point
-
-// Answer returns the cosignatures of a point. Errors: fault.InvalidValue.
-func (q *CosignaturesQuery) Answer(tx *ledger.Tx, n *govern.Network) ([]checkpoint.MemberSignatures, error) {
-	return checkpoint.Cosignatures(tx, n, checkpoint.Point(*q))
-}
-
-// ReceiptsQuery is the request of checkpoint:Receipts.
-type ReceiptsQuery struct {
-	Chain string `json:"chain"`
-	Size  uint64 `json:"size"`
-}
-
-// Answer returns the receipts of a size on a chain. Errors:
-// fault.InvalidValue.
-func (q *ReceiptsQuery) Answer(tx *ledger.Tx, n *govern.Network) ([]checkpoint.MemberReceipt, error) {
-	return checkpoint.Receipts(tx, n, q.Chain, q.Size)
 }
 
 // done is the answer of functions that have nothing to say but that they ran.

@@ -3,7 +3,7 @@ package reward
 import (
 	"encoding/base64"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -251,7 +251,7 @@ func reserve(tx *ledger.Tx, n *govern.Network, vault string) (Amount, error) {
 		}
 		confirmed = append(confirmed, a)
 	}
-	slices.Sort(confirmed)
+	sort.Slice(confirmed, func(i, j int) bool { return confirmed[i] < confirmed[j] })
 	return confirmed[len(confirmed)-n.K], nil
 }
 

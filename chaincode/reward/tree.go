@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"sort"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -55,7 +56,7 @@ func SortPayees(payees []Payee) {
 	for i, p := range payees {
 		order[i] = keyed{canon.Keccak(p.Address[:]), p}
 	}
-	slices.SortFunc(order, func(a, b keyed) int { return bytes.Compare(a.hash[:], b.hash[:]) })
+	sort.Slice(order, func(i, j int) bool { return bytes.Compare(order[i].hash[:], order[j].hash[:]) < 0 })
 	for i, k := range order {
 		payees[i] = k.payee
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/bits"
 	"slices"
+	"sort"
 
 	"github.com/killick-ledger/killick/anchor/block"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -19,8 +20,10 @@ func (s *state) commitHash(codes, before []byte) []byte {
 	h := sha256.New()
 	h.Write(protowire.AppendVarint(nil, uint64(len(codes))))
 	h.Write(codes)
-	spaces := slices.SortedFunc(maps.Keys(s.written), func(a, b space) int {
-		return slices.Compare([]string{a.namespace, a.collection}, []string{b.namespace, b.collection})
+	spaces := slices.Collect(maps.Keys(s.written))
+	sort.Slice(spaces, func(i, j int) bool {
+		a, b := spaces[i], spaces[j]
+		return a.namespace < b.namespace || a.namespace == b.namespace && a.collection < b.collection
 	})
 	last := ""
 	for _, of := range spaces {

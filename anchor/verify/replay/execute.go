@@ -64,7 +64,7 @@ func (r *run) execute(members block.Members, t *block.Tx, x *examined) error {
 	if !f.Writes { // a query that was submitted: its answer may depend on the peer
 		return compare(nil, nil, public, private)
 	}
-	answer, err := r.engine.Invoke(tx, f.Name, t.Args[1:])
+	answer, err := r.engine.Execute(tx, f.Name, t.Args[1:])
 	if fault.Of(err) >= fault.Internal { // such as rules that this program does not contain
 		return fmt.Errorf("transaction %s: %w", t.ID, err)
 	}
