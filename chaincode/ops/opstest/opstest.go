@@ -154,16 +154,6 @@ func NewTest(t testing.TB) *World {
 	return found(t, TestNetwork, nil)
 }
 
-// On returns a World on a ledger that another test has founded with four members and
-// makes blocks of.
-func On(t testing.TB, store *ledger.Memory, engine *ops.Engine, now uint64, through func(caller ledger.Caller, name string, args [][]byte) error) *World {
-	w := &World{t: t, Name: Network, Store: store, Engine: engine, Now: now, Through: through}
-	for i := range 4 {
-		w.Members = append(w.Members, newMember(i+1))
-	}
-	return w
-}
-
 func found(t testing.TB, name string, issuers []*User) *World {
 	t.Helper()
 	w := &World{t: t, Name: name, Store: new(ledger.Memory), Engine: ops.New(), Now: Start}
