@@ -324,3 +324,15 @@ func (m *fakeMember) claims(account canon.Account, want int64) {
 		}
 	}
 }
+
+// head is the newest checkpoint on the ledger.
+func (w *world) head() (c struct{ Number, Size, Time uint64 }) {
+	value, err := w.store.Get("checkpoint/head")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if value != nil {
+		decodeJSON(w.t, value, &c)
+	}
+	return c
+}

@@ -386,16 +386,4 @@ func (w *world) tickFor(d time.Duration) {
 	}
 }
 
-// head is the newest checkpoint on the ledger.
-func (w *world) head() (c struct{ Number, Size, Time uint64 }) {
-	value, err := w.store.Get("checkpoint/head")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if value != nil {
-		decodeJSON(w.t, value, &c)
-	}
-	return c
-}
-
 func (m *fakeMember) path(name string) string { return filepath.Join(m.dir, name) }
