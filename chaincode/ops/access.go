@@ -31,8 +31,8 @@ const ClockKey = checkpoint.HeadKey
 // operation that Admit has taken.
 func (o *Operation) ReadsClock() bool { return o.kind.clock != nil && o.kind.clock(o.Body) }
 
-// Accesses returns the keys that the operation reads besides the Common ones,
-// its guard first. It needs an operation that Admit has taken. What it only writes
+// Accesses returns the keys that the operation reads besides the Common ones and those
+// that it Follows, its guard first. It needs an operation that Admit has taken. What it only writes
 // is not listed: no other operation reads it in a transaction, except for the
 // accounts that did.unlink, did.recover and the end of a DID free or take back. Their
 // operations do not name them, and one that links such an account is voided by them.
@@ -58,6 +58,10 @@ func (o *Operation) Accesses() []Access {
 	}
 	return list
 }
+
+// Follows are the prefixes of keys that the operation reads when it runs and its body does
+// not name: Accesses lists none of them.
+func (o *Operation) Follows() []string { return o.kind.follows }
 
 // changedSigner returns the state key of the signer that the operation may write,
 // empty when it writes none.

@@ -134,9 +134,9 @@ const staleRead = "MVCC_READ_CONFLICT"
 // stale finds the items of a void flight that read what blocks have changed since
 // they were taken from the queue: their actors are the culprits. The conflict is
 // explained as well by a change of what all batches read, or by a new checkpoint. A
-// key that was changed in
-// the moment before the endorsers read it is among those found: whoever changed it
-// was as close to a conflict as one can be.
+// key that was changed in the moment before the endorsers read it is among those found:
+// whoever changed it was as close to a conflict as one can be. What none of this explains
+// is put down to those whose operations read keys that their bodies do not name.
 func (s *Submitter) stale(f *flight) (culprits [][20]byte, explained bool) {
 	changed := map[uint64]bool{}
 	for _, w := range s.written {
@@ -149,6 +149,7 @@ func (s *Submitter) stale(f *flight) (culprits [][20]byte, explained bool) {
 	for _, key := range ops.Common {
 		explained = explained || changed[hash(key)]
 	}
+	var followers [][20]byte
 	for _, it := range f.items {
 		o, err := it.operation()
 		if err != nil {
@@ -163,6 +164,12 @@ func (s *Submitter) stale(f *flight) (culprits [][20]byte, explained bool) {
 				culprits = append(culprits, it.actor)
 			}
 		}
+		if len(o.Follows()) > 0 && !slices.Contains(followers, it.actor) {
+			followers = append(followers, it.actor)
+		}
+	}
+	if !explained && len(culprits) == 0 {
+		culprits = followers
 	}
 	return culprits, explained || len(culprits) > 0
 }

@@ -49,6 +49,8 @@
 // Conflicts that lanes cannot prevent come from other gateways. A void batch is
 // compared with what blocks changed while it was under way: the actors whose items
 // had read that travel apart for a time (see strikes), the others go again at once.
+// Operations on jobs read keys besides that only state names (ops.Operation.Follows): what
+// no named key explains is put down to them.
 //
 // The package knows no transport and no clock but the machine's. It holds at most
 // Config.Queue operations, about 900 bytes and their own for each; beyond that it
