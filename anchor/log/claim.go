@@ -50,6 +50,9 @@ func (b *Bundle) Claim() (*Claim, error) {
 	}
 	c.line("claim", "")
 	c.line("network", b.Note.Network)
+	if canon.Simulated(b.Note.Network) {
+		c.line("ledger", "SIMULATED")
+	}
 	c.line("block", strconv.FormatUint(b.Block.Number, 10))
 	c.line("transaction", fmt.Sprintf("%d %s %s", b.Tx.Index, txID, CodeName(b.Tx.Code)))
 	c.line("checkpoint", fmt.Sprintf("%d %s", b.Note.Size, instant(b.Note.Time)))
@@ -71,7 +74,11 @@ func (b *Bundle) Claim() (*Claim, error) {
 			return nil, fmt.Errorf("claim: a value is empty or not printable ASCII without spaces")
 		}
 	}
-	return &Claim{Kind: c.kind, Lines: c.lines, Sentence: fmt.Sprintf("%s, as of block %d", c.sentence, b.Block.Number)}, nil
+	sentence := fmt.Sprintf("%s, as of block %d", c.sentence, b.Block.Number)
+	if canon.Simulated(b.Note.Network) {
+		sentence += " of a SIMULATED ledger"
+	}
+	return &Claim{Kind: c.kind, Lines: c.lines, Sentence: sentence}, nil
 }
 
 // claims collects the lines of a claim.

@@ -2,6 +2,7 @@ package log_test
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"testing"
 
@@ -288,6 +289,23 @@ func TestOperationNames(t *testing.T) {
 	for _, n := range ops.Names() {
 		if !names[n] {
 			t.Errorf("no name for %s", n)
+		}
+	}
+}
+
+// Nobody takes what a test ledger holds for a real one's.
+func TestSimulatedLedgerSaysSo(t *testing.T) {
+	l := newFixture(t)
+	for want, b := range map[bool]*log.Bundle{true: l.simulated(t), false: l.bundle(t, 2, 1, 0)} {
+		c, err := b.Claim()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(c.Lines, "ledger SIMULATED"); got != want {
+			t.Errorf("lines %q", c.Lines)
+		}
+		if got := strings.Contains(c.Sentence, "SIMULATED"); got != want {
+			t.Errorf("sentence %q", c.Sentence)
 		}
 	}
 }

@@ -34,6 +34,11 @@ func newConsortium(t testing.TB, logID [32]byte, n, k int) consortium {
 
 func consortiumOf(t testing.TB, logID [32]byte, version, k uint64, members ...int) consortium {
 	t.Helper()
+	return consortiumOn(t, network, logID, version, k, members...)
+}
+
+func consortiumOn(t testing.TB, network string, logID [32]byte, version, k uint64, members ...int) consortium {
+	t.Helper()
 	c := consortium{Policy: &log.Policy{
 		Network: network, Log: canon.Hex(logID[:]), SetVersion: version, K: k,
 		Chains: []log.Chain{

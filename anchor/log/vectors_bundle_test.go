@@ -109,6 +109,9 @@ func TestVectorsBundle(t *testing.T) {
 	one.Anchors = one.Anchors[:1]
 	add("anchored on one chain", "not fully checked", "", marshal(t, one))
 	add("after a rotation", "verified", "", marshal(t, l.rotated(t, 0)))
+	simulated := marshal(t, l.simulated(t))
+	add("of a test ledger", "invalid", "log", simulated)
+	add("of a test ledger that does not say so", "invalid", "form", bytes.Replace(simulated, []byte("ledger SIMULATED\n"), nil, 1))
 	for _, f := range forgeries() {
 		add(f.name, "invalid", f.failed, marshal(t, f.bundle(t, l)))
 	}
@@ -119,6 +122,19 @@ func TestVectorsBundle(t *testing.T) {
 			t.Errorf("%s: %v", v.Name, l.judge([]byte(v.Bundle)))
 		}
 	}
+}
+
+// simulated is a bundle whose note is of a test ledger.
+func (l *fixture) simulated(t testing.TB) *log.Bundle {
+	c := l.checkpoint(5)
+	c.Network = "test-0011223344556677"
+	signers := consortiumOn(t, c.Network, l.id, 1, 3, 0, 1, 2, 3)
+	b := l.bundle(t, 2, 1, 0)
+	out, err := l.Build(l.blocks[2], 1, 0, log.Evidence{SetVersion: 1, Note: signers.note(t, c, 0, 1, 2), Anchors: b.Anchors})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // unanchored is a bundle whose checkpoint K members signed, but no chain has.

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
 // finding is what the program says of a bundle.
@@ -18,7 +19,9 @@ type finding struct {
 	Kind     string   `json:"kind,omitempty"`
 	Claim    []string `json:"claim,omitempty"`
 	Sentence string   `json:"sentence,omitempty"`
-	Checks   []result `json:"checks"`
+	// Simulated says that the bundle is of a test ledger, which alone takes simulated enclaves.
+	Simulated bool     `json:"simulated,omitempty"`
+	Checks    []result `json:"checks"`
 	// Notes are endpoints that did not answer, or serve another chain, although
 	// another one answered; they do not change the verdict.
 	Notes []string `json:"notes,omitempty"`
@@ -66,6 +69,7 @@ func conclude(b *log.Bundle, checks []log.Check, notes []string, matched int) *f
 	if b != nil {
 		if c, err := b.Claim(); err == nil {
 			f.Kind, f.Claim, f.Sentence = c.Kind, c.Lines, c.Sentence
+			f.Simulated = canon.Simulated(b.Note.Network)
 		}
 	}
 	for _, c := range checks {
@@ -99,6 +103,9 @@ func (f *finding) writeText(w io.Writer) error {
 		fmt.Fprintf(&out, "%-11s  %s\n", "not used", log.Plain(n))
 	}
 	fmt.Fprintln(&out, f.last())
+	if f.Simulated {
+		fmt.Fprintln(&out, "SIMULATED: this is a test ledger, whose enclaves may be none")
+	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }

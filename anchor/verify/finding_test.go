@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,5 +47,23 @@ func TestPanicIsNoFinding(t *testing.T) {
 	var errs strings.Builder
 	if code := run(t.Context(), []string{s.bundle, "--policy", s.policy, "--offline"}, broken{}, &errs); code != exitPartly || !strings.Contains(errs.String(), "boom") {
 		t.Errorf("exit %d: %s", code, errs.String())
+	}
+}
+
+// What ends the report of a test ledger's bundle says what it is.
+func TestSimulatedFinding(t *testing.T) {
+	f := conclude(nil, []log.Check{{Name: "form"}}, nil, 0)
+	for _, simulated := range []bool{false, true} {
+		f.Simulated = simulated
+		var text, machine strings.Builder
+		if err := errors.Join(f.writeText(&text), f.writeJSON(&machine)); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(text.String(), "SIMULATED: this is a test ledger, whose enclaves may be none\n") != simulated {
+			t.Errorf("simulated %t: %s", simulated, text.String())
+		}
+		if strings.Contains(machine.String(), `"simulated": true`) != simulated {
+			t.Errorf("simulated %t: %s", simulated, machine.String())
+		}
 	}
 }

@@ -32,12 +32,8 @@ type Init struct {
 	Assets           []string `json:"assets"`
 	EpochSeconds     uint64   `json:"epochSeconds"`
 	HeartbeatSeconds uint64   `json:"heartbeatSeconds"`
-	Test             bool     `json:"test,omitzero"` // exactly when the name begins with TestPrefix
+	Test             bool     `json:"test,omitzero"` // exactly when the name is a test ledger's (canon.Simulated)
 }
-
-// TestPrefix begins the names of test ledgers, and of no others: nobody takes a DID, an
-// operation or a bundle of one for another's.
-const TestPrefix = "test-"
 
 // Apply fixes the network, once, at the request of one of the members that it
 // names. Errors: fault.AlreadyInitialised, fault.NotMember, fault.InvalidValue
@@ -88,8 +84,8 @@ func (n *Network) check() error {
 	if _, err := n.LogID(); err != nil {
 		return fault.New(fault.InvalidValue, "log: %s", fault.Text(err))
 	}
-	if n.Test != strings.HasPrefix(n.Name, TestPrefix) {
-		return fault.New(fault.InvalidValue, "a test ledger, and no other, has a name that begins with %s", TestPrefix)
+	if n.Test != canon.Simulated(n.Name) {
+		return fault.New(fault.InvalidValue, "a test ledger, and no other, has a name that begins with %s", canon.TestPrefix)
 	}
 	if n.Rules != Rules {
 		return fault.New(fault.InvalidValue, "rules %d; this program contains %d", n.Rules, Rules)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/api"
@@ -282,5 +283,32 @@ func TestProofs(t *testing.T) {
 	payouts, err := h.client.Payouts(t.Context(), account)
 	if err != nil || len(payouts) != 1 || payouts[0].GetCumulative() != "7" || payouts[0].GetAddress() != account {
 		t.Errorf("payouts: %v %v", payouts, err)
+	}
+}
+
+// Each receipt of a test ledger says what it is, whatever became of the operation.
+func TestSimulatedReceipts(t *testing.T) {
+	t.Parallel()
+	for _, simulated := range []bool{false, true} {
+		h := start(t, func(c *api.Config) {
+			if simulated {
+				c.Network = canon.TestPrefix + "0011223344556677"
+			}
+		})
+		good, ref := h.alice.Record("done")
+		refused := h.bob.Pay(1, h.alice)
+		receipts, err := h.client.SubmitAll(t.Context(), good, refused, "not an operation")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := h.client.Operation(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range append(receipts, found) {
+			if r.GetSimulated() != simulated {
+				t.Errorf("receipt %d: %v, want simulated %t", i, r, simulated)
+			}
+		}
 	}
 }

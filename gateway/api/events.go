@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
@@ -99,6 +100,7 @@ func (s *Server) renderEvent(e *events.Event) *killickv1.Event {
 	out := &killickv1.Event{
 		Cursor: e.Next.Cursor(s.cfg.Network), Block: e.Block, Transaction: e.Transaction, Id: hex.EncodeToString(r.Reference.ID[:]),
 		Reference: r.Reference.String(), Operation: r.Op, Actor: did.String(s.cfg.Network, r.Actor), Code: r.Code.String(), Created: r.Created,
+		Simulated: canon.Simulated(s.cfg.Network),
 	}
 	if p := r.Postings; p != nil {
 		out.Payment = &killickv1.Payment{Asset: p.Asset, Epoch: p.Epoch}

@@ -196,6 +196,7 @@ func (s *Server) GetNetwork(ctx context.Context, _ *killickv1.GetNetworkRequest)
 		Network: v.Name, Time: uint64(time.Now().Unix()), Rules: v.Rules, Log: v.Log, Assets: v.Assets, Operations: ops.Names(),
 		K: uint32(v.K), Treasuries: v.Treasuries, Issuers: v.Issuers, EpochSeconds: v.EpochSeconds, HeartbeatSeconds: v.HeartbeatSeconds,
 		SetVersion: v.SetVersion, Height: s.cfg.Submitter.Status().Next, Url: s.cfg.Credentials.URL,
+		Simulated: v.Test,
 	}
 	for _, m := range v.Members {
 		out.Members = append(out.Members, &killickv1.Member{Msp: m.MSP, Cosign: m.Cosign, Address: m.Address})

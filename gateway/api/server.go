@@ -128,7 +128,7 @@ func (s *Server) Submit(ctx context.Context, in *killickv1.SubmitRequest) (*kill
 		return nil, err
 	}
 	receipt := s.await(ctx, wants(in.Wait), ticket)[0]
-	operation := render(receipt)
+	operation := s.render(receipt)
 	switch {
 	case receipt.State == submit.Done, !wants(in.Wait) && receipt.State == submit.Pending:
 		return operation, nil
@@ -156,7 +156,7 @@ func (s *Server) SubmitBatch(ctx context.Context, in *killickv1.SubmitBatchReque
 			out.Operations[i] = s.renderError(ctx, err)
 			continue
 		}
-		o := render(receipts[i])
+		o := s.render(receipts[i])
 		if wants(in.Wait) && receipts[i].State == submit.Pending {
 			o.State, o.Code, o.Advice = stateUnknown, fault.Unknown.String(), fault.Unknown.Advice()
 		}
@@ -210,10 +210,11 @@ func (s *Server) await(ctx context.Context, wait bool, tickets ...*submit.Ticket
 // stateUnknown is the state of an operation whose result did not come in time.
 const stateUnknown = "unknown"
 
-func render(r submit.Receipt) *killickv1.Operation {
+func (s *Server) render(r submit.Receipt) *killickv1.Operation {
 	o := &killickv1.Operation{
 		Id: hex.EncodeToString(r.ID[:]), Reference: r.Reference, State: string(r.State), Code: r.Code.String(),
 		Advice: r.Code.Advice(), Transaction: r.Transaction, Validation: r.Validation, Block: r.Block, Repeated: r.Repeated,
+		Simulated: canon.Simulated(s.cfg.Network),
 	}
 	switch r.State {
 	case submit.Pending:
@@ -227,7 +228,7 @@ func render(r submit.Receipt) *killickv1.Operation {
 // renderError is the receipt of an operation that was not taken.
 func (s *Server) renderError(ctx context.Context, err error) *killickv1.Operation {
 	r := s.refuse(ctx, err)
-	return &killickv1.Operation{State: string(submit.Refused), Code: r.code.String(), Text: r.text, Advice: r.code.Advice()}
+	return &killickv1.Operation{State: string(submit.Refused), Code: r.code.String(), Text: r.text, Advice: r.code.Advice(), Simulated: canon.Simulated(s.cfg.Network)}
 }
 
 // GetOperation looks an operation up, in the journal and the blocks that this
@@ -237,7 +238,7 @@ func (s *Server) GetOperation(_ context.Context, in *killickv1.GetOperationReque
 	if err != nil {
 		return nil, err
 	}
-	return render(receipt), nil
+	return s.render(receipt), nil
 }
 
 // lookup finds an operation by its id or its reference.

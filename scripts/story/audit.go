@@ -14,11 +14,12 @@ import (
 
 // verdict is what `killick-verify --json` prints.
 type verdict struct {
-	Verdict  string `json:"verdict"`
-	Exit     int    `json:"exit"`
-	Depth    string `json:"depth"`
-	Sentence string `json:"sentence"`
-	Checks   []struct {
+	Verdict   string `json:"verdict"`
+	Exit      int    `json:"exit"`
+	Depth     string `json:"depth"`
+	Sentence  string `json:"sentence"`
+	Simulated bool   `json:"simulated"`
+	Checks    []struct {
 		Name   string `json:"name"`
 		Status string `json:"status"`
 		Text   string `json:"text"`
@@ -80,8 +81,8 @@ func (w *World) audit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if v.Exit != 0 {
-			return fmt.Errorf("the %s's bundle is not verified: %+v", name, v)
+		if v.Exit != 0 || !v.Simulated {
+			return fmt.Errorf("the %s's bundle is not verified, or not as one of a test ledger: %+v", name, v)
 		}
 		for _, check := range v.Checks {
 			w.say("  %-4s %-22s %s", check.Status, check.Name, check.Text)

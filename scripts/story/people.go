@@ -60,8 +60,12 @@ func (w *World) submit(ctx context.Context, who *client.Identity, body ops.Body,
 		return "", err
 	}
 	w.facts.operations++
-	if _, err := w.Client.Submit(ctx, jws); err != nil {
+	receipt, err := w.Client.Submit(ctx, jws)
+	if err != nil {
 		return "", err
+	}
+	if !receipt.GetSimulated() {
+		return "", fmt.Errorf("the receipt of %s does not say that the ledger is a test ledger", ref)
 	}
 	return ref, nil
 }

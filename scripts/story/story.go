@@ -74,9 +74,11 @@ type record struct {
 }
 
 // Consortium returns the settings of the story: the default consortium, with
-// short periods so that an epoch and its anchors fit into a minute.
+// short periods so that an epoch and its anchors fit into a minute, as a test ledger,
+// whose enclaves are simulated.
 func Consortium() topology.Consortium {
 	c := topology.Default()
+	c.Channel = "test"
 	c.Ports = 0
 	c.Epoch = 12 * time.Second
 	c.Cadence = topology.Cadence{Busy: time.Second, Quiet: 3 * time.Second, Post: 2 * time.Second}

@@ -218,7 +218,9 @@ type Operation struct {
 	Repeated bool `protobuf:"varint,9,opt,name=repeated,proto3" json:"repeated,omitempty"`
 	// Fabric's validation code of the transaction by name: VALID once there is a
 	// result. A void transaction changed nothing; its operations go again.
-	Validation    string `protobuf:"bytes,10,opt,name=validation,proto3" json:"validation,omitempty"`
+	Validation string `protobuf:"bytes,10,opt,name=validation,proto3" json:"validation,omitempty"`
+	// Whether the ledger is a test ledger: what stands for enclaves there may be simulated.
+	Simulated     bool `protobuf:"varint,11,opt,name=simulated,proto3" json:"simulated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -321,6 +323,13 @@ func (x *Operation) GetValidation() string {
 		return x.Validation
 	}
 	return ""
+}
+
+func (x *Operation) GetSimulated() bool {
+	if x != nil {
+		return x.Simulated
+	}
+	return false
 }
 
 type GetOperationRequest struct {
@@ -5113,7 +5122,9 @@ type Event struct {
 	// Of a payment that was made.
 	Payment *Payment `protobuf:"bytes,10,opt,name=payment,proto3" json:"payment,omitempty"`
 	// Of an amendment or deletion of a record that was made.
-	Record        *RecordVersion `protobuf:"bytes,11,opt,name=record,proto3" json:"record,omitempty"`
+	Record *RecordVersion `protobuf:"bytes,11,opt,name=record,proto3" json:"record,omitempty"`
+	// Whether the ledger is a test ledger, as in Operation.
+	Simulated     bool `protobuf:"varint,12,opt,name=simulated,proto3" json:"simulated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5223,6 +5234,13 @@ func (x *Event) GetRecord() *RecordVersion {
 		return x.Record
 	}
 	return nil
+}
+
+func (x *Event) GetSimulated() bool {
+	if x != nil {
+		return x.Simulated
+	}
+	return false
 }
 
 type Payment struct {
@@ -5460,7 +5478,10 @@ type Network struct {
 	// ledger as it sees it.
 	Height uint64 `protobuf:"varint,14,opt,name=height,proto3" json:"height,omitempty"`
 	// Where this gateway serves status lists: URLs of lists begin with it. Empty: nowhere.
-	Url           string `protobuf:"bytes,16,opt,name=url,proto3" json:"url,omitempty"`
+	Url string `protobuf:"bytes,16,opt,name=url,proto3" json:"url,omitempty"`
+	// Whether it is a test ledger, which alone takes simulated enclaves. It is founded as
+	// one, and stays one.
+	Simulated     bool `protobuf:"varint,17,opt,name=simulated,proto3" json:"simulated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5605,6 +5626,13 @@ func (x *Network) GetUrl() string {
 		return x.Url
 	}
 	return ""
+}
+
+func (x *Network) GetSimulated() bool {
+	if x != nil {
+		return x.Simulated
+	}
+	return false
 }
 
 type Member struct {
@@ -5753,7 +5781,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x13SubmitBatchResponse\x125\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x15.killick.v1.OperationR\n" +
-	"operations\"\x83\x02\n" +
+	"operations\"\xa1\x02\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x14\n" +
@@ -5767,7 +5795,8 @@ const file_killick_proto_rawDesc = "" +
 	"\n" +
 	"validation\x18\n" +
 	" \x01(\tR\n" +
-	"validation\"%\n" +
+	"validation\x12\x1c\n" +
+	"\tsimulated\x18\v \x01(\bR\tsimulated\"%\n" +
 	"\x13GetOperationRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"'\n" +
 	"\x15GetTransactionRequest\x12\x0e\n" +
@@ -6177,7 +6206,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x03now\x18\x03 \x01(\bR\x03now\x12\x14\n" +
 	"\x05actor\x18\x04 \x03(\tR\x05actor\x12\x1c\n" +
 	"\toperation\x18\x05 \x03(\tR\toperationB\b\n" +
-	"\x06_block\"\xc9\x02\n" +
+	"\x06_block\"\xe7\x02\n" +
 	"\x05Event\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12\x14\n" +
 	"\x05block\x18\x02 \x01(\x04R\x05block\x12 \n" +
@@ -6190,7 +6219,8 @@ const file_killick_proto_rawDesc = "" +
 	"\acreated\x18\t \x01(\tR\acreated\x12-\n" +
 	"\apayment\x18\n" +
 	" \x01(\v2\x13.killick.v1.PaymentR\apayment\x121\n" +
-	"\x06record\x18\v \x01(\v2\x19.killick.v1.RecordVersionR\x06record\"d\n" +
+	"\x06record\x18\v \x01(\v2\x19.killick.v1.RecordVersionR\x06record\x12\x1c\n" +
+	"\tsimulated\x18\f \x01(\bR\tsimulated\"d\n" +
 	"\aPayment\x12\x14\n" +
 	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12-\n" +
@@ -6201,7 +6231,7 @@ const file_killick_proto_rawDesc = "" +
 	"\rRecordVersion\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\"\x13\n" +
-	"\x11GetNetworkRequest\"\xd5\x03\n" +
+	"\x11GetNetworkRequest\"\xf3\x03\n" +
 	"\aNetwork\x12\x18\n" +
 	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x04R\x04time\x12\x14\n" +
@@ -6224,7 +6254,8 @@ const file_killick_proto_rawDesc = "" +
 	"\vset_version\x18\r \x01(\x04R\n" +
 	"setVersion\x12\x16\n" +
 	"\x06height\x18\x0e \x01(\x04R\x06height\x12\x10\n" +
-	"\x03url\x18\x10 \x01(\tR\x03url\"L\n" +
+	"\x03url\x18\x10 \x01(\tR\x03url\x12\x1c\n" +
+	"\tsimulated\x18\x11 \x01(\bR\tsimulated\"L\n" +
 	"\x06Member\x12\x10\n" +
 	"\x03msp\x18\x01 \x01(\tR\x03msp\x12\x16\n" +
 	"\x06cosign\x18\x02 \x01(\tR\x06cosign\x12\x18\n" +

@@ -22,6 +22,7 @@ type receipt struct {
 	Validation  string `json:"validation,omitempty"` // Fabric's code of the transaction; not VALID: the operation goes again
 	Block       uint64 `json:"block,omitempty"`
 	Repeated    bool   `json:"repeated,omitempty"`
+	Simulated   bool   `json:"simulated,omitempty"` // of a test ledger
 }
 
 func receiptOf(o *client.Operation) *receipt {
@@ -30,7 +31,7 @@ func receiptOf(o *client.Operation) *receipt {
 	}
 	r := &receipt{
 		ID: o.GetId(), Reference: o.GetReference(), State: o.GetState(), Code: o.GetCode(), Transaction: o.GetTransaction(), Validation: o.GetValidation(),
-		Block: o.GetBlock(), Repeated: o.GetRepeated(),
+		Block: o.GetBlock(), Repeated: o.GetRepeated(), Simulated: o.GetSimulated(),
 	}
 	if r.State == "refused" {
 		r.Advice = o.GetAdvice()
@@ -55,6 +56,9 @@ func (r *receipt) print(w io.Writer) {
 	}
 	if r.Block != 0 {
 		fmt.Fprintf(w, "block        %d\n", r.Block)
+	}
+	if r.Simulated {
+		fmt.Fprintln(w, "ledger       SIMULATED: a test ledger, whose enclaves may be none")
 	}
 }
 
