@@ -14,19 +14,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/checkpoint"
-	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	domain "github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/reward"
 	"github.com/killick-ledger/killick/chaincode/tee"
 	"github.com/killick-ledger/killick/chaincode/tee/simulated"
-	"github.com/killick-ledger/killick/network/fabric"
-	"github.com/killick-ledger/killick/network/topology"
+	"github.com/killick-ledger/killick/scripts/story"
 )
 
 // What a job costs here.
@@ -41,7 +38,7 @@ const (
 type bench struct {
 	*network
 	t         *testing.T
-	admins    []*fabric.Client
+	admins    *story.Members
 	consumer  *person
 	operator  *person
 	treasurer *person
@@ -59,9 +56,15 @@ type bench struct {
 func (n *network) jobs(t *testing.T) {
 	b := &bench{network: n, t: t, salts: map[string][32]byte{}, now: uint64(time.Now().Unix())}
 	b.platform = simulated.New(simulated.Default(tee.SGX, "e2e", b.now))
-	for i := range n.Cluster.Orgs() {
-		b.admins = append(b.admins, connect(t, n.Cluster.Client(i, topology.Admin)))
+	var err error
+	if b.admins, err = n.Members(); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := b.admins.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	b.people()
 	b.decisions()
 	b.grants()
@@ -86,28 +89,17 @@ func (b *bench) people() {
 	b.fund(b.t, b.operator, 1_000_000)
 }
 
-// ask evaluates a function at the first organisation's peer.
+// ask evaluates a function at the first organisation's peers.
 func (b *bench) ask(function string, request, into any) error {
-	argument, err := canon.Marshal(request)
-	if err != nil {
-		return err
-	}
-	answer, err := b.own[0].Evaluate(b.t.Context(), function, argument)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(answer, into)
+	return b.admins.Ask(b.t.Context(), function, request, into)
 }
 
 // head is the newest checkpoint. There is one soon after anything was done.
 func (b *bench) head() (c checkpoint.Checkpoint) {
 	b.t.Helper()
-	until(b.t, time.Minute, "a checkpoint", func() error {
-		answer, err := b.own[0].Evaluate(b.t.Context(), "checkpoint:Head")
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(answer, &c)
+	until(b.t, time.Minute, "a checkpoint", func() (err error) {
+		c, err = b.admins.Head(b.t.Context())
+		return err
 	})
 	return c
 }
@@ -115,49 +107,8 @@ func (b *bench) head() (c checkpoint.Checkpoint) {
 // decide has three members put a value in force.
 func (b *bench) decide(subject string, value any) {
 	b.t.Helper()
-	text, err := canon.Marshal(value)
-	if err != nil {
+	if err := b.admins.Decide(b.t.Context(), subject, value); err != nil {
 		b.t.Fatal(err)
-	}
-	var h govern.HistoryView
-	if err := b.ask("govern:History", govern.HistoryQuery{Subject: subject}, &h); err != nil {
-		b.t.Fatal(err)
-	}
-	execute := func(i int, function string, request any) []byte {
-		b.t.Helper()
-		argument, err := canon.Marshal(request)
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		r, err := b.admins[i].Execute(b.t.Context(), function, argument)
-		if err != nil {
-			b.t.Fatalf("%s of %s: %v", function, subject, err)
-		}
-		return r.Payload
-	}
-	var p govern.Proposed
-	answer := execute(0, "govern:Propose", govern.Propose{Subject: subject, Prior: h.Version, Value: jsontext.Value(text), Expires: b.head().Time + 3600})
-	if err := json.Unmarshal(answer, &p); err != nil {
-		b.t.Fatal(err)
-	}
-	approvals := []string{b.Cluster.Orgs()[0].MSPID}
-	for i := 1; i < 3; i++ {
-		execute(i, "govern:Approve", govern.Approve(p))
-		approvals = append(approvals, b.Cluster.Orgs()[i].MSPID)
-	}
-	argument, err := canon.Marshal(govern.Enact{Proposal: p.Proposal, Approvals: approvals})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	_, err = b.admins[0].Execute(b.t.Context(), "govern:Enact", argument)
-	var refused *fabric.Refused
-	if errors.As(err, &refused) {
-		if f, ok := fault.Parse(refused.Message); ok && (f.Code == fault.AlreadyDone || f.Code == fault.Closed) {
-			err = nil // an anchor was faster
-		}
-	}
-	if err != nil {
-		b.t.Fatalf("enact %s: %v", subject, err)
 	}
 }
 
