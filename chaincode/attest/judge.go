@@ -86,6 +86,10 @@ func rootsOf(tx *ledger.Tx) (*tee.Roots, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pinRoots(listed)
+}
+
+func pinRoots(listed []govern.Root) (*tee.Roots, error) {
 	var good [][]byte
 	for i := range listed {
 		der, err := listed[i].DER()
@@ -113,6 +117,10 @@ func policyOf(tx *ledger.Tx, operation string) (*tee.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	return policyFrom(policy, listed, operation)
+}
+
+func policyFrom(policy *govern.TEEPolicy, listed []govern.Measurement, operation string) (*tee.Policy, error) {
 	p := &tee.Policy{Evaluation: uint32(policy.MinEvaluation)}
 	for _, name := range policy.Statuses {
 		s, ok := tee.StatusOf(name)

@@ -10,7 +10,7 @@ import (
 )
 
 // RoundQuery is the request of attest:Round. Explain asks for the digests by which the
-// committee was drawn.
+// committee was drawn, and for what the evidence would be judged by now.
 type RoundQuery struct {
 	Job     string `json:"job"`
 	Explain bool   `json:"explain,omitzero"`
@@ -31,6 +31,7 @@ type RoundView struct {
 	Evidence  *EvidenceView  `json:"evidence,omitempty"`
 	Rival     *EvidenceView  `json:"rival,omitempty"`
 	Committee *CommitteeView `json:"committee,omitempty"`
+	Basis     *BasisView     `json:"basis,omitempty"` // asked for: what the evidence would be judged by now
 }
 
 // EvidenceView is evidence as queries answer it.
@@ -88,7 +89,8 @@ func (q *RoundQuery) Answer(tx *ledger.Tx, n *govern.Network) (*RoundView, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ReadJob(tx, q.Job); err != nil {
+	j, err := ReadJob(tx, q.Job)
+	if err != nil {
 		return nil, err
 	}
 	r, err := readRound(tx, q.Job)
@@ -110,6 +112,11 @@ func (q *RoundQuery) Answer(tx *ledger.Tx, n *govern.Network) (*RoundView, error
 	}
 	if v.Rival, err = viewShown(tx, RivalKey(q.Job)); err != nil {
 		return nil, err
+	}
+	if q.Explain && v.Evidence != nil {
+		if v.Basis, err = basis(tx, j, v.Evidence); err != nil {
+			return nil, err
+		}
 	}
 	d, err := readCommittee(tx, q.Job)
 	if d == nil || err != nil {

@@ -87,6 +87,12 @@ func (s *Server) GetRound(ctx context.Context, in *killickv1.GetRoundRequest) (*
 	if v.Committee != nil {
 		out.Committee = renderCommittee(v.Committee)
 	}
+	if b := v.Basis; b != nil {
+		out.Basis = &killickv1.Basis{Time: b.Time, Roots: b.Roots, Statuses: b.Statuses, MinEvaluation: b.MinEvaluation, Collateral: b.Collateral}
+		for _, m := range b.Measurements {
+			out.Basis.Measurements = append(out.Basis.Measurements, &killickv1.Measurement{Platform: m.Platform, Measurement: m.Measurement})
+		}
+	}
 	return out, nil
 }
 

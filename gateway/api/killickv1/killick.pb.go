@@ -3251,7 +3251,9 @@ type Round struct {
 	// Evidence of another output of the same job and operator.
 	Rival *Evidence `protobuf:"bytes,14,opt,name=rival,proto3" json:"rival,omitempty"`
 	// Absent before it is drawn.
-	Committee     *Committee `protobuf:"bytes,15,opt,name=committee,proto3" json:"committee,omitempty"`
+	Committee *Committee `protobuf:"bytes,15,opt,name=committee,proto3" json:"committee,omitempty"`
+	// With explain: what the evidence would be judged by now, where chaincode judges it.
+	Basis         *Basis `protobuf:"bytes,16,opt,name=basis,proto3" json:"basis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3391,6 +3393,158 @@ func (x *Round) GetCommittee() *Committee {
 	return nil
 }
 
+func (x *Round) GetBasis() *Basis {
+	if x != nil {
+		return x.Basis
+	}
+	return nil
+}
+
+// Basis is all that a quote is judged by.
+type Basis struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Seconds since 1970, of the newest checkpoint.
+	Time uint64 `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Pinned certificates, base64url.
+	Roots []string `protobuf:"bytes,2,rep,name=roots,proto3" json:"roots,omitempty"`
+	// Statuses of platforms that are taken, and the lowest evaluation number.
+	Statuses      []string `protobuf:"bytes,3,rep,name=statuses,proto3" json:"statuses,omitempty"`
+	MinEvaluation uint64   `protobuf:"varint,4,opt,name=min_evaluation,json=minEvaluation,proto3" json:"min_evaluation,omitempty"`
+	// Of the job's operation.
+	Measurements []*Measurement `protobuf:"bytes,5,rep,name=measurements,proto3" json:"measurements,omitempty"`
+	// Of the quote's platform, base64url; empty when the ledger has none.
+	Collateral    string `protobuf:"bytes,6,opt,name=collateral,proto3" json:"collateral,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Basis) Reset() {
+	*x = Basis{}
+	mi := &file_killick_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Basis) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Basis) ProtoMessage() {}
+
+func (x *Basis) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Basis.ProtoReflect.Descriptor instead.
+func (*Basis) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Basis) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Basis) GetRoots() []string {
+	if x != nil {
+		return x.Roots
+	}
+	return nil
+}
+
+func (x *Basis) GetStatuses() []string {
+	if x != nil {
+		return x.Statuses
+	}
+	return nil
+}
+
+func (x *Basis) GetMinEvaluation() uint64 {
+	if x != nil {
+		return x.MinEvaluation
+	}
+	return 0
+}
+
+func (x *Basis) GetMeasurements() []*Measurement {
+	if x != nil {
+		return x.Measurements
+	}
+	return nil
+}
+
+func (x *Basis) GetCollateral() string {
+	if x != nil {
+		return x.Collateral
+	}
+	return ""
+}
+
+// Measurement is what may run.
+type Measurement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// sgx or tdx.
+	Platform string `protobuf:"bytes,1,opt,name=platform,proto3" json:"platform,omitempty"`
+	// Hex.
+	Measurement   string `protobuf:"bytes,2,opt,name=measurement,proto3" json:"measurement,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measurement) Reset() {
+	*x = Measurement{}
+	mi := &file_killick_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measurement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measurement) ProtoMessage() {}
+
+func (x *Measurement) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measurement.ProtoReflect.Descriptor instead.
+func (*Measurement) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Measurement) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
+func (x *Measurement) GetMeasurement() string {
+	if x != nil {
+		return x.Measurement
+	}
+	return ""
+}
+
 // Finding is what chaincode says of evidence (docs/formats/job.md section 6).
 type Finding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3403,7 +3557,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3415,7 +3569,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3428,7 +3582,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{43}
+	return file_killick_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Finding) GetVerdict() string {
@@ -3464,7 +3618,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3476,7 +3630,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3489,7 +3643,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{44}
+	return file_killick_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Evidence) GetPlatform() string {
@@ -3547,7 +3701,7 @@ type Committee struct {
 
 func (x *Committee) Reset() {
 	*x = Committee{}
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3559,7 +3713,7 @@ func (x *Committee) String() string {
 func (*Committee) ProtoMessage() {}
 
 func (x *Committee) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3572,7 +3726,7 @@ func (x *Committee) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Committee.ProtoReflect.Descriptor instead.
 func (*Committee) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{45}
+	return file_killick_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Committee) GetSeed() string {
@@ -3635,7 +3789,7 @@ type Bench struct {
 
 func (x *Bench) Reset() {
 	*x = Bench{}
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3647,7 +3801,7 @@ func (x *Bench) String() string {
 func (*Bench) ProtoMessage() {}
 
 func (x *Bench) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3660,7 +3814,7 @@ func (x *Bench) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bench.ProtoReflect.Descriptor instead.
 func (*Bench) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{46}
+	return file_killick_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Bench) GetOrganisation() string {
@@ -3716,7 +3870,7 @@ type Seat struct {
 
 func (x *Seat) Reset() {
 	*x = Seat{}
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3728,7 +3882,7 @@ func (x *Seat) String() string {
 func (*Seat) ProtoMessage() {}
 
 func (x *Seat) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3741,7 +3895,7 @@ func (x *Seat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Seat.ProtoReflect.Descriptor instead.
 func (*Seat) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{47}
+	return file_killick_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Seat) GetVerifier() string {
@@ -3800,7 +3954,7 @@ type Ranked struct {
 
 func (x *Ranked) Reset() {
 	*x = Ranked{}
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3812,7 +3966,7 @@ func (x *Ranked) String() string {
 func (*Ranked) ProtoMessage() {}
 
 func (x *Ranked) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3825,7 +3979,7 @@ func (x *Ranked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ranked.ProtoReflect.Descriptor instead.
 func (*Ranked) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{48}
+	return file_killick_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Ranked) GetVerifier() string {
@@ -3866,7 +4020,7 @@ type GetSettlementRequest struct {
 
 func (x *GetSettlementRequest) Reset() {
 	*x = GetSettlementRequest{}
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3878,7 +4032,7 @@ func (x *GetSettlementRequest) String() string {
 func (*GetSettlementRequest) ProtoMessage() {}
 
 func (x *GetSettlementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3891,7 +4045,7 @@ func (x *GetSettlementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettlementRequest.ProtoReflect.Descriptor instead.
 func (*GetSettlementRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{49}
+	return file_killick_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *GetSettlementRequest) GetId() string {
@@ -3931,7 +4085,7 @@ type Settlement struct {
 
 func (x *Settlement) Reset() {
 	*x = Settlement{}
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3943,7 +4097,7 @@ func (x *Settlement) String() string {
 func (*Settlement) ProtoMessage() {}
 
 func (x *Settlement) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3956,7 +4110,7 @@ func (x *Settlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
 func (*Settlement) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{50}
+	return file_killick_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Settlement) GetId() string {
@@ -4070,7 +4224,7 @@ type Votes struct {
 
 func (x *Votes) Reset() {
 	*x = Votes{}
-	mi := &file_killick_proto_msgTypes[51]
+	mi := &file_killick_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4236,7 @@ func (x *Votes) String() string {
 func (*Votes) ProtoMessage() {}
 
 func (x *Votes) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[51]
+	mi := &file_killick_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4095,7 +4249,7 @@ func (x *Votes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Votes.ProtoReflect.Descriptor instead.
 func (*Votes) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{51}
+	return file_killick_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Votes) GetValid() uint32 {
@@ -4146,7 +4300,7 @@ type SettlementLine struct {
 
 func (x *SettlementLine) Reset() {
 	*x = SettlementLine{}
-	mi := &file_killick_proto_msgTypes[52]
+	mi := &file_killick_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4158,7 +4312,7 @@ func (x *SettlementLine) String() string {
 func (*SettlementLine) ProtoMessage() {}
 
 func (x *SettlementLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[52]
+	mi := &file_killick_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4171,7 +4325,7 @@ func (x *SettlementLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettlementLine.ProtoReflect.Descriptor instead.
 func (*SettlementLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{52}
+	return file_killick_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SettlementLine) GetRole() string {
@@ -4226,7 +4380,7 @@ type GetStandingRequest struct {
 
 func (x *GetStandingRequest) Reset() {
 	*x = GetStandingRequest{}
-	mi := &file_killick_proto_msgTypes[53]
+	mi := &file_killick_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4238,7 +4392,7 @@ func (x *GetStandingRequest) String() string {
 func (*GetStandingRequest) ProtoMessage() {}
 
 func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[53]
+	mi := &file_killick_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4251,7 +4405,7 @@ func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStandingRequest.ProtoReflect.Descriptor instead.
 func (*GetStandingRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{53}
+	return file_killick_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GetStandingRequest) GetDid() string {
@@ -4281,7 +4435,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_killick_proto_msgTypes[54]
+	mi := &file_killick_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4293,7 +4447,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[54]
+	mi := &file_killick_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4306,7 +4460,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{54}
+	return file_killick_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Standing) GetDid() string {
@@ -4375,7 +4529,7 @@ type GetCredentialRequest struct {
 
 func (x *GetCredentialRequest) Reset() {
 	*x = GetCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[55]
+	mi := &file_killick_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4387,7 +4541,7 @@ func (x *GetCredentialRequest) String() string {
 func (*GetCredentialRequest) ProtoMessage() {}
 
 func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[55]
+	mi := &file_killick_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4400,7 +4554,7 @@ func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{55}
+	return file_killick_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *GetCredentialRequest) GetId() string {
@@ -4423,7 +4577,7 @@ type FindCredentialRequest struct {
 
 func (x *FindCredentialRequest) Reset() {
 	*x = FindCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[56]
+	mi := &file_killick_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4435,7 +4589,7 @@ func (x *FindCredentialRequest) String() string {
 func (*FindCredentialRequest) ProtoMessage() {}
 
 func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[56]
+	mi := &file_killick_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4448,7 +4602,7 @@ func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCredentialRequest.ProtoReflect.Descriptor instead.
 func (*FindCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{56}
+	return file_killick_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *FindCredentialRequest) GetIssuer() string {
@@ -4499,7 +4653,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[57]
+	mi := &file_killick_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4511,7 +4665,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[57]
+	mi := &file_killick_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4524,7 +4678,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{57}
+	return file_killick_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Credential) GetId() string {
@@ -4635,7 +4789,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[58]
+	mi := &file_killick_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4647,7 +4801,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[58]
+	mi := &file_killick_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4660,7 +4814,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{58}
+	return file_killick_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -4693,7 +4847,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[59]
+	mi := &file_killick_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4705,7 +4859,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[59]
+	mi := &file_killick_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4718,7 +4872,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{59}
+	return file_killick_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Balance) GetDid() string {
@@ -4770,7 +4924,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[60]
+	mi := &file_killick_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4782,7 +4936,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[60]
+	mi := &file_killick_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4795,7 +4949,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{60}
+	return file_killick_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -4829,7 +4983,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[61]
+	mi := &file_killick_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4841,7 +4995,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[61]
+	mi := &file_killick_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4854,7 +5008,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{61}
+	return file_killick_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -4874,7 +5028,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[62]
+	mi := &file_killick_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4886,7 +5040,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[62]
+	mi := &file_killick_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4899,7 +5053,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{62}
+	return file_killick_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -4932,7 +5086,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[63]
+	mi := &file_killick_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4944,7 +5098,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[63]
+	mi := &file_killick_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4957,7 +5111,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{63}
+	return file_killick_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Payout) GetVault() string {
@@ -5034,7 +5188,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[64]
+	mi := &file_killick_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5046,7 +5200,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[64]
+	mi := &file_killick_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5059,7 +5213,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{64}
+	return file_killick_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -5131,7 +5285,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[65]
+	mi := &file_killick_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5143,7 +5297,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[65]
+	mi := &file_killick_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5156,7 +5310,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{65}
+	return file_killick_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Event) GetCursor() string {
@@ -5255,7 +5409,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[66]
+	mi := &file_killick_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5267,7 +5421,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[66]
+	mi := &file_killick_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5280,7 +5434,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{66}
+	return file_killick_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Payment) GetAsset() string {
@@ -5316,7 +5470,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[67]
+	mi := &file_killick_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5328,7 +5482,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[67]
+	mi := &file_killick_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5341,7 +5495,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{67}
+	return file_killick_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -5370,7 +5524,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[68]
+	mi := &file_killick_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5382,7 +5536,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[68]
+	mi := &file_killick_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5395,7 +5549,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{68}
+	return file_killick_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -5420,7 +5574,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[69]
+	mi := &file_killick_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5432,7 +5586,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[69]
+	mi := &file_killick_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5445,7 +5599,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{69}
+	return file_killick_proto_rawDescGZIP(), []int{71}
 }
 
 type Network struct {
@@ -5488,7 +5642,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[70]
+	mi := &file_killick_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5500,7 +5654,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[70]
+	mi := &file_killick_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5513,7 +5667,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{70}
+	return file_killick_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Network) GetNetwork() string {
@@ -5648,7 +5802,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[71]
+	mi := &file_killick_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5660,7 +5814,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[71]
+	mi := &file_killick_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5673,7 +5827,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{71}
+	return file_killick_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Member) GetMsp() string {
@@ -5710,7 +5864,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[72]
+	mi := &file_killick_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5722,7 +5876,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[72]
+	mi := &file_killick_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5735,7 +5889,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{72}
+	return file_killick_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Vault) GetId() string {
@@ -6040,7 +6194,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x04time\x18\f \x01(\x04R\x04time\";\n" +
 	"\x0fGetRoundRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\aexplain\x18\x02 \x01(\bR\aexplain\"\xcd\x03\n" +
+	"\aexplain\x18\x02 \x01(\bR\aexplain\"\xf6\x03\n" +
 	"\x05Round\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x12\n" +
@@ -6059,7 +6213,20 @@ const file_killick_proto_rawDesc = "" +
 	"\afinding\x18\f \x01(\v2\x13.killick.v1.FindingR\afinding\x120\n" +
 	"\bevidence\x18\r \x01(\v2\x14.killick.v1.EvidenceR\bevidence\x12*\n" +
 	"\x05rival\x18\x0e \x01(\v2\x14.killick.v1.EvidenceR\x05rival\x123\n" +
-	"\tcommittee\x18\x0f \x01(\v2\x15.killick.v1.CommitteeR\tcommittee\";\n" +
+	"\tcommittee\x18\x0f \x01(\v2\x15.killick.v1.CommitteeR\tcommittee\x12'\n" +
+	"\x05basis\x18\x10 \x01(\v2\x11.killick.v1.BasisR\x05basis\"\xd1\x01\n" +
+	"\x05Basis\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x04R\x04time\x12\x14\n" +
+	"\x05roots\x18\x02 \x03(\tR\x05roots\x12\x1a\n" +
+	"\bstatuses\x18\x03 \x03(\tR\bstatuses\x12%\n" +
+	"\x0emin_evaluation\x18\x04 \x01(\x04R\rminEvaluation\x12;\n" +
+	"\fmeasurements\x18\x05 \x03(\v2\x17.killick.v1.MeasurementR\fmeasurements\x12\x1e\n" +
+	"\n" +
+	"collateral\x18\x06 \x01(\tR\n" +
+	"collateral\"K\n" +
+	"\vMeasurement\x12\x1a\n" +
+	"\bplatform\x18\x01 \x01(\tR\bplatform\x12 \n" +
+	"\vmeasurement\x18\x02 \x01(\tR\vmeasurement\";\n" +
 	"\aFinding\x12\x18\n" +
 	"\averdict\x18\x01 \x01(\tR\averdict\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8a\x01\n" +
@@ -6316,7 +6483,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),           // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),      // 1: killick.v1.SubmitBatchRequest
@@ -6361,42 +6528,44 @@ var file_killick_proto_goTypes = []any{
 	(*ListedJob)(nil),               // 40: killick.v1.ListedJob
 	(*GetRoundRequest)(nil),         // 41: killick.v1.GetRoundRequest
 	(*Round)(nil),                   // 42: killick.v1.Round
-	(*Finding)(nil),                 // 43: killick.v1.Finding
-	(*Evidence)(nil),                // 44: killick.v1.Evidence
-	(*Committee)(nil),               // 45: killick.v1.Committee
-	(*Bench)(nil),                   // 46: killick.v1.Bench
-	(*Seat)(nil),                    // 47: killick.v1.Seat
-	(*Ranked)(nil),                  // 48: killick.v1.Ranked
-	(*GetSettlementRequest)(nil),    // 49: killick.v1.GetSettlementRequest
-	(*Settlement)(nil),              // 50: killick.v1.Settlement
-	(*Votes)(nil),                   // 51: killick.v1.Votes
-	(*SettlementLine)(nil),          // 52: killick.v1.SettlementLine
-	(*GetStandingRequest)(nil),      // 53: killick.v1.GetStandingRequest
-	(*Standing)(nil),                // 54: killick.v1.Standing
-	(*GetCredentialRequest)(nil),    // 55: killick.v1.GetCredentialRequest
-	(*FindCredentialRequest)(nil),   // 56: killick.v1.FindCredentialRequest
-	(*Credential)(nil),              // 57: killick.v1.Credential
-	(*GetBalanceRequest)(nil),       // 58: killick.v1.GetBalanceRequest
-	(*Balance)(nil),                 // 59: killick.v1.Balance
-	(*GetProofRequest)(nil),         // 60: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),        // 61: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),              // 62: killick.v1.PayoutList
-	(*Payout)(nil),                  // 63: killick.v1.Payout
-	(*EventsRequest)(nil),           // 64: killick.v1.EventsRequest
-	(*Event)(nil),                   // 65: killick.v1.Event
-	(*Payment)(nil),                 // 66: killick.v1.Payment
-	(*PaymentLine)(nil),             // 67: killick.v1.PaymentLine
-	(*RecordVersion)(nil),           // 68: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),       // 69: killick.v1.GetNetworkRequest
-	(*Network)(nil),                 // 70: killick.v1.Network
-	(*Member)(nil),                  // 71: killick.v1.Member
-	(*Vault)(nil),                   // 72: killick.v1.Vault
-	(*structpb.Struct)(nil),         // 73: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),       // 74: google.api.HttpBody
+	(*Basis)(nil),                   // 43: killick.v1.Basis
+	(*Measurement)(nil),             // 44: killick.v1.Measurement
+	(*Finding)(nil),                 // 45: killick.v1.Finding
+	(*Evidence)(nil),                // 46: killick.v1.Evidence
+	(*Committee)(nil),               // 47: killick.v1.Committee
+	(*Bench)(nil),                   // 48: killick.v1.Bench
+	(*Seat)(nil),                    // 49: killick.v1.Seat
+	(*Ranked)(nil),                  // 50: killick.v1.Ranked
+	(*GetSettlementRequest)(nil),    // 51: killick.v1.GetSettlementRequest
+	(*Settlement)(nil),              // 52: killick.v1.Settlement
+	(*Votes)(nil),                   // 53: killick.v1.Votes
+	(*SettlementLine)(nil),          // 54: killick.v1.SettlementLine
+	(*GetStandingRequest)(nil),      // 55: killick.v1.GetStandingRequest
+	(*Standing)(nil),                // 56: killick.v1.Standing
+	(*GetCredentialRequest)(nil),    // 57: killick.v1.GetCredentialRequest
+	(*FindCredentialRequest)(nil),   // 58: killick.v1.FindCredentialRequest
+	(*Credential)(nil),              // 59: killick.v1.Credential
+	(*GetBalanceRequest)(nil),       // 60: killick.v1.GetBalanceRequest
+	(*Balance)(nil),                 // 61: killick.v1.Balance
+	(*GetProofRequest)(nil),         // 62: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),        // 63: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),              // 64: killick.v1.PayoutList
+	(*Payout)(nil),                  // 65: killick.v1.Payout
+	(*EventsRequest)(nil),           // 66: killick.v1.EventsRequest
+	(*Event)(nil),                   // 67: killick.v1.Event
+	(*Payment)(nil),                 // 68: killick.v1.Payment
+	(*PaymentLine)(nil),             // 69: killick.v1.PaymentLine
+	(*RecordVersion)(nil),           // 70: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),       // 71: killick.v1.GetNetworkRequest
+	(*Network)(nil),                 // 72: killick.v1.Network
+	(*Member)(nil),                  // 73: killick.v1.Member
+	(*Vault)(nil),                   // 74: killick.v1.Vault
+	(*structpb.Struct)(nil),         // 75: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),       // 76: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	73, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	75, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
@@ -6409,81 +6578,83 @@ var file_killick_proto_depIdxs = []int32{
 	32, // 11: killick.v1.UsePage.uses:type_name -> killick.v1.Use
 	37, // 12: killick.v1.Job.lines:type_name -> killick.v1.JobLine
 	40, // 13: killick.v1.JobPage.jobs:type_name -> killick.v1.ListedJob
-	43, // 14: killick.v1.Round.finding:type_name -> killick.v1.Finding
-	44, // 15: killick.v1.Round.evidence:type_name -> killick.v1.Evidence
-	44, // 16: killick.v1.Round.rival:type_name -> killick.v1.Evidence
-	45, // 17: killick.v1.Round.committee:type_name -> killick.v1.Committee
-	46, // 18: killick.v1.Committee.benches:type_name -> killick.v1.Bench
-	47, // 19: killick.v1.Bench.taken:type_name -> killick.v1.Seat
-	48, // 20: killick.v1.Bench.order:type_name -> killick.v1.Ranked
-	43, // 21: killick.v1.Settlement.finding:type_name -> killick.v1.Finding
-	51, // 22: killick.v1.Settlement.votes:type_name -> killick.v1.Votes
-	52, // 23: killick.v1.Settlement.lines:type_name -> killick.v1.SettlementLine
-	63, // 24: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	66, // 25: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	68, // 26: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	67, // 27: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	71, // 28: killick.v1.Network.members:type_name -> killick.v1.Member
-	72, // 29: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 30: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 31: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 32: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 33: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
-	7,  // 34: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	11, // 35: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
-	15, // 36: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	17, // 37: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
-	19, // 38: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
-	22, // 39: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
-	24, // 40: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
-	27, // 41: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
-	29, // 42: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
-	31, // 43: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
-	33, // 44: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
-	35, // 45: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
-	38, // 46: killick.v1.Killick.ListJobs:input_type -> killick.v1.ListJobsRequest
-	41, // 47: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
-	49, // 48: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
-	53, // 49: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
-	55, // 50: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	56, // 51: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
-	58, // 52: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	60, // 53: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	61, // 54: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	64, // 55: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	69, // 56: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 57: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 58: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 59: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 60: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 61: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 62: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
-	16, // 63: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	18, // 64: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
-	20, // 65: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
-	23, // 66: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
-	25, // 67: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
-	28, // 68: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
-	30, // 69: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
-	32, // 70: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
-	34, // 71: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
-	36, // 72: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
-	39, // 73: killick.v1.Killick.ListJobs:output_type -> killick.v1.JobPage
-	42, // 74: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
-	50, // 75: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
-	54, // 76: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
-	57, // 77: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	57, // 78: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
-	59, // 79: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	74, // 80: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	62, // 81: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	65, // 82: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	70, // 83: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	57, // [57:84] is the sub-list for method output_type
-	30, // [30:57] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	45, // 14: killick.v1.Round.finding:type_name -> killick.v1.Finding
+	46, // 15: killick.v1.Round.evidence:type_name -> killick.v1.Evidence
+	46, // 16: killick.v1.Round.rival:type_name -> killick.v1.Evidence
+	47, // 17: killick.v1.Round.committee:type_name -> killick.v1.Committee
+	43, // 18: killick.v1.Round.basis:type_name -> killick.v1.Basis
+	44, // 19: killick.v1.Basis.measurements:type_name -> killick.v1.Measurement
+	48, // 20: killick.v1.Committee.benches:type_name -> killick.v1.Bench
+	49, // 21: killick.v1.Bench.taken:type_name -> killick.v1.Seat
+	50, // 22: killick.v1.Bench.order:type_name -> killick.v1.Ranked
+	45, // 23: killick.v1.Settlement.finding:type_name -> killick.v1.Finding
+	53, // 24: killick.v1.Settlement.votes:type_name -> killick.v1.Votes
+	54, // 25: killick.v1.Settlement.lines:type_name -> killick.v1.SettlementLine
+	65, // 26: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	68, // 27: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	70, // 28: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	69, // 29: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	73, // 30: killick.v1.Network.members:type_name -> killick.v1.Member
+	74, // 31: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 32: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 33: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 34: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 35: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 36: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 37: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
+	15, // 38: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	17, // 39: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
+	19, // 40: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
+	22, // 41: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
+	24, // 42: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
+	27, // 43: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
+	29, // 44: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
+	31, // 45: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
+	33, // 46: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
+	35, // 47: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
+	38, // 48: killick.v1.Killick.ListJobs:input_type -> killick.v1.ListJobsRequest
+	41, // 49: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
+	51, // 50: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
+	55, // 51: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
+	57, // 52: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	58, // 53: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
+	60, // 54: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	62, // 55: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	63, // 56: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	66, // 57: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	71, // 58: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 59: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 60: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 61: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 62: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 63: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 64: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 65: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	18, // 66: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
+	20, // 67: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
+	23, // 68: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
+	25, // 69: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
+	28, // 70: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
+	30, // 71: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
+	32, // 72: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
+	34, // 73: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
+	36, // 74: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
+	39, // 75: killick.v1.Killick.ListJobs:output_type -> killick.v1.JobPage
+	42, // 76: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
+	52, // 77: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
+	56, // 78: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
+	59, // 79: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	59, // 80: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
+	61, // 81: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	76, // 82: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	64, // 83: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	67, // 84: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	72, // 85: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	59, // [59:86] is the sub-list for method output_type
+	32, // [32:59] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -6494,14 +6665,14 @@ func file_killick_proto_init() {
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[32].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[64].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[66].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   73,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
