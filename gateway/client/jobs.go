@@ -16,6 +16,7 @@ type (
 	Job            = killickv1.Job
 	Round          = killickv1.Round
 	Bench          = killickv1.Bench
+	Seat           = killickv1.Seat
 	Settlement     = killickv1.Settlement
 	SettlementLine = killickv1.SettlementLine
 	Standing       = killickv1.Standing

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/committee"
 	"github.com/spf13/cobra"
 )
 
@@ -44,10 +45,10 @@ digests that decided, and who holds a licence and could not be drawn.`,
 
 func (a *app) showRound(network string, r *client.Round, explain bool) error {
 	v := roundView(r)
-	var check *redrawn
+	var check *committee.Check
 	if r.GetCommittee() != nil {
 		var err error
-		if check, err = redraw(network, r); err != nil {
+		if check, err = committee.Redraw(network, r); err != nil {
 			return fmt.Errorf("the committee cannot be read: %w", err)
 		}
 		v["committee"], v["drawnAgain"] = committeeView(r, explain), check
@@ -62,9 +63,9 @@ func (a *app) showRound(network string, r *client.Round, explain bool) error {
 		return err
 	}
 	switch check.Result {
-	case drawnOther:
+	case committee.Differs:
 		return fmt.Errorf("THE COMMITTEE IS NOT THE ONE THAT THE SEED DRAWS: %s", strings.Join(check.Problems, "; "))
-	case drawnChanged:
+	case committee.Changed:
 		return notChecked
 	}
 	return nil
@@ -181,11 +182,11 @@ func printCommittee(w io.Writer, r *client.Round, explain bool) {
 	}
 }
 
-func printCheck(w io.Writer, check *redrawn) {
+func printCheck(w io.Writer, check *committee.Check) {
 	switch check.Result {
-	case drawnSame:
+	case committee.Same:
 		fmt.Fprintln(w, "drawn again  it is the same committee")
-	case drawnChanged:
+	case committee.Changed:
 		fmt.Fprintln(w, "drawn again  NOT CHECKED IN FULL: licences or standings have changed since; the digests of the taken seats are right and in order")
 	default:
 		fmt.Fprintln(w, "drawn again  IT IS ANOTHER COMMITTEE: somebody lies, or this program is of another version than the ledger")

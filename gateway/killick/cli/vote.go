@@ -1,36 +1,18 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
-	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/gateway/ballot"
 	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/committee"
 	"github.com/spf13/cobra"
 )
-
-// ballot is a ballot file: what a verifier needs to reveal what it committed to.
-type ballot struct {
-	Format     string `json:"format"`
-	Network    string `json:"network"`
-	Job        string `json:"job"`
-	Verifier   string `json:"verifier"`
-	Ballot     string `json:"ballot"`
-	Salt       string `json:"salt"`
-	Commitment string `json:"commitment"`
-}
-
-const ballotFormat = "killick-ballot-1"
 
 func (a *app) voteCommand() *cobra.Command {
 	return group("vote", "Vote on the evidence of a job, as a drawn verifier", a.voteCommit(), a.voteReveal(), a.voteStanding())
@@ -46,92 +28,7 @@ func ballotPath(path, job, verifier string) (string, error) {
 	if path != "" {
 		return path, nil
 	}
-	if _, err := ops.ParseReference(job); err != nil { // it becomes the name of a file
-		return "", fault.New(fault.InvalidValue, "%.80q is not the reference of a job", job)
-	}
-	_, id, err := did.Parse(verifier)
-	return job + "." + id.String() + ".ballot", err
-}
-
-// digest is the commitment to the ballot.
-func (b *ballot) digest() (string, error) {
-	job, err := ops.ParseReference(b.Job)
-	if err != nil {
-		return "", err
-	}
-	verifier, err := did.ParseOn(b.Network, b.Verifier)
-	if err != nil {
-		return "", err
-	}
-	salt, err := canon.UnHex32(b.Salt)
-	if err != nil {
-		return "", err
-	}
-	verdict, err := attest.ParseBallot(b.Ballot)
-	if err != nil {
-		return "", err
-	}
-	sum := canon.BallotDigest(b.Network, job.ID, verifier, byte(verdict), salt)
-	return canon.Hex(sum[:]), nil
-}
-
-// newBallot draws a salt.
-func newBallot(signer client.Signer, job, word string) (*ballot, error) {
-	var salt [32]byte
-	if _, err := rand.Read(salt[:]); err != nil {
-		return nil, fmt.Errorf("draw salt: %w", err)
-	}
-	b := &ballot{Format: ballotFormat, Network: signer.Network(), Job: job, Verifier: signer.DID(), Ballot: word, Salt: canon.Hex(salt[:])}
-	var err error
-	b.Commitment, err = b.digest()
-	return b, err
-}
-
-// readBallot reads a ballot file, which must be of the signer on the job.
-func readBallot(path string, signer client.Signer, job string) (*ballot, error) {
-	data, err := readSmall(path)
-	if err != nil {
-		return nil, fmt.Errorf("read ballot: %w", err)
-	}
-	b := new(ballot)
-	if err := canon.Decode(bytes.TrimSuffix(data, []byte("\n")), b); err != nil {
-		return nil, fmt.Errorf("ballot %s: %w", path, err)
-	}
-	digest, err := b.digest()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("ballot %s: %w", path, err)
-	case b.Format != ballotFormat || digest != b.Commitment:
-		return nil, fmt.Errorf("%s is no ballot file, or was changed", path)
-	case b.Job != job || b.Network != signer.Network() || b.Verifier != signer.DID():
-		return nil, fmt.Errorf("%s is the ballot of %s on %s of %s", path, b.Verifier, b.Job, b.Network)
-	}
-	return b, nil
-}
-
-// write keeps the ballot under a name that must not exist: all of it or nothing, and on
-// disk when write returns, its name as well.
-func (b *ballot) write(path string) error {
-	data, err := canon.Marshal(b)
-	if err != nil {
-		return err
-	}
-	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.draft")
-	if err != nil {
-		return err
-	}
-	_, err = draft.Write(append(data, '\n'))
-	if err = errors.Join(err, draft.Sync(), draft.Close()); err == nil {
-		err = os.Link(draft.Name(), path) // fails when there is one
-	}
-	if err = errors.Join(err, os.Remove(draft.Name())); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return ballot.Name(job, verifier)
 }
 
 func (a *app) voteCommit() *cobra.Command {
@@ -152,7 +49,7 @@ sends the same commitment; another ballot for the same job is refused here.`,
 				if err != nil {
 					return err
 				}
-				b, err := keepBallot(path, signer, args[0], args[1])
+				b, err := ballot.Keep(path, signer.Network(), args[0], signer.DID(), args[1])
 				if err != nil {
 					return err
 				}
@@ -164,29 +61,8 @@ sends the same commitment; another ballot for the same job is refused here.`,
 	return c
 }
 
-// keepBallot returns the ballot that is to be committed to, once it is on disk.
-func keepBallot(path string, signer client.Signer, job, word string) (*ballot, error) {
-	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-		b, err := newBallot(signer, job, word)
-		if err != nil {
-			return nil, err
-		}
-		if err := b.write(path); err != nil {
-			return nil, fmt.Errorf("write ballot: %w", err)
-		}
-	}
-	b, err := readBallot(path, signer, job)
-	if err != nil {
-		return nil, err
-	}
-	if b.Ballot != word {
-		return nil, fault.New(fault.AlreadyDone, "%s has this DID's ballot on the job, and it is %s: a commitment to it may be on the ledger or on its way, and no other ballot can be revealed for it", path, b.Ballot)
-	}
-	return b, nil
-}
-
 // commit sends the commitment, unless the ledger has it.
-func (a *app) commit(ctx context.Context, gateway *client.Client, signer client.Signer, b *ballot, path string) error {
+func (a *app) commit(ctx context.Context, gateway *client.Client, signer client.Signer, b *ballot.Ballot, path string) error {
 	had, err := committed(ctx, gateway, b)
 	if err != nil || had {
 		return a.voted(b, path, nil, err)
@@ -210,27 +86,16 @@ func (a *app) commit(ctx context.Context, gateway *client.Client, signer client.
 
 // committed says whether the ledger has the ballot's commitment. One of another ballot is
 // an error.
-func committed(ctx context.Context, gateway *client.Client, b *ballot) (bool, error) {
+func committed(ctx context.Context, gateway *client.Client, b *ballot.Ballot) (bool, error) {
 	r, err := gateway.Round(ctx, b.Job, false)
 	if err != nil {
 		return false, err
 	}
-	for _, bench := range r.GetCommittee().GetBenches() {
-		for _, s := range bench.GetTaken() {
-			switch {
-			case s.GetVerifier() != b.Verifier || s.GetCommitment() == "":
-			case s.GetCommitment() == b.Commitment:
-				return true, nil
-			default:
-				return false, fmt.Errorf("the ledger has a commitment of this DID to another ballot, %s: look for the file of that one", s.GetCommitment())
-			}
-		}
-	}
-	return false, nil
+	return b.Is(committee.Seat(r, b.Verifier).GetCommitment())
 }
 
 // voted shows what became of a vote.
-func (a *app) voted(b *ballot, path string, o *client.Operation, err error) error {
+func (a *app) voted(b *ballot.Ballot, path string, o *client.Operation, err error) error {
 	if err != nil {
 		return err
 	}
@@ -261,7 +126,7 @@ it leaves this computer: a ballot that others see early can be copied and punish
 				if err != nil {
 					return err
 				}
-				b, err := readBallot(path, signer, args[0])
+				b, err := ballot.Read(path, signer.Network(), args[0], signer.DID())
 				if err != nil {
 					return err
 				}
@@ -274,7 +139,7 @@ it leaves this computer: a ballot that others see early can be copied and punish
 }
 
 // reveal sends ballot and salt when the round is that far and has the commitment.
-func (a *app) reveal(ctx context.Context, gateway *client.Client, signer client.Signer, b *ballot, path string) error {
+func (a *app) reveal(ctx context.Context, gateway *client.Client, signer client.Signer, b *ballot.Ballot, path string) error {
 	had, err := committed(ctx, gateway, b)
 	if err != nil {
 		return err

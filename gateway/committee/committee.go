@@ -1,4 +1,7 @@
-package cli
+// Package committee draws the committee of a round again, from what anyone may read, and
+// says whether it is the one that a gateway tells of. It believes no gateway and asks
+// none.
+package committee
 
 import (
 	"cmp"
@@ -14,13 +17,13 @@ import (
 
 // What came of drawing a committee again.
 const (
-	drawnSame    = "same"    // the committee is the one that the seed draws
-	drawnOther   = "differs" // it is not
-	drawnChanged = "changed" // licences or standings are others now: only the seats were checked
+	Same    = "same"    // the committee is the one that the seed draws
+	Differs = "differs" // it is not
+	Changed = "changed" // licences or standings are others now: only the seats were checked
 )
 
-// redrawn is the result of drawing a committee again here.
-type redrawn struct {
+// Check is the result of drawing a committee again.
+type Check struct {
 	Result   string   `json:"result"`
 	Problems []string `json:"problems,omitempty"`
 }
@@ -38,9 +41,10 @@ func (d *drawing) problem(format string, args ...any) {
 	d.problems = append(d.problems, fmt.Sprintf(format, args...))
 }
 
-// redraw draws the committee of a round again, from its seed, the job's id and the
-// licences, and compares what the gateway says of it. What cannot be read is an error.
-func redraw(network string, r *client.Round) (*redrawn, error) {
+// Redraw draws the committee of a round, which was asked for with explain, again, from its
+// seed, the job's id and the licences, and compares what the gateway says of it. What
+// cannot be read is an error.
+func Redraw(network string, r *client.Round) (*Check, error) {
 	d := &drawing{network: network}
 	candidates, err := d.read(r)
 	if err != nil {
@@ -66,11 +70,11 @@ func redraw(network string, r *client.Round) (*redrawn, error) {
 	}
 	switch {
 	case len(d.problems) > 0:
-		return &redrawn{drawnOther, d.problems}, nil
+		return &Check{Differs, d.problems}, nil
 	case candidates != c.GetCandidates():
-		return &redrawn{drawnChanged, nil}, nil
+		return &Check{Changed, nil}, nil
 	}
-	return &redrawn{Result: drawnSame}, nil
+	return &Check{Result: Same}, nil
 }
 
 // read takes what the draw depends on, and returns the digest of the candidates.
@@ -153,4 +157,16 @@ func (d *drawing) compare(b *client.Bench, drawn *attest.Bench) {
 			d.problem("seat %d of %s has %s, and the draw puts %s there", i+1, b.GetOrganisation(), has, should)
 		}
 	}
+}
+
+// Seat returns the seat of a verifier in a round's committee, nil when it has none.
+func Seat(r *client.Round, verifier string) *client.Seat {
+	for _, b := range r.GetCommittee().GetBenches() {
+		for _, s := range b.GetTaken() {
+			if s.GetVerifier() == verifier {
+				return s
+			}
+		}
+	}
+	return nil
 }
