@@ -7,7 +7,7 @@ export CGO_ENABLED := 0
 STATE   ?= $(CURDIR)/.killick
 BIN     ?= $(STATE)/bin
 TOOLS   := go tool -modfile=scripts/tools/go.mod
-OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gateway/killick \
+OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gateway/killick killick-enclave=./gateway/enclave \
            killick-network=./network killick-ccaas=./network/ccaas killick-anchor=./anchor \
            killick-evmnode=./anchor/evmnode killick-tronnode=./anchor/tronnode killick-verify=./anchor/verify \
            killick-demo=./scripts/demo killick-soak=./scripts/soak

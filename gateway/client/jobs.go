@@ -17,6 +17,7 @@ type (
 	Round          = killickv1.Round
 	Bench          = killickv1.Bench
 	Seat           = killickv1.Seat
+	Evidence       = killickv1.Evidence
 	Settlement     = killickv1.Settlement
 	SettlementLine = killickv1.SettlementLine
 	Standing       = killickv1.Standing

@@ -1,0 +1,463 @@
+package operator_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/govern"
+	"github.com/killick-ledger/killick/chaincode/ledger"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+	"github.com/killick-ledger/killick/gateway/api"
+	"github.com/killick-ledger/killick/gateway/api/killickv1"
+	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/enclave/analysis"
+	"github.com/killick-ledger/killick/gateway/enclave/inside"
+	"github.com/killick-ledger/killick/gateway/enclave/operator"
+	"github.com/killick-ledger/killick/gateway/events"
+	"github.com/killick-ledger/killick/gateway/index"
+	"github.com/killick-ledger/killick/gateway/sealed"
+	"github.com/killick-ledger/killick/gateway/submit"
+	"github.com/killick-ledger/killick/gateway/submit/submittest"
+)
+
+// owner is somebody with a record, and its secrets.
+type owner struct {
+	*opstest.User
+	content []byte
+	salt    [32]byte
+	line    attest.OpenLine
+}
+
+// stage is a ledger with jobs behind a gateway, an operator, and all that passes between.
+type stage struct {
+	t          *testing.T
+	jobs       *opstest.Jobs
+	ledger     *submittest.Ledger
+	gateway    *client.Client
+	consumer   client.Signer
+	operator   *client.Identity
+	identities map[string]*client.Identity // by DID
+	cfg        operator.Config
+	owners     []*owner
+	trust      *client.Trust
+	wire       wire // what passed the gateway and the service
+	log        *bytes.Buffer
+	// submit, if set, is between the operator and the ledger.
+	submit func(operation string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error)
+
+	*running
+}
+
+// running is the operator's program as it runs.
+type running struct {
+	*operator.Operator
+	web     *httptest.Server
+	enclave *client.Enclave
+}
+
+// wire keeps all bytes.
+type wire struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (w *wire) add(data []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all.Write(data)
+}
+
+// begin has owners with these contents, whose grants are for the operation.
+func begin(t *testing.T, operation string, contents ...string) *stage {
+	t.Helper()
+	scene := opstest.New(t)
+	scene.Now = uint64(time.Now().Unix())
+	s := &stage{t: t, jobs: opstest.NewJobsOn(scene, 1), log: new(bytes.Buffer)}
+	j := s.jobs
+	s.consumer, j.Consumer = s.enrol()
+	var signer client.Signer
+	signer, j.Operator = s.enrol()
+	j.Decide("operator/"+j.Operator.ID.String(), `{"organisation":"Org2MSP"}`)
+	s.operator = s.identities[signer.DID()]
+	s.list()
+	for i, content := range contents {
+		s.owners = append(s.owners, s.newOwner(i, operation, content))
+	}
+	j.Register()
+	s.ledger = submittest.NewOn(j.Store)
+	scene.Through = func(caller ledger.Caller, name string, args [][]byte) error {
+		_, err := s.ledger.InvokeAs(caller, name, args...)
+		s.pull()
+		return err
+	}
+	s.serve()
+	s.cfg = operator.Config{
+		Gateway: s.gateway, Identity: s.operator, Network: submittest.Network, Platform: j.Platform, Dir: filepath.Join(t.TempDir(), "journal"), Init: true,
+		Assets: []operator.Asset{{Name: "usd"}}, Poll: time.Hour, Log: slog.New(slog.NewJSONHandler(s.log, nil)),
+	}
+	s.start()
+	return s
+}
+
+// enrol creates the DID of a new identity and gives it money.
+func (s *stage) enrol() (client.Signer, *opstest.User) {
+	s.t.Helper()
+	identity, _, err := client.Generate("EdDSA", false)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	signer := identity.On(submittest.Network)
+	jws, err := signer.Create(nil, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	item, err := ops.ParseCompact(jws)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got := s.jobs.Batch(item); got[0] != 0 {
+		s.t.Fatalf("create: %v", fault.Code(got[0]))
+	}
+	id, err := did.ParseOn(submittest.Network, signer.DID())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	u := &opstest.User{DID: signer.DID(), ID: id}
+	s.jobs.Fund(u, 1_000_000)
+	if s.identities == nil {
+		s.identities = map[string]*client.Identity{}
+	}
+	s.identities[u.DID] = identity
+	return signer, u
+}
+
+// list has the members list the platform for all operations.
+func (s *stage) list() {
+	s.t.Helper()
+	l, err := inside.ListingOf(s.jobs.Platform, analysis.Names())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var measurements []govern.Measurement
+	s.trust = &client.Trust{Roots: []client.TrustedRoot{{Certificate: l.Roots[0].Certificate, Simulated: true}}}
+	for _, m := range l.Measurements {
+		measurements = append(measurements, govern.Measurement(m))
+		s.trust.Measurements = append(s.trust.Measurements, client.TrustedProgram(m))
+	}
+	s.jobs.Decide("tee/measurements", s.jobs.JSON(measurements))
+}
+
+func (s *stage) newOwner(i int, operation, content string) *owner {
+	s.t.Helper()
+	j := s.jobs
+	o := &owner{User: opstest.NewUser("owner of " + content + string(rune('a'+i))), content: []byte(content), salt: [32]byte(opstest.Seed("salt of " + content + string(rune('a'+i))))}
+	j.Create(o.User)
+	commitment := client.CommitmentWith(o.salt, o.content)
+	record := j.Do(o.User, &ops.RecordSubmit{Schema: []string{"heart", "sleep"}[i%2], Commitment: canon.Hex(commitment[:]), Size: uint64(len(content))}, "")
+	grant := j.Do(o.User, &ops.RecordAllow{
+		Record: record.String(), Client: j.Consumer.DID, Operation: operation, Scope: []string{"/"}, Asset: "usd", Price: 250, Expires: j.Now + 86400,
+	}, "")
+	o.line = attest.OpenLine{Grant: grant.String(), Record: record.String(), Version: 1, Owner: o.DID, Price: 250}
+	return o
+}
+
+// pull shows the jobs what the ledger has.
+func (s *stage) pull() {
+	s.t.Helper()
+	store := new(ledger.Memory)
+	for _, e := range s.ledger.State() {
+		if err := store.Put(e.Key, e.Value); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.jobs.Store = store
+}
+
+// serve starts a gateway and what stands between it and the operator.
+func (s *stage) serve() {
+	t := s.t
+	t.Helper()
+	log, dir := slog.New(slog.DiscardHandler), t.TempDir()
+	stream := events.New(events.Config{Ledger: s.ledger, Network: submittest.Network, Log: log})
+	sub, err := submit.Open(submit.Config{Journal: filepath.Join(dir, "journal.db"), Network: submittest.Network, Ledger: stream.Watch(s.ledger), Log: log, Hold: 4 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := index.Open(index.Config{File: filepath.Join(dir, "index"), Network: submittest.Network, Ledger: stream, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := api.New(api.Config{Submitter: sub, Ledger: s.ledger, Events: stream, Index: x, Network: submittest.Network, Log: log}).GRPC()
+	honest, err := grpc.NewClient(listen(t, server), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := grpc.NewServer(grpc.UnaryInterceptor(s.record))
+	killickv1.RegisterKillickServer(front, &between{honest: killickv1.NewKillickClient(honest), s: s})
+	if s.gateway, err = client.Dial(listen(t, front)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := errors.Join(s.gateway.Close(), honest.Close())
+		front.Stop()
+		server.Stop()
+		if err := errors.Join(err, x.Close(), sub.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func listen(t *testing.T, s *grpc.Server) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = s.Serve(l) }() // ends with Stop
+	return l.Addr().String()
+}
+
+// record keeps what passes the gateway.
+func (s *stage) record(ctx context.Context, in any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	out, err := handle(ctx, in)
+	for _, m := range []any{in, out} {
+		if m, ok := m.(proto.Message); ok {
+			data, _ := proto.Marshal(m)
+			s.wire.add(data)
+		}
+	}
+	return out, err
+}
+
+// between forwards what an operator asks of a gateway.
+type between struct {
+	killickv1.UnimplementedKillickServer
+	honest killickv1.KillickClient
+	s      *stage
+}
+
+func (g *between) GetJob(ctx context.Context, in *killickv1.GetJobRequest) (*killickv1.Job, error) {
+	return g.honest.GetJob(ctx, in)
+}
+
+func (g *between) ListJobs(ctx context.Context, in *killickv1.ListJobsRequest) (*killickv1.JobPage, error) {
+	return g.honest.ListJobs(ctx, in)
+}
+
+func (g *between) GetRound(ctx context.Context, in *killickv1.GetRoundRequest) (*killickv1.Round, error) {
+	return g.honest.GetRound(ctx, in)
+}
+
+func (g *between) GetSettlement(ctx context.Context, in *killickv1.GetSettlementRequest) (*killickv1.Settlement, error) {
+	return g.honest.GetSettlement(ctx, in)
+}
+
+func (g *between) GetBalance(ctx context.Context, in *killickv1.GetBalanceRequest) (*killickv1.Balance, error) {
+	return g.honest.GetBalance(ctx, in)
+}
+
+func (g *between) Submit(ctx context.Context, in *killickv1.SubmitRequest) (*killickv1.Operation, error) {
+	forward := func() (*killickv1.Operation, error) { return g.honest.Submit(ctx, in) }
+	if g.s.submit == nil {
+		return forward()
+	}
+	item, err := ops.ParseCompact(in.GetOperation())
+	if err != nil {
+		return forward()
+	}
+	var payload struct {
+		Op string `json:"op"`
+	}
+	if err := json.Unmarshal(item.Payload, &payload); err != nil {
+		return nil, err
+	}
+	return g.s.submit(payload.Op, forward)
+}
+
+// start starts the operator's program on its journal.
+func (s *stage) start() {
+	s.t.Helper()
+	o, err := operator.Open(s.cfg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.cfg.Init = false
+	s.running = &running{Operator: o}
+	h := o.Handler()
+	s.web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		s.wire.add(append([]byte(r.URL.String()), data...))
+		r.Body = io.NopCloser(bytes.NewReader(data))
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, r)
+		s.wire.add(answer.Body.Bytes())
+		for name, values := range answer.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes()) // the client is gone if this fails
+	}))
+	s.t.Cleanup(s.web.Close)
+	if s.enclave, err = client.DialEnclave(s.web.URL, nil); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// restart kills the program and starts it again on its journal.
+func (s *stage) restart() {
+	s.t.Helper()
+	s.web.Close()
+	s.start()
+}
+
+// pass has the operator look at its jobs once.
+func (s *stage) pass() {
+	s.t.Helper()
+	if err := s.Pass(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// open has the consumer open a job of parameters, with all owners' grants, and brings the
+// order to the operator.
+func (s *stage) open(operation, parameters string) string {
+	s.t.Helper()
+	o := s.order(parameters)
+	job := s.openWith(operation, o)
+	if err := s.enclave.PutOrder(s.t.Context(), job, o); err != nil {
+		s.t.Fatal(err)
+	}
+	return job
+}
+
+func (s *stage) order(parameters string) *sealed.Order {
+	s.t.Helper()
+	p, err := canon.ParseObject([]byte(parameters))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &sealed.Order{Salt: [32]byte(opstest.Seed("order " + s.t.Name() + parameters)), Parameters: p}
+}
+
+// openWith opens a job with an order, which the operator does not get.
+func (s *stage) openWith(operation string, o *sealed.Order) string {
+	s.t.Helper()
+	key, _ := s.consumer.OutputKey()
+	nonce := o.Nonce()
+	body := &ops.AttestOpen{
+		Operation: operation, Asset: "usd", TEEFee: opstest.TEEFee, VerificationFee: opstest.VerificationFee, Key: canon.Hex(key), Nonce: canon.Hex(nonce[:]),
+	}
+	for _, o := range s.owners {
+		body.Lines = append(body.Lines, o.line)
+	}
+	jws, ref, err := s.consumer.OpenJob(body, time.Hour)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	receipt, err := s.gateway.Submit(s.t.Context(), jws)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	// The operator finds it in the gateway's list, which follows blocks.
+	if _, err := s.gateway.Jobs(s.t.Context(), &client.ListJobs{Phase: "open", MinBlock: receipt.GetBlock()}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.pull()
+	return ref
+}
+
+// seal has an owner appraise the enclave and seal its record.
+func (s *stage) seal(job string, o *owner) ([]byte, error) {
+	s.t.Helper()
+	a, err := s.gateway.Assigned(s.t.Context(), submittest.Network, job)
+	if err != nil {
+		return nil, err
+	}
+	quoted, err := s.enclave.Key(s.t.Context(), job)
+	if err != nil {
+		return nil, err
+	}
+	key, err := a.Appraise(quoted, s.trust, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	lines, err := a.LinesOf(o.DID)
+	if err != nil || len(lines) != 1 {
+		s.t.Fatal(len(lines), err)
+	}
+	return key.Seal(lines[0], &sealed.Record{Salt: o.salt, Schema: "heart", Scope: []string{"/"}, Content: o.content})
+}
+
+// release has owners let their records in.
+func (s *stage) release(job string, owners ...*owner) {
+	s.t.Helper()
+	for _, o := range owners {
+		data, err := s.seal(job, o)
+		if err == nil {
+			err = s.enclave.PutRecord(s.t.Context(), job, o.line.Record, data)
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// result fetches, checks and opens the output as the consumer.
+func (s *stage) result(job string) map[string]any {
+	s.t.Helper()
+	s.pull()
+	a, err := s.gateway.Assigned(s.t.Context(), submittest.Network, job)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	data, err := s.enclave.Output(s.t.Context(), job)
+	if err == nil {
+		err = a.CheckOutput(data)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	plain, err := s.consumer.OpenOutput(a.Task, data)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var v map[string]any
+	if err := json.Unmarshal(plain, &v); err != nil {
+		s.t.Fatal(err)
+	}
+	return v
+}
+
+// state is where a job stands by the operator's own word.
+func (s *stage) state(job string) string {
+	s.t.Helper()
+	for _, j := range s.Status().Jobs {
+		if j.Job == job {
+			return j.State
+		}
+	}
+	return ""
+}

@@ -1,0 +1,282 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/gateway/client"
+)
+
+// final says that a refusal stays one, however often the operation is sent.
+func final(e *client.Error) bool { return e.Fault.Code != fault.OK && e.Fault.Code < fault.Internal }
+
+// advance takes a job one or more steps on. An error leaves it where it is, for the next
+// pass.
+func (o *Operator) advance(ctx context.Context, w *work) error {
+	w.mu.Lock()
+	idle := w.accept == nil || w.end != nil
+	w.mu.Unlock()
+	if idle {
+		return nil
+	}
+	r, err := o.cfg.Gateway.Round(ctx, w.job, false)
+	if err != nil {
+		return err
+	}
+	if err := o.accepted(ctx, w, r); err != nil {
+		return err
+	}
+	switch {
+	case w.assigned == nil, w.end != nil:
+		return nil
+	case r.GetEvidence() != nil || w.proven:
+		return o.prove(ctx, w, r)
+	case r.GetPhase() == "overdue" || r.GetPhase() == "closed":
+		return o.finish(w, "failed", "the time for the evidence ended before it came")
+	}
+	if w.output == nil {
+		if r.GetPhase() != "accepted" { // read before the acceptance was sent
+			o.poke()
+			return nil
+		}
+		if err := o.run(w, r); w.output == nil || err != nil {
+			return err
+		}
+	}
+	return o.prove(ctx, w, r)
+}
+
+// accepted finds out whether the acceptance is on the ledger and sends it if nobody knows.
+// What is on the ledger is looked at first: after a long outage the operation itself is
+// known there no more, but what it did is.
+func (o *Operator) accepted(ctx context.Context, w *work, r *client.Round) error {
+	if w.assigned != nil {
+		return nil
+	}
+	switch {
+	case r.GetAccepted() == w.accept.Reference:
+		return o.assign(ctx, w)
+	case r.GetPhase() != "open":
+		return o.finish(w, "lost", "the job is "+r.GetPhase()+", not by this operator's acceptance")
+	case gone(w.accept):
+		// It never ran and cannot run any more.
+		return o.finish(w, "lost", "the acceptance expired before it reached the ledger")
+	}
+	_, err := o.cfg.Gateway.Submit(ctx, w.accept.JWS)
+	if why, refused := forGood(err); refused {
+		return o.finish(w, "declined", why)
+	}
+	if err != nil {
+		return fmt.Errorf("accept: %w", err) // unknown: looked up by the next pass
+	}
+	return o.assign(ctx, w)
+}
+
+// clockSpread is how far the clocks of endorsers may be from ours.
+const clockSpread = 5 * time.Minute
+
+// gone says that no endorser executes an operation any more.
+func gone(s *sent) bool {
+	return time.Now().After(time.Unix(int64(s.Expires), 0).Add(clockSpread))
+}
+
+// assign reads the accepted job and the records that were brought before a restart.
+func (o *Operator) assign(ctx context.Context, w *work) error {
+	a, err := o.cfg.Gateway.Assigned(ctx, o.cfg.Network, w.job)
+	if err != nil {
+		return err
+	}
+	if a.Task.Accepted.String() != w.accept.Reference || a.Task.Operator != o.id {
+		return errors.New("the gateway names another acceptance than before")
+	}
+	records := make([][]byte, len(a.Job.Lines))
+	for i := range records {
+		if records[i], err = o.journal.read(w.job, recordFile(i)); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	w.assigned, w.records = a, records
+	w.mu.Unlock()
+	o.log.Info("job accepted", "job", w.job, "operation", a.Job.Operation, "records", len(records))
+	return nil
+}
+
+// run has the enclave do the job, once all records are there or the time for the evidence
+// ends soon.
+func (o *Operator) run(w *work, r *client.Round) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	left := uint64(0)
+	if r.GetEnds() > r.GetClock() {
+		left = r.GetEnds() - r.GetClock()
+	}
+	if w.brought() < len(w.records) && left > o.patience(w, left) {
+		return nil
+	}
+	out, err := o.enclave.Run(w.assignment(), w.order, w.records)
+	if err != nil {
+		return o.finishLocked(w, "failed", "the enclave refuses: "+fault.Text(err))
+	}
+	made := &output{ciphertext: out.Ciphertext, quote: out.Quote, used: make([][32]byte, len(w.records))}
+	for i, record := range w.records {
+		if record != nil {
+			made.used[i] = sumOf(record)
+		}
+	}
+	// Before anybody sees it: another output of the same job, made after a crash, would be
+	// evidence against us. If we stop before this, nobody has seen the one that is lost.
+	if err := o.journal.write(w.job, "output", made.encode()); err != nil {
+		return o.unsure(w, err)
+	}
+	w.output = made
+	o.log.Info("job run", "job", w.job, "records", w.brought(), "of", len(w.records), "bytes", len(made.ciphertext))
+	for i := range w.records {
+		if err := o.journal.remove(w.job, recordFile(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsure takes the output that is on the disk if there is one, since a write that failed
+// may have been done all the same.
+func (o *Operator) unsure(w *work, cause error) error {
+	data, err := o.journal.read(w.job, "output")
+	if data == nil || err != nil {
+		return errors.Join(cause, err)
+	}
+	w.output, err = decodeOutput(data)
+	return errors.Join(cause, err)
+}
+
+// patience is how many seconds before the end a job is run with what was brought: at most
+// half of what there was when the operator first looked.
+func (o *Operator) patience(w *work, left uint64) uint64 {
+	if w.window == 0 {
+		w.window = left
+	}
+	return min(o.cfg.Patience, w.window/2)
+}
+
+// prove brings the evidence onto the ledger and sees to what becomes of it.
+func (o *Operator) prove(ctx context.Context, w *work, r *client.Round) error {
+	if e := r.GetEvidence(); e != nil {
+		return o.proven(ctx, w, r)
+	}
+	if w.evidence != nil && gone(w.evidence) {
+		w.evidence = nil // it never ran; the next one has the same output
+	}
+	if w.evidence == nil {
+		if err := o.signEvidence(w); err != nil {
+			return err
+		}
+	}
+	_, err := o.cfg.Gateway.Submit(ctx, w.evidence.JWS)
+	if err == nil {
+		o.log.Info("evidence is on the ledger", "job", w.job, "by", w.evidence.Reference)
+		w.mu.Lock()
+		w.proven = true
+		w.mu.Unlock()
+		return nil
+	}
+	why, refused := forGood(err)
+	if !refused {
+		return fmt.Errorf("evidence: %w", err) // unknown: looked up by the next pass
+	}
+	return o.refusedEvidence(ctx, w, why, fault.Of(err))
+}
+
+// refusedEvidence brings what is missing for another try, or gives up. A refused
+// operation has changed nothing.
+func (o *Operator) refusedEvidence(ctx context.Context, w *work, why string, code fault.Code) error {
+	switch code {
+	case fault.CollateralMissing:
+		jws, _, err := o.signer.Operation(&ops.AttestCollateral{Collateral: canon.B64(o.collateral)}, "")
+		if err != nil {
+			return err
+		}
+		if _, err := o.cfg.Gateway.Submit(ctx, jws); err != nil {
+			return fmt.Errorf("collateral: %w", err)
+		}
+		o.log.Info("collateral of the platform is on the ledger", "job", w.job)
+	case fault.NotDue, fault.Expired, fault.NotYetValid, fault.Stopped:
+	default:
+		// What the ledger says of the job decides, not the answer to one operation.
+		r, err := o.cfg.Gateway.Round(ctx, w.job, false)
+		if err != nil {
+			return err
+		}
+		if r.GetEvidence() != nil {
+			return o.proven(ctx, w, r)
+		}
+		return o.finish(w, "failed", "the ledger refuses the evidence: "+why)
+	}
+	if err := o.journal.remove(w.job, "evidence"); err != nil {
+		return err
+	}
+	w.evidence = nil
+	o.poke()
+	return nil
+}
+
+func (o *Operator) signEvidence(w *work) error {
+	sum := sumOf(w.output.ciphertext)
+	body := &ops.AttestEvidence{Job: w.job, Platform: o.kind, Output: canon.Hex(sum[:]), Quote: canon.B64(w.output.quote)}
+	jws, ref, err := o.signer.Operation(body, "")
+	if err != nil {
+		return err
+	}
+	s, err := sentOf(jws, ref)
+	if err != nil {
+		return err
+	}
+	// Before it leaves, so that it is looked up and not made again.
+	if err := o.journal.save(w.job, "evidence", s); err != nil {
+		return err
+	}
+	w.evidence = s
+	return nil
+}
+
+// proven follows a job whose evidence is on the ledger to its end.
+func (o *Operator) proven(ctx context.Context, w *work, r *client.Round) error {
+	if w.output == nil {
+		return o.finish(w, "failed", "the ledger has evidence of this job that this journal does not know")
+	}
+	if sum := sumOf(w.output.ciphertext); r.GetEvidence().GetOutput() != canon.Hex(sum[:]) {
+		return o.finish(w, "failed", "the ledger has evidence for another output than the journal")
+	}
+	w.mu.Lock()
+	w.proven = true
+	w.mu.Unlock()
+	if r.GetPhase() != "closed" {
+		return nil
+	}
+	s, err := o.cfg.Gateway.Settlement(ctx, w.job)
+	if err != nil {
+		return err
+	}
+	return o.finish(w, "settled", s.GetVerdict()+", "+s.GetReason())
+}
+
+func (o *Operator) finish(w *work, state, reason string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return o.finishLocked(w, state, reason)
+}
+
+func (o *Operator) finishLocked(w *work, state, reason string) error {
+	e := &end{state, reason}
+	if err := o.journal.save(w.job, "end", e); err != nil {
+		return err
+	}
+	w.end = e
+	o.log.Info("job ended", "job", w.job, "state", state, "reason", reason)
+	return nil
+}
