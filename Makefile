@@ -8,6 +8,7 @@ STATE   ?= $(CURDIR)/.killick
 BIN     ?= $(STATE)/bin
 TOOLS   := go tool -modfile=scripts/tools/go.mod
 OURS    := killick-chaincode=./chaincode killick-gateway=./gateway killick=./gateway/killick killick-enclave=./gateway/enclave \
+           killick-verifier=./gateway/verifier \
            killick-network=./network killick-ccaas=./network/ccaas killick-anchor=./anchor \
            killick-evmnode=./anchor/evmnode killick-tronnode=./anchor/tronnode killick-verify=./anchor/verify \
            killick-demo=./scripts/demo killick-soak=./scripts/soak

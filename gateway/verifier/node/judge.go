@@ -1,0 +1,159 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/tee"
+	"github.com/killick-ledger/killick/gateway/client"
+)
+
+// Platform judges quotes of which the ledger has the digest alone. Its finding is undecided
+// when it cannot tell; an error is its own trouble.
+type Platform interface {
+	// Judge judges a quote that has to report data, as of a time in seconds since 1970.
+	Judge(quote []byte, report [64]byte, operation string, now uint64) (attest.Finding, error)
+}
+
+// judgement is what the node thinks of evidence.
+type judgement struct {
+	ballot attest.Verdict
+	reason string
+}
+
+// Reasons beside those of docs/formats/job.md.
+const (
+	outputDiffers   = "output_differs"   // the operator delivers other bytes than the evidence names
+	outputMissing   = "output_missing"   // it says that it has none
+	evidenceDiffers = "evidence_differs" // it hands out another quote than it showed
+	evidenceMissing = "evidence_missing"
+)
+
+// judge judges the evidence of a round. With near the commitments end soon, and what the
+// operator itself withholds counts against it. An error means that the node cannot tell:
+// it has no vote then, and never a good one.
+func (n *Node) judge(ctx context.Context, r *client.Round, near bool) (*judgement, error) {
+	if r.GetRival() != nil {
+		return &judgement{attest.Malicious, attest.TwoOutputs.String()}, nil
+	}
+	j, err := n.readJob(ctx, r.GetId())
+	if err != nil {
+		return nil, err
+	}
+	report, err := n.report(j, r)
+	if err != nil {
+		return nil, err
+	}
+	from, err := n.endpoint(ctx, r.GetOperator())
+	if err != nil {
+		return nil, err
+	}
+	finding, bad, err := n.quote(ctx, j, r, from, report)
+	if bad != "" && near {
+		return &judgement{attest.Invalid, bad}, nil
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case finding.Verdict == attest.Undecided:
+		return nil, fmt.Errorf("the quote cannot be judged: %s", finding.Reason)
+	case finding.Verdict != attest.Valid:
+		return &judgement{finding.Verdict, finding.Reason.String()}, nil
+	}
+	sum, err := n.operator.output(ctx, from, r.GetId())
+	bad = ""
+	var m *missing
+	switch {
+	case errors.As(err, &m):
+		bad = outputMissing
+	case err != nil:
+		return nil, fmt.Errorf("fetch output: %w", err)
+	case canon.Hex(sum[:]) != r.GetEvidence().GetOutput():
+		bad, err = outputDiffers, fmt.Errorf("the operator delivers an output with SHA-256 %x, the evidence has %s", sum, r.GetEvidence().GetOutput())
+	}
+	switch {
+	case bad == "":
+		return &judgement{attest.Valid, "good"}, nil
+	case near:
+		return &judgement{attest.Invalid, bad}, nil
+	}
+	return nil, err
+}
+
+// quote judges the quote. bad is what the operator withholds, with the error that says so.
+func (n *Node) quote(ctx context.Context, j *client.Job, r *client.Round, from place, report [64]byte) (f attest.Finding, bad string, err error) {
+	e := r.GetEvidence()
+	if e.GetQuote() != "" {
+		f, err = judgeOnLedger(r, report)
+		return f, "", err
+	}
+	platform := n.cfg.Platforms[e.GetPlatform()]
+	if platform == nil {
+		return f, "", fmt.Errorf("evidence of %s is not judged by this node", e.GetPlatform())
+	}
+	quote, err := n.operator.evidence(ctx, from, r.GetId())
+	var m *missing
+	switch {
+	case errors.As(err, &m):
+		return f, evidenceMissing, err
+	case err != nil:
+		return f, "", fmt.Errorf("fetch evidence: %w", err)
+	}
+	if sum := sha256.Sum256(quote); canon.Hex(sum[:]) != e.GetDigest() {
+		return f, evidenceDiffers, fmt.Errorf("the operator hands out a quote with SHA-256 %x, it showed %s", sum, e.GetDigest())
+	}
+	f, err = platform.Judge(quote, report, j.GetOperation(), uint64(n.cfg.Now().Unix()))
+	return f, "", err
+}
+
+// judgeOnLedger judges a quote that the ledger has, by what the ledger judges it by.
+func judgeOnLedger(r *client.Round, report [64]byte) (attest.Finding, error) {
+	e, b := r.GetEvidence(), r.GetBasis()
+	quote, err := canon.UnB64(e.GetQuote())
+	if err != nil {
+		return attest.Finding{}, fmt.Errorf("quote: %w", err)
+	}
+	sum := sha256.Sum256(quote)
+	// The ledger takes no quote that cannot be read or is bound to something else: these are
+	// no faults of the operator, but of who tells of it.
+	q, err := tee.Read(quote)
+	if err != nil || canon.Hex(sum[:]) != e.GetDigest() || q.ReportData != report {
+		return attest.Finding{}, errors.New("the gateways tell of a quote that the ledger cannot have for this job")
+	}
+	if b == nil {
+		return attest.Finding{}, errors.New("the gateways do not say by what the quote is judged")
+	}
+	view := &attest.BasisView{Time: b.GetTime(), Roots: b.GetRoots(), Statuses: b.GetStatuses(), MinEvaluation: b.GetMinEvaluation(), Collateral: b.GetCollateral()}
+	for _, m := range b.GetMeasurements() {
+		view.Measurements = append(view.Measurements, attest.MeasurementView{Platform: m.GetPlatform(), Measurement: m.GetMeasurement()})
+	}
+	return view.Judge(quote)
+}
+
+// report is the report data of a quote that is bound to the job and its output.
+func (n *Node) report(j *client.Job, r *client.Round) (data [64]byte, err error) {
+	job, err := ops.ParseReference(j.GetId())
+	if err != nil {
+		return data, err
+	}
+	e := canon.Evidence{Network: n.cfg.Network, Job: job.ID}
+	if e.Operator, err = did.ParseOn(n.cfg.Network, r.GetOperator()); err != nil {
+		return data, fmt.Errorf("operator: %w", err)
+	}
+	for text, into := range map[*[32]byte]string{
+		&e.Input: j.GetInputRoot(), &e.Output: r.GetEvidence().GetOutput(), &e.Grants: j.GetGrantsRoot(), &e.Nonce: j.GetNonce(),
+	} {
+		if *text, err = canon.UnHex32(into); err != nil {
+			return data, err
+		}
+	}
+	sum := e.ReportData()
+	copy(data[:], sum[:])
+	return data, nil
+}
