@@ -11,10 +11,13 @@ import (
 	"github.com/killick-ledger/killick/chaincode/reward"
 )
 
+// fullSubtree is how many leaves one subtree takes.
+const fullSubtree = 50_000
+
 // A subtree that is full takes no further payee, and the fold goes on: what is
 // due to that payee stays due. (RW-9)
 func TestFullSubtreeHoldsNobodyElseUp(t *testing.T) {
-	const full = 50000
+	const full = fullSubtree
 	w := opstest.New(t)
 	alice, bob, carol := opstest.NewUser("alice"), opstest.NewUser("bob"), opstest.NewUser("carol")
 	w.Create(alice)

@@ -2,6 +2,7 @@ package opstest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/govern"
@@ -14,7 +15,15 @@ import (
 type Endorsed struct {
 	Response []byte
 	Reads    map[string]string // keys that it read, with their values; "" is absent
+	ranges   []span
 	writes   []ledger.Entry
+}
+
+// span is a range as far as it was read: through to its end, or up to the last row that was
+// asked for.
+type span struct {
+	from, to string
+	rows     []ledger.Entry
 }
 
 // Endorse executes a batch and commits nothing.
@@ -31,6 +40,12 @@ func (w *World) Endorse(items ...ops.Item) *Endorsed {
 func (w *World) EndorseCall(caller ledger.Caller, name string, request any) *Endorsed {
 	w.t.Helper()
 	return w.endorse(caller, name, []byte(w.JSON(request)))
+}
+
+// EndorseFunction runs a function without an argument that must succeed, as Endorse does.
+func (w *World) EndorseFunction(caller ledger.Caller, name string) *Endorsed {
+	w.t.Helper()
+	return w.observe(caller, func(tx *ledger.Tx) ([]byte, error) { return w.Engine.Invoke(tx, name, nil) })
 }
 
 // EndorseRun endorses what a domain package does in a transaction of its own, which must
@@ -59,7 +74,7 @@ func (w *World) observe(caller ledger.Caller, run func(*ledger.Tx) ([]byte, erro
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &Endorsed{answer, seen.reads, tx.Changes()}
+	return &Endorsed{answer, seen.reads, seen.ranges, tx.Changes()}
 }
 
 // Run keeps what a domain package does in a transaction of its own, or returns its error.
@@ -84,11 +99,17 @@ func (w *World) Call(u *User) ledger.Call {
 
 // Order commits an endorsed batch unless what it read has changed. Fabric compares
 // versions of keys in place of values, and of absent keys no more than that they
-// are absent, which is what matters here.
+// are absent, which is what matters here. It reads each range again, as far as it was
+// read, and finds what was added to it or is gone.
 func (w *World) Order(e *Endorsed) (valid bool) {
 	w.t.Helper()
 	for key, was := range e.Reads {
 		if now, err := w.Store.Get(key); err != nil || string(now) != was {
+			return false
+		}
+	}
+	for _, was := range e.ranges {
+		if now, err := w.Store.Range(was.from, was.to, len(was.rows)+1); err != nil || !slices.EqualFunc(now, was.rows, sameEntry) {
 			return false
 		}
 	}
@@ -104,9 +125,12 @@ func (w *World) Order(e *Endorsed) (valid bool) {
 	return true
 }
 
+func sameEntry(a, b ledger.Entry) bool { return a.Key == b.Key && string(a.Value) == string(b.Value) }
+
 type reader struct {
 	*ledger.Memory
-	reads map[string]string
+	reads  map[string]string
+	ranges []span
 }
 
 func (r *reader) Get(key string) ([]byte, error) {
@@ -121,4 +145,15 @@ func (r *reader) GetMany(keys []string) ([][]byte, error) {
 		r.reads[key] = string(values[i])
 	}
 	return values, err
+}
+
+func (r *reader) Range(from, to string, limit int) ([]ledger.Entry, error) {
+	rows, err := r.Memory.Range(from, to, limit)
+	if len(rows) == limit && limit > 0 {
+		to = rows[limit-1].Key + "\x00"
+	}
+	if limit > 0 {
+		r.ranges = append(r.ranges, span{from, to, rows})
+	}
+	return rows, err
 }
