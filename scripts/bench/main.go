@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -42,26 +43,45 @@ type settings struct {
 }
 
 func main() {
-	var s settings
+	s, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := run(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// parse reads the flags. It has said what is wrong with them when it returns an error.
+func parse(args []string) (s settings, err error) {
 	var seconds float64
-	flag.StringVar(&s.bin, "bin", ".killick/bin", "folder of the built programs, killick-plain among them")
-	flag.IntVar(&s.accounts, "accounts", 10_000, "accounts of each signature algorithm")
-	flag.Float64Var(&seconds, "seconds", 0, "how long each row is measured, after a warm-up of 1.5 s; 0: 7, with -quick 4, with -latency 20")
-	flag.DurationVar(&s.limit, "limit", 30*time.Minute, "how long the table's run may take")
-	flag.StringVar(&s.out, "out", "docs/benchmarks.md", "file in which a complete run replaces the table")
-	flag.BoolVar(&s.write, "write", false, "replace the table in the file although the run is not the complete one")
-	flag.BoolVar(&s.quick, "quick", false, "only the rows that targets are about, 4 s each (about 4 minutes)")
-	flag.StringVar(&s.only, "only", "", "only rows whose name matches this regular expression; -only list prints the names")
-	flag.StringVar(&s.ordering, "ordering", smartBFT+","+raft, "ordering services")
-	flag.StringVar(&s.orgs, "orgs", "4", "numbers of organisations")
-	flag.StringVar(&s.endorse, "endorse", "0", "numbers of endorsements; 0: f + 1 of the organisations")
-	flag.BoolVar(&s.latency, "latency", false, "instead of the table: what lowers the latency with four batches in flight (smaller and fewer batches, blocks cut sooner), about 15 minutes; -only picks rows of it")
-	flag.BoolVar(&s.model, "model", false, "instead of the table: what the model of the ceiling says of other networks, by this machine's primitives")
-	flag.IntVar(&s.age, "age", 0, "instead of the table: the rate on a ledger before and after so many operations")
-	flag.DurationVar(&s.soak, "soak", 0, "instead of the table: memory of every program under steady load through the gateway for so long")
-	flag.IntVar(&s.rate, "rate", 1000, "operations a second of -soak")
-	flag.IntVar(&s.channels, "channels", 0, "instead of the table: the rate on one channel and on so many (at most 8) of the same nodes at once")
-	flag.Parse()
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&s.bin, "bin", ".killick/bin", "folder of the built programs, killick-plain among them")
+	flags.IntVar(&s.accounts, "accounts", 10_000, "accounts of each signature algorithm")
+	flags.Float64Var(&seconds, "seconds", 0, "how long each row is measured, after a warm-up of 1.5 s; 0: 7, with -quick 4, with -latency 20")
+	flags.DurationVar(&s.limit, "limit", 30*time.Minute, "how long the table's run may take")
+	flags.StringVar(&s.out, "out", "docs/benchmarks.md", "file in which a complete run replaces the table")
+	flags.BoolVar(&s.write, "write", false, "replace the table in the file although the run is not the complete one")
+	flags.BoolVar(&s.quick, "quick", false, "only the rows that targets are about, 4 s each (about 4 minutes)")
+	flags.StringVar(&s.only, "only", "", "only rows whose name matches this regular expression; -only list prints the names")
+	flags.StringVar(&s.ordering, "ordering", smartBFT+","+raft, "ordering services")
+	flags.StringVar(&s.orgs, "orgs", "4", "numbers of organisations")
+	flags.StringVar(&s.endorse, "endorse", "0", "numbers of endorsements; 0: f + 1 of the organisations")
+	flags.BoolVar(&s.latency, "latency", false, "instead of the table: what lowers the latency with four batches in flight (smaller and fewer batches, blocks cut sooner), about 15 minutes; -only picks rows of it")
+	flags.BoolVar(&s.model, "model", false, "instead of the table: what the model of the ceiling says of other networks, by this machine's primitives")
+	flags.IntVar(&s.age, "age", 0, "instead of the table: the rate on a ledger before and after so many operations")
+	flags.DurationVar(&s.soak, "soak", 0, "instead of the table: memory of every program under steady load through the gateway for so long")
+	flags.IntVar(&s.rate, "rate", 1000, "operations a second of -soak")
+	flags.IntVar(&s.channels, "channels", 0, "instead of the table: the rate on one channel and on so many (at most 8) of the same nodes at once")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
 	switch {
 	case seconds > 0:
 	case s.latency:
@@ -72,12 +92,7 @@ func main() {
 		seconds = 7
 	}
 	s.window = time.Duration(seconds * float64(time.Second))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if err := run(ctx, s); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	return s, nil
 }
 
 func run(ctx context.Context, s settings) error {
