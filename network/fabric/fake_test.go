@@ -244,9 +244,13 @@ type fakeOrderer struct {
 	ends   error
 	mu     sync.Mutex
 	n      int
+	opened int // streams
 }
 
 func (o *fakeOrderer) Broadcast(s grpc.BidiStreamingServer[common.Envelope, orderer.BroadcastResponse]) error {
+	o.mu.Lock()
+	o.opened++
+	o.mu.Unlock()
 	for {
 		if _, err := s.Recv(); err != nil {
 			if err == io.EOF {
@@ -271,6 +275,12 @@ func (o *fakeOrderer) seen() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.n
+}
+
+func (o *fakeOrderer) streams() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.opened
 }
 
 // result is a peer's answer that carries payload as the chaincode's response.
