@@ -1,9 +1,12 @@
 package submit_test
 
 import (
+	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
@@ -60,4 +63,43 @@ func TestAloneAfterTwoStrikes(t *testing.T) {
 	if in[1] != in[3] || in[1] == in[0] || h.ledger.Items(in[1]) != 2 {
 		t.Errorf("who has two is not alone: %v", in)
 	}
+}
+
+// GW-8: it is for a minute that who voided a batch travels apart, and for two the second
+// time.
+func TestPenalty(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(c *submit.Config) { c.Lost = time.Hour })
+		amount := int64(0)
+		pay := func(p, to *submittest.Person) string {
+			amount++ // no two operations are alike
+			return p.Pay(amount, to)
+		}
+		carol := submittest.NewPerson("carol")
+		h.want(carol.Create(), submit.Done, fault.OK)
+		for _, minutes := range []time.Duration{1, 2} {
+			h.ledger.SetPaced(true)
+			ticket := h.submit(pay(h.bob, h.alice))[0]
+			h.until("a transaction", func() bool { return h.ledger.Waiting() == 1 })
+			if _, err := h.ledger.Invoke("ops:Apply", []byte(pay(h.bob, h.alice))); err != nil { // another gateway is faster
+				t.Fatal(err)
+			}
+			h.ledger.Cut()
+			began := time.Now()
+			h.ledger.SetPaced(false)
+			h.wait(ticket)
+			for _, tt := range []struct {
+				at    time.Duration
+				apart bool
+			}{{minutes*time.Minute - 5*time.Second, true}, {minutes*time.Minute + 5*time.Second, false}} {
+				time.Sleep(time.Until(began.Add(tt.at)))
+				honest, _ := carol.Record(fmt.Sprint("at ", minutes, tt.at))
+				tickets := h.submit(pay(h.bob, h.alice), honest)
+				if apart := h.wait(tickets[0]).Transaction != h.wait(tickets[1]).Transaction; apart != tt.apart {
+					t.Errorf("%s after conflict %d: apart %v", tt.at, minutes, apart)
+				}
+			}
+		}
+	})
 }
