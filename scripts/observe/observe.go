@@ -117,21 +117,29 @@ func (n *Network) SameChains(ctx context.Context) (*block.Block, error) {
 		heights = append(heights, h)
 	}
 	lowest := slices.Min(heights)
-	var first *block.Block
+	var blocks []*block.Block
+	var owners []string
 	for i, c := range n.Own {
 		b, err := Block(ctx, c, lowest-1)
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 {
-			first = b
-		}
+		blocks, owners = append(blocks, b), append(owners, n.Cluster.Orgs()[i].Name)
+	}
+	return blocks[0], Alike(owners, blocks)
+}
+
+// Alike says which owner's block has another hash than the first one's, or another hash
+// of all that was committed up to it, or none. They are blocks of one number.
+func Alike(owners []string, blocks []*block.Block) error {
+	first := blocks[0]
+	for i, b := range blocks {
 		if b.HeaderHash != first.HeaderHash || len(b.CommitHash) != 32 || !slices.Equal(b.CommitHash, first.CommitHash) {
-			return nil, fmt.Errorf("block %d: %s has hash %x and commit hash %x, %s has %x and %x", b.Number,
-				n.Cluster.Orgs()[i].Name, b.HeaderHash, b.CommitHash, n.Cluster.Orgs()[0].Name, first.HeaderHash, first.CommitHash)
+			return fmt.Errorf("block %d: %s has hash %x and commit hash %x, %s has %x and %x", b.Number,
+				owners[i], b.HeaderHash, b.CommitHash, owners[0], first.HeaderHash, first.CommitHash)
 		}
 	}
-	return first, nil
+	return nil
 }
 
 // answers is how long a service may take to answer.
