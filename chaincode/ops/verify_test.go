@@ -2,6 +2,7 @@ package ops_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/did"
@@ -111,4 +112,34 @@ func FuzzParseCompact(f *testing.F) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
+}
+
+// OP-4: the Ed25519 signatures of a batch are verified together, that of a lone
+// operation and those of other algorithms are not.
+func TestVerifiedTogether(t *testing.T) {
+	w := opstest.New(t)
+	var many, others []ops.Item
+	for i := range 20 {
+		u := opstest.NewUser(fmt.Sprint("user ", i))
+		w.Create(u)
+		item, _ := w.Sign(u, opstest.Submit("content"), "")
+		many = append(many, item)
+	}
+	for _, alg := range []did.Algorithm{did.ES256, did.ES256K} {
+		u := opstest.NewUserOf(string(alg), alg)
+		w.Create(u)
+		item, _ := w.Sign(u, opstest.Submit("content"), "")
+		others = append(others, item)
+	}
+	for _, c := range []struct {
+		name  string
+		items []ops.Item
+		want  int
+	}{{"alone", many[:1], 0}, {"other algorithms", others, 0}, {"all", append(others, many...), len(many)}} {
+		w.Engine = ops.New()
+		w.Batch(c.items...)
+		if got := w.Engine.Together(); got != c.want {
+			t.Errorf("%s: %d keys verified in a batch, want %d", c.name, got, c.want)
+		}
+	}
 }
