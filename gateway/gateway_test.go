@@ -66,6 +66,23 @@ func TestDecodeRecordedBlocks(t *testing.T) {
 	}
 }
 
+// Whatever Fabric says of a transaction, its receipts say the same; one that it does not
+// call valid has no effect here either.
+func TestDecodeEveryCode(t *testing.T) {
+	for number, name := range peer.TxValidationCode_name {
+		b := recorded(t, "40.block")
+		b.Metadata.Metadata[common.BlockMetadataIndex_TRANSACTIONS_FILTER] = []byte{byte(number)}
+		got, err := decode(b, "killick")
+		if err != nil || len(got.Transactions) != 1 {
+			t.Fatalf("%s: %d transactions, %v", name, len(got.Transactions), err)
+		}
+		tx, valid := got.Transactions[0], name == "VALID"
+		if tx.Reason != name || tx.Valid != valid || (len(tx.Writes) > 0) != valid || (len(tx.Response) > 0) != valid {
+			t.Errorf("%s: valid %v, reason %s, %d writes, response %q", name, tx.Valid, tx.Reason, len(tx.Writes), tx.Response)
+		}
+	}
+}
+
 // Which chaincode ran is what was endorsed. What the proposal says of it nobody reads, so
 // whoever submits has anything there: that hides no operation, makes none up, and stops
 // no gateway.
