@@ -140,3 +140,28 @@ func TestLimitFollowsConflicts(t *testing.T) {
 		limit(64)
 	})
 }
+
+// What travels apart has a quarter of the places: the rest is for everybody else.
+func TestPlacesOfWhatTravelsApart(t *testing.T) {
+	t.Parallel()
+	for places, quarter := range map[int]int{1: 1, 4: 1, 8: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			h := start(t, func(c *submit.Config) { c.InFlight, c.Lost = places, time.Hour })
+			var people []*submittest.Person
+			for i := range places {
+				p := submittest.NewPerson(fmt.Sprint("person ", i))
+				h.want(p.Create(), submit.Done, fault.OK)
+				people = append(people, p)
+			}
+			h.ledger.SetPaced(true)
+			for _, p := range people {
+				h.submit(deactivation(p)) // it reads the latest checkpoint
+				time.Sleep(10 * time.Millisecond)
+				synctest.Wait()
+			}
+			if on := h.ledger.Waiting(); on != quarter {
+				t.Errorf("%d of %d places are taken, want %d", on, places, quarter)
+			}
+		})
+	}
+}
