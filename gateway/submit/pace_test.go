@@ -141,7 +141,8 @@ func TestLimitFollowsConflicts(t *testing.T) {
 	})
 }
 
-// What travels apart has a quarter of the places: the rest is for everybody else.
+// GW-8: what travels apart has a quarter of the places, and the rest is for everybody
+// else.
 func TestPlacesOfWhatTravelsApart(t *testing.T) {
 	t.Parallel()
 	for places, quarter := range map[int]int{1: 1, 4: 1, 8: 2} {

@@ -134,11 +134,17 @@ func TestBlocksComeLate(t *testing.T) {
 		})
 		before := h.s.Status().Batches
 		blocks.late.Store(true)
+		var handed atomic.Int32
+		h.ledger.SetHook(func(stored bool) {
+			if !stored {
+				handed.Add(1)
+			}
+		})
 		jws, _ := h.alice.Record("late")
 		ticket := h.submit(jws)[0]
 		time.Sleep(10 * lost)
-		if s := h.s.Status(); s.Lost != 0 || s.Batches != before+1 || s.InFlight != 1 || s.Pending != 1 {
-			t.Errorf("status %+v", s)
+		if s := h.s.Status(); s.Lost != 0 || s.Batches != before+1 || s.InFlight != 1 || s.Pending != 1 || handed.Load() != 1 {
+			t.Errorf("handed over %d times, status %+v", handed.Load(), s)
 		}
 		close(blocks.release)
 		r := h.wait(ticket)
