@@ -50,8 +50,12 @@ func TestNothingOldIsRemembered(t *testing.T) {
 	w := opstest.New(t)
 	alice := opstest.NewUser("alice")
 	w.Create(alice)
-	for range 3 { // known well: header, document, prepared key
-		w.Do(alice, opstest.Submit("content"), "")
+	for i := range 2 { // known well: header, document, and the key, which is prepared the second time
+		one, _ := w.Sign(alice, opstest.Submit(fmt.Sprint("one ", i)), "")
+		two, _ := w.Sign(alice, opstest.Submit(fmt.Sprint("two ", i)), "")
+		if got := w.Batch(one, two); got[0]|got[1] != 0 {
+			t.Fatal(got)
+		}
 	}
 	value, err := w.Store.Get(did.SignerKeyOf(alice.ID))
 	if err != nil {
