@@ -218,8 +218,10 @@ func (s *scene) write(name string, data []byte) string {
 }
 
 func (s *scene) run(args ...string) (int, string) {
+	s.t.Helper()
 	var out, errs bytes.Buffer
 	code := run(context.Background(), args, &out, &errs)
+	released(s.t, args, code, out.String()+errs.String())
 	return code, out.String() + errs.String()
 }
 

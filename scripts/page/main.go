@@ -22,10 +22,8 @@ import (
 )
 
 const (
-	parts   = "anchor/verify/page"
-	limit   = 2_500_000 // bytes of the file; a promise to auditors
-	curve   = "github.com/decred/dcrd/dcrec/secp256k1/v4"
-	factors = "compressedbytepoints.go"
+	parts = "anchor/verify/page"
+	limit = 2_500_000 // bytes of the file; a promise to auditors
 )
 
 func main() {
@@ -64,39 +62,20 @@ func build(out, policy string) error {
 	return nil
 }
 
-// compile builds the program. The table by which secp256k1 multiplies its base point
-// faster is a third of it: the module has another way for small devices, and is linked
-// from a copy without the table. A workspace says so, since the program names the copy as
-// the workspace does, wherever that lies.
+// compile builds the program, without secp256k1's table of multiples of the base point:
+// it would be a third of it.
 func compile() (program []byte, err error) {
 	work, err := os.MkdirTemp("", "killick-page-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	module, err := goTool("off", "list", "-m", "-f", "{{.Dir}} {{.GoVersion}}")
-	if err != nil {
-		return nil, err
-	}
-	root, version, _ := strings.Cut(module, " ")
-	dir, err := goTool("off", "list", "-m", "-f", "{{.Dir}}", curve)
-	if err != nil {
-		return nil, err
-	}
-	small := filepath.Join(work, "secp256k1")
-	if err := os.CopyFS(small, os.DirFS(dir)); err != nil {
-		return nil, err
-	}
-	if err := os.Remove(filepath.Join(small, factors)); err != nil {
+	if _, err := output("off", "scripts/small", work); err != nil {
 		return nil, err
 	}
 	workspace, file := filepath.Join(work, "go.work"), filepath.Join(work, "killick-verify.wasm")
-	text := fmt.Appendf(nil, "go %s\nuse %q\nreplace %s => ./secp256k1\n", version, root, curve)
-	if err := os.WriteFile(workspace, text, 0o644); err != nil {
-		return nil, err
-	}
 	// Without inlining the program is smaller by a sixth.
-	_, err = goTool(workspace, "build", "-tags", "tinygo", "-trimpath", "-buildvcs=false",
+	_, err = output(workspace, "go", "build", "-tags", "tinygo", "-trimpath", "-buildvcs=false",
 		"-gcflags=all=-l", "-ldflags=-s -w -buildid=", "-o", file, "./anchor/verify")
 	if err != nil {
 		return nil, err
@@ -104,16 +83,16 @@ func compile() (program []byte, err error) {
 	return os.ReadFile(file)
 }
 
-// goTool runs the go command for WebAssembly, in a workspace or "off", and returns what it
+// output runs a program for WebAssembly, in a workspace or "off", and returns what it
 // prints.
-func goTool(workspace string, args ...string) (string, error) {
-	cmd := exec.Command("go", args...)
+func output(workspace, name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOWORK="+workspace, "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=", "GOWASM=")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, stderr.String())
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(append([]string{name}, args[:1]...), " "), err, stderr.String())
 	}
 	return strings.TrimSpace(string(out)), nil
 }
@@ -128,7 +107,7 @@ func assemble(program []byte, policy string) ([]byte, error) {
 		}
 		text[name] = string(b)
 	}
-	goroot, err := goTool("off", "env", "GOROOT")
+	goroot, err := output("off", "go", "env", "GOROOT")
 	if err != nil {
 		return nil, err
 	}
