@@ -212,6 +212,7 @@ func TestSubmitMany(t *testing.T) {
 	os := orderers(yes, yes, flaky, flaky)
 	a := result("a")
 	c := client(t, peers(a, a, a, a), os)
+	fabric.Wait(c) // 300 at once shake hands late on a slow machine
 	var all sync.WaitGroup
 	errs := make(chan error, 300)
 	for range 300 {
