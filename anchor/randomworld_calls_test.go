@@ -67,9 +67,10 @@ func (l *illLedger) Execute(ctx context.Context, function string, args ...[]byte
 		var c struct {
 			Size uint64
 			Root string
+			Time int64
 		}
 		decodeJSON(l.w.t, args[0], &c)
-		l.rw.tried = append(l.rw.tried, cosigned{l.o.msp, c.Size, c.Root})
+		l.rw.tried = append(l.rw.tried, cosigned{l.o.msp, c.Size, c.Root, time.Unix(c.Time, 0).Sub(l.now())})
 	}
 	not, though := l.rw.fails()
 	if not != nil || l.rw.ordered == "not" {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
 	"github.com/killick-ledger/killick/anchor/log"
@@ -36,8 +37,8 @@ func (rw *randomWorld) written(prefix string, do func(b *block.Block, key []stri
 }
 
 // checkSigned wants each root that an honest organisation signed to be that of the one
-// history, whether the signature got to the ledger or not; and none of one that has lost
-// its log for good.
+// history, whether the signature got to the ledger or not, at a time that its clock shows
+// or nearly; and none of one that has lost its log for good.
 func (rw *randomWorld) checkSigned() (wrong []string) {
 	signs := func(where, msp string, size uint64, root string) {
 		if bad := rw.orgs[msp].bad; bad == "hostile" || bad == "forked" {
@@ -49,6 +50,9 @@ func (rw *randomWorld) checkSigned() (wrong []string) {
 	}
 	for _, c := range rw.tried {
 		signs("an anchor", c.msp, c.size, c.root)
+		if c.off.Abs() > 30*time.Second {
+			wrong = append(wrong, fmt.Sprintf("%s signed size %d at a time that is %v from its clock", c.msp, c.size, c.off))
+		}
 	}
 	rw.written("cosig", func(b *block.Block, key []string, _ []byte) {
 		size, err := strconv.ParseUint(key[1], 16, 64)

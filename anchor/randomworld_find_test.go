@@ -51,8 +51,13 @@ func TestRandomWorldsAreChecked(t *testing.T) {
 	}
 	for name, begin := range map[string]func() func(){
 		"a signature that did not get there": func() func() {
-			rw.tried = append(rw.tried, cosigned{of.msp, 3, zero})
+			rw.tried = append(rw.tried, cosigned{of.msp, 3, zero, 0})
 			return func() { rw.tried = rw.tried[:len(rw.tried)-1] }
+		},
+		"a signature of another time": func() func() {
+			was := rw.tried[0].off
+			rw.tried[0].off = -31 * time.Second
+			return func() { rw.tried[0].off = was }
 		},
 		"a signature":           write("cosig/"+fmt.Sprintf("%016x", 3)+"/"+zero+"/0/"+of.msp, ""),
 		"a checkpoint":          write("checkpoint/9", `{"number":9,"size":3,"root":"`+zero+`","time":1,"signers":[]}`),

@@ -82,6 +82,7 @@ type cosigned struct {
 	msp  string
 	size uint64
 	root string
+	off  time.Duration // of its time, from the clock of who made it
 }
 
 // organisation is what is the matter with one.
