@@ -3,6 +3,7 @@ package reward
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,34 +12,75 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
+// Books are the sums of one asset over the whole ledger. Funded is what treasuries
+// brought; the others are where it is now.
+type Books struct {
+	Asset    string `json:"asset"`
+	Funded   Sum    `json:"funded"`
+	Balances Sum    `json:"balances"`
+	Held     Sum    `json:"held"`    // what holds have left: open ones, and released ones whose owner has not asked yet
+	Pending  Sum    `json:"pending"` // credits of epochs that are not folded
+	Due      Sum    `json:"due"`     // folded and not assigned
+	Assigned Sum    `json:"assigned"`
+	// What became of everything that was ever set aside: SetAside = Paid + Refunded + Held.
+	SetAside Sum `json:"setAside"`
+	Paid     Sum `json:"paid"`
+	Refunded Sum `json:"refunded"`
+}
+
+// All is the sum of all places in which money is.
+func (b *Books) All() Sum { return b.Balances.Add(b.Held).Add(b.Pending).Add(b.Due).Add(b.Assigned) }
+
+// Report is what an audit finds.
+type Report struct {
+	Books  []Books // by asset, ascending
+	Broken []error // every invariant that does not hold, by its id in docs/invariants.md
+}
+
 // Audit reads the whole reward ledger and reports every invariant that does not
 // hold; docs/invariants.md states them under the ids in these errors. It reads
 // ranges without bound and is for audits and tests, never for an operation.
-func Audit(tx *ledger.Tx, n *govern.Network) error {
-	a := &audit{tx: tx, network: n, funded: map[string]Sum{}, held: map[string]Sum{}}
+func Audit(tx *ledger.Tx, n *govern.Network) error { return errors.Join(Examine(tx, n).Broken...) }
+
+// Examine is Audit with the sums that it comes to. What cannot be read is broken too.
+func Examine(tx *ledger.Tx, n *govern.Network) *Report {
+	a := &audit{tx: tx, network: n, books: map[string]*Books{}}
 	for _, step := range []func() error{a.fundings, a.balances, a.holds, a.posts, a.dues, a.vaults, a.rests} {
 		if err := step(); err != nil {
-			return err
+			a.report("RW-3: %w", err)
 		}
 	}
-	for _, asset := range n.Assets {
-		if a.funded[asset] != a.held[asset] {
-			a.report("RW-1: %s: %s were funded, %s are held", asset, a.funded[asset], a.held[asset])
+	out := &Report{}
+	for _, asset := range slices.Sorted(maps.Keys(a.books)) {
+		b := a.books[asset]
+		if !slices.Contains(n.Assets, asset) {
+			a.report("RW-2: money in the unknown asset %s", asset)
+		} else if b.Funded != b.All() {
+			a.report("RW-1: %s: %s were funded, %s are held", asset, b.Funded, b.All())
 		}
-		delete(a.funded, asset)
-		delete(a.held, asset)
+		if b.SetAside != b.Paid.Add(b.Refunded).Add(b.Held) {
+			a.report("RW-13: %s: %s were set aside, %s are paid, %s refunded, %s left", asset, b.SetAside, b.Paid, b.Refunded, b.Held)
+		}
+		out.Books = append(out.Books, *b)
 	}
-	for asset := range a.held {
-		a.report("RW-2: money in the unknown asset %s", asset)
-	}
-	return errors.Join(a.broken...)
+	out.Broken = a.broken
+	return out
 }
 
 type audit struct {
-	tx           *ledger.Tx
-	network      *govern.Network
-	funded, held map[string]Sum
-	broken       []error
+	tx      *ledger.Tx
+	network *govern.Network
+	books   map[string]*Books
+	broken  []error
+}
+
+func (a *audit) of(asset string) *Books {
+	b := a.books[asset]
+	if b == nil {
+		b = &Books{Asset: asset}
+		a.books[asset] = b
+	}
+	return b
 }
 
 func (a *audit) report(format string, args ...any) {
@@ -71,7 +113,8 @@ func (a *audit) fundings() error {
 			return err
 		}
 		for _, line := range f.lines {
-			a.funded[f.asset] = a.funded[f.asset].Plus(line.Amount)
+			b := a.of(f.asset)
+			b.Funded = b.Funded.Plus(line.Amount)
 		}
 		return nil
 	})
@@ -80,8 +123,8 @@ func (a *audit) fundings() error {
 func (a *audit) balances() error {
 	return a.each("balance/", func(e ledger.Entry) error {
 		amount, err := decodeAmount(balanceType, e.Value)
-		asset := e.Key[strings.LastIndexByte(e.Key, '/')+1:]
-		a.held[asset] = a.held[asset].Plus(amount)
+		b := a.of(e.Key[strings.LastIndexByte(e.Key, '/')+1:])
+		b.Balances = b.Balances.Plus(amount)
 		return err
 	})
 }
@@ -97,7 +140,9 @@ func (a *audit) holds() error {
 			a.report("RW-13: %s: %v", e.Key, err)
 			return nil
 		}
-		a.held[h.Asset] = a.held[h.Asset].Plus(h.Left())
+		b := a.of(h.Asset)
+		b.SetAside, b.Paid, b.Refunded = b.SetAside.Plus(h.Amount), b.Paid.Plus(h.Paid), b.Refunded.Plus(h.Returned)
+		b.Held = b.Held.Plus(h.Left())
 		return nil
 	})
 }
@@ -125,7 +170,8 @@ func (a *audit) posts() error {
 				a.report("RW-3: %s credits %s, who is of another shard", e.Key, c.Payee)
 			}
 			if !fold.passed(e.Key) {
-				a.held[asset] = a.held[asset].Plus(c.Amount)
+				b := a.of(asset)
+				b.Pending = b.Pending.Plus(c.Amount)
 			}
 		}
 		if e.Key >= ledger.PrefixEnd(postPrefix(current.Number)) {
@@ -142,7 +188,8 @@ func (a *audit) dues() error {
 			a.report("RW-3: %s is zero", e.Key)
 		}
 		_, asset := splitDue(e.Key)
-		a.held[asset] = a.held[asset].Add(due)
+		b := a.of(asset)
+		b.Due = b.Due.Add(due)
 		return err
 	})
 }
@@ -170,7 +217,8 @@ func (a *audit) vaults() error {
 		if err != nil {
 			return err
 		}
-		a.held[v.Asset] = a.held[v.Asset].Add(total)
+		b := a.of(v.Asset)
+		b.Assigned = b.Assigned.Add(total)
 		funded, err := a.confirmed(v.ID)
 		if err != nil {
 			return err

@@ -74,7 +74,7 @@ func TestReads(t *testing.T) {
 		}},
 		{"/healthz", func(v map[string]any) bool { return v["status"] == "ok" }},
 		{"/openapi.json", func(v map[string]any) bool {
-			return strings.HasPrefix(v["openapi"].(string), "3.") && len(v["paths"].(map[string]any)) == 49
+			return strings.HasPrefix(v["openapi"].(string), "3.") && len(v["paths"].(map[string]any)) == 50
 		}},
 	}
 	for _, tt := range tests {

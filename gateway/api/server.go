@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -72,6 +73,7 @@ type Server struct {
 	certificates *certificate.Service
 	login        *login.Service // nil: nobody logs in here
 	budget       budget
+	auditing     sync.Mutex // held by who reads the ledger of money: one at a time
 }
 
 // New returns a server.

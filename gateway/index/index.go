@@ -1,6 +1,6 @@
 // Package index answers what the keys of the ledger cannot: which records a DID owns,
 // which there are of a schema, a status or a time, what is offered, which grants were
-// given and how they were used, and whose jobs are how far. It reads committed blocks from the first one on and
+// given and how they were used, whose jobs are how far, and what moved whose money. It reads committed blocks from the first one on and
 // keeps what it needs of them in an SQLite file of its own. The ledger stays the truth:
 // each answer says as of which block it is, and a file that is lost, or of another
 // format, is made anew from block 0.
@@ -247,7 +247,7 @@ func trim(b submit.Block) submit.Block {
 		}
 		kept := submit.Committed{ID: tx.ID, Valid: true, Time: tx.Time}
 		for _, w := range tx.Writes {
-			if !w.Delete && wanted(w.Key) {
+			if wanted(w.Key) && (!w.Delete || money(w.Key)) {
 				kept.Writes = append(kept.Writes, w)
 			}
 		}

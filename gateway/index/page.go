@@ -39,12 +39,13 @@ type Page[T any] struct {
 
 // list is a question: rows of a table in the order of their places.
 type list struct {
-	kind   string   // of the question
-	filter []string // all that narrows it: a token is good for the same again only
-	query  string   // "SELECT seq, ..." up to WHERE, with what may be looked up
-	where  string   // conditions that an index serves, besides that of seq
-	args   []any    // of where
-	span   *span    // of time, or nil
+	kind   string                 // of the question
+	filter []string               // all that narrows it: a token is good for the same again only
+	query  string                 // "SELECT seq, ..." up to WHERE, with what may be looked up
+	where  string                 // conditions that an index serves, besides that of seq
+	args   []any                  // of where
+	span   *span                  // of time, or nil
+	also   func(tx *sql.Tx) error // reads what belongs to the same block, or nil
 }
 
 // span is from Since to before Until, in seconds; 0 is open.
@@ -131,6 +132,11 @@ func page[T any](ctx context.Context, x *Index, l *list, p Paging, take func(sca
 		return nil, fault.New(fault.Unavailable, "the index has no block yet")
 	}
 	out.Block = next - 1
+	if l.also != nil {
+		if err := l.also(tx); err != nil {
+			return nil, unavailable(ctx, err)
+		}
+	}
 	after, until, err := l.bounds(ctx, tx, after)
 	if err != nil {
 		return nil, unavailable(ctx, err)

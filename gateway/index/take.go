@@ -25,6 +25,10 @@ import (
 //	         looked at when it is asked for.
 //	uses     one row for each receipt.
 //	jobs     one row for each job; operator is NULL before it is accepted.
+//	money    keys and values of the ledger of money as they are: what an audit reads.
+//	lines    one row for each movement of an account's money; value is a Line in JSON.
+//	accounts what each account has come to, as the last of its lines says.
+//	deposits the job on which an operator's hold is a deposit.
 //	meta     format, network, next (number of the block to be taken in next), time.
 //
 // Time is the largest that a valid transaction up to then has claimed. So it never
@@ -56,10 +60,15 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_ref ON jobs(ref);
 CREATE INDEX IF NOT EXISTS jobs_consumer ON jobs(consumer);
 CREATE INDEX IF NOT EXISTS jobs_operator ON jobs(operator) WHERE operator IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_phase ON jobs(phase);
+CREATE TABLE IF NOT EXISTS money(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lines(seq INTEGER PRIMARY KEY, account BLOB NOT NULL, asset TEXT NOT NULL, time INTEGER NOT NULL, value BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS lines_account ON lines(account, asset);
+CREATE TABLE IF NOT EXISTS accounts(account BLOB NOT NULL, asset TEXT NOT NULL, totals BLOB NOT NULL, PRIMARY KEY(account, asset)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deposits(hold TEXT PRIMARY KEY, job TEXT NOT NULL) WITHOUT ROWID;
 `
 
-// format 2 has jobs: files from before are made anew.
-const format = "2"
+// format 3 has the ledger of money: files from before are made anew.
+const format = "3"
 
 // open opens the file. A *stale error says that it has to be made anew.
 func (x *Index) open() error {
@@ -110,6 +119,8 @@ type taker struct {
 	prepared map[string]*sql.Stmt
 	time     uint64
 	stamped  uint64 // the newest second in times
+	accounts map[account]*Totals
+	touched  map[account]bool // accounts that these blocks moved money of
 }
 
 // take enters blocks and the cursor together. If we stop before the commit they come
@@ -120,7 +131,7 @@ func (x *Index) take(blocks []submit.Block) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // of what was not committed
-	t := &taker{tx: tx, prepared: map[string]*sql.Stmt{}}
+	t := &taker{tx: tx, prepared: map[string]*sql.Stmt{}, accounts: map[account]*Totals{}, touched: map[account]bool{}}
 	if err := tx.QueryRow(`SELECT value FROM meta WHERE key = 'time'`).Scan(&t.time); err != nil {
 		return fmt.Errorf("read time: %w", err)
 	}
@@ -131,9 +142,12 @@ func (x *Index) take(blocks []submit.Block) error {
 		if b.Number != x.Next()+uint64(i) {
 			return fmt.Errorf("block %d came where %d was to come", b.Number, x.Next()+uint64(i))
 		}
-		if err := t.block(b); err != nil {
+		if err := t.block(x.cfg.Network, b); err != nil {
 			return fmt.Errorf("take block %d in: %w", b.Number, err)
 		}
+	}
+	if err := t.keepAccounts(); err != nil {
+		return err
 	}
 	next := blocks[len(blocks)-1].Number + 1
 	if err := t.exec(`UPDATE meta SET value = CASE key WHEN 'next' THEN ? ELSE ? END WHERE key IN ('next', 'time')`, int64(next), int64(t.time)); err != nil {
@@ -142,14 +156,22 @@ func (x *Index) take(blocks []submit.Block) error {
 	return tx.Commit() // which closes the statements
 }
 
-func (t *taker) run(query string, args ...any) (sql.Result, error) {
-	s := t.prepared[query]
-	if s == nil {
-		var err error
-		if s, err = t.tx.Prepare(query); err != nil {
-			return nil, err
-		}
+// statement prepares a query once; the transaction's end closes it.
+func (t *taker) statement(query string) (*sql.Stmt, error) {
+	if s := t.prepared[query]; s != nil {
+		return s, nil
+	}
+	s, err := t.tx.Prepare(query)
+	if err == nil {
 		t.prepared[query] = s
+	}
+	return s, err
+}
+
+func (t *taker) run(query string, args ...any) (sql.Result, error) {
+	s, err := t.statement(query)
+	if err != nil {
+		return nil, err
 	}
 	return s.Exec(args...)
 }
@@ -159,20 +181,24 @@ func (t *taker) exec(query string, args ...any) error {
 	return err
 }
 
-func (t *taker) block(b submit.Block) error {
-	for _, tx := range b.Transactions {
+func (t *taker) block(network string, b submit.Block) error {
+	for i := range b.Transactions {
+		tx := &b.Transactions[i]
 		t.time = max(t.time, tx.Time)
 		// A transaction's writes come in the order of their keys, by which a grant stands
 		// before what ends it, but for its owner's DID: those are taken last.
 		for _, last := range []bool{false, true} {
 			for _, w := range tx.Writes {
-				if ops.IsActorKey(w.Key) != last {
+				if w.Delete || ops.IsActorKey(w.Key) != last {
 					continue
 				}
 				if err := t.put(w.Key, w.Value); err != nil {
 					return fmt.Errorf("transaction %s, key %.100q: %w", tx.ID, w.Key, err)
 				}
 			}
+		}
+		if err := t.move(network, b.Number, tx); err != nil {
+			return fmt.Errorf("money of transaction %s: %w", tx.ID, err)
 		}
 	}
 	return nil
@@ -181,10 +207,10 @@ func (t *taker) block(b submit.Block) error {
 // wanted says whether the index needs the writes of a key.
 func wanted(key string) bool {
 	switch prefix, _, _ := strings.Cut(key, "/"); prefix {
-	case "record", "grant", "use", "used", "job", "round", did.SignerPrefix:
+	case "record", "grant", "use", "used", "job", "round", "op", did.SignerPrefix:
 		return true
 	}
-	return false
+	return money(key)
 }
 
 // put takes one write. An error means that this program does not know what the

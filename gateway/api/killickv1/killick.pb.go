@@ -4910,6 +4910,623 @@ func (x *Balance) GetDue() string {
 	return ""
 }
 
+type GetStatementRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Did   string                 `protobuf:"bytes,1,opt,name=did,proto3" json:"did,omitempty"`
+	Asset string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Lines from this time to before the other, in seconds since 1970; 0 is open.
+	Since uint64 `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
+	Until uint64 `protobuf:"varint,4,opt,name=until,proto3" json:"until,omitempty"`
+	// 1 to 1000 (default 100).
+	PageSize      uint32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	MinBlock      uint64 `protobuf:"varint,7,opt,name=min_block,json=minBlock,proto3" json:"min_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStatementRequest) Reset() {
+	*x = GetStatementRequest{}
+	mi := &file_killick_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStatementRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStatementRequest) ProtoMessage() {}
+
+func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
+func (*GetStatementRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *GetStatementRequest) GetDid() string {
+	if x != nil {
+		return x.Did
+	}
+	return ""
+}
+
+func (x *GetStatementRequest) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *GetStatementRequest) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *GetStatementRequest) GetUntil() uint64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *GetStatementRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *GetStatementRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *GetStatementRequest) GetMinBlock() uint64 {
+	if x != nil {
+		return x.MinBlock
+	}
+	return 0
+}
+
+type StatementPage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lines         []*StatementLine       `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	Block         uint64                 `protobuf:"varint,3,opt,name=block,proto3" json:"block,omitempty"`
+	// What the account has as of the block, whatever lines the page shows.
+	Totals        *StatementTotals `protobuf:"bytes,4,opt,name=totals,proto3" json:"totals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatementPage) Reset() {
+	*x = StatementPage{}
+	mi := &file_killick_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatementPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatementPage) ProtoMessage() {}
+
+func (x *StatementPage) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatementPage.ProtoReflect.Descriptor instead.
+func (*StatementPage) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *StatementPage) GetLines() []*StatementLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *StatementPage) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *StatementPage) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+func (x *StatementPage) GetTotals() *StatementTotals {
+	if x != nil {
+		return x.Totals
+	}
+	return nil
+}
+
+// StatementTotals are micro-units.
+type StatementTotals struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Can be spent.
+	Balance string `protobuf:"bytes,1,opt,name=balance,proto3" json:"balance,omitempty"`
+	// Set aside for jobs, or as deposits.
+	Held string `protobuf:"bytes,2,opt,name=held,proto3" json:"held,omitempty"`
+	// Credited in epochs that are not folded yet.
+	Pending string `protobuf:"bytes,3,opt,name=pending,proto3" json:"pending,omitempty"`
+	// Folded, and not assigned to a vault.
+	Due string `protobuf:"bytes,4,opt,name=due,proto3" json:"due,omitempty"`
+	// All that was ever assigned to an account on a public chain, to be claimed there.
+	Assigned      string `protobuf:"bytes,5,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatementTotals) Reset() {
+	*x = StatementTotals{}
+	mi := &file_killick_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatementTotals) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatementTotals) ProtoMessage() {}
+
+func (x *StatementTotals) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatementTotals.ProtoReflect.Descriptor instead.
+func (*StatementTotals) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *StatementTotals) GetBalance() string {
+	if x != nil {
+		return x.Balance
+	}
+	return ""
+}
+
+func (x *StatementTotals) GetHeld() string {
+	if x != nil {
+		return x.Held
+	}
+	return ""
+}
+
+func (x *StatementTotals) GetPending() string {
+	if x != nil {
+		return x.Pending
+	}
+	return ""
+}
+
+func (x *StatementTotals) GetDue() string {
+	if x != nil {
+		return x.Due
+	}
+	return ""
+}
+
+func (x *StatementTotals) GetAssigned() string {
+	if x != nil {
+		return x.Assigned
+	}
+	return ""
+}
+
+// StatementLine is a movement of money from one place to another: balance, held,
+// pending, due, assigned, or outside, which is everybody else.
+type StatementLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// funded, paid, received, withdrawn, used, use, set aside, charged, refunded, job,
+	// folded, assigned, or unexplained.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	From string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	To   string `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	// Micro-units.
+	Amount      string           `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	After       *StatementTotals `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`
+	Block       uint64           `protobuf:"varint,6,opt,name=block,proto3" json:"block,omitempty"`
+	Transaction string           `protobuf:"bytes,7,opt,name=transaction,proto3" json:"transaction,omitempty"`
+	Time        uint64           `protobuf:"varint,8,opt,name=time,proto3" json:"time,omitempty"`
+	// Reference of the operation that moved it, or that set it aside; of a funding its id.
+	Operation string `protobuf:"bytes,9,opt,name=operation,proto3" json:"operation,omitempty"`
+	// DID of the other side.
+	Other string `protobuf:"bytes,10,opt,name=other,proto3" json:"other,omitempty"`
+	Epoch uint64 `protobuf:"varint,11,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Job   string `protobuf:"bytes,12,opt,name=job,proto3" json:"job,omitempty"`
+	// What a job paid for, and what came of a verifier's ballot.
+	Role string `protobuf:"bytes,13,opt,name=role,proto3" json:"role,omitempty"`
+	Fate string `protobuf:"bytes,14,opt,name=fate,proto3" json:"fate,omitempty"`
+	// hold or deposit.
+	Source  string `protobuf:"bytes,15,opt,name=source,proto3" json:"source,omitempty"`
+	Verdict string `protobuf:"bytes,16,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Reason  string `protobuf:"bytes,17,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Version of the policy of jobs.
+	Policy uint64 `protobuf:"varint,18,opt,name=policy,proto3" json:"policy,omitempty"`
+	Grant  string `protobuf:"bytes,19,opt,name=grant,proto3" json:"grant,omitempty"`
+	Record string `protobuf:"bytes,20,opt,name=record,proto3" json:"record,omitempty"`
+	// Of the record.
+	Version       uint64 `protobuf:"varint,21,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatementLine) Reset() {
+	*x = StatementLine{}
+	mi := &file_killick_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatementLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatementLine) ProtoMessage() {}
+
+func (x *StatementLine) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatementLine.ProtoReflect.Descriptor instead.
+func (*StatementLine) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *StatementLine) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *StatementLine) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *StatementLine) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *StatementLine) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *StatementLine) GetAfter() *StatementTotals {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *StatementLine) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+func (x *StatementLine) GetTransaction() string {
+	if x != nil {
+		return x.Transaction
+	}
+	return ""
+}
+
+func (x *StatementLine) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *StatementLine) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *StatementLine) GetOther() string {
+	if x != nil {
+		return x.Other
+	}
+	return ""
+}
+
+func (x *StatementLine) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *StatementLine) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *StatementLine) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *StatementLine) GetFate() string {
+	if x != nil {
+		return x.Fate
+	}
+	return ""
+}
+
+func (x *StatementLine) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *StatementLine) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *StatementLine) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *StatementLine) GetPolicy() uint64 {
+	if x != nil {
+		return x.Policy
+	}
+	return 0
+}
+
+func (x *StatementLine) GetGrant() string {
+	if x != nil {
+		return x.Grant
+	}
+	return ""
+}
+
+func (x *StatementLine) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *StatementLine) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type ReadMoneyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MinBlock      uint64                 `protobuf:"varint,1,opt,name=min_block,json=minBlock,proto3" json:"min_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadMoneyRequest) Reset() {
+	*x = ReadMoneyRequest{}
+	mi := &file_killick_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadMoneyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadMoneyRequest) ProtoMessage() {}
+
+func (x *ReadMoneyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadMoneyRequest.ProtoReflect.Descriptor instead.
+func (*ReadMoneyRequest) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *ReadMoneyRequest) GetMinBlock() uint64 {
+	if x != nil {
+		return x.MinBlock
+	}
+	return 0
+}
+
+type MoneyPage struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Block   uint64                 `protobuf:"varint,1,opt,name=block,proto3" json:"block,omitempty"`
+	Entries []*MoneyEntry          `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
+	// Set on the last page, and on no other: a stream that ends without is cut off.
+	Last          bool `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoneyPage) Reset() {
+	*x = MoneyPage{}
+	mi := &file_killick_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoneyPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoneyPage) ProtoMessage() {}
+
+func (x *MoneyPage) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoneyPage.ProtoReflect.Descriptor instead.
+func (*MoneyPage) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *MoneyPage) GetBlock() uint64 {
+	if x != nil {
+		return x.Block
+	}
+	return 0
+}
+
+func (x *MoneyPage) GetEntries() []*MoneyEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *MoneyPage) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+type MoneyEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoneyEntry) Reset() {
+	*x = MoneyEntry{}
+	mi := &file_killick_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoneyEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoneyEntry) ProtoMessage() {}
+
+func (x *MoneyEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoneyEntry.ProtoReflect.Descriptor instead.
+func (*MoneyEntry) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *MoneyEntry) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *MoneyEntry) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 type GetProofRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Key on the ledger, for example record/<reference>.
@@ -4924,7 +5541,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[62]
+	mi := &file_killick_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4936,7 +5553,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[62]
+	mi := &file_killick_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4949,7 +5566,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{62}
+	return file_killick_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -4983,7 +5600,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[63]
+	mi := &file_killick_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4995,7 +5612,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[63]
+	mi := &file_killick_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5008,7 +5625,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{63}
+	return file_killick_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -5028,7 +5645,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[64]
+	mi := &file_killick_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5040,7 +5657,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[64]
+	mi := &file_killick_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5053,7 +5670,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{64}
+	return file_killick_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -5086,7 +5703,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[65]
+	mi := &file_killick_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5098,7 +5715,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[65]
+	mi := &file_killick_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5111,7 +5728,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{65}
+	return file_killick_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Payout) GetVault() string {
@@ -5188,7 +5805,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[66]
+	mi := &file_killick_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5200,7 +5817,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[66]
+	mi := &file_killick_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5213,7 +5830,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{66}
+	return file_killick_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -5285,7 +5902,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[67]
+	mi := &file_killick_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5297,7 +5914,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[67]
+	mi := &file_killick_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5310,7 +5927,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{67}
+	return file_killick_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Event) GetCursor() string {
@@ -5409,7 +6026,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[68]
+	mi := &file_killick_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5421,7 +6038,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[68]
+	mi := &file_killick_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5434,7 +6051,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{68}
+	return file_killick_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Payment) GetAsset() string {
@@ -5470,7 +6087,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[69]
+	mi := &file_killick_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5482,7 +6099,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[69]
+	mi := &file_killick_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5495,7 +6112,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{69}
+	return file_killick_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -5524,7 +6141,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[70]
+	mi := &file_killick_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5536,7 +6153,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[70]
+	mi := &file_killick_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5549,7 +6166,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{70}
+	return file_killick_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -5574,7 +6191,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[71]
+	mi := &file_killick_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5586,7 +6203,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[71]
+	mi := &file_killick_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5599,7 +6216,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{71}
+	return file_killick_proto_rawDescGZIP(), []int{78}
 }
 
 type Network struct {
@@ -5642,7 +6259,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[72]
+	mi := &file_killick_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5654,7 +6271,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[72]
+	mi := &file_killick_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5667,7 +6284,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{72}
+	return file_killick_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Network) GetNetwork() string {
@@ -5802,7 +6419,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[73]
+	mi := &file_killick_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5814,7 +6431,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[73]
+	mi := &file_killick_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5827,7 +6444,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{73}
+	return file_killick_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Member) GetMsp() string {
@@ -5864,7 +6481,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[74]
+	mi := &file_killick_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5876,7 +6493,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[74]
+	mi := &file_killick_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5889,7 +6506,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{74}
+	return file_killick_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Vault) GetId() string {
@@ -6346,7 +6963,60 @@ const file_killick_proto_rawDesc = "" +
 	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x18\n" +
 	"\abalance\x18\x03 \x01(\tR\abalance\x12\x18\n" +
 	"\apending\x18\x04 \x01(\tR\apending\x12\x10\n" +
-	"\x03due\x18\x05 \x01(\tR\x03dueJ\x04\b\x06\x10\aJ\x04\b\a\x10\bJ\x04\b\b\x10\t\"c\n" +
+	"\x03due\x18\x05 \x01(\tR\x03dueJ\x04\b\x06\x10\aJ\x04\b\a\x10\bJ\x04\b\b\x10\t\"\xc2\x01\n" +
+	"\x13GetStatementRequest\x12\x10\n" +
+	"\x03did\x18\x01 \x01(\tR\x03did\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x14\n" +
+	"\x05since\x18\x03 \x01(\x04R\x05since\x12\x14\n" +
+	"\x05until\x18\x04 \x01(\x04R\x05until\x12\x1b\n" +
+	"\tpage_size\x18\x05 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\x12\x1b\n" +
+	"\tmin_block\x18\a \x01(\x04R\bminBlock\"\xb3\x01\n" +
+	"\rStatementPage\x12/\n" +
+	"\x05lines\x18\x01 \x03(\v2\x19.killick.v1.StatementLineR\x05lines\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05block\x18\x03 \x01(\x04R\x05block\x123\n" +
+	"\x06totals\x18\x04 \x01(\v2\x1b.killick.v1.StatementTotalsR\x06totals\"\x87\x01\n" +
+	"\x0fStatementTotals\x12\x18\n" +
+	"\abalance\x18\x01 \x01(\tR\abalance\x12\x12\n" +
+	"\x04held\x18\x02 \x01(\tR\x04held\x12\x18\n" +
+	"\apending\x18\x03 \x01(\tR\apending\x12\x10\n" +
+	"\x03due\x18\x04 \x01(\tR\x03due\x12\x1a\n" +
+	"\bassigned\x18\x05 \x01(\tR\bassigned\"\x8c\x04\n" +
+	"\rStatementLine\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x03 \x01(\tR\x02to\x12\x16\n" +
+	"\x06amount\x18\x04 \x01(\tR\x06amount\x121\n" +
+	"\x05after\x18\x05 \x01(\v2\x1b.killick.v1.StatementTotalsR\x05after\x12\x14\n" +
+	"\x05block\x18\x06 \x01(\x04R\x05block\x12 \n" +
+	"\vtransaction\x18\a \x01(\tR\vtransaction\x12\x12\n" +
+	"\x04time\x18\b \x01(\x04R\x04time\x12\x1c\n" +
+	"\toperation\x18\t \x01(\tR\toperation\x12\x14\n" +
+	"\x05other\x18\n" +
+	" \x01(\tR\x05other\x12\x14\n" +
+	"\x05epoch\x18\v \x01(\x04R\x05epoch\x12\x10\n" +
+	"\x03job\x18\f \x01(\tR\x03job\x12\x12\n" +
+	"\x04role\x18\r \x01(\tR\x04role\x12\x12\n" +
+	"\x04fate\x18\x0e \x01(\tR\x04fate\x12\x16\n" +
+	"\x06source\x18\x0f \x01(\tR\x06source\x12\x18\n" +
+	"\averdict\x18\x10 \x01(\tR\averdict\x12\x16\n" +
+	"\x06reason\x18\x11 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06policy\x18\x12 \x01(\x04R\x06policy\x12\x14\n" +
+	"\x05grant\x18\x13 \x01(\tR\x05grant\x12\x16\n" +
+	"\x06record\x18\x14 \x01(\tR\x06record\x12\x18\n" +
+	"\aversion\x18\x15 \x01(\x04R\aversion\"/\n" +
+	"\x10ReadMoneyRequest\x12\x1b\n" +
+	"\tmin_block\x18\x01 \x01(\x04R\bminBlock\"g\n" +
+	"\tMoneyPage\x12\x14\n" +
+	"\x05block\x18\x01 \x01(\x04R\x05block\x120\n" +
+	"\aentries\x18\x02 \x03(\v2\x16.killick.v1.MoneyEntryR\aentries\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\"4\n" +
+	"\n" +
+	"MoneyEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"c\n" +
 	"\x0fGetProofRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1c\n" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12 \n" +
@@ -6430,7 +7100,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x05Vault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x14\n" +
-	"\x05asset\x18\x03 \x01(\tR\x05asset2\x84\x14\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset2\xba\x15\n" +
 	"\aKillick\x12U\n" +
 	"\x06Submit\x12\x19.killick.v1.SubmitRequest\x1a\x15.killick.v1.Operation\"\x19\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/v1/operations\x12o\n" +
 	"\vSubmitBatch\x12\x1e.killick.v1.SubmitBatchRequest\x1a\x1f.killick.v1.SubmitBatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/operations:batch\x12c\n" +
@@ -6462,7 +7132,9 @@ const file_killick_proto_rawDesc = "" +
 	"\rGetCredential\x12 .killick.v1.GetCredentialRequest\x1a\x16.killick.v1.Credential\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/credentials/{id}\x12\x7f\n" +
 	"\x0eFindCredential\x12!.killick.v1.FindCredentialRequest\x1a\x16.killick.v1.Credential\"2\x82\xd3\xe4\x93\x02,\x12*/v1/status-entries/{issuer}/{list}/{index}\x12d\n" +
 	"\n" +
-	"GetBalance\x12\x1d.killick.v1.GetBalanceRequest\x1a\x13.killick.v1.Balance\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/balances/{did}/{asset}\x12Q\n" +
+	"GetBalance\x12\x1d.killick.v1.GetBalanceRequest\x1a\x13.killick.v1.Balance\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/balances/{did}/{asset}\x12p\n" +
+	"\fGetStatement\x12\x1f.killick.v1.GetStatementRequest\x1a\x19.killick.v1.StatementPage\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/statements/{did}/{asset}\x12B\n" +
+	"\tReadMoney\x12\x1c.killick.v1.ReadMoneyRequest\x1a\x15.killick.v1.MoneyPage0\x01\x12Q\n" +
 	"\bGetProof\x12\x1b.killick.v1.GetProofRequest\x1a\x14.google.api.HttpBody\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
 	"/v1/proofs\x12`\n" +
 	"\tGetPayout\x12\x1c.killick.v1.GetPayoutRequest\x1a\x16.killick.v1.PayoutList\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/payouts/{account}\x12L\n" +
@@ -6483,7 +7155,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),           // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),      // 1: killick.v1.SubmitBatchRequest
@@ -6547,25 +7219,32 @@ var file_killick_proto_goTypes = []any{
 	(*Credential)(nil),              // 59: killick.v1.Credential
 	(*GetBalanceRequest)(nil),       // 60: killick.v1.GetBalanceRequest
 	(*Balance)(nil),                 // 61: killick.v1.Balance
-	(*GetProofRequest)(nil),         // 62: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),        // 63: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),              // 64: killick.v1.PayoutList
-	(*Payout)(nil),                  // 65: killick.v1.Payout
-	(*EventsRequest)(nil),           // 66: killick.v1.EventsRequest
-	(*Event)(nil),                   // 67: killick.v1.Event
-	(*Payment)(nil),                 // 68: killick.v1.Payment
-	(*PaymentLine)(nil),             // 69: killick.v1.PaymentLine
-	(*RecordVersion)(nil),           // 70: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),       // 71: killick.v1.GetNetworkRequest
-	(*Network)(nil),                 // 72: killick.v1.Network
-	(*Member)(nil),                  // 73: killick.v1.Member
-	(*Vault)(nil),                   // 74: killick.v1.Vault
-	(*structpb.Struct)(nil),         // 75: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),       // 76: google.api.HttpBody
+	(*GetStatementRequest)(nil),     // 62: killick.v1.GetStatementRequest
+	(*StatementPage)(nil),           // 63: killick.v1.StatementPage
+	(*StatementTotals)(nil),         // 64: killick.v1.StatementTotals
+	(*StatementLine)(nil),           // 65: killick.v1.StatementLine
+	(*ReadMoneyRequest)(nil),        // 66: killick.v1.ReadMoneyRequest
+	(*MoneyPage)(nil),               // 67: killick.v1.MoneyPage
+	(*MoneyEntry)(nil),              // 68: killick.v1.MoneyEntry
+	(*GetProofRequest)(nil),         // 69: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),        // 70: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),              // 71: killick.v1.PayoutList
+	(*Payout)(nil),                  // 72: killick.v1.Payout
+	(*EventsRequest)(nil),           // 73: killick.v1.EventsRequest
+	(*Event)(nil),                   // 74: killick.v1.Event
+	(*Payment)(nil),                 // 75: killick.v1.Payment
+	(*PaymentLine)(nil),             // 76: killick.v1.PaymentLine
+	(*RecordVersion)(nil),           // 77: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),       // 78: killick.v1.GetNetworkRequest
+	(*Network)(nil),                 // 79: killick.v1.Network
+	(*Member)(nil),                  // 80: killick.v1.Member
+	(*Vault)(nil),                   // 81: killick.v1.Vault
+	(*structpb.Struct)(nil),         // 82: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),       // 83: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	75, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	82, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
@@ -6590,71 +7269,79 @@ var file_killick_proto_depIdxs = []int32{
 	45, // 23: killick.v1.Settlement.finding:type_name -> killick.v1.Finding
 	53, // 24: killick.v1.Settlement.votes:type_name -> killick.v1.Votes
 	54, // 25: killick.v1.Settlement.lines:type_name -> killick.v1.SettlementLine
-	65, // 26: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	68, // 27: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	70, // 28: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	69, // 29: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	73, // 30: killick.v1.Network.members:type_name -> killick.v1.Member
-	74, // 31: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 32: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 33: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 34: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 35: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
-	7,  // 36: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	11, // 37: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
-	15, // 38: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	17, // 39: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
-	19, // 40: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
-	22, // 41: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
-	24, // 42: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
-	27, // 43: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
-	29, // 44: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
-	31, // 45: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
-	33, // 46: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
-	35, // 47: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
-	38, // 48: killick.v1.Killick.ListJobs:input_type -> killick.v1.ListJobsRequest
-	41, // 49: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
-	51, // 50: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
-	55, // 51: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
-	57, // 52: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	58, // 53: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
-	60, // 54: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	62, // 55: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	63, // 56: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	66, // 57: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	71, // 58: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 59: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 60: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 61: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 62: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 63: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 64: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
-	16, // 65: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	18, // 66: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
-	20, // 67: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
-	23, // 68: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
-	25, // 69: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
-	28, // 70: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
-	30, // 71: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
-	32, // 72: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
-	34, // 73: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
-	36, // 74: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
-	39, // 75: killick.v1.Killick.ListJobs:output_type -> killick.v1.JobPage
-	42, // 76: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
-	52, // 77: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
-	56, // 78: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
-	59, // 79: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	59, // 80: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
-	61, // 81: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	76, // 82: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	64, // 83: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	67, // 84: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	72, // 85: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	59, // [59:86] is the sub-list for method output_type
-	32, // [32:59] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	65, // 26: killick.v1.StatementPage.lines:type_name -> killick.v1.StatementLine
+	64, // 27: killick.v1.StatementPage.totals:type_name -> killick.v1.StatementTotals
+	64, // 28: killick.v1.StatementLine.after:type_name -> killick.v1.StatementTotals
+	68, // 29: killick.v1.MoneyPage.entries:type_name -> killick.v1.MoneyEntry
+	72, // 30: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	75, // 31: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	77, // 32: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	76, // 33: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	80, // 34: killick.v1.Network.members:type_name -> killick.v1.Member
+	81, // 35: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 36: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 37: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 38: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 39: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 40: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 41: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
+	15, // 42: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	17, // 43: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
+	19, // 44: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
+	22, // 45: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
+	24, // 46: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
+	27, // 47: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
+	29, // 48: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
+	31, // 49: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
+	33, // 50: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
+	35, // 51: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
+	38, // 52: killick.v1.Killick.ListJobs:input_type -> killick.v1.ListJobsRequest
+	41, // 53: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
+	51, // 54: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
+	55, // 55: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
+	57, // 56: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	58, // 57: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
+	60, // 58: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	62, // 59: killick.v1.Killick.GetStatement:input_type -> killick.v1.GetStatementRequest
+	66, // 60: killick.v1.Killick.ReadMoney:input_type -> killick.v1.ReadMoneyRequest
+	69, // 61: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	70, // 62: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	73, // 63: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	78, // 64: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 65: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 66: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 67: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 68: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 69: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 70: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 71: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	18, // 72: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
+	20, // 73: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
+	23, // 74: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
+	25, // 75: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
+	28, // 76: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
+	30, // 77: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
+	32, // 78: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
+	34, // 79: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
+	36, // 80: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
+	39, // 81: killick.v1.Killick.ListJobs:output_type -> killick.v1.JobPage
+	42, // 82: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
+	52, // 83: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
+	56, // 84: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
+	59, // 85: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	59, // 86: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
+	61, // 87: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	63, // 88: killick.v1.Killick.GetStatement:output_type -> killick.v1.StatementPage
+	67, // 89: killick.v1.Killick.ReadMoney:output_type -> killick.v1.MoneyPage
+	83, // 90: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	71, // 91: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	74, // 92: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	79, // 93: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	65, // [65:94] is the sub-list for method output_type
+	36, // [36:65] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -6665,14 +7352,14 @@ func file_killick_proto_init() {
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[32].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[66].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[73].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   75,
+			NumMessages:   82,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -48,6 +48,8 @@ const (
 	Killick_GetCredential_FullMethodName    = "/killick.v1.Killick/GetCredential"
 	Killick_FindCredential_FullMethodName   = "/killick.v1.Killick/FindCredential"
 	Killick_GetBalance_FullMethodName       = "/killick.v1.Killick/GetBalance"
+	Killick_GetStatement_FullMethodName     = "/killick.v1.Killick/GetStatement"
+	Killick_ReadMoney_FullMethodName        = "/killick.v1.Killick/ReadMoney"
 	Killick_GetProof_FullMethodName         = "/killick.v1.Killick/GetProof"
 	Killick_GetPayout_FullMethodName        = "/killick.v1.Killick/GetPayout"
 	Killick_Events_FullMethodName           = "/killick.v1.Killick/Events"
@@ -140,6 +142,18 @@ type KillickClient interface {
 	FindCredential(ctx context.Context, in *FindCredentialRequest, opts ...grpc.CallOption) (*Credential, error)
 	// Read what a DID owns of an asset.
 	GetBalance(ctx context.Context, in *GetBalanceRequest, opts ...grpc.CallOption) (*Balance, error)
+	// List what moved a DID's money, in the order of the ledger, with running totals.
+	//
+	// Each line says from where to where, why, by which operation and, for jobs, in which
+	// role with which verdict under which version of the policy. The totals of a page are
+	// those of the account as of its block. docs/formats/statement.md has the kinds.
+	GetStatement(ctx context.Context, in *GetStatementRequest, opts ...grpc.CallOption) (*StatementPage, error)
+	// Read the ledger of money as of one block, to audit it.
+	//
+	// Keys and values as they are in state (docs/formats/state.md), in the order of keys,
+	// all of the same block whatever is committed meanwhile: balances, fundings, holds,
+	// postings, dues, totals of vaults, jobs, rounds and settlements. Of gRPC only.
+	ReadMoney(ctx context.Context, in *ReadMoneyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MoneyPage], error)
 	// Fetch the proof bundle of a key, an operation or a transaction.
 	//
 	// Exactly one of the three is given. The answer is an .anchorproof file;
@@ -398,6 +412,35 @@ func (c *killickClient) GetBalance(ctx context.Context, in *GetBalanceRequest, o
 	return out, nil
 }
 
+func (c *killickClient) GetStatement(ctx context.Context, in *GetStatementRequest, opts ...grpc.CallOption) (*StatementPage, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StatementPage)
+	err := c.cc.Invoke(ctx, Killick_GetStatement_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *killickClient) ReadMoney(ctx context.Context, in *ReadMoneyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MoneyPage], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Killick_ServiceDesc.Streams[0], Killick_ReadMoney_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ReadMoneyRequest, MoneyPage]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Killick_ReadMoneyClient = grpc.ServerStreamingClient[MoneyPage]
+
 func (c *killickClient) GetProof(ctx context.Context, in *GetProofRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(httpbody.HttpBody)
@@ -420,7 +463,7 @@ func (c *killickClient) GetPayout(ctx context.Context, in *GetPayoutRequest, opt
 
 func (c *killickClient) Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Killick_ServiceDesc.Streams[0], Killick_Events_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Killick_ServiceDesc.Streams[1], Killick_Events_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -533,6 +576,18 @@ type KillickServer interface {
 	FindCredential(context.Context, *FindCredentialRequest) (*Credential, error)
 	// Read what a DID owns of an asset.
 	GetBalance(context.Context, *GetBalanceRequest) (*Balance, error)
+	// List what moved a DID's money, in the order of the ledger, with running totals.
+	//
+	// Each line says from where to where, why, by which operation and, for jobs, in which
+	// role with which verdict under which version of the policy. The totals of a page are
+	// those of the account as of its block. docs/formats/statement.md has the kinds.
+	GetStatement(context.Context, *GetStatementRequest) (*StatementPage, error)
+	// Read the ledger of money as of one block, to audit it.
+	//
+	// Keys and values as they are in state (docs/formats/state.md), in the order of keys,
+	// all of the same block whatever is committed meanwhile: balances, fundings, holds,
+	// postings, dues, totals of vaults, jobs, rounds and settlements. Of gRPC only.
+	ReadMoney(*ReadMoneyRequest, grpc.ServerStreamingServer[MoneyPage]) error
 	// Fetch the proof bundle of a key, an operation or a transaction.
 	//
 	// Exactly one of the three is given. The answer is an .anchorproof file;
@@ -629,6 +684,12 @@ func (UnimplementedKillickServer) FindCredential(context.Context, *FindCredentia
 }
 func (UnimplementedKillickServer) GetBalance(context.Context, *GetBalanceRequest) (*Balance, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetBalance not implemented")
+}
+func (UnimplementedKillickServer) GetStatement(context.Context, *GetStatementRequest) (*StatementPage, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetStatement not implemented")
+}
+func (UnimplementedKillickServer) ReadMoney(*ReadMoneyRequest, grpc.ServerStreamingServer[MoneyPage]) error {
+	return status.Error(codes.Unimplemented, "method ReadMoney not implemented")
 }
 func (UnimplementedKillickServer) GetProof(context.Context, *GetProofRequest) (*httpbody.HttpBody, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetProof not implemented")
@@ -1077,6 +1138,35 @@ func _Killick_GetBalance_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Killick_GetStatement_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetStatementRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KillickServer).GetStatement(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Killick_GetStatement_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KillickServer).GetStatement(ctx, req.(*GetStatementRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Killick_ReadMoney_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ReadMoneyRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(KillickServer).ReadMoney(m, &grpc.GenericServerStream[ReadMoneyRequest, MoneyPage]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Killick_ReadMoneyServer = grpc.ServerStreamingServer[MoneyPage]
+
 func _Killick_GetProof_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetProofRequest)
 	if err := dec(in); err != nil {
@@ -1242,6 +1332,10 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Killick_GetBalance_Handler,
 		},
 		{
+			MethodName: "GetStatement",
+			Handler:    _Killick_GetStatement_Handler,
+		},
+		{
 			MethodName: "GetProof",
 			Handler:    _Killick_GetProof_Handler,
 		},
@@ -1255,6 +1349,11 @@ var Killick_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ReadMoney",
+			Handler:       _Killick_ReadMoney_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "Events",
 			Handler:       _Killick_Events_Handler,

@@ -92,7 +92,7 @@ sees a key. Amounts are micro-units: 1000000 is one unit of the asset.`,
 	flags.DurationVar(&a.timeout, "timeout", time.Minute, "how long to wait for the gateway or a chain")
 	root.AddCommand(a.keysCommand(), a.didCommand(), a.recordCommand(), a.credentialCommand(), a.payCommand(), a.withdrawCommand(), a.balanceCommand(),
 		a.claimCommand(), a.proofCommand(), a.dataCommand(), a.operationCommand(), a.eventsCommand(), a.networkCommand(), a.governCommand(), a.loginCommand(), a.callCommand(),
-		a.jobCommand(), a.roundCommand(), a.voteCommand(), a.settlementCommand())
+		a.jobCommand(), a.roundCommand(), a.voteCommand(), a.settlementCommand(), a.statementCommand(), a.auditCommand())
 	return root
 }
 
