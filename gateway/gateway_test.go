@@ -83,6 +83,29 @@ func TestDecodeEveryCode(t *testing.T) {
 	}
 }
 
+// What is shown of a transaction is Fabric's own code, or that no block or no peer tells.
+func TestValidation(t *testing.T) {
+	for number, name := range peer.TxValidationCode_name {
+		if code, block, err := validation(fabric.Status{Found: true, Block: 7, Code: number}, nil); code != name || block != 7 || err != nil {
+			t.Errorf("%s is shown as %s in block %d, %v", name, code, block, err)
+		}
+	}
+	other := errors.New("x")
+	for _, tt := range []struct {
+		status fabric.Status
+		err    error
+		want   fault.Code
+	}{
+		{fabric.Status{}, nil, fault.NotFound},
+		{fabric.Status{}, &fabric.Unavailable{}, fault.Unavailable},
+		{fabric.Status{Found: true}, other, fault.Internal},
+	} {
+		if code, _, err := validation(tt.status, tt.err); code != "" || fault.Of(err) != tt.want {
+			t.Errorf("%+v, %v: %q, %v", tt.status, tt.err, code, err)
+		}
+	}
+}
+
 // Which chaincode ran is what was endorsed. What the proposal says of it nobody reads, so
 // whoever submits has anything there: that hides no operation, makes none up, and stops
 // no gateway.

@@ -94,7 +94,11 @@ func (l ledger) Evaluate(ctx context.Context, function string, args ...[]byte) (
 
 // Validation finds what Fabric says of a transaction.
 func (l ledger) Validation(ctx context.Context, id string) (string, uint64, error) {
-	status, err := l.client.Lookup(ctx, id)
+	return validation(l.client.Lookup(ctx, id))
+}
+
+// validation is what a look-up says of a transaction.
+func validation(status fabric.Status, err error) (string, uint64, error) {
 	var unavailable *fabric.Unavailable
 	switch {
 	case errors.As(err, &unavailable):
