@@ -37,6 +37,14 @@ func TestNoControlCharacters(t *testing.T) {
 	}
 }
 
+// The last line of a refusal names each line that failed, and no other.
+func TestRefusalNamesItsLines(t *testing.T) {
+	f := conclude(nil, []log.Check{{Name: "form"}, failed(lineRaw, "one"), unchecked(lineConfig, "two"), failed(lineOrderers, "three")}, nil, 0)
+	if got, want := f.last(), "INVALID: raw block, orderers"; got != want || f.Exit != exitInvalid {
+		t.Errorf("%q with exit %d, want %q", got, f.Exit, want)
+	}
+}
+
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { panic("boom") }
