@@ -148,6 +148,60 @@ func TestNothingLeftAndAnotherHistory(t *testing.T) {
 	}
 }
 
+// With nothing left on disk an anchor asks the contracts as well, and signs nothing while
+// one of them holds what its log does not have, or does not answer.
+func TestNothingLeftAndChainsKnowMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.until("anchored", 20*time.Second, func() bool { return w.anchored(1) })
+	m := w.members[0]
+	for _, o := range w.members[1:] {
+		o.asleep = true
+	}
+	signatures := func() int {
+		if err := w.members[3].catchUp(t.Context()); err != nil { // whose log noForks compares with
+			t.Fatal(err)
+		}
+		return w.noForks("Org1MSP")
+	}
+	// signs lets it run with nothing on disk for as long as a candidate of its own may take.
+	signs := func(begin, end func()) bool {
+		m.stop()
+		m.replace(m.dir, "")
+		m.start()
+		m.loops = m.loops[:1] // checkpoints only
+		before := signatures()
+		begin()
+		for range 20 {
+			w.now = w.now.Add(time.Second)
+			w.cutRecord()
+			m.step()
+		}
+		end()
+		return signatures() > before
+	}
+	for _, ch := range w.chains {
+		var undo func()
+		head := func(do func(b *chainBlock)) func() { return func() { undo = ch.change(do) } }
+		for name, tt := range map[string]struct {
+			begin func()
+			alarm string
+		}{
+			"has more":         {head(func(b *chainBlock) { b.head.Size = 1 << 20 }), "what is anchored on " + ch.id + " covers 1048576: it lost blocks"},
+			"has another root": {head(func(b *chainBlock) { b.head.Root = [32]byte{6} }), "fork: what is anchored on " + ch.id},
+			"is silent":        {func() { ch.down, undo = true, func() { ch.down = false } }, errDown.Error()},
+		} {
+			var alarms string
+			if signs(tt.begin, func() { alarms = strings.Join(m.alarms.list(), "\n"); undo() }) || !strings.Contains(alarms, tt.alarm) {
+				t.Errorf("%s %s: alarms %q, or it signed", ch.id, name, alarms)
+			}
+		}
+	}
+	if !signs(func() {}, func() {}) {
+		t.Errorf("it signs no more: alarms %q", m.alarms.list())
+	}
+}
+
 // Two anchors of one organisation, each with a directory of its own, so that no lock keeps
 // them apart.
 func TestTwoAnchorsOfOneOrganisation(t *testing.T) {
