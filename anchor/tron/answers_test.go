@@ -18,22 +18,28 @@ import (
 	"github.com/killick-ledger/killick/anchor/tron"
 )
 
-// priced has the full node name other parameters of the chain.
-func priced(other map[string]int64) func(*tron.Config) {
-	change := func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+// answering has a driver get other answers than nodes give.
+func answering(change func(method string, reply any)) func(*tron.Config) {
+	intercept := func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		err := call(ctx, method, req, reply, conn, opts...)
-		if params, ok := reply.(*core.ChainParameters); ok {
-			for _, kv := range params.GetChainParameter() {
-				if value, ok := other[kv.GetKey()]; ok {
-					kv.Value = value
-				}
-			}
-		}
+		change(method, reply)
 		return err
 	}
 	return func(c *tron.Config) {
-		c.Dial = []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUnaryInterceptor(change)}
+		c.Dial = []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUnaryInterceptor(intercept)}
 	}
+}
+
+// priced has the full node name other parameters of the chain.
+func priced(other map[string]int64) func(*tron.Config) {
+	return answering(func(_ string, reply any) {
+		params, _ := reply.(*core.ChainParameters)
+		for _, kv := range params.GetChainParameter() {
+			if value, ok := other[kv.GetKey()]; ok {
+				kv.Value = value
+			}
+		}
+	})
 }
 
 // The prices of energy and bandwidth, and the highest fee limit, are those that the chain
@@ -91,4 +97,19 @@ func TestPricesAreTheChains(t *testing.T) {
 			t.Errorf("without %s: %v", none, err)
 		}
 	}
+}
+
+// A node may find what waits for a block only where it is asked for that.
+func TestWaitingIsKnown(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	in := n.anchor(n.anchorLog(), 7)
+	n.Client = n.dial(answering(func(method string, reply any) {
+		if tx, ok := reply.(*core.Transaction); ok && method == "/protocol.Wallet/GetTransactionById" {
+			proto.Reset(tx)
+		}
+	}))
+	a := n.arm(in)
+	n.send(a)
+	n.look(a, send.StatePending, false)
 }
