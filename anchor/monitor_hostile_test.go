@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -182,5 +185,58 @@ func TestWatchSetsOfAContract(t *testing.T) {
 	ch.change(func(b *chainBlock) { b.head.Root[0] ^= 1; b.sets[0].Version = 0 }) // no answer has it
 	if got := o.look(); got != "chain eip155:1337, fork eip155:1337, fork tron:0x2b6653dc" {
 		t.Errorf("alarms %q", got)
+	}
+}
+
+// cutter ends a look at one of its questions to anchors.
+type cutter struct {
+	*outside
+	left int
+	cut  func()
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *cutter) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.left--; c.left == 0 {
+		c.cut()
+		return nil, context.Canceled
+	}
+	return c.outside.RoundTrip(r)
+}
+
+// WA-8: wherever a look is cut off, the state stays what the last finished one left, in
+// memory and on disk.
+func TestWatchIsCutOff(t *testing.T) {
+	t.Parallel()
+	o := watched(t)
+	o.look()
+	o.cutRecord()
+	o.tickFor(70 * time.Second)
+	before := o.m.state.copy()
+	disk := func() string {
+		data, err := os.ReadFile(o.m.cfg.State)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	written := disk()
+	for questions := 1; ; questions++ {
+		ctx, cut := context.WithCancel(t.Context())
+		o.m.http.Transport = &cutter{o, questions, cut}
+		err := o.m.step(ctx)
+		finished := ctx.Err() == nil
+		cut()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now := o.m.state.copy(); finished {
+			if questions < 4 || now.Ledger.Size <= before.Ledger.Size || disk() == written {
+				t.Errorf("finished after %d questions: %+v was %+v", questions, now, before)
+			}
+			return
+		} else if !reflect.DeepEqual(now, before) || disk() != written {
+			t.Errorf("cut off at question %d: %+v was %+v", questions, now, before)
+		}
 	}
 }
