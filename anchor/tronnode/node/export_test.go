@@ -15,6 +15,15 @@ var (
 	Unmarshal  = proto.Unmarshal
 )
 
+// MaxSeen is how many ids the cache remembers.
+const MaxSeen = maxSeen
+
+// IDCache is the cache alone.
+type IDCache struct{ idCache }
+
+// Add reports whether the id is new.
+func (s *IDCache) Add(id common.Hash, now int64) bool { return s.add(id, now) }
+
 // BlockID returns the id of a block of the chain.
 func (c *Chain) BlockID(number uint64) common.Hash { return c.blocks[number].id }
 

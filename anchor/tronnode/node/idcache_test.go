@@ -1,9 +1,11 @@
 package node_test
 
 import (
+	"encoding/binary"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/fbsobreira/gotron-sdk/pkg/proto/api"
 
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
@@ -41,4 +43,21 @@ func TestIDCache(t *testing.T) {
 	}
 	n.restart() // the cache is in memory
 	n.send(lost, api.Return_SUCCESS)
+}
+
+// The cache holds a number of ids and no more: the oldest give way.
+func TestIDCacheIsBounded(t *testing.T) {
+	var c node.IDCache
+	id := func(n int) common.Hash { return common.BytesToHash(binary.BigEndian.AppendUint64(nil, uint64(n))) }
+	for n := range node.MaxSeen {
+		if !c.Add(id(n), 0) {
+			t.Fatalf("id %d is not new", n)
+		}
+	}
+	if c.Add(id(node.MaxSeen-1), 0) {
+		t.Error("the newest one is new")
+	}
+	if !c.Add(id(0), 0) {
+		t.Error("the oldest one is remembered")
+	}
 }
