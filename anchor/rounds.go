@@ -68,7 +68,13 @@ func (r *rounds) ask(ctx context.Context, seen map[string]bool, what string, ran
 	if last, did := r.asked[what]; did && now.Sub(last.at) < again {
 		return last.err
 	}
-	err := r.submit(ctx, function, request)
+	// Evaluated, it says whether it is still due: an index that is made anew passes through
+	// all that was open once, and nobody else is asked for that.
+	var said json.RawMessage
+	err := r.query(ctx, function, request, &said)
+	if err == nil {
+		err = r.submit(ctx, function, request)
+	}
 	if code := refusal(err); code == fault.AlreadyDone || code == fault.Closed || code == fault.WrongPhase {
 		err = nil // somebody was faster, and the blocks will say so
 	}
