@@ -38,7 +38,7 @@ func (rw *randomWorld) written(prefix string, do func(b *block.Block, key []stri
 
 // checkSigned wants each root that an honest organisation signed to be that of the one
 // history, whether the signature got to the ledger or not, at a time that its clock shows
-// or nearly; and none of one that has lost its log for good.
+// or nearly, and none after a larger one; and none of one that has lost its log for good.
 func (rw *randomWorld) checkSigned() (wrong []string) {
 	signs := func(where, msp string, size uint64, root string) {
 		if bad := rw.orgs[msp].bad; bad == "hostile" || bad == "forked" {
@@ -48,8 +48,13 @@ func (rw *randomWorld) checkSigned() (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("%s: %s signed root %s for size %d, the history has %x, %v", where, msp, root, size, want, err))
 		}
 	}
+	last := map[string]uint64{}
 	for _, c := range rw.tried {
 		signs("an anchor", c.msp, c.size, c.root)
+		if c.size < last[c.msp] && !rw.orgs[c.msp].forgot {
+			wrong = append(wrong, fmt.Sprintf("%s signed size %d after size %d", c.msp, c.size, last[c.msp]))
+		}
+		last[c.msp] = c.size
 		if c.off.Abs() > 30*time.Second {
 			wrong = append(wrong, fmt.Sprintf("%s signed size %d at a time that is %v from its clock", c.msp, c.size, c.off))
 		}

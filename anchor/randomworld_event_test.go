@@ -114,6 +114,7 @@ func (rw *randomWorld) loses(o *organisation, m *fakeMember) {
 	if from == 0 {
 		o.lost++
 	}
+	o.forgot = o.forgot || from <= 1 && 1 < to
 	rw.tells("%s loses %v", o.msp, parts[from:to])
 }
 
@@ -134,6 +135,7 @@ func (rw *randomWorld) backup(o *organisation, m *fakeMember) {
 			}
 		})
 		o.lost++
+		o.forgot = true
 		rw.tells("%s restores its backup", o.msp)
 	}
 }
@@ -171,6 +173,7 @@ func (rw *randomWorld) twin(o *organisation, m *fakeMember) {
 	twin.start()
 	rw.members, o.at = append(rw.members, twin), append(o.at, twin)
 	o.lost++
+	o.forgot = true
 	rw.tells("%s runs a second anchor", o.msp)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/anchor/block"
+	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
 // What would be wrong at the end of a random world is found: each case makes one thing wrong
@@ -24,7 +25,7 @@ func TestRandomWorldsAreChecked(t *testing.T) {
 	}
 	ch, end := rw.chains[0], rw.blocks[len(rw.blocks)-1]
 	of := rw.order[slices.IndexFunc(rw.order, func(o *organisation) bool { return o.bad == "" })]
-	zero := fmt.Sprintf("%064x", 0)
+	zero, first := fmt.Sprintf("%064x", 0), rw.root(1)
 	write := func(key, value string) func() func() {
 		return func() func() {
 			was := end.Txs[0].Writes
@@ -52,6 +53,10 @@ func TestRandomWorldsAreChecked(t *testing.T) {
 	for name, begin := range map[string]func() func(){
 		"a signature that did not get there": func() func() {
 			rw.tried = append(rw.tried, cosigned{of.msp, 3, zero, 0})
+			return func() { rw.tried = rw.tried[:len(rw.tried)-1] }
+		},
+		"a signature after a larger one": func() func() {
+			rw.tried = append(rw.tried, cosigned{of.msp, 1, canon.Hex(first[:]), 0})
 			return func() { rw.tried = rw.tried[:len(rw.tried)-1] }
 		},
 		"a signature of another time": func() func() {

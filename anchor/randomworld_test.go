@@ -100,6 +100,7 @@ type organisation struct {
 	forged uint64        // the block of which its peer has another one; 0: of none
 	taint  bool          // its anchors may have made a log of that
 	lost   int           // how often it lost what it had sent, or began to send from two places
+	forgot bool          // what it signed last, or an anchor of it does not know what another signs
 	mute   int           // what it had tried to sign when it was bereft
 	saved  map[*fakeMember]string
 	budget int // transactions on a chain and day; 0: no limit
