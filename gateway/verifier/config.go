@@ -14,6 +14,7 @@ import (
 
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/verifier/node"
+	"github.com/killick-ledger/killick/gateway/verifier/snp"
 )
 
 // Config is verifier.yaml.
@@ -53,6 +54,9 @@ type Config struct {
 	// documents, also without TLS and at any address.
 	OperatorCA string            `yaml:"operator_ca"`
 	Operators  map[string]string `yaml:"operators"`
+	// SEVSNP is by what quotes of AMD's SEV-SNP are judged, of which the ledger has the
+	// digest alone. Nothing here: the node has no vote on them. It has none on those of TPMs.
+	SEVSNP snp.Config `yaml:"sev_snp"`
 }
 
 // readConfig reads a configuration strictly and reports all its mistakes.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/gateway/verifier/node"
+	"github.com/killick-ledger/killick/gateway/verifier/snp"
 )
 
 func main() {
@@ -80,6 +81,11 @@ func build(cfg Config, log *slog.Logger) (*service, error) {
 	if c.OperatorCA, err = cfg.certificates(); err != nil {
 		return nil, err
 	}
+	judge, err := snp.New(cfg.SEVSNP)
+	if err != nil {
+		return nil, err
+	}
+	c.Platforms = map[string]node.Platform{"sev-snp": judge}
 	if cfg.Listen != "" {
 		if s.http, err = net.Listen("tcp", cfg.Listen); err != nil {
 			return nil, fmt.Errorf("listen: %w", err)

@@ -165,6 +165,27 @@ func TestForbiddenLinks(t *testing.T) {
 	}
 }
 
+// The module that judges AMD's quotes is for verifier nodes: no other program carries it.
+func TestOneProgramJudgesAMD(t *testing.T) {
+	const amd = "github.com/google/go-sev-guest"
+	linked := false
+	for path, p := range goList(t, "./...") {
+		name := strings.TrimPrefix(path, module+"/")
+		for _, dep := range p.Deps {
+			if dep != amd && !strings.HasPrefix(dep, amd+"/") {
+				continue
+			}
+			linked = true
+			if name != "gateway/verifier" && name != "gateway/verifier/snp" {
+				t.Errorf("%s links %s", name, dep)
+			}
+		}
+	}
+	if !linked {
+		t.Errorf("nothing links %s", amd)
+	}
+}
+
 // Domain packages are pure: no clock, environment, log, file, network or
 // randomness can be reached from them.
 func TestDomainPackagesArePure(t *testing.T) {

@@ -14,11 +14,12 @@ import (
 	"github.com/killick-ledger/killick/gateway/client"
 )
 
-// Platform judges quotes of which the ledger has the digest alone. Its finding is undecided
-// when it cannot tell; an error is its own trouble.
+// Platform judges quotes of which the ledger has the digest alone.
 type Platform interface {
-	// Judge judges a quote that has to report data, as of a time in seconds since 1970.
-	Judge(quote []byte, report [64]byte, operation string, now uint64) (attest.Finding, error)
+	// Judge judges a quote that has to have the report data, as of a time in seconds since
+	// 1970, and says why. The ballot is attest.Undecided when it cannot tell; an error is its
+	// own trouble.
+	Judge(quote []byte, report [64]byte, operation string, now uint64) (ballot attest.Verdict, reason string, err error)
 }
 
 // judgement is what the node thinks of evidence.
@@ -54,17 +55,16 @@ func (n *Node) judge(ctx context.Context, r *client.Round, near bool) (*judgemen
 	if err != nil {
 		return nil, err
 	}
-	finding, bad, err := n.quote(ctx, j, r, from, report)
-	if bad != "" && near {
-		return &judgement{attest.Invalid, bad}, nil
-	}
+	ballot, bad, err := n.quote(ctx, j, r, from, report)
 	switch {
+	case err != nil && bad != "" && near:
+		return &judgement{attest.Invalid, bad}, nil
 	case err != nil:
 		return nil, err
-	case finding.Verdict == attest.Undecided:
-		return nil, fmt.Errorf("the quote cannot be judged: %s", finding.Reason)
-	case finding.Verdict != attest.Valid:
-		return &judgement{finding.Verdict, finding.Reason.String()}, nil
+	case ballot == attest.Undecided:
+		return nil, fmt.Errorf("the quote cannot be judged: %s", bad)
+	case ballot != attest.Valid:
+		return &judgement{ballot, bad}, nil
 	}
 	sum, err := n.operator.output(ctx, from, r.GetId())
 	bad = ""
@@ -79,37 +79,43 @@ func (n *Node) judge(ctx context.Context, r *client.Round, near bool) (*judgemen
 	}
 	switch {
 	case bad == "":
-		return &judgement{attest.Valid, "good"}, nil
+		return &judgement{attest.Valid, attest.NoReason.String()}, nil
 	case near:
 		return &judgement{attest.Invalid, bad}, nil
 	}
 	return nil, err
 }
 
-// quote judges the quote. bad is what the operator withholds, with the error that says so.
-func (n *Node) quote(ctx context.Context, j *client.Job, r *client.Round, from place, report [64]byte) (f attest.Finding, bad string, err error) {
+// quote judges the quote, and says why. With an error, the reason is what the operator
+// withholds, if it is that.
+func (n *Node) quote(ctx context.Context, j *client.Job, r *client.Round, from place, report [64]byte) (ballot attest.Verdict, reason string, err error) {
 	e := r.GetEvidence()
 	if e.GetQuote() != "" {
-		f, err = judgeOnLedger(r, report)
-		return f, "", err
+		f, err := judgeOnLedger(r, report)
+		if err != nil {
+			return attest.Undecided, "", err
+		}
+		return f.Verdict, f.Reason.String(), nil
 	}
 	platform := n.cfg.Platforms[e.GetPlatform()]
 	if platform == nil {
-		return f, "", fmt.Errorf("evidence of %s is not judged by this node", e.GetPlatform())
+		return attest.Undecided, "", fmt.Errorf("evidence of %s is not judged by this node", e.GetPlatform())
 	}
 	quote, err := n.operator.evidence(ctx, from, r.GetId())
 	var m *missing
 	switch {
 	case errors.As(err, &m):
-		return f, evidenceMissing, err
+		return attest.Undecided, evidenceMissing, err
 	case err != nil:
-		return f, "", fmt.Errorf("fetch evidence: %w", err)
+		return attest.Undecided, "", fmt.Errorf("fetch evidence: %w", err)
 	}
 	if sum := sha256.Sum256(quote); canon.Hex(sum[:]) != e.GetDigest() {
-		return f, evidenceDiffers, fmt.Errorf("the operator hands out a quote with SHA-256 %x, it showed %s", sum, e.GetDigest())
+		return attest.Undecided, evidenceDiffers, fmt.Errorf("the operator hands out a quote with SHA-256 %x, it showed %s", sum, e.GetDigest())
 	}
-	f, err = platform.Judge(quote, report, j.GetOperation(), uint64(n.cfg.Now().Unix()))
-	return f, "", err
+	if ballot, reason, err = platform.Judge(quote, report, j.GetOperation(), uint64(n.cfg.Now().Unix())); err != nil {
+		return attest.Undecided, "", err
+	}
+	return ballot, reason, nil
 }
 
 // judgeOnLedger judges a quote that the ledger has, by what the ledger judges it by.

@@ -141,6 +141,9 @@ func TestVerdicts(t *testing.T) {
 // A folder is of one network.
 func TestFoldersAreOfOneNetwork(t *testing.T) {
 	w := begin(t, 1)
+	if err := os.Mkdir(w.config.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(w.config.Dir, "cursors"), []byte(`{"format":"killick-cursors-1","network":"other-0011223344556677","gateways":[]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,7 +50,26 @@ type world struct {
 	config   node.Config
 	deliver  http.HandlerFunc // what the operator answers; nil: the output
 	output   string
-	logged   *strings.Builder
+	ca       []byte // PEM, that of the operator
+	logged   *log
+}
+
+// log keeps what is logged.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 const output = "the output's ciphertext"
@@ -57,7 +77,7 @@ const output = "the output's ciphertext"
 // begin makes a world whose node has so many gateways.
 func begin(t *testing.T, gateways int) *world {
 	t.Helper()
-	w := &world{t: t, output: output, logged: new(strings.Builder)}
+	w := &world{t: t, output: output, logged: new(log)}
 	scene := opstest.New(t)
 	scene.Now = uint64(time.Now().Unix())
 	w.jobs = opstest.NewJobsOn(scene, 1)
@@ -91,8 +111,9 @@ func begin(t *testing.T, gateways int) *world {
 	w.announce(shop.URL)
 	ca := x509.NewCertPool()
 	ca.AddCert(shop.Certificate())
+	w.ca = pemOf(shop.Certificate())
 	w.config = node.Config{
-		Identity: verifier, Network: submittest.Network, Dir: t.TempDir(), Private: true, Poll: time.Nanosecond,
+		Identity: verifier, Network: submittest.Network, Dir: filepath.Join(t.TempDir(), "verifier"), Private: true, Poll: time.Nanosecond,
 		OperatorCA: ca, Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	}
 	for range gateways {
@@ -137,14 +158,14 @@ func (w *world) enrol(identity *client.Identity) *opstest.User {
 // serve serves the honest gateway.
 func (w *world) serve() {
 	w.t.Helper()
-	log := slog.New(slog.DiscardHandler)
+	quiet := slog.New(slog.DiscardHandler)
 	dir := w.t.TempDir()
-	stream := events.New(events.Config{Ledger: w.ledger, Network: submittest.Network, Log: log})
-	s, err := submit.Open(submit.Config{Journal: filepath.Join(dir, "journal.db"), Network: submittest.Network, Ledger: stream.Watch(w.ledger), Log: log, Hold: 4 * time.Millisecond})
+	stream := events.New(events.Config{Ledger: w.ledger, Network: submittest.Network, Log: quiet})
+	s, err := submit.Open(submit.Config{Journal: filepath.Join(dir, "journal.db"), Network: submittest.Network, Ledger: stream.Watch(w.ledger), Log: quiet, Hold: 4 * time.Millisecond})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	x, err := index.Open(index.Config{File: filepath.Join(dir, "index"), Network: submittest.Network, Ledger: stream, Log: log})
+	x, err := index.Open(index.Config{File: filepath.Join(dir, "index"), Network: submittest.Network, Ledger: stream, Log: quiet})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -153,7 +174,7 @@ func (w *world) serve() {
 			w.t.Error(err)
 		}
 	})
-	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Index: x, Network: submittest.Network, Log: log}).GRPC()
+	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Index: x, Network: submittest.Network, Log: quiet}).GRPC()
 	w.honest = w.listen(server)
 	if w.client, err = client.Dial(w.honest); err != nil {
 		w.t.Fatal(err)

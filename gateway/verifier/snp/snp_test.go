@@ -1,0 +1,210 @@
+package snp_test
+
+import (
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-sev-guest/abi"
+	"github.com/google/go-sev-guest/proto/sevsnp"
+	fake "github.com/google/go-sev-guest/testing"
+	"github.com/google/go-sev-guest/verify/testdata"
+
+	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/gateway/verifier/snp"
+)
+
+const operation = "job.mean"
+
+var (
+	began    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	now      = uint64(began.Unix()) + 86400
+	bound    = [64]byte{1, 2, 3}
+	launched = append([]byte("what was launched"), make([]byte, 31)...)
+)
+
+// amd is a chain of certificates as AMD's, under a root of its own.
+func amd(t testing.TB) (*fake.AmdSigner, string) {
+	t.Helper()
+	s, err := fake.DefaultTestOnlyCertChain("Milan-B1", began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []byte
+	for _, c := range [][]byte{s.Ask.Raw, s.Ark.Raw} {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c})...)
+	}
+	path := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s, path
+}
+
+// quote is a report that was signed, with its certificates.
+func quote(t testing.TB, s *fake.AmdSigner, change func(*sevsnp.Report)) []byte {
+	t.Helper()
+	r := &sevsnp.Report{
+		Version: 2, Policy: abi.SnpPolicyToBytes(abi.SnpPolicy{SMT: true}), SignatureAlgo: 1,
+		FamilyId: make([]byte, 16), ImageId: make([]byte, 16), ReportData: bound[:], Measurement: launched, HostData: make([]byte, 32),
+		IdKeyDigest: make([]byte, 48), AuthorKeyDigest: make([]byte, 48), ReportId: make([]byte, 32), ReportIdMa: make([]byte, 32),
+		ChipId: s.HWID[:], Signature: make([]byte, 512),
+		CurrentTcb: uint64(s.TCB), CommittedTcb: uint64(s.TCB), ReportedTcb: uint64(s.TCB), LaunchTcb: uint64(s.TCB),
+	}
+	if change != nil {
+		change(r)
+	}
+	report, err := abi.ReportToAbiBytes(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, err := s.Sign(abi.SignedComponent(report))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := abi.SetSignature(a, b, report); err != nil {
+		t.Fatal(err)
+	}
+	table, err := s.CertTableBytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(report, table...)
+}
+
+func listed(roots string) snp.Config {
+	return snp.Config{
+		Measurements: []snp.Measurement{{Operation: operation, Measurement: canon.Hex(launched)}}, Roots: map[string]string{"Milan": roots},
+	}
+}
+
+// Each way in which a quote can be bad has its own ballot, and what cannot be told has none.
+func TestJudge(t *testing.T) {
+	signer, roots := amd(t)
+	good := quote(t, signer, nil)
+	for name, c := range map[string]struct {
+		quote  []byte
+		config func(*snp.Config)
+		report [64]byte
+		at     uint64
+		other  string // operation
+		want   string
+	}{
+		"good":              {quote: good, want: "valid none"},
+		"bound to another":  {quote: good, report: [64]byte{9}, want: "malicious evidence_unbound"},
+		"AMD's roots":       {quote: good, config: func(c *snp.Config) { c.Roots = nil }, want: "malicious forged_chain"},
+		"changed":           {quote: flip(good, 0x90), want: "malicious forged_chain"},
+		"other measurement": {quote: quote(t, signer, func(r *sevsnp.Report) { r.Measurement = make([]byte, 48) }), want: "malicious unlisted_measurement"},
+		"debug": {quote: quote(t, signer, func(r *sevsnp.Report) {
+			r.Policy = abi.SnpPolicyToBytes(abi.SnpPolicy{SMT: true, Debug: true})
+		}), want: "malicious debug_enclave"},
+		"may migrate": {quote: quote(t, signer, func(r *sevsnp.Report) {
+			r.Policy = abi.SnpPolicyToBytes(abi.SnpPolicy{SMT: true, MigrateMA: true})
+		}), want: "invalid below_policy"},
+		"old firmware":            {quote: good, config: func(c *snp.Config) { c.MinTCB.SNP = 100 }, want: "invalid below_policy"},
+		"another firmware's key":  {quote: quote(t, signer, func(r *sevsnp.Report) { r.ReportedTcb++ }), want: "invalid below_policy"},
+		"expired":                 {quote: good, at: now + 60*365*86400, want: "invalid below_policy"},
+		"before its time":         {quote: good, at: now - 10*86400, want: "invalid below_policy"},
+		"no measurement is known": {quote: good, other: "job.sum", want: "undecided no_roots"},
+		"no certificates":         {quote: good[:abi.ReportSize], want: "invalid unreadable"},
+		"cut":                     {quote: good[:abi.ReportSize-1], want: "invalid unreadable"},
+		"table cut":               {quote: good[:abi.ReportSize+40], want: "invalid unreadable"},
+		"nothing":                 {want: "invalid unreadable"},
+		"zeros":                   {quote: make([]byte, 4096), want: "invalid unreadable"},
+		"large":                   {quote: append(slices.Clone(good), make([]byte, 40<<10)...), want: "invalid unreadable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := listed(roots)
+			if c.config != nil {
+				c.config(&config)
+			}
+			if c.report == [64]byte{} {
+				c.report = bound
+			}
+			if c.at == 0 {
+				c.at = now
+			}
+			if c.other == "" {
+				c.other = operation
+			}
+			j, err := snp.New(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ballot, reason, err := j.Judge(c.quote, c.report, c.other, c.at)
+			if got := ballot.String() + " " + reason; got != c.want || err != nil {
+				t.Errorf("%s, %v, want %s", got, err, c.want)
+			}
+		})
+	}
+}
+
+func flip(quote []byte, at int) []byte {
+	q := slices.Clone(quote)
+	q[at] ^= 1
+	return q
+}
+
+// A report of a real Milan with the certificate that AMD issued for it leads to AMD's own
+// root until that certificate has run out. Its guest ran for debugging.
+func TestRealReport(t *testing.T) {
+	table := abi.CertsFromProto(&sevsnp.CertificateChain{VcekCert: testdata.VcekBytes})
+	report := testdata.AttestationBytes[:abi.ReportSize]
+	parsed, err := abi.ReportToProto(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := snp.New(snp.Config{Measurements: []snp.Measurement{{Operation: operation, Measurement: canon.Hex(parsed.GetMeasurement())}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := append(slices.Clone(report), table.Marshal()...)
+	for at, want := range map[uint64]string{1672531200: "malicious debug_enclave", 2 * 1672531200: "invalid below_policy"} {
+		ballot, reason, err := j.Judge(q, [64]byte(parsed.GetReportData()), operation, at)
+		if got := ballot.String() + " " + reason; got != want || err != nil {
+			t.Errorf("at %d: %s, %v, want %s", at, got, err, want)
+		}
+	}
+	if _, reason, _ := j.Judge(flip(q, 0x90), [64]byte(parsed.GetReportData()), operation, 1672531200); reason != "forged_chain" {
+		t.Errorf("changed: %s", reason)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for name, c := range map[string]snp.Config{
+		"short":        {Measurements: []snp.Measurement{{Operation: operation, Measurement: "00"}}},
+		"upper case":   {Measurements: []snp.Measurement{{Operation: operation, Measurement: strings.Repeat("AA", 48)}}},
+		"no operation": {Measurements: []snp.Measurement{{Measurement: canon.Hex(launched)}}},
+		"no roots":     {Roots: map[string]string{"Milan": "/nowhere"}},
+	} {
+		if _, err := snp.New(c); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+func FuzzJudge(f *testing.F) {
+	signer, roots := amd(f)
+	j, err := snp.New(listed(roots))
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := quote(f, signer, nil)
+	f.Add(good)
+	f.Add(good[:abi.ReportSize])
+	f.Add(testdata.AttestationBytes)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ballot, _, err := j.Judge(data, bound, operation, now)
+		if err != nil {
+			t.Errorf("a quote is the node's own error: %v", err)
+		}
+		if ballot == attest.Valid && string(abi.SignedComponent(data)) != string(abi.SignedComponent(good)) {
+			t.Error("something else than what was signed is good")
+		}
+	})
+}
