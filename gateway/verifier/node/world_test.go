@@ -324,6 +324,7 @@ type between struct {
 	round           func(*killickv1.Round)
 	list            func(*killickv1.JobPage)
 	submit          func(jws string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error)
+	follows         func(cursor string)
 	submitted       []string
 }
 
@@ -364,6 +365,9 @@ func (g *between) GetRound(ctx context.Context, in *killickv1.GetRoundRequest) (
 }
 
 func (g *between) Events(in *killickv1.EventsRequest, out grpc.ServerStreamingServer[killickv1.Event]) error {
+	if g.follows != nil {
+		g.follows(in.GetCursor())
+	}
 	stream, err := g.honest.Events(out.Context(), in)
 	if err != nil {
 		return err
