@@ -85,30 +85,31 @@ func TestSubmissions(t *testing.T) {
 	done := &killickv1.Operation{State: "done", Code: "ok"}
 	for name, c := range map[string]struct {
 		gateways int
+		passes   int // until it has happened, in each phase
 		faults   func(w *world)
 	}{
-		"not done": {1, func(w *world) {
+		"not done": {1, 2, func(w *world) {
 			w.gateways[0].submit = once(func(string, func() (*killickv1.Operation, error)) (*killickv1.Operation, error) { return nil, lost })
 		}},
-		"done although it failed": {1, func(w *world) {
+		"done although it failed": {1, 1, func(w *world) {
 			w.gateways[0].submit = once(func(_ string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error) {
 				_, _ = forward()
 				return nil, lost
 			})
 		}},
-		"one is silent":        {2, func(w *world) { w.gateways[0].silent = true }},
-		"the other is silent":  {2, func(w *world) { w.gateways[1].silent = true }},
-		"one refuses":          {2, func(w *world) { w.gateways[0].refuses = true }},
-		"two of three refuse":  {3, func(w *world) { w.gateways[0].refuses, w.gateways[1].silent = true, true }},
-		"one refuses to write": {2, func(w *world) { w.gateways[0].submit = refuse(fault.NotDrawn) }},
-		"one says it is done": {2, func(w *world) {
+		"one is silent":        {2, 1, func(w *world) { w.gateways[0].silent = true }},
+		"the other is silent":  {2, 1, func(w *world) { w.gateways[1].silent = true }},
+		"one refuses":          {2, 1, func(w *world) { w.gateways[0].refuses = true }},
+		"two of three refuse":  {3, 1, func(w *world) { w.gateways[0].refuses, w.gateways[1].silent = true, true }},
+		"one refuses to write": {2, 1, func(w *world) { w.gateways[0].submit = refuse(fault.NotDrawn) }},
+		"one says it is done": {2, 2, func(w *world) {
 			w.gateways[0].submit = func(string, func() (*killickv1.Operation, error)) (*killickv1.Operation, error) { return done, nil }
 		}},
-		"one tells of no jobs": {2, func(w *world) { w.gateways[0].list = func(p *killickv1.JobPage) { p.Jobs = nil } }},
-		"one of three lies of the round": {3, func(w *world) {
+		"one tells of no jobs": {2, 1, func(w *world) { w.gateways[0].list = func(p *killickv1.JobPage) { p.Jobs = nil } }},
+		"one of three lies of the round": {3, 1, func(w *world) {
 			w.gateways[1].round = func(r *killickv1.Round) { r.Phase, r.Evidence = "reveal", nil }
 		}},
-		"one of three lies of the quote": {3, func(w *world) {
+		"one of three lies of the quote": {3, 1, func(w *world) {
 			w.gateways[0].round = func(r *killickv1.Round) {
 				if r.Basis != nil {
 					r.Basis.Measurements = nil
@@ -125,11 +126,11 @@ func TestSubmissions(t *testing.T) {
 			w.keptFirst()
 			job := w.toCommit(name)
 			n := w.node()
-			for range 4 {
+			for range c.passes {
 				n.Pass(t.Context())
 			}
 			w.toReveal(job)
-			for range 4 {
+			for range c.passes {
 				n.Pass(t.Context())
 			}
 			if seat := w.seat(job); seat.Ballot != "valid" {
