@@ -461,3 +461,35 @@ func (s *stage) state(job string) string {
 	}
 	return ""
 }
+
+// reference reads the name of a job.
+func (s *stage) reference(job string) ledger.Reference {
+	s.t.Helper()
+	s.pull()
+	ref, err := ledger.ParseReference(job)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return ref
+}
+
+// settle has verifiers find a proven job valid, and closes it.
+func (s *stage) settle(job string) {
+	s.t.Helper()
+	ref := s.reference(job)
+	s.jobs.Draw(ref)
+	s.jobs.Step(ref)
+	s.jobs.Vote(ref, attest.Valid, attest.Valid, attest.Valid, attest.Valid)
+	if got := s.jobs.Close(ref).Verdict; got != "valid" {
+		s.t.Fatalf("verdict %s", got)
+	}
+}
+
+// rival is another operator with money.
+func (s *stage) rival() client.Signer {
+	s.t.Helper()
+	s.pull()
+	signer, u := s.enrol()
+	s.jobs.Decide("operator/"+u.ID.String(), `{"organisation":"Org3MSP"}`)
+	return signer
+}

@@ -11,6 +11,7 @@ const meanOfPulse = `{"contributors":2,"field":"/pulse"}`
 
 // A job's way: ordered, accepted, records let in, run, proven, delivered, settled.
 func TestJob(t *testing.T) {
+	t.Parallel()
 	s := begin(t, analysis.Mean, `{"pulse":60}`, `{"pulse":71}`, `[{"pulse":80},{"pulse":82.5}]`)
 	job := s.open(analysis.Mean, meanOfPulse)
 	s.pass()
