@@ -1,7 +1,5 @@
 package operator
 
-import "context"
-
 // Disk is what the journal is kept on.
 type Disk = disk
 
@@ -13,6 +11,3 @@ func (c Config) On(d Disk) Config {
 	c.disk = d
 	return c
 }
-
-// Pass takes all jobs on once.
-func (o *Operator) Pass(ctx context.Context) error { return o.pass(ctx) }

@@ -61,12 +61,12 @@ func lostAnswer(t *testing.T, operation string, stored, killed bool) {
 	fails := 0
 	step := func() {
 		t.Helper()
-		if err := s.Pass(t.Context()); err != nil {
+		if err := s.Once(t.Context()); err != nil {
 			fails++
 			if killed {
 				s.restart()
 			}
-			if err := s.Pass(t.Context()); err != nil {
+			if err := s.Once(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -140,7 +140,7 @@ func diskFails(t *testing.T, name string, done, killed bool) {
 	fails := 0
 	step := func() {
 		t.Helper()
-		if err := s.Pass(t.Context()); err != nil {
+		if err := s.Once(t.Context()); err != nil {
 			if !strings.Contains(err.Error(), "input/output") {
 				t.Fatal(err)
 			}
@@ -148,7 +148,7 @@ func diskFails(t *testing.T, name string, done, killed bool) {
 			if killed {
 				s.restart()
 			}
-			if err := s.Pass(t.Context()); err != nil {
+			if err := s.Once(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -203,7 +203,7 @@ func TestNotAccepted(t *testing.T) {
 	job := s.openWith(analysis.CountBySchema, s.order(`{}`))
 	b := &broken{operation: "attest.accept", times: 1, sent: map[string]int{}}
 	s.submit = b.submit
-	if err := s.Pass(t.Context()); err == nil {
+	if err := s.Once(t.Context()); err == nil {
 		t.Fatal("the answer was not lost")
 	}
 	other := s.rival()
@@ -240,7 +240,7 @@ func TestUnknownIsNoRefusal(t *testing.T) {
 		return nil, lost
 	}
 	for range 3 {
-		if err := s.Pass(t.Context()); err == nil || fault.Of(err) != fault.Unknown {
+		if err := s.Once(t.Context()); err == nil || fault.Of(err) != fault.Unknown {
 			t.Errorf("a pass without answers: %v", err)
 		}
 	}

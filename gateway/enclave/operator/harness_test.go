@@ -336,7 +336,7 @@ func (s *stage) restart() {
 // pass has the operator look at its jobs once.
 func (s *stage) pass() {
 	s.t.Helper()
-	if err := s.Pass(s.t.Context()); err != nil {
+	if err := s.Once(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
 }

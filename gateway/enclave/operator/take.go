@@ -15,6 +15,10 @@ import (
 	"github.com/killick-ledger/killick/gateway/enclave/inside"
 )
 
+// Once takes all jobs on as far as they go now, for callers that do not let Run follow
+// events.
+func (o *Operator) Once(ctx context.Context) error { return o.pass(ctx) }
+
 // pass takes on every job that is under way and then looks for new ones. It returns what
 // went wrong with some; the others went on.
 func (o *Operator) pass(ctx context.Context) error {

@@ -17,13 +17,14 @@ import (
 )
 
 func (a *app) jobCommand() *cobra.Command {
-	return group("job", "Open, accept and follow jobs on granted records", a.jobOpen(), a.jobAccept(), a.jobCancel(), a.jobEvidence(), a.jobCollateral(), a.jobShow(), a.jobList())
+	return group("job", "Open, accept and follow jobs on granted records", a.jobOpen(), a.jobAccept(), a.jobCancel(), a.jobEvidence(), a.jobCollateral(), a.jobOrder(), a.jobRelease(), a.jobOutput(),
+		a.jobShow(), a.jobList())
 }
 
 // jobOrder holds the flags of a job that is to be opened.
 type jobOrder struct {
-	operation, teeFee, verificationFee, key, most string
-	wait                                          time.Duration
+	operation, teeFee, verificationFee, key, most, parameters string
+	wait                                                      time.Duration
 }
 
 func (a *app) jobOpen() *cobra.Command {
@@ -34,7 +35,10 @@ func (a *app) jobOpen() *cobra.Command {
 inside an enclave. The owners' prices and both fees are set aside from the balance of the key
 file's DID, as the grants have them by the gateway's word: name with --most what you have seen
 before. The job's name is the reference that is printed. Until an operator accepts it, you can
-cancel it and get all back. The output is encrypted to the key file's X25519 key, or to --key.`,
+cancel it and get all back. The output is encrypted to the key file's X25519 key, or to --key.
+
+An operation with parameters gets them from operators: --parameters names the file with them, as
+a JSON object, and writes the order for "killick job order" beside it. The ledger has a digest.`,
 		Example: "  killick job open --keys clinic.keys --operation job.mean --tee-fee 1000000 --verification-fee 400000 GRANT GRANT",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
@@ -56,6 +60,7 @@ cancel it and get all back. The output is encrypted to the key file's X25519 key
 	f.StringVar(&o.verificationFee, "verification-fee", "", "`micro-units` for all seats of the committee together (required)")
 	f.StringVar(&o.key, "key", "", "X25519 `key`, 64 hex digits, to which the output is encrypted (default: the key file's)")
 	f.StringVar(&o.most, "most", "", "`micro-units` that prices and fees may come to at most (default: any)")
+	f.StringVar(&o.parameters, "parameters", "", "`file` with the operation's parameters; the order goes to FILE.order")
 	f.DurationVar(&o.wait, "wait", 0, "how much longer than this operation lasts somebody may accept the job")
 	require(c, "tee-fee", "verification-fee")
 	return c
@@ -74,17 +79,27 @@ func (o *jobOrder) body(ctx context.Context, gateway *client.Client, signer clie
 		}
 		body.Key = canon.Hex(key)
 	}
-	var nonce [32]byte
-	if _, err := rand.Read(nonce[:]); err != nil {
-		return nil, fmt.Errorf("draw nonce: %w", err)
-	}
-	body.Nonce = canon.Hex(nonce[:])
 	for _, id := range grants {
 		if err := addGrant(ctx, gateway, body, id); err != nil {
 			return nil, err
 		}
 	}
-	return body, o.affordable(body)
+	if err := o.affordable(body); err != nil {
+		return nil, err
+	}
+	var nonce [32]byte
+	if _, err := rand.Read(nonce[:]); err != nil {
+		return nil, fmt.Errorf("draw nonce: %w", err)
+	}
+	if o.parameters != "" {
+		order, err := newOrder(o.parameters)
+		if err != nil {
+			return nil, err
+		}
+		nonce = order.Nonce()
+	}
+	body.Nonce = canon.Hex(nonce[:])
+	return body, nil
 }
 
 // addGrant adds a line to a job. What it is done on is the record's newest version.

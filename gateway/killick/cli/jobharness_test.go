@@ -38,9 +38,10 @@ type tampering struct {
 	submit     func(jws string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error)
 }
 
-func startJobs(t *testing.T) *bureau {
+// startJobs starts a bureau; others have key files and DIDs besides.
+func startJobs(t *testing.T, others ...string) *bureau {
 	t.Helper()
-	names := []string{"consumer", "operator", "verifier"}
+	names := append([]string{"consumer", "operator", "verifier"}, others...)
 	drafts := begin(t)
 	scene := opstest.New(t)
 	scene.Now = uint64(time.Now().Unix())

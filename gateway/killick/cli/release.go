@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/sealed"
+	"github.com/spf13/cobra"
+)
+
+// release holds the flags of letting records into an enclave.
+type release struct {
+	reach
+	contents     []string
+	trust        string
+	contributors int
+}
+
+func (a *app) jobRelease() *cobra.Command {
+	var l release
+	c := a.signing(&cobra.Command{
+		Use: "release JOB", Short: "Let your records into the enclave that does a job", Args: cobra.ExactArgs(1),
+		Long: `Let the records of the key file's DID that a job was opened on into the enclave that does it.
+Before anything leaves, the quote of the enclave's key is appraised here: it must be of a
+program that is listed for the operation, on a platform that is current, and bind the key to
+this job, as the ledger has it, in the hands of the operator who accepted it. Each record is
+then sealed to that key, with its salt: nobody but the enclave opens it.
+
+A record's content is its private content on the ledger, or that of --content with the receipt
+file beside it. The parameters of the job are shown; they are those with which it was opened.`,
+		Example: "  killick job release --keys alice.keys --trust members.json --content visit.pdf JOB",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
+				return a.release(ctx, gateway, signer, args[0], &l)
+			})
+		},
+	})
+	l.flags(c)
+	c.Flags().StringArrayVar(&l.contents, "content", nil, "`file` with the content of one of the records, whose receipt is in FILE.record; may be repeated")
+	c.Flags().StringVar(&l.trust, "trust", "", "`file` with the roots and measurements that you trust, as the members have decided them (required)")
+	c.Flags().IntVar(&l.contributors, "contributors", 2, "refuse a job whose result may tell of fewer owners than this `number`")
+	require(c, "trust")
+	return c
+}
+
+// release seals all of the signer's records of a job and brings them to its operator.
+func (a *app) release(ctx context.Context, gateway *client.Client, signer client.Signer, id string, l *release) error {
+	job, err := gateway.Assigned(ctx, signer.Network(), id)
+	if err != nil {
+		return err
+	}
+	lines, err := job.LinesOf(signer.DID())
+	if err != nil {
+		return err
+	}
+	if len(lines) == 0 {
+		return fault.New(fault.NotParty, "the job has no record of %s", signer.DID())
+	}
+	trust, err := l.readTrust()
+	if err != nil {
+		return err
+	}
+	service, err := l.dial(ctx, gateway, job.Operator, a.timeout)
+	if err != nil {
+		return err
+	}
+	order, err := orderOf(ctx, service, job, l.contributors)
+	if err != nil {
+		return err
+	}
+	quoted, err := service.Key(ctx, id)
+	if err != nil {
+		return err
+	}
+	key, err := job.Appraise(quoted, trust, time.Now())
+	if err != nil {
+		return err
+	}
+	var records []string
+	for _, line := range lines {
+		r, err := l.record(ctx, gateway, signer, line)
+		if err != nil {
+			return fmt.Errorf("record %s: %w", line.Record, err)
+		}
+		data, err := key.Seal(line, r)
+		if err == nil {
+			err = service.PutRecord(ctx, id, line.Record.String(), data)
+		}
+		if err != nil {
+			return err
+		}
+		records = append(records, line.Record.String())
+	}
+	return a.show(map[string]any{"job": id, "operator": job.Operator, "parameters": order, "records": records, "simulated": trust.Simulated()}, func(w io.Writer) {
+		for _, name := range records {
+			fmt.Fprintf(w, "record       %s is in the enclave\n", name)
+		}
+		fmt.Fprintf(w, "operation    %s with %s\noperator     %s\n", job.Job.Operation, order, job.Operator)
+		if trust.Simulated() {
+			fmt.Fprintln(w, "the enclave may be SIMULATED: a root that you trust is")
+		}
+	})
+}
+
+func (l *release) readTrust() (*client.Trust, error) {
+	data, err := readSmall(l.trust)
+	if err != nil {
+		return nil, err
+	}
+	t, err := client.DecodeTrust(data)
+	if err != nil {
+		return nil, fmt.Errorf("trust %s: %w", l.trust, err)
+	}
+	return t, nil
+}
+
+// orderOf returns the parameters of a job as they are shown: those whose digest is the
+// job's nonce. What asks for too few contributors is refused.
+func orderOf(ctx context.Context, service *client.Enclave, job *client.Assigned, contributors int) (string, error) {
+	o, err := service.Order(ctx, job.ID)
+	if fault.Of(err) == fault.NotFound {
+		return "no parameters", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if o.Nonce() != job.Job.Nonce {
+		return "", fault.New(fault.BadProof, "the operator shows another order than the one with which the job was opened")
+	}
+	least := 2.0
+	if v, ok := o.Parameters.Find("contributors"); ok {
+		least, _ = v.(float64)
+	}
+	if least < float64(contributors) {
+		return "", fmt.Errorf("the job's result may tell of %.0f owners, --contributors asks for %d", least, contributors)
+	}
+	return string(o.Parameters.JCS()), nil
+}
+
+// record reads what goes into the enclave for a line: content and salt from files or from
+// the members, schema and scope from the ledger.
+func (l *release) record(ctx context.Context, gateway *client.Client, signer client.Signer, line *attest.Line) (*sealed.Record, error) {
+	g, err := gateway.Grant(ctx, line.Grant.String())
+	if err != nil {
+		return nil, err
+	}
+	r := &sealed.Record{Scope: g.GetScope()}
+	found, err := l.fromFile(r, line.Record.String())
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		content, err := gateway.Content(ctx, signer, line.Record.String())
+		if fault.Of(err) == fault.NotFound {
+			return nil, errors.New("the members keep no content of it: name the file with --content")
+		}
+		if err != nil {
+			return nil, err
+		}
+		if r.Salt, r.Content, err = signer.Open(content); err != nil {
+			return nil, err
+		}
+	}
+	v, err := gateway.Record(ctx, line.Record.String())
+	if err != nil {
+		return nil, err
+	}
+	r.Schema = v.GetSchema()
+	return r, nil
+}
+
+// fromFile reads content and salt of a record, if one of the files has it.
+func (l *release) fromFile(r *sealed.Record, record string) (bool, error) {
+	for _, path := range l.contents {
+		e, err := readEvidence(path + ".record")
+		if err != nil {
+			return false, err
+		}
+		if e.Record != record {
+			continue
+		}
+		if r.Salt, err = canon.UnHex32(e.Salt); err != nil {
+			return false, fmt.Errorf("receipt file: salt: %w", err)
+		}
+		if r.Content, err = os.ReadFile(path); err != nil {
+			return false, fmt.Errorf("read content: %w", err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
