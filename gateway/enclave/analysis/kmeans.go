@@ -113,18 +113,19 @@ func (o kmeans) Run(records []Record) (canon.Object, string) {
 	if len(centres) < o.k {
 		return nil, TooFewPoints
 	}
-	of := assign(all, centres)
-	done := 1
-	for ; done < o.iterations; done++ {
-		for c := range centres {
-			centres[c] = centre(all, of, c, centres[c])
-		}
+	of, done := assign(all, centres), 0
+	for done < o.iterations {
+		recentre(all, of, centres)
+		done++
 		next := assign(all, centres)
 		if slices.Equal(next, of) {
 			break
 		}
 		of = next
 	}
+	// What is told of a cluster is of the points that are counted in it, never of those that
+	// were in it before, or of the point that it began with.
+	recentre(all, of, centres)
 	return o.result(all, of, centres, done), ""
 }
 
@@ -155,6 +156,12 @@ func assign(all []point, centres [][]int64) []int {
 		of[i] = nearest(p.at, centres).centre
 	}
 	return of
+}
+
+func recentre(all []point, of []int, centres [][]int64) {
+	for c := range centres {
+		centres[c] = centre(all, of, c, centres[c])
+	}
 }
 
 // centre is the mean of a cluster's points; a cluster that lost all of them stays.

@@ -39,7 +39,7 @@ func (b *broken) submit(operation string, forward func() (*killickv1.Operation, 
 }
 
 // An operation that got lost, or was done although its answer was, is done once, whether
-// the program goes on or is killed there. (TE-2)
+// the program goes on or is killed there. (EC-2)
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []string{"attest.accept", "attest.evidence"} {
@@ -114,7 +114,7 @@ func (d *faulty) Write(name string, data []byte) error {
 }
 
 // A write that failed, or was done although it failed, loses no job and makes no second
-// output, whether the program goes on or is killed there. (TE-2)
+// output, whether the program goes on or is killed there. (EC-2)
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"accept", "output", "evidence", "end"} {

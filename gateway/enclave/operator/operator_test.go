@@ -41,7 +41,7 @@ func TestJob(t *testing.T) {
 }
 
 // Whatever a host tells its enclave, or an owner, of a job that is not so on the ledger is
-// found out before anything is sealed. (TE-3)
+// found out before anything is sealed. (EC-3)
 func TestLyingHost(t *testing.T) {
 	t.Parallel()
 	s := begin(t, analysis.Mean, `{"pulse":60}`, `{"pulse":71}`)
@@ -101,7 +101,7 @@ func TestLyingHost(t *testing.T) {
 }
 
 // Nothing is let in before the acceptance is on the ledger, nor after the job was run, nor
-// what is not the job's. (TE-1)
+// what is not the job's. (EC-1)
 func TestDoor(t *testing.T) {
 	t.Parallel()
 	s := begin(t, analysis.Mean, `{"pulse":60}`, `{"pulse":71}`)
@@ -151,7 +151,7 @@ func TestDoor(t *testing.T) {
 }
 
 // Who is too few gets no result but the reason; what an owner keeps back is named; a job is
-// run without it when the time for the evidence comes to its end. (TE-4)
+// run without it when the time for the evidence comes to its end. (EC-4)
 func TestTooFew(t *testing.T) {
 	t.Parallel()
 	s := begin(t, analysis.Mean, `{"pulse":60}`, `{"no":"pulse"}`, `{"pulse":99}`)

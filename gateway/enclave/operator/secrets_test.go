@@ -74,7 +74,7 @@ func (s *stage) keep(into map[string][]byte, moment string) {
 
 // Keys, contents, salts and results are nowhere outside owner, enclave and consumer: not
 // in what passes the service and the gateway, the journal, the log, the status or the
-// ledger, in no spelling. (TE-1)
+// ledger, in no spelling. (EC-1)
 func TestDataStaysInside(t *testing.T) {
 	t.Parallel()
 	secret := []string{`{"pulse":61,"note":"of the first owner"}`, `{"pulse":72,"note":"of the second one"}`, `{"pulse":83.25,"note":"of the third owner"}`}

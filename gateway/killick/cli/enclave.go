@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -59,7 +60,7 @@ func newOrder(path string) (*sealed.Order, error) {
 		return nil, err
 	}
 	o := new(sealed.Order)
-	if o.Parameters, err = canon.ParseObject(data); err != nil {
+	if o.Parameters, err = canon.ParseObject(bytes.TrimSpace(data)); err != nil {
 		return nil, fmt.Errorf("parameters %s: %w", path, err)
 	}
 	if _, err := rand.Read(o.Salt[:]); err != nil {
@@ -85,7 +86,7 @@ change it, since its digest is the job's nonce, nor are they bound to accept the
 			if err != nil {
 				return err
 			}
-			o, err := sealed.DecodeOrder(data)
+			o, err := sealed.DecodeOrder(bytes.TrimSpace(data))
 			if err != nil {
 				return fmt.Errorf("order %s: %w", args[1], err)
 			}

@@ -108,7 +108,7 @@ func (h *hall) letIn(name string, more ...string) []string {
 }
 
 // A job with parameters by the command line: the owners appraise the enclave and let their
-// records in, the consumer opens the output. (TE-3)
+// records in, the consumer opens the output. (EC-3)
 func TestEnclaveByCommandLine(t *testing.T) {
 	t.Parallel()
 	h := openHall(t)
@@ -144,7 +144,7 @@ func TestEnclaveByCommandLine(t *testing.T) {
 }
 
 // An enclave that the members have not listed, or whose key is quoted for another job,
-// gets nothing. (TE-3)
+// gets nothing. (EC-3)
 func TestNothingForStrangers(t *testing.T) {
 	t.Parallel()
 	h := openHall(t)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (l *release) readTrust() (*client.Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := client.DecodeTrust(data)
+	t, err := client.DecodeTrust(bytes.TrimSpace(data))
 	if err != nil {
 		return nil, fmt.Errorf("trust %s: %w", l.trust, err)
 	}
