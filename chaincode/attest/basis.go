@@ -30,9 +30,11 @@ type MeasurementView struct {
 	Measurement string `json:"measurement"` // hex
 }
 
-// basis returns what evidence would be judged by now, nil when chaincode does not judge it.
+// basis returns what evidence would be judged by now, nil when chaincode does not judge
+// it. Before there is any (s is nil) it is without collateral: by the rest an owner judges
+// the key of an enclave.
 func basis(tx *ledger.Tx, j *Job, s *EvidenceView) (*BasisView, error) {
-	if s.Quote == "" {
+	if s != nil && s.Quote == "" {
 		return nil, nil
 	}
 	head, err := checkpoint.Head(tx)
@@ -63,7 +65,9 @@ func basis(tx *ledger.Tx, j *Job, s *EvidenceView) (*BasisView, error) {
 			v.Measurements = append(v.Measurements, MeasurementView{m.Platform, m.Measurement})
 		}
 	}
-	v.Collateral, err = collateralOf(tx, s.Quote)
+	if s != nil {
+		v.Collateral, err = collateralOf(tx, s.Quote)
+	}
 	return v, err
 }
 

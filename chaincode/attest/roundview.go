@@ -10,7 +10,7 @@ import (
 )
 
 // RoundQuery is the request of attest:Round. Explain asks for the digests by which the
-// committee was drawn, and for what the evidence would be judged by now.
+// committee was drawn, and for what evidence of an accepted job would be judged by now.
 type RoundQuery struct {
 	Job     string `json:"job"`
 	Explain bool   `json:"explain,omitzero"`
@@ -113,7 +113,7 @@ func (q *RoundQuery) Answer(tx *ledger.Tx, n *govern.Network) (*RoundView, error
 	if v.Rival, err = viewShown(tx, RivalKey(q.Job)); err != nil {
 		return nil, err
 	}
-	if q.Explain && v.Evidence != nil {
+	if q.Explain && v.Operator != "" {
 		if v.Basis, err = basis(tx, j, v.Evidence); err != nil {
 			return nil, err
 		}

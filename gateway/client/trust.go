@@ -1,9 +1,11 @@
 package client
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
@@ -40,6 +42,43 @@ func DecodeTrust(data []byte) (*Trust, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// TrustInForce reads what the members have in force for an accepted job. A gateway that
+// lies could name roots of its own: who has reason to doubt it compares what gateways of
+// other members say, or pins a Trust. Errors: fault.WrongPhase when nobody has accepted it.
+func (c *Client) TrustInForce(ctx context.Context, job string) (*Trust, error) {
+	j, err := c.Job(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Round(ctx, job, true)
+	if err != nil {
+		return nil, err
+	}
+	b := r.GetBasis()
+	if b == nil {
+		return nil, fault.New(fault.WrongPhase, "nobody has accepted the job, it is %s", r.GetPhase())
+	}
+	t := &Trust{Statuses: b.GetStatuses(), MinEvaluation: b.GetMinEvaluation()}
+	for _, text := range b.GetRoots() {
+		der, err := canon.UnB64(text)
+		if err != nil {
+			return nil, fmt.Errorf("the gateway's answer: root: %w", err)
+		}
+		t.Roots = append(t.Roots, TrustedRoot{Certificate: base64.StdEncoding.EncodeToString(der)})
+	}
+	for _, m := range b.GetMeasurements() {
+		t.Measurements = append(t.Measurements, TrustedProgram{m.GetPlatform(), m.GetMeasurement(), j.GetOperation()})
+	}
+	return t, nil
+}
+
+// Same says whether two are the same, whatever they say of simulation.
+func (t *Trust) Same(other *Trust) bool {
+	roots := func(a, b TrustedRoot) bool { return a.Certificate == b.Certificate }
+	return slices.EqualFunc(t.Roots, other.Roots, roots) && slices.Equal(t.Measurements, other.Measurements) &&
+		slices.Equal(t.Statuses, other.Statuses) && t.MinEvaluation == other.MinEvaluation
 }
 
 // Simulated says that a root among them is of a simulation.

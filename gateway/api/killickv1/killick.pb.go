@@ -3252,7 +3252,8 @@ type Round struct {
 	Rival *Evidence `protobuf:"bytes,14,opt,name=rival,proto3" json:"rival,omitempty"`
 	// Absent before it is drawn.
 	Committee *Committee `protobuf:"bytes,15,opt,name=committee,proto3" json:"committee,omitempty"`
-	// With explain: what the evidence would be judged by now, where chaincode judges it.
+	// With explain, of an accepted job: what evidence would be judged by now, where chaincode
+	// judges it.
 	Basis         *Basis `protobuf:"bytes,16,opt,name=basis,proto3" json:"basis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3412,7 +3413,7 @@ type Basis struct {
 	MinEvaluation uint64   `protobuf:"varint,4,opt,name=min_evaluation,json=minEvaluation,proto3" json:"min_evaluation,omitempty"`
 	// Of the job's operation.
 	Measurements []*Measurement `protobuf:"bytes,5,rep,name=measurements,proto3" json:"measurements,omitempty"`
-	// Of the quote's platform, base64url; empty when the ledger has none.
+	// Of the quote's platform, base64url; empty when the ledger has none, or no evidence.
 	Collateral    string `protobuf:"bytes,6,opt,name=collateral,proto3" json:"collateral,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

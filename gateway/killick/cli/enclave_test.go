@@ -131,6 +131,11 @@ func TestEnclaveByCommandLine(t *testing.T) {
 	if _, out, errOut := h.run(h.letIn("bob", job, "--content", h.path("bob.json"))...); !strings.Contains(out, "SIMULATED") || !strings.Contains(out, "is in the enclave") {
 		t.Errorf("for people: %s%s", out, errOut)
 	}
+	// What the members have in force serves as well, and again changes nothing.
+	again := append([]string{"job", "release", "--keys", h.path("alice.keys"), "--compare", h.honest, job}, h.reach...)
+	if got := h.do(again...); len(got["records"].([]any)) != 1 {
+		t.Errorf("by what is in force: %v", got)
+	}
 	h.pass()
 	h.do(append([]string{"job", "output", job, "--keys", h.path("consumer.keys"), "--out", h.path("result.json")}, h.reach...)...)
 	var v struct{ Result struct{ Mean string } }
@@ -185,6 +190,12 @@ func TestNothingForStrangers(t *testing.T) {
 		if exit != 1 || !strings.Contains(errOut, c.want) {
 			t.Errorf("%s: exit %d, %s", name, exit, errOut)
 		}
+	}
+	// The members take the program from the list.
+	h.pull()
+	h.jobs.Decide("tee/measurements", `[]`)
+	if exit, _, errOut := h.run(append([]string{"job", "release", "--keys", h.path("alice.keys"), job}, h.reach...)...); exit != 1 || !strings.Contains(errOut, "no program for job.mean") {
+		t.Errorf("taken from the list: exit %d, %s", exit, errOut)
 	}
 	if got := h.program.Status().Jobs[0]; got.Records != 0 {
 		t.Errorf("the enclave has %d records", got.Records)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
@@ -22,6 +23,7 @@ type release struct {
 	reach
 	contents     []string
 	trust        string
+	compare      []string
 	contributors int
 }
 
@@ -31,13 +33,13 @@ func (a *app) jobRelease() *cobra.Command {
 		Use: "release JOB", Short: "Let your records into the enclave that does a job", Args: cobra.ExactArgs(1),
 		Long: `Let the records of the key file's DID that a job was opened on into the enclave that does it.
 Before anything leaves, the quote of the enclave's key is appraised here: it must be of a
-program that is listed for the operation, on a platform that is current, and bind the key to
+program that the members have listed for the operation, on a platform that is current, and bind the key to
 this job, as the ledger has it, in the hands of the operator who accepted it. Each record is
 then sealed to that key, with its salt: nobody but the enclave opens it.
 
 A record's content is its private content on the ledger, or that of --content with the receipt
 file beside it. The parameters of the job are shown; they are those with which it was opened.`,
-		Example: "  killick job release --keys alice.keys --trust members.json --content visit.pdf JOB",
+		Example: "  killick job release --keys alice.keys --content visit.pdf JOB",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
 				return a.release(ctx, gateway, signer, args[0], &l)
@@ -46,9 +48,10 @@ file beside it. The parameters of the job are shown; they are those with which i
 	})
 	l.flags(c)
 	c.Flags().StringArrayVar(&l.contents, "content", nil, "`file` with the content of one of the records, whose receipt is in FILE.record; may be repeated")
-	c.Flags().StringVar(&l.trust, "trust", "", "`file` with the roots and measurements that you trust, as the members have decided them (required)")
+	c.Flags().StringVar(&l.trust, "trust", "", "`file` with the roots and measurements that you trust (default: those that the members have in force)")
+	c.Flags().StringArrayVar(&l.compare, "compare", nil, "`address` of another organisation's gateway that must show the same in force; may be repeated")
 	c.Flags().IntVar(&l.contributors, "contributors", 2, "refuse a job whose result may tell of fewer owners than this `number`")
-	require(c, "trust")
+	c.MarkFlagsMutuallyExclusive("trust", "compare")
 	return c
 }
 
@@ -65,7 +68,7 @@ func (a *app) release(ctx context.Context, gateway *client.Client, signer client
 	if len(lines) == 0 {
 		return fault.New(fault.NotParty, "the job has no record of %s", signer.DID())
 	}
-	trust, err := l.readTrust()
+	trust, err := l.trusted(ctx, gateway, id)
 	if err != nil {
 		return err
 	}
@@ -100,15 +103,46 @@ func (a *app) release(ctx context.Context, gateway *client.Client, signer client
 		}
 		records = append(records, line.Record.String())
 	}
-	return a.show(map[string]any{"job": id, "operator": job.Operator, "parameters": order, "records": records, "simulated": trust.Simulated()}, func(w io.Writer) {
+	return a.show(map[string]any{"job": id, "operator": job.Operator, "parameters": order, "records": records, "simulated": simulated(signer, trust)}, func(w io.Writer) {
 		for _, name := range records {
 			fmt.Fprintf(w, "record       %s is in the enclave\n", name)
 		}
 		fmt.Fprintf(w, "operation    %s with %s\noperator     %s\n", job.Job.Operation, order, job.Operator)
-		if trust.Simulated() {
-			fmt.Fprintln(w, "the enclave may be SIMULATED: a root that you trust is")
+		if simulated(signer, trust) {
+			fmt.Fprintln(w, "the enclave may be SIMULATED: the ledger is for tests, or a root that you trust is marked so")
 		}
 	})
+}
+
+// trusted returns what the enclave is judged by: a file's, or what is in force by the word
+// of the gateway and of all that it is compared with.
+func (l *release) trusted(ctx context.Context, gateway *client.Client, job string) (*client.Trust, error) {
+	if l.trust != "" {
+		return l.readTrust()
+	}
+	trust, err := gateway.TrustInForce(ctx, job)
+	for _, address := range l.compare {
+		if err == nil {
+			err = sameTrust(ctx, address, job, trust)
+		}
+	}
+	return trust, err
+}
+
+func sameTrust(ctx context.Context, address, job string, trust *client.Trust) (err error) {
+	gateway, err := client.Dial(address)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, gateway.Close()) }()
+	other, err := gateway.TrustInForce(ctx, job)
+	if err == nil && !trust.Same(other) {
+		err = errors.New("it shows other roots, measurements or statuses in force; one of the two gateways lies, or the members have just decided")
+	}
+	if err != nil {
+		return fmt.Errorf("gateway %s: %w", address, err)
+	}
+	return nil
 }
 
 func (l *release) readTrust() (*client.Trust, error) {
@@ -121,6 +155,11 @@ func (l *release) readTrust() (*client.Trust, error) {
 		return nil, fmt.Errorf("trust %s: %w", l.trust, err)
 	}
 	return t, nil
+}
+
+// simulated says that the enclave may be a simulation: test ledgers say so by their name.
+func simulated(signer client.Signer, trust *client.Trust) bool {
+	return trust.Simulated() || strings.HasPrefix(signer.Network(), "test-")
 }
 
 // orderOf returns the parameters of a job as they are shown: those whose digest is the
