@@ -188,16 +188,20 @@ func readVotes(tx *ledger.Tx, job string, d *Drawn) ([]Vote, error) {
 	return votes, nil
 }
 
-// standings writes how those who had seats stand now.
+// standings writes how those who had seats stand now, and counts who was right.
 func (s *settling) standings(tx *ledger.Tx) error {
 	keys := make([]string, len(s.committee.Seats))
 	for i := range s.committee.Seats {
 		keys[i] = StandingKey(s.committee.Seats[i].Verifier)
 	}
-	if err := tx.Prefetch(keys); err != nil {
+	if err := tx.Prefetch(append(keys, reward.EmissionKey)); err != nil {
 		return err
 	}
+	var right []reward.Merit
 	for i := range s.committee.Seats {
+		if seat := &s.committee.Seats[i]; s.fates[i] == VotedRight {
+			right = append(right, reward.Merit{Verifier: seat.Verifier, Payee: seat.Payee})
+		}
 		before, err := readStanding(tx, s.committee.Seats[i].Verifier)
 		if err != nil {
 			return err
@@ -208,5 +212,5 @@ func (s *settling) standings(tx *ledger.Tx) error {
 		}
 		tx.Put(keys[i], after.Encode())
 	}
-	return nil
+	return reward.Judged(tx, right)
 }

@@ -96,12 +96,14 @@ type rewards struct{ contractapi.Contract }
 func (*rewards) Fund(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Cut(ctx *Context) (string, error)        { return run(ctx) }
 func (*rewards) Fold(ctx *Context) (string, error)       { return run(ctx) }
+func (*rewards) Emit(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Reserve(ctx *Context) (string, error)    { return run(ctx) }
 func (*rewards) Sign(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Return(ctx *Context) (string, error)     { return run(ctx) }
 func (*rewards) Hold(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Balance(ctx *Context) (string, error)    { return run(ctx) }
 func (*rewards) Epoch(ctx *Context) (string, error)      { return run(ctx) }
+func (*rewards) Emission(ctx *Context) (string, error)   { return run(ctx) }
 func (*rewards) Root(ctx *Context) (string, error)       { return run(ctx) }
 func (*rewards) Leaves(ctx *Context) (string, error)     { return run(ctx) }
 func (*rewards) Signatures(ctx *Context) (string, error) { return run(ctx) }

@@ -51,6 +51,7 @@ var subjects = map[string]subject{
 	jobsSubject: document[Policy]{
 		none: true, fields: policyFields, check: func(n *Network, p Policy) error { return p.Check(n.Name) },
 	},
+	emissionSubject:     document[Emission]{none: true, fields: emissionFields, check: checkEmission},
 	measurementsSubject: document[[]Measurement]{founded: []Measurement{}, check: checkMeasurements},
 	rootsSubject:        document[[]Root]{founded: []Root{}, check: checkRoots},
 	statusesSubject:     document[TEEPolicy]{founded: foundedStatuses, fields: []string{"statuses", "minEvaluation"}, check: checkStatuses},

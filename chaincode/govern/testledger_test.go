@@ -71,7 +71,7 @@ func TestNothingChangesTest(t *testing.T) {
 			{"verifier/" + u.ID.String(), `{"organisation":"Org1MSP"}`}, {"operator/" + u.ID.String(), `{"organisation":"Org1MSP"}`},
 			{"licence/" + u.ID.String(), fmt.Sprintf(`{"organisation":"Org1MSP","pay":%q}`, u.DID)},
 			{"chain/Org1MSP", fmt.Sprintf(`{"from":99,"length":1,"tip":%q}`, strings.Repeat("0", 64))},
-			{"jobs", w.JSON(jobs)}, {"tee/measurements", `[{"platform":"sgx","measurement":"` + strings.Repeat("0", 64) + `","operation":"job.x"}]`},
+			{"jobs", w.JSON(jobs)}, {"emission", w.JSON(fourYears(did("residue"), 1))}, {"tee/measurements", `[{"platform":"sgx","measurement":"` + strings.Repeat("0", 64) + `","operation":"job.x"}]`},
 			{"tee/policy", `{"statuses":["OutOfDate"],"minEvaluation":0}`}, {"tee/roots", fmt.Sprintf(`[{"certificate":%q}]`, certificate("c"))},
 		} {
 			w.Decide(c[0], c[1])

@@ -147,6 +147,7 @@ func makeVectors(t *testing.T) vectors {
 		Subject: "tee/roots", Prior: history(m.World, "tee/roots").Version,
 		Value: jsontext.Value(`[{"certificate":"` + certificate("vector") + `","simulated":true}]`), Expires: opstest.Start + 86400,
 	})
+	m.decide("emission", m.JSON(fourYears(opstest.NewUser("vector alice").DID, 1_000_000)))
 	next := append(slices.Clone(m.Members[:3]), opstest.NewMember(5))
 	value := m.Membership(3, next...)
 	m.decide("members", m.JSON(value))

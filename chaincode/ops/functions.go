@@ -123,6 +123,13 @@ var functions = []Function{
 	{Name: "reward:Fold", Writes: true, Organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
 		return reward.Fold(tx, n)
 	})},
+	{Name: "reward:Emit", Writes: true, Organisation: true, run: withNetwork(func(tx *ledger.Tx, n *govern.Network, _ []byte) (any, error) {
+		clock, err := readClock(tx)
+		if err != nil {
+			return nil, err
+		}
+		return reward.Emit(tx, n, clock)
+	})},
 	{Name: "reward:Reserve", Args: 1, Writes: true, Organisation: true, run: request([]string{"vault", "funded"}, (*reward.Reserve).Apply)},
 	{Name: "reward:Sign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"vault", "epoch", "attempt", "signature"}, (*reward.Sign).Apply)},
@@ -130,6 +137,7 @@ var functions = []Function{
 	{Name: "reward:Hold", Args: 1},
 	{Name: "reward:Balance", Args: 1},
 	{Name: "reward:Epoch"},
+	{Name: "reward:Emission", Args: 1},
 	{Name: "reward:Root", Args: 1},
 	{Name: "reward:Leaves", Args: 1},
 	{Name: "reward:Signatures", Args: 1},

@@ -60,7 +60,7 @@ var jobKinds = []*kind{
 			return nil, b.(*AttestStep).Apply(tx, n)
 		}},
 	{number: 49, name: "attest.close", epoch: always, reads: []string{"job", "committee", "rival"},
-		follows: []string{"hold", "ballot", "reveal", "standing", "grant", "used", "checkpoint", "element", did.SignerPrefix},
+		follows: []string{"hold", "ballot", "reveal", "standing", "emission", "merit", "grant", "used", "checkpoint", "element", did.SignerPrefix},
 		fields:  []string{"job"},
 		body:    func() Body { return new(AttestClose) },
 		apply: func(tx *ledger.Tx, _ ledger.Call, b Body, n *govern.Network) ([]byte, error) {

@@ -101,6 +101,13 @@ func answers() map[string]runner {
 			}
 			return reward.AnswerEpoch(tx, n, clock)
 		}),
+		"reward:Emission": query(nil, func(q *reward.EmissionQuery, tx *ledger.Tx, n *govern.Network) (*reward.EmissionView, error) {
+			clock, err := readClock(tx)
+			if err != nil {
+				return nil, err
+			}
+			return q.Answer(tx, n, clock)
+		}),
 		"reward:Root":       query([]string{"vault"}, (*reward.RootQuery).Answer),
 		"reward:Leaves":     query([]string{"vault"}, (*reward.LeavesQuery).Answer),
 		"reward:Signatures": query([]string{"vault", "epoch", "attempt"}, (*reward.SignaturesQuery).Answer),

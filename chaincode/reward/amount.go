@@ -7,7 +7,7 @@
 // exactly one place, which Audit checks. The package is pure.
 //
 // State (docs/formats/state.md): balance/, fund/, hold/, post/, due/, rest/, total/,
-// subtrees/, epoch/, fold/state, reserve/, payoutsig/.
+// subtrees/, epoch/, fold/state, reserve/, payoutsig/, emission/, merit/.
 package reward
 
 import (
@@ -138,6 +138,7 @@ const (
 	fundType    = 0x33
 	reserveType = 0x34
 	holdType    = 0x35
+	meritType   = 0x36
 	epochType   = 0x40
 	totalType   = 0x41
 	treesType   = 0x42

@@ -44,8 +44,8 @@ func Audit(tx *ledger.Tx, n *govern.Network) error { return errors.Join(Examine(
 
 // Examine is Audit with the sums that it comes to. What cannot be read is broken too.
 func Examine(tx *ledger.Tx, n *govern.Network) *Report {
-	a := &audit{tx: tx, network: n, books: map[string]*Books{}}
-	for _, step := range []func() error{a.fundings, a.balances, a.holds, a.posts, a.dues, a.vaults, a.rests} {
+	a := &audit{tx: tx, network: n, books: map[string]*Books{}, endowed: map[string]Sum{}}
+	for _, step := range []func() error{a.fundings, a.balances, a.holds, a.posts, a.dues, a.vaults, a.rests, a.emission} {
 		if err := step(); err != nil {
 			a.report("RW-3: %w", err)
 		}
@@ -71,6 +71,7 @@ type audit struct {
 	tx      *ledger.Tx
 	network *govern.Network
 	books   map[string]*Books
+	endowed map[string]Sum // what of Funded went to the account of the emission programme
 	broken  []error
 }
 
@@ -115,6 +116,9 @@ func (a *audit) fundings() error {
 		for _, line := range f.lines {
 			b := a.of(f.asset)
 			b.Funded = b.Funded.Plus(line.Amount)
+			if line.Payee == EmissionAccount(a.network.Name) {
+				a.endowed[f.asset] = a.endowed[f.asset].Plus(line.Amount)
+			}
 		}
 		return nil
 	})

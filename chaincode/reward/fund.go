@@ -69,7 +69,7 @@ func (f *Fund) Apply(tx *ledger.Tx, n *govern.Network) error {
 		return fault.New(fault.InvalidValue, "id %s is that of another funding", f.ID)
 	}
 	for i, line := range lines {
-		if err := deposit(tx, payees[i], f.Asset, line); err != nil {
+		if err := deposit(tx, n, payees[i], f.Asset, line); err != nil {
 			return err
 		}
 	}
@@ -91,12 +91,12 @@ func (f *Fund) lines(network string) ([]Line, []ledger.ID, error) {
 	return lines, payees, err
 }
 
-func deposit(tx *ledger.Tx, id ledger.ID, asset string, line Line) error {
+func deposit(tx *ledger.Tx, n *govern.Network, id ledger.ID, asset string, line Line) error {
 	exists, err := tx.Has(did.SignerKeyOf(id))
 	if err != nil {
 		return err
 	}
-	if !exists {
+	if !exists && id != EmissionAccount(n.Name) {
 		return fault.New(fault.NotFound, "no DID %s", line.To)
 	}
 	key := BalanceKey(id, asset)

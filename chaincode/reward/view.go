@@ -261,13 +261,14 @@ func (s foldState) passed(postKey string) bool {
 }
 
 // EpochView is the answer of reward:Epoch. Due says that Cut will do
-// something, Waiting that Fold will.
+// something, Waiting that Fold will, Emission that Emit will.
 type EpochView struct {
-	Number  uint64   `json:"number"`
-	Start   uint64   `json:"start"`
-	Seconds uint64   `json:"seconds"`
-	Due     bool     `json:"due"`
-	Fold    FoldView `json:"fold"`
+	Number   uint64   `json:"number"`
+	Start    uint64   `json:"start"`
+	Seconds  uint64   `json:"seconds"`
+	Due      bool     `json:"due"`
+	Fold     FoldView `json:"fold"`
+	Emission bool     `json:"emission"`
 }
 
 // FoldView says which epoch is folded next and in which stage that is.
@@ -287,8 +288,9 @@ func AnswerEpoch(tx *ledger.Tx, n *govern.Network, clock Clock) (*EpochView, err
 	if err != nil {
 		return nil, err
 	}
+	waits, err := emissionWaits(tx, n, clock)
 	return &EpochView{
 		e.Number, e.Start, n.EpochSeconds, e.Due(n, clock),
-		FoldView{fold.Epoch, fold.Stage, fold.Epoch < e.Number},
-	}, nil
+		FoldView{fold.Epoch, fold.Stage, fold.Epoch < e.Number}, waits,
+	}, err
 }
