@@ -24,6 +24,7 @@ type epochs struct {
 	folding  string    // fold state when it last moved
 	foldedAt time.Time // when that was
 	cut      error     // of the last attempt to cut it
+	emission attempt   // the last one to take the emission programme on; before it, when that was first due
 	asked    map[string]attempt
 }
 
@@ -53,24 +54,49 @@ func (e *epochs) step(ctx context.Context) error {
 	return errors.Join(err, e.sign(ctx, m, value))
 }
 
+// epochView is what an anchor reads of the answer of reward:Epoch.
+type epochView struct {
+	Number uint64 `json:"number"`
+	Due    bool   `json:"due"`
+	Fold   struct {
+		Epoch   uint64 `json:"epoch"`
+		Stage   string `json:"stage"`
+		Waiting bool   `json:"waiting"`
+	} `json:"fold"`
+	Emission bool `json:"emission"`
+}
+
 func (e *epochs) cutAndFold(ctx context.Context, m *roster) error {
 	answer, err := e.ledger.Evaluate(ctx, e.cfg.Organisation, "reward:Epoch")
 	if err != nil {
 		return fmt.Errorf("ask for the epoch: %w", err)
 	}
-	var v struct {
-		Number uint64 `json:"number"`
-		Due    bool   `json:"due"`
-		Fold   struct {
-			Epoch   uint64 `json:"epoch"`
-			Stage   string `json:"stage"`
-			Waiting bool   `json:"waiting"`
-		} `json:"fold"`
-	}
+	var v epochView
 	if err := json.Unmarshal(answer, &v); err != nil {
 		return fmt.Errorf("read the epoch: %w", err)
 	}
 	now := e.now()
+	emitted := e.emit(ctx, m.rank(v.Number), v.Emission)
+	return errors.Join(emitted, e.cutOrFold(ctx, m, &v, now))
+}
+
+// emit takes the emission programme a step on when one is due.
+func (e *epochs) emit(ctx context.Context, rank time.Duration, due bool) error {
+	now := e.now()
+	switch {
+	case !due:
+		e.emission = attempt{}
+		return nil
+	case e.emission.at.IsZero():
+		e.emission.at = now.Add(rank * turn)
+	}
+	if !now.Before(e.emission.at) {
+		e.emission = attempt{now.Add(again), e.submit(ctx, "reward:Emit", nil)}
+	}
+	return e.emission.err
+}
+
+func (e *epochs) cutOrFold(ctx context.Context, m *roster, v *epochView, now time.Time) error {
 	if v.Due {
 		if e.due != v.Number {
 			e.due, e.dueSince, e.cut = v.Number, now, nil
