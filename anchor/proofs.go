@@ -125,11 +125,7 @@ func (a *anchor) anchorsOf(ctx context.Context, number uint64, partial bool) (po
 
 // bundle returns the proof of what is at a place.
 func (a *anchor) bundle(ctx context.Context, at place, partial bool, proof *log.PayoutProof) ([]byte, error) {
-	p, anchors, err := a.anchorsOf(ctx, at.block, partial)
-	if err != nil {
-		return nil, err
-	}
-	note, err := a.note(ctx, p)
+	e, err := a.evidence(ctx, at.block, partial)
 	if err != nil {
 		return nil, err
 	}
@@ -137,9 +133,8 @@ func (a *anchor) bundle(ctx context.Context, at place, partial bool, proof *log.
 	if err != nil {
 		return nil, err
 	}
-	m := a.members()
-	version := m.sets.At(p.Size).Version
-	built, err := a.log.Build(b, at.tx, at.n, log.Evidence{SetVersion: version, Rotations: m.rotations[:version-1], Note: note, Anchors: anchors, Payout: proof})
+	e.Payout = proof
+	built, err := a.log.Build(b, at.tx, at.n, e)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +142,21 @@ func (a *anchor) bundle(ctx context.Context, at place, partial bool, proof *log.
 		return nil, fmt.Errorf("%w: %w", errNoClaim, err)
 	}
 	return built.Marshal()
+}
+
+// evidence returns the checkpoint that covers a block, with who signed it and where it is.
+func (a *anchor) evidence(ctx context.Context, block uint64, partial bool) (e log.Evidence, err error) {
+	p, anchors, err := a.anchorsOf(ctx, block, partial)
+	if err != nil {
+		return e, err
+	}
+	note, err := a.note(ctx, p)
+	if err != nil {
+		return e, err
+	}
+	m := a.members()
+	version := m.sets.At(p.Size).Version
+	return log.Evidence{SetVersion: version, Rotations: m.rotations[:version-1], Note: note, Anchors: anchors}, nil
 }
 
 // find returns where the newest write of a key is, or a transaction, or with
@@ -264,10 +274,19 @@ func (t *trees) of(ctx context.Context, a *anchor, v payout.Vault, r root) (*pay
 
 // payoutBundle proves a claim down from the public chain.
 func (a *anchor) payoutBundle(ctx context.Context, payee canon.Account, c claimable, partial bool) ([]byte, error) {
+	at, proof, err := a.payoutProof(ctx, payee, c)
+	if err != nil {
+		return nil, err
+	}
+	return a.bundle(ctx, at, partial, proof)
+}
+
+// payoutProof returns where the root of a claim was written, and the payee's way to it.
+func (a *anchor) payoutProof(ctx context.Context, payee canon.Account, c claimable) (place, *log.PayoutProof, error) {
 	key := fmt.Sprintf("epoch/%s/%016x/%08x", c.Vault.ID, c.Root.Epoch, c.Root.Attempt)
 	at, ok, err := a.index.findWrite(ctx, key, 1<<62)
 	if err != nil || !ok {
-		return nil, errors.Join(err, errNone)
+		return at, nil, errors.Join(err, errNone)
 	}
 	var left []bool
 	var sums [][16]byte
@@ -278,10 +297,7 @@ func (a *anchor) payoutBundle(ctx context.Context, payee canon.Account, c claima
 		hashes = append(hashes, [32]byte(levels[16:contracts.LevelSize]))
 	}
 	proof, err := log.ProvePayee(payee, uint64(c.Claim.Cumulative), left, sums, hashes, c.Active.Landing)
-	if err != nil {
-		return nil, err
-	}
-	return a.bundle(ctx, at, partial, proof)
+	return at, proof, err
 }
 
 // calldata returns what the payee, or anyone, sends to the vault.

@@ -52,6 +52,7 @@ func (a *anchor) handler() http.Handler {
 	mux.HandleFunc("GET /tile/", a.serveTile)
 	mux.HandleFunc("GET /bundle", a.serveBundle)
 	mux.HandleFunc("GET /payout", a.servePayout)
+	mux.HandleFunc("GET /trail", a.serveTrail)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, fault.NotFound, "there is no "+r.Method+" "+r.URL.Path+" here")
 	})

@@ -71,21 +71,30 @@ func (b *Bundle) Marshal() ([]byte, error) {
 		fmt.Fprintf(&out, "write %s\nvalue %s\nwrite-path %d %s\n", b64(w.Record.Bytes()), b64(w.Value), w.Index, path64(w.Path))
 	}
 	fmt.Fprintf(&out, "transaction %s\ntransaction-path %s\n", b64(b.Tx.Bytes()), path64(b.TxPath))
-	fmt.Fprintf(&out, "block %s\nmembers %d\n", b64(b.Block.Bytes()), b.SetVersion)
-	for _, r := range b.Rotations {
-		if err := r.marshal(&out, b.Note.Network); err != nil {
-			return nil, fmt.Errorf("bundle: %w", err)
-		}
-	}
-	for _, a := range b.Anchors {
-		fmt.Fprintf(&out, "anchor %s %d %s\n", a.Contract, a.Size, a.Landing)
-	}
-	if p := b.Payout; p != nil {
-		fmt.Fprintf(&out, "payee %s %d\npayee-path %s\nactivated %s\n", p.Payee, p.Cumulative, p.path(), p.Activated)
+	fmt.Fprintf(&out, "block %s\n", b64(b.Block.Bytes()))
+	if err := b.marshalSigners(&out); err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	out.WriteByte('\n')
 	out.Write(proof.TLogProof{Index: b.Block.Number, Hashes: b.Path, Checkpoint: b.Note.Marshal()}.Marshal())
 	return out.Bytes(), nil
+}
+
+// marshalSigners writes who signed the checkpoint, which chains took it, and the payout.
+func (b *Bundle) marshalSigners(out *bytes.Buffer) error {
+	fmt.Fprintf(out, "members %d\n", b.SetVersion)
+	for _, r := range b.Rotations {
+		if err := r.marshal(out, b.Note.Network); err != nil {
+			return err
+		}
+	}
+	for _, a := range b.Anchors {
+		fmt.Fprintf(out, "anchor %s %d %s\n", a.Contract, a.Size, a.Landing)
+	}
+	if p := b.Payout; p != nil {
+		fmt.Fprintf(out, "payee %s %d\npayee-path %s\nactivated %s\n", p.Payee, p.Cumulative, p.path(), p.Activated)
+	}
+	return nil
 }
 
 func (l Landing) String() string {
@@ -165,20 +174,32 @@ func parseBundle(text string) (*Bundle, error) {
 
 // evidence reads part 3, after the note.
 func (b *Bundle) evidence(in *lines) {
-	if f, ok := in.optional("write", 1); ok {
-		w := &WriteProof{}
-		w.Record = parsed(in, f[0], ParseWriteRecord)
-		w.Value = in.base64(in.required("value", 1)[0])
-		f = in.required("write-path", 2)
-		w.Index, w.Path = uint32(in.number(f[0], 32)), in.path(f[1])
-		b.Write = w
-		if in.err == nil && (w.Record.Private || w.Record.Delete != block.Put || canon.Sum(w.Value) != w.Record.ValueHash) {
-			in.err = fmt.Errorf("value is not the one that the write record states")
-		}
-	}
+	b.Write = in.write()
 	b.Tx = parsed(in, in.required("transaction", 1)[0], ParseTxRecord)
 	b.TxPath = in.path(in.required("transaction-path", 1)[0])
 	b.Block = parsed(in, in.required("block", 1)[0], ParseBlockRecord)
+	b.readSigners(in)
+}
+
+// write reads a write with its value; nil when there is none.
+func (l *lines) write() *WriteProof {
+	f, ok := l.optional("write", 1)
+	if !ok {
+		return nil
+	}
+	w := &WriteProof{}
+	w.Record = parsed(l, f[0], ParseWriteRecord)
+	w.Value = l.base64(l.required("value", 1)[0])
+	f = l.required("write-path", 2)
+	w.Index, w.Path = uint32(l.number(f[0], 32)), l.path(f[1])
+	if l.err == nil && (w.Record.Private || w.Record.Delete != block.Put || canon.Sum(w.Value) != w.Record.ValueHash) {
+		l.err = fmt.Errorf("value is not the one that the write record states")
+	}
+	return w
+}
+
+// readSigners reads what marshalSigners writes, after the note.
+func (b *Bundle) readSigners(in *lines) {
 	b.SetVersion = in.number(in.required("members", 1)[0], 64)
 	b.Rotations = in.rotations(b.Note.Network, b.SetVersion)
 	for {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/anchor/trail"
 	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
@@ -18,16 +19,16 @@ const agreeing = 2
 // of the policy. Blocks and chains are looked at only for a bundle whose form and
 // signatures hold: what else it says could come from anybody.
 func examine(ctx context.Context, data []byte, p *log.Policy, o options) *finding {
-	b, err := log.ParseBundle(data)
+	b, claim, checks, err := open(data, p)
 	if err != nil {
 		return conclude(nil, []log.Check{{Name: "form", Status: log.Failed, Text: err.Error()}}, nil, 0)
 	}
-	checks := append([]log.Check{{Name: "form", Text: fmt.Sprintf("%d bytes; the claim follows from the records", len(data))}}, b.Verify(p)...)
+	checks = append([]log.Check{{Name: "form", Text: fmt.Sprintf("%d bytes; the claim follows from the records", len(data))}}, checks...)
 	if o.deeper != nil && log.Worst(checks) != log.Failed {
 		checks = append(checks, o.deeper(b, p)...)
 	}
 	if log.Worst(checks) == log.Failed {
-		return conclude(b, checks, nil, 0)
+		return conclude(claim, checks, nil, 0)
 	}
 	var notes []string
 	matched := 0
@@ -44,8 +45,30 @@ func examine(ctx context.Context, data []byte, p *log.Policy, o options) *findin
 	if len(p.Chains) == 0 {
 		checks = append(checks, log.Check{Name: "chains", Status: log.Unchecked, Text: "the policy names no public chain"})
 	}
-	return conclude(b, checks, notes, matched)
+	return conclude(claim, checks, notes, matched)
 }
+
+// open reads a bundle, or a trail, and checks what needs no chain. Chains are asked about the
+// bundle: of a trail that is its head, since all links are under one checkpoint.
+func open(data []byte, p *log.Policy) (b *log.Bundle, c claimant, checks []log.Check, err error) {
+	if !log.IsTrail(data) {
+		if b, err = log.ParseBundle(data); err != nil {
+			return nil, nil, nil, err
+		}
+		return b, b, b.Verify(p), nil
+	}
+	t, err := log.ParseTrail(data)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if checks = t.Verify(p); log.Worst(checks) != log.Failed {
+		checks = append(checks, trail.Check(t, p)...)
+	}
+	return t.Head(), t, checks, nil
+}
+
+// claimant is what makes a claim.
+type claimant interface{ Claim() (*log.Claim, error) }
 
 // onChain asks every endpoint given for a chain. All that answer for it must agree
 // with the bundle, and so with each other, and there must be two at different hosts

@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/killick-ledger/killick/anchor/log"
-	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
 // finding is what the program says of a bundle.
@@ -43,7 +43,7 @@ type result struct {
 
 // conclude draws the verdict. matched is how many of the unchecked lines match a
 // supplied header.
-func conclude(b *log.Bundle, checks []log.Check, notes []string, matched int) *finding {
+func conclude(b claimant, checks []log.Check, notes []string, matched int) *finding {
 	f := &finding{Verdict: verified, Exit: exitVerified, Depth: "L1", Notes: notes}
 	unchecked := 0
 	for _, c := range checks {
@@ -69,7 +69,7 @@ func conclude(b *log.Bundle, checks []log.Check, notes []string, matched int) *f
 	if b != nil {
 		if c, err := b.Claim(); err == nil {
 			f.Kind, f.Claim, f.Sentence = c.Kind, c.Lines, c.Sentence
-			f.Simulated = canon.Simulated(b.Note.Network)
+			f.Simulated = slices.Contains(c.Lines, "ledger SIMULATED")
 		}
 	}
 	for _, c := range checks {

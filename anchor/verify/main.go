@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exit int
 	if err != nil {
 		return complain(stderr, err)
 	}
-	data, err := readFile(o.bundle, log.MaxBundle)
+	data, err := readFile(o.bundle, log.MaxTrail)
 	if err != nil {
 		return complain(stderr, err)
 	}

@@ -61,10 +61,22 @@ func (s *Server) GetProof(ctx context.Context, in *killickv1.GetProofRequest) (*
 		query.Set("key", receipt.Key)
 		query.Set("tx", receipt.Transaction)
 	}
-	if given != 1 {
-		return nil, fault.New(fault.MissingField, "give exactly one of key, operation and transaction")
+	path := "/bundle"
+	if in.GetJob() != "" {
+		given++
+		path = "/trail"
+		query.Set("job", in.GetJob())
 	}
-	data, err := s.fromAnchor(ctx, "/bundle", query)
+	if in.GetDisclosure() != "" {
+		if in.GetJob() == "" {
+			return nil, fault.New(fault.InvalidValue, "a disclosure goes with a job")
+		}
+		query.Set("disclosure", in.GetDisclosure())
+	}
+	if given != 1 {
+		return nil, fault.New(fault.MissingField, "give exactly one of key, operation, transaction and job")
+	}
+	data, err := s.fromAnchor(ctx, path, query)
 	if err != nil {
 		return nil, err
 	}

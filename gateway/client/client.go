@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -234,12 +235,14 @@ type Subject struct {
 	Key         string // on the ledger, for example record/<reference>
 	Operation   string // id or reference
 	Transaction string // id of a Fabric transaction
+	Job         string // reference of a settled job: its trail
+	Disclosure  []byte // with Job: of an account that it paid, for a trail that begins with the payout
 }
 
 // Proof fetches a proof bundle, the content of an .anchorproof file. Before the
 // subject's checkpoint is final on a public chain it is fault.NotAnchored.
 func (c *Client) Proof(ctx context.Context, s Subject) ([]byte, error) {
-	v, err := c.api.GetProof(ctx, &killickv1.GetProofRequest{Key: s.Key, Operation: s.Operation, Transaction: s.Transaction})
+	v, err := c.api.GetProof(ctx, &killickv1.GetProofRequest{Key: s.Key, Operation: s.Operation, Transaction: s.Transaction, Job: s.Job, Disclosure: canon.B64(s.Disclosure)})
 	return v.GetData(), refusal(err)
 }
 

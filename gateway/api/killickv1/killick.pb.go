@@ -5535,7 +5535,13 @@ type GetProofRequest struct {
 	// Id or reference of an operation.
 	Operation string `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
 	// Id of a Fabric transaction.
-	Transaction   string `protobuf:"bytes,3,opt,name=transaction,proto3" json:"transaction,omitempty"`
+	Transaction string `protobuf:"bytes,3,opt,name=transaction,proto3" json:"transaction,omitempty"`
+	// Reference of a settled job: the answer is a trail (docs/formats/trail.md), the
+	// settlement with everything that leads to it under one checkpoint.
+	Job string `protobuf:"bytes,4,opt,name=job,proto3" json:"job,omitempty"`
+	// With job: base64url of a disclosure of an account that a line of the job paid. The
+	// trail then begins at that account's payout.
+	Disclosure    string `protobuf:"bytes,5,opt,name=disclosure,proto3" json:"disclosure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5587,6 +5593,20 @@ func (x *GetProofRequest) GetOperation() string {
 func (x *GetProofRequest) GetTransaction() string {
 	if x != nil {
 		return x.Transaction
+	}
+	return ""
+}
+
+func (x *GetProofRequest) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *GetProofRequest) GetDisclosure() string {
+	if x != nil {
+		return x.Disclosure
 	}
 	return ""
 }
@@ -7017,11 +7037,15 @@ const file_killick_proto_rawDesc = "" +
 	"\n" +
 	"MoneyEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value\"c\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"\x95\x01\n" +
 	"\x0fGetProofRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1c\n" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12 \n" +
-	"\vtransaction\x18\x03 \x01(\tR\vtransaction\",\n" +
+	"\vtransaction\x18\x03 \x01(\tR\vtransaction\x12\x10\n" +
+	"\x03job\x18\x04 \x01(\tR\x03job\x12\x1e\n" +
+	"\n" +
+	"disclosure\x18\x05 \x01(\tR\n" +
+	"disclosure\",\n" +
 	"\x10GetPayoutRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\":\n" +
 	"\n" +

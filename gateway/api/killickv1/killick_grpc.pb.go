@@ -154,9 +154,9 @@ type KillickClient interface {
 	// all of the same block whatever is committed meanwhile: balances, fundings, holds,
 	// postings, dues, totals of vaults, jobs, rounds and settlements. Of gRPC only.
 	ReadMoney(ctx context.Context, in *ReadMoneyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MoneyPage], error)
-	// Fetch the proof bundle of a key, an operation or a transaction.
+	// Fetch the proof bundle of a key, an operation or a transaction, or a job's trail.
 	//
-	// Exactly one of the three is given. The answer is an .anchorproof file;
+	// Exactly one of the four is given. The answer is an .anchorproof file;
 	// before its checkpoint is final on a public chain it is not_anchored.
 	GetProof(ctx context.Context, in *GetProofRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 	// Fetch what a chain account, or anyone for it, needs to claim its payouts.
@@ -588,9 +588,9 @@ type KillickServer interface {
 	// all of the same block whatever is committed meanwhile: balances, fundings, holds,
 	// postings, dues, totals of vaults, jobs, rounds and settlements. Of gRPC only.
 	ReadMoney(*ReadMoneyRequest, grpc.ServerStreamingServer[MoneyPage]) error
-	// Fetch the proof bundle of a key, an operation or a transaction.
+	// Fetch the proof bundle of a key, an operation or a transaction, or a job's trail.
 	//
-	// Exactly one of the three is given. The answer is an .anchorproof file;
+	// Exactly one of the four is given. The answer is an .anchorproof file;
 	// before its checkpoint is final on a public chain it is not_anchored.
 	GetProof(context.Context, *GetProofRequest) (*httpbody.HttpBody, error)
 	// Fetch what a chain account, or anyone for it, needs to claim its payouts.
