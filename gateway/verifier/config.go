@@ -37,8 +37,8 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// Patience is how long a gateway may take to answer (0: 5s), Poll the pause between two
 	// looks at a round (0: 2s), Look that between two at the lists of jobs (0: 1m), Margin
-	// how near the end of the commitments what an operator does not deliver counts against
-	// it (0: 2m).
+	// how near the end of the commitments, in their second half, what an operator does not
+	// deliver counts against it (0: 2m).
 	Patience time.Duration `yaml:"patience"`
 	Poll     time.Duration `yaml:"poll"`
 	Look     time.Duration `yaml:"look"`

@@ -22,20 +22,22 @@ import (
 )
 
 func main() {
-	path := flag.String("config", "verifier.yaml", "configuration `file` (docs/operations.md lists its fields)")
-	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), `usage: killick-verifier --config FILE
+	// A set of its own: a module that is linked here adds flags to the common one.
+	flags := flag.NewFlagSet("killick-verifier", flag.ExitOnError)
+	path := flags.String("config", "verifier.yaml", "configuration `file` (docs/operations.md lists its fields)")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), `usage: killick-verifier --config FILE
 
 Follows the rounds of jobs until SIGINT or SIGTERM. Where the DID of the key file was drawn, it
 checks quote and output, commits to a ballot, and reveals it. It can be killed at any time: what
 it committed to is in the folder that the configuration names, and is revealed after the next
 start.
 `)
-		flag.PrintDefaults()
+		flags.PrintDefaults()
 	}
-	flag.Parse()
-	if flag.NArg() > 0 {
-		flag.Usage()
+	_ = flags.Parse(os.Args[1:]) // it exits
+	if flags.NArg() > 0 {
+		flags.Usage()
 		os.Exit(2)
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))

@@ -4,7 +4,7 @@ import "context"
 
 // Pass looks at the lists of jobs, and attends to every job once, one after the other.
 func (n *Node) Pass(ctx context.Context) {
-	n.lookAll(ctx)
+	n.hear(n.lookAll(ctx))
 	for _, t := range n.tasks {
 		n.attend(ctx, t)
 		n.put(t)

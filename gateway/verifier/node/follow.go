@@ -11,12 +11,13 @@ import (
 	"github.com/killick-ledger/killick/gateway/client"
 )
 
-// heard is what an event stream told: that rounds may have begun, and up to where all is
-// known once they were looked for.
+// heard is what was learned of open rounds: of one gateway after an event, with the cursor
+// up to which all is known then; or of all gateways, with an empty one.
 type heard struct {
 	gateway int
 	cursor  string
-	rounds  bool
+	jobs    []string
+	whole   bool // these are all rounds that any gateway lists
 }
 
 // Phases in which there is something to do.
@@ -40,8 +41,13 @@ func (n *Node) follow(ctx context.Context, i int, cursor string, news chan<- hea
 				n.cfg.Log.Debug("event stream ends", "gateway", n.cfg.Gateways[i], "error", err)
 				break
 			}
-			cursor = event.GetCursor()
-			h := heard{i, cursor, event.GetId() != "" && event.GetCode() == fault.OK.String()}
+			h := heard{gateway: i, cursor: event.GetCursor()}
+			if event.GetId() != "" && event.GetCode() == fault.OK.String() {
+				if h.jobs, err = n.look(ctx, i); err != nil {
+					break // the event comes again
+				}
+			}
+			cursor = h.cursor
 			select {
 			case news <- h:
 			case <-ctx.Done():
@@ -55,12 +61,42 @@ func (n *Node) follow(ctx context.Context, i int, cursor string, news chan<- hea
 	}
 }
 
-// hear looks for rounds when there may be new ones, and keeps the cursor once it has.
-func (n *Node) hear(ctx context.Context, h heard) {
-	if h.rounds {
-		if err := n.look(ctx, h.gateway, n.track); err != nil {
-			return // the cursor stays, and so do the lists
+// lookAgain looks at the lists of all gateways, at once and then at intervals, until ctx
+// ends.
+func (n *Node) lookAgain(ctx context.Context, news chan<- heard) {
+	looks := time.NewTicker(n.cfg.Look)
+	defer looks.Stop()
+	for {
+		select {
+		case news <- n.lookAll(ctx):
+		case <-ctx.Done():
+			return
 		}
+		select {
+		case <-looks.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hear attends to what was heard of, and keeps the cursor then.
+func (n *Node) hear(h heard) {
+	listed := map[string]bool{}
+	for _, job := range h.jobs {
+		listed[job] = true
+	}
+	for job := range n.passed {
+		if h.whole && !listed[job] {
+			delete(n.passed, job) // it does not come back
+		}
+	}
+	for _, job := range h.jobs {
+		n.track(job)
+	}
+	n.count(func(s *Status) { s.Following = len(n.tasks) })
+	if h.cursor == "" {
+		return
 	}
 	if err := n.cursors.keep(n.cfg.Gateways[h.gateway], h.cursor); err != nil {
 		n.cfg.Log.Error("cursors cannot be kept", "error", err)
@@ -68,36 +104,26 @@ func (n *Node) hear(ctx context.Context, h heard) {
 }
 
 // lookAll looks at the lists of every gateway: what one of them tells of is attended to.
-func (n *Node) lookAll(ctx context.Context) {
+func (n *Node) lookAll(ctx context.Context) heard {
 	lists, errs := make([][]string, len(n.gateways)), make([]error, len(n.gateways))
 	var under sync.WaitGroup
 	for i := range n.gateways {
-		under.Go(func() { errs[i] = n.look(ctx, i, func(job string) { lists[i] = append(lists[i], job) }) })
+		under.Go(func() { lists[i], errs[i] = n.look(ctx, i) })
 	}
 	under.Wait()
-	listed, whole := map[string]bool{}, true
+	h := heard{whole: true}
 	for i, list := range lists {
 		if errs[i] != nil {
-			whole = false
+			h.whole = false
 			n.cfg.Log.Debug("jobs cannot be listed", "gateway", n.cfg.Gateways[i], "error", errs[i])
 		}
-		for _, job := range list {
-			listed[job] = true
-		}
+		h.jobs = append(h.jobs, list...)
 	}
-	for job := range n.passed {
-		if whole && !listed[job] {
-			delete(n.passed, job) // it does not come back
-		}
-	}
-	for job := range listed {
-		n.track(job)
-	}
-	n.count(func(s *Status) { s.Following = len(n.tasks) })
+	return h
 }
 
 // look names the rounds that a gateway lists as open.
-func (n *Node) look(ctx context.Context, i int, found func(job string)) error {
+func (n *Node) look(ctx context.Context, i int) (jobs []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Patience)
 	defer cancel()
 	for _, phase := range openPhases {
@@ -105,11 +131,11 @@ func (n *Node) look(ctx context.Context, i int, found func(job string)) error {
 		for range maxPages {
 			list, err := n.gateways[i].Jobs(ctx, &client.ListJobs{Phase: phase.String(), PageToken: page})
 			if err != nil {
-				return err
+				return jobs, err
 			}
 			for _, j := range list.GetJobs() {
 				if _, err := ops.ParseReference(j.GetId()); err == nil { // it becomes the name of a file
-					found(j.GetId())
+					jobs = append(jobs, j.GetId())
 				}
 			}
 			if page = list.GetNextPageToken(); page == "" {
@@ -117,5 +143,5 @@ func (n *Node) look(ctx context.Context, i int, found func(job string)) error {
 			}
 		}
 	}
-	return nil
+	return jobs, nil
 }

@@ -44,8 +44,8 @@ type Config struct {
 	// Poll is the pause between two looks at a round (0: 2 seconds), Look that between two
 	// at the lists of jobs, which find what the event streams did not tell (0: 1 minute).
 	Poll, Look time.Duration
-	// Margin is how near the end of the commitments is near: what an operator does not
-	// deliver by then counts against it (0: 2 minutes).
+	// Margin is how near the end of the commitments is near, in their second half: what an
+	// operator does not deliver by then counts against it (0: 2 minutes).
 	Margin time.Duration
 	// MaxOutput is the size of the largest output that is fetched, in bytes (0: 64 MiB). On
 	// a larger one the node has no vote.
@@ -215,12 +215,11 @@ func (n *Node) Run(ctx context.Context) error {
 		cursor := n.cursors.at(n.cfg.Gateways[i])
 		under.Go(func() { n.follow(ctx, i, cursor, news) })
 	}
-	polls, looks, lines := time.NewTicker(n.cfg.Poll), time.NewTicker(n.cfg.Look), time.NewTicker(time.Minute)
+	under.Go(func() { n.lookAgain(ctx, news) })
+	polls, lines := time.NewTicker(n.cfg.Poll), time.NewTicker(time.Minute)
 	defer polls.Stop()
-	defer looks.Stop()
 	defer lines.Stop()
 	over := make(chan *task)
-	n.lookAll(ctx)
 	for {
 		for _, t := range n.due() {
 			t.busy = true
@@ -236,12 +235,10 @@ func (n *Node) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case h := <-news:
-			n.hear(ctx, h)
+			n.hear(h)
 		case t := <-over:
 			t.busy = false
 			n.put(t)
-		case <-looks.C:
-			n.lookAll(ctx)
 		case <-lines.C:
 			n.cfg.Log.Info("verifier follows", n.Status().attributes()...)
 		case <-polls.C:

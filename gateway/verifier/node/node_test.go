@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/ops"
@@ -124,8 +125,13 @@ func TestVerdicts(t *testing.T) {
 			}
 			n := w.node()
 			n.Pass(t.Context())
+			if w.deliver != nil && w.seat(job).Commitment != "" {
+				t.Error("what the operator may still deliver counts against it")
+			}
+			w.later = 50 * time.Second // of 100
 			n.Pass(t.Context())
 			w.toReveal(job)
+			w.later *= 2 // errors have pauses
 			n.Pass(t.Context())
 			n.Pass(t.Context())
 			if seat := w.seat(job); seat.Ballot != c.want || (seat.Commitment == "") != (c.want == "") {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -90,8 +91,10 @@ func TestPlatforms(t *testing.T) {
 			}
 			n := w.node()
 			n.Pass(t.Context())
+			w.later = 50 * time.Second // of 100
 			n.Pass(t.Context())
 			w.toReveal(job)
+			w.later *= 2
 			n.Pass(t.Context())
 			if got := w.seat(job).Ballot; got != c.want {
 				t.Errorf("ballot %q, want %q: %s", got, c.want, w.logged)

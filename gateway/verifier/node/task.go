@@ -27,10 +27,12 @@ type task struct {
 	// early says that there is no evidence yet: the job is listed again once there is.
 	early bool
 
-	tries  int       // submissions so far: where the next one begins
-	errors int       // in a row
-	op     operation // that was signed last
-	said   string    // what was told last, so that it is told once
+	began  time.Time     // when the commitments were first looked at
+	window time.Duration // how long they lasted from then on
+	tries  int           // submissions so far: where the next one begins
+	errors int           // in a row
+	op     operation     // that was signed last
+	said   string        // what was told last, so that it is told once
 }
 
 // operation is a signed operation. It goes to every gateway as it is, and counts once.
@@ -52,8 +54,12 @@ func (n *Node) attend(ctx context.Context, t *task) {
 		t.errors++
 		n.count(func(s *Status) { s.Errors++ })
 		n.say(t, slog.LevelWarn, "round goes on later", "error", err.Error())
+		most := maxPause
+		if t.window > 0 {
+			most = min(most, t.window/8) // short windows have time for some as well
+		}
 		for range min(t.errors-1, 8) {
-			pause = min(2*pause, max(maxPause, n.cfg.Poll))
+			pause = max(min(2*pause, most), n.cfg.Poll)
 		}
 	} else {
 		t.errors = 0
@@ -164,7 +170,7 @@ func (n *Node) decide(ctx context.Context, t *task, short *client.Round) (*ballo
 		n.count(func(s *Status) { s.WrongCommittees++ })
 		return nil, nil
 	}
-	j, err := n.judge(ctx, r, left(short) <= n.cfg.Margin)
+	j, err := n.judge(ctx, r, n.near(t, left(short)))
 	if err != nil {
 		return nil, fmt.Errorf("no ballot yet: %w", err)
 	}
@@ -178,6 +184,17 @@ func (n *Node) decide(ctx context.Context, t *task, short *client.Round) (*ballo
 	n.count(func(s *Status) { s.Ballots[j.ballot]++ })
 	n.say(t, slog.LevelInfo, "judged", "ballot", b.Ballot, "reason", j.reason, "committee", check.Result)
 	return b, n.crash("after the ballot")
+}
+
+// near says whether the commitments, which last so long from now on, end soon: within the
+// margin, and after at least half of what there was, by their clock or by this one, which
+// goes on when that makes steps.
+func (n *Node) near(t *task, left time.Duration) bool {
+	now := n.cfg.Now()
+	if t.began.IsZero() {
+		t.began, t.window = now, left
+	}
+	return left <= n.cfg.Margin && (left <= t.window/2 || now.Sub(t.began) >= t.window/2)
 }
 
 // reveal reveals what the ledger has a commitment to.

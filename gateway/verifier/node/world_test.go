@@ -52,6 +52,7 @@ type world struct {
 	output   string
 	ca       []byte // PEM, that of the operator
 	logged   *log
+	later    time.Duration // by which the node's clock is ahead
 }
 
 // log keeps what is logged.
@@ -114,6 +115,7 @@ func begin(t *testing.T, gateways int) *world {
 	w.ca = pemOf(shop.Certificate())
 	w.config = node.Config{
 		Identity: verifier, Network: submittest.Network, Dir: filepath.Join(t.TempDir(), "verifier"), Private: true, Poll: time.Nanosecond,
+		Now:        func() time.Time { return time.Now().Add(w.later) },
 		OperatorCA: ca, Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	}
 	for range gateways {
