@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ func TestKilledAnywhere(t *testing.T) {
 						return nil
 					})
 				}
-				n.Pass(t.Context())
+				w.pass(n)
 				w.ballots(files)
 			}
 			life(true)
@@ -85,31 +86,31 @@ func TestSubmissions(t *testing.T) {
 	done := &killickv1.Operation{State: "done", Code: "ok"}
 	for name, c := range map[string]struct {
 		gateways int
-		passes   int // until it has happened, in each phase
+		errors   int // of the node at most: none where each vote leaves at the first attempt
 		faults   func(w *world)
 	}{
 		"not done": {1, 2, func(w *world) {
 			w.gateways[0].submit = once(func(string, func() (*killickv1.Operation, error)) (*killickv1.Operation, error) { return nil, lost })
 		}},
-		"done although it failed": {1, 1, func(w *world) {
+		"done although it failed": {1, 2, func(w *world) {
 			w.gateways[0].submit = once(func(_ string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error) {
 				_, _ = forward()
 				return nil, lost
 			})
 		}},
-		"one is silent":        {2, 1, func(w *world) { w.gateways[0].silent = true }},
-		"the other is silent":  {2, 1, func(w *world) { w.gateways[1].silent = true }},
-		"one refuses":          {2, 1, func(w *world) { w.gateways[0].refuses = true }},
-		"two of three refuse":  {3, 1, func(w *world) { w.gateways[0].refuses, w.gateways[1].silent = true, true }},
-		"one refuses to write": {2, 1, func(w *world) { w.gateways[0].submit = refuse(fault.NotDrawn) }},
-		"one says it is done": {2, 2, func(w *world) {
+		"one is silent":        {2, 99, func(w *world) { w.gateways[0].silent = true }},
+		"the other is silent":  {2, 99, func(w *world) { w.gateways[1].silent = true }},
+		"one refuses":          {2, 0, func(w *world) { w.gateways[0].refuses = true }},
+		"two of three refuse":  {3, 99, func(w *world) { w.gateways[0].refuses, w.gateways[1].silent = true, true }},
+		"one refuses to write": {2, 0, func(w *world) { w.gateways[0].submit = refuse(fault.NotDrawn) }},
+		"one says it is done": {2, 0, func(w *world) {
 			w.gateways[0].submit = func(string, func() (*killickv1.Operation, error)) (*killickv1.Operation, error) { return done, nil }
 		}},
-		"one tells of no jobs": {2, 1, func(w *world) { w.gateways[0].list = func(p *killickv1.JobPage) { p.Jobs = nil } }},
-		"one of three lies of the round": {3, 1, func(w *world) {
+		"one tells of no jobs": {2, 0, func(w *world) { w.gateways[0].list = func(p *killickv1.JobPage) { p.Jobs = nil } }},
+		"one of three lies of the round": {3, 0, func(w *world) {
 			w.gateways[1].round = func(r *killickv1.Round) { r.Phase, r.Evidence = "reveal", nil }
 		}},
-		"one of three lies of the quote": {3, 1, func(w *world) {
+		"one of three lies of the quote": {3, 0, func(w *world) {
 			w.gateways[0].round = func(r *killickv1.Round) {
 				if r.Basis != nil {
 					r.Basis.Measurements = nil
@@ -121,17 +122,28 @@ func TestSubmissions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := begin(t, c.gateways)
-			w.config.Patience = 300 * time.Millisecond
 			c.faults(w)
+			for _, g := range w.gateways {
+				if g.silent {
+					w.config.Patience = time.Second
+				}
+			}
 			w.keptFirst()
 			job := w.toCommit(name)
 			n := w.node()
-			for range c.passes {
-				n.Pass(t.Context())
+			for range 20 {
+				if w.pass(n); w.seat(job).Commitment != "" {
+					break
+				}
 			}
 			w.toReveal(job)
-			for range c.passes {
-				n.Pass(t.Context())
+			for range 20 {
+				if w.pass(n); w.seat(job).Ballot != "" {
+					break
+				}
+			}
+			if s := n.Status(); s.Errors > uint64(c.errors) {
+				t.Errorf("%+v: %s", s, w.logged)
 			}
 			if seat := w.seat(job); seat.Ballot != "valid" {
 				t.Errorf("%+v: %s", seat, w.logged)
@@ -207,22 +219,43 @@ func TestLies(t *testing.T) {
 			job := w.toCommit(name)
 			n := w.node()
 			w.gateways[1].round = lie
-			n.Pass(t.Context())
+			w.pass(n)
 			if len(w.gateways[0].submitted)+len(w.gateways[1].submitted) > 0 || n.Status().Disagreements == 0 {
 				t.Errorf("something left, or nobody noticed: %+v", n.Status())
 			}
 			w.gateways[1].round = nil
-			n.Pass(t.Context())
+			w.pass(n)
 			if w.seat(job).Commitment == "" {
 				t.Errorf("no commitment once they agree: %s", w.logged)
 			}
 			w.gateways[1].round = func(r *killickv1.Round) { r.Phase = "reveal" }
 			sent := len(w.gateways[0].submitted) + len(w.gateways[1].submitted)
-			n.Pass(t.Context())
+			w.pass(n)
 			if len(w.gateways[0].submitted)+len(w.gateways[1].submitted) != sent {
 				t.Error("a ballot left while others still commit to theirs")
 			}
 		})
+	}
+}
+
+// Jobs that a gateway makes up cost one look each, and do not keep the node from others.
+func TestInventedJobs(t *testing.T) {
+	w := begin(t, 2)
+	job := w.toCommit("one")
+	w.gateways[0].list = func(p *killickv1.JobPage) {
+		p.Jobs = nil
+		for i := range 50 {
+			p.Jobs = append(p.Jobs, &killickv1.ListedJob{Id: fmt.Sprintf("%08x-%064x", i, i)}, &killickv1.ListedJob{Id: fmt.Sprint("../", i)})
+		}
+	}
+	n := w.node()
+	w.pass(n)
+	if w.seat(job).Commitment == "" || n.Tasks() != 1 || n.Status().Errors != 0 {
+		t.Errorf("%d jobs are attended to, %+v: %s", n.Tasks(), n.Status(), w.logged)
+	}
+	w.pass(n)
+	if n.Tasks() != 1 {
+		t.Error("they come again")
 	}
 }
 
@@ -235,7 +268,7 @@ func TestWrongCommittee(t *testing.T) {
 		b[1].Taken, b[2].Taken = b[2].Taken, b[1].Taken
 	}
 	n := w.node()
-	n.Pass(t.Context())
+	w.pass(n)
 	if s := n.Status(); s.WrongCommittees != 1 || s.Ballots != [attest.Malicious + 1]uint64{} || w.seat(job).Commitment != "" || !strings.Contains(w.logged.String(), "not the one that the seed draws") {
 		t.Errorf("%+v: %s", s, w.logged)
 	}

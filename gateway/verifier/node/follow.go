@@ -17,7 +17,7 @@ type heard struct {
 	gateway int
 	cursor  string
 	jobs    []string
-	whole   bool // these are all rounds that any gateway lists
+	lists   bool // these are all rounds that the gateways list which answered
 }
 
 // Phases in which there is something to do.
@@ -87,8 +87,8 @@ func (n *Node) hear(h heard) {
 		listed[job] = true
 	}
 	for job := range n.passed {
-		if h.whole && !listed[job] {
-			delete(n.passed, job) // it does not come back
+		if h.lists && !listed[job] {
+			delete(n.passed, job) // it comes back from a gateway that did not answer, at most
 		}
 	}
 	for _, job := range h.jobs {
@@ -111,10 +111,10 @@ func (n *Node) lookAll(ctx context.Context) heard {
 		under.Go(func() { lists[i], errs[i] = n.look(ctx, i) })
 	}
 	under.Wait()
-	h := heard{whole: true}
+	h := heard{}
 	for i, list := range lists {
+		h.lists = h.lists || errs[i] == nil
 		if errs[i] != nil {
-			h.whole = false
 			n.cfg.Log.Debug("jobs cannot be listed", "gateway", n.cfg.Gateways[i], "error", errs[i])
 		}
 		h.jobs = append(h.jobs, list...)

@@ -176,11 +176,20 @@ func (n *Node) hand(ctx context.Context, i int, jws string) error {
 	return err
 }
 
-// round reads how far a job is.
+// round reads how far a job is. The error of one that the ledger does not have is
+// fault.NotFound.
 func (n *Node) round(ctx context.Context, job string, explain bool) (*client.Round, error) {
-	return believe(ctx, n, func(ctx context.Context, g *client.Client) (*client.Round, error) {
-		return g.Round(ctx, job, explain)
+	r, err := believe(ctx, n, func(ctx context.Context, g *client.Client) (*client.Round, error) {
+		r, err := g.Round(ctx, job, explain)
+		if fault.Of(err) == fault.NotFound {
+			return new(client.Round), nil // an answer as well
+		}
+		return r, err
 	}, func(r *client.Round) ([]byte, error) { return n.roundKey(r) })
+	if err == nil && r.GetId() == "" {
+		return nil, fault.New(fault.NotFound, "there is no job %s", job)
+	}
+	return r, err
 }
 
 // roundKey is a round without what differs from gateway to gateway although none of them

@@ -246,16 +246,23 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 }
 
-// due are the tasks whose time has come.
+// maxBusy bounds the tasks that are attended to at a time: a gateway may list what there is
+// not.
+const maxBusy = 256
+
+// due are tasks whose time has come, in no order.
 func (n *Node) due() []*task {
 	var list []*task
-	now := n.cfg.Now()
+	now, free := n.cfg.Now(), maxBusy
 	for _, t := range n.tasks {
-		if !t.busy && !now.Before(t.next) {
+		switch {
+		case t.busy:
+			free--
+		case !now.Before(t.next):
 			list = append(list, t)
 		}
 	}
-	return list
+	return list[:max(0, min(free, len(list)))]
 }
 
 // put takes a task back that was attended to.

@@ -23,32 +23,32 @@ func TestRound(t *testing.T) {
 	w := begin(t, 1)
 	n := w.node()
 	job := w.accepted("one")
-	n.Pass(t.Context())
+	w.pass(n)
 	if n.Tasks() != 0 {
 		t.Error("a job without evidence is attended to")
 	}
 	w.submit(w.jobs.EvidenceBody(job, w.jobs.Platform, hashOf(output)))
-	n.Pass(t.Context())
+	w.pass(n)
 	if n.Tasks() != 1 {
 		t.Fatalf("%d jobs are attended to: %s", n.Tasks(), w.logged)
 	}
 	w.jobs.Draw(job)
 	w.jobs.Step(job)
-	n.Pass(t.Context())
-	n.Pass(t.Context())
+	w.pass(n)
+	w.pass(n)
 	if seat := w.seat(job); seat.Commitment == "" || len(w.gateways[0].submitted) != 1 {
 		t.Fatalf("seat %+v after %d submissions: %s", seat, len(w.gateways[0].submitted), w.logged)
 	}
 	w.others(job, func(u *opstest.User) ops.Body { return w.jobs.CommitBody(job, u, attest.Valid) })
 	w.toReveal(job)
-	n.Pass(t.Context())
-	n.Pass(t.Context())
+	w.pass(n)
+	w.pass(n)
 	if seat := w.seat(job); seat.Ballot != "valid" || len(w.gateways[0].submitted) != 2 {
 		t.Fatalf("seat %+v after %d submissions: %s", seat, len(w.gateways[0].submitted), w.logged)
 	}
 	w.others(job, func(u *opstest.User) ops.Body { return w.jobs.RevealBody(job, u, attest.Valid) })
 	w.jobs.Close(job)
-	n.Pass(t.Context())
+	w.pass(n)
 	if s := n.Status(); s.Ballots[attest.Valid] != 1 || s.Revealed != 1 || s.Following != 0 || s.Errors != 0 {
 		t.Errorf("%+v: %s", s, w.logged)
 	}
@@ -124,16 +124,16 @@ func TestVerdicts(t *testing.T) {
 				c.after(w, job.String())
 			}
 			n := w.node()
-			n.Pass(t.Context())
+			w.pass(n)
 			if w.deliver != nil && w.seat(job).Commitment != "" {
 				t.Error("what the operator may still deliver counts against it")
 			}
 			w.later = 50 * time.Second // of 100
-			n.Pass(t.Context())
+			w.pass(n)
 			w.toReveal(job)
 			w.later *= 2 // errors have pauses
-			n.Pass(t.Context())
-			n.Pass(t.Context())
+			w.pass(n)
+			w.pass(n)
 			if seat := w.seat(job); seat.Ballot != c.want || (seat.Commitment == "") != (c.want == "") {
 				t.Errorf("ballot %q, want %q: %s", seat.Ballot, c.want, w.logged)
 			}

@@ -90,12 +90,12 @@ func TestPlatforms(t *testing.T) {
 				w.config.Platforms = map[string]node.Platform{"sev-snp": c.judge}
 			}
 			n := w.node()
-			n.Pass(t.Context())
+			w.pass(n)
 			w.later = 50 * time.Second // of 100
-			n.Pass(t.Context())
+			w.pass(n)
 			w.toReveal(job)
 			w.later *= 2
-			n.Pass(t.Context())
+			w.pass(n)
 			if got := w.seat(job).Ballot; got != c.want {
 				t.Errorf("ballot %q, want %q: %s", got, c.want, w.logged)
 			}

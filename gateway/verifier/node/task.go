@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/ballot"
 	"github.com/killick-ledger/killick/gateway/client"
@@ -80,6 +81,11 @@ func (n *Node) say(t *task, level slog.Level, message string, attributes ...any)
 // step looks how far the round is, and does what is this node's to do.
 func (n *Node) step(ctx context.Context, t *task) error {
 	r, err := n.round(ctx, t.job, false)
+	if fault.Of(err) == fault.NotFound {
+		// Jobs are there long before their evidence: somebody made this one up.
+		t.over = true
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func begin(t *testing.T, gateways int) *world {
 	ca.AddCert(shop.Certificate())
 	w.ca = pemOf(shop.Certificate())
 	w.config = node.Config{
-		Identity: verifier, Network: submittest.Network, Dir: filepath.Join(t.TempDir(), "verifier"), Private: true, Poll: time.Nanosecond,
+		Identity: verifier, Network: submittest.Network, Dir: filepath.Join(t.TempDir(), "verifier"), Private: true, Poll: time.Nanosecond, Patience: 20 * time.Second,
 		Now:        func() time.Time { return time.Now().Add(w.later) },
 		OperatorCA: ca, Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	}
@@ -219,6 +219,20 @@ func (w *world) node() *node.Node {
 	}
 	w.t.Cleanup(func() { _ = n.Close() })
 	return n
+}
+
+// pass has the node look at everything once, when the gateway's index has what the ledger
+// has.
+func (w *world) pass(n *node.Node) {
+	w.t.Helper()
+	height, err := w.ledger.Height(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.client.Jobs(w.t.Context(), &client.ListJobs{Phase: "open", MinBlock: height - 1}); err != nil {
+		w.t.Fatal(err)
+	}
+	n.Pass(w.t.Context())
 }
 
 // pull shows the jobs what the ledger has.
