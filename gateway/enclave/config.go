@@ -56,6 +56,8 @@ type File struct {
 	// PatienceSeconds is how many seconds of the checkpoints' clock before the end of the
 	// time for evidence a job is run without records that nobody brought (0: 60).
 	PatienceSeconds uint64 `yaml:"patience_seconds"`
+	// KeepDays is for how many days outputs are kept after a job has ended (0: 30).
+	KeepDays int `yaml:"keep_days"`
 }
 
 // Asset is on which terms jobs in an asset are taken. Amounts are micro-units.
@@ -189,5 +191,6 @@ func (f *File) open() (cfg *operator.Config, done func(), err error) {
 	return &operator.Config{
 		Gateway: gateway, Identity: identity, Network: f.Network, Platform: platform.Platform(uint64(time.Now().Unix())), Dir: f.Journal, Listen: f.Listen,
 		Operations: f.Operations, Assets: terms, Jobs: f.Jobs, Poll: time.Duration(f.PollSeconds) * time.Second, Patience: f.PatienceSeconds,
+		Keep: time.Duration(f.KeepDays) * 24 * time.Hour,
 	}, func() { _ = gateway.Close() }, nil // nothing is under way any more
 }

@@ -54,7 +54,10 @@ type Config struct {
 	// ends a job is run without the records that were not brought (0: 60, at most a half of
 	// what there is of time).
 	Patience uint64
-	Log      *slog.Logger
+	// Keep is how long what is left of a job that has ended is kept, its output with it
+	// (0: 30 days). A consumer who comes later finds nothing.
+	Keep time.Duration
+	Log  *slog.Logger
 
 	disk disk // nil: Dir
 }
@@ -71,6 +74,7 @@ const (
 	defaultJobs     = 8
 	defaultPoll     = 5 * time.Second
 	defaultPatience = 60
+	defaultKeep     = 30 * 24 * time.Hour
 )
 
 // check fills in what was left out and reports every mistake.
@@ -100,8 +104,11 @@ func (c *Config) check() error {
 			errs = append(errs, fmt.Errorf("assets, number %d: an asset needs a name, once, and amounts that are not negative", i+1))
 		}
 	}
-	if c.Jobs < 0 || c.Poll < 0 {
-		errs = append(errs, errors.New("jobs and poll cannot be negative"))
+	if c.Jobs < 0 || c.Poll < 0 || c.Keep < 0 {
+		errs = append(errs, errors.New("jobs, poll and keep cannot be negative"))
+	}
+	if c.Keep == 0 {
+		c.Keep = defaultKeep
 	}
 	if c.Jobs == 0 {
 		c.Jobs = defaultJobs

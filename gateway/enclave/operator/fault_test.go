@@ -4,11 +4,16 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ops"
+	"github.com/killick-ledger/killick/chaincode/tee"
+	"github.com/killick-ledger/killick/chaincode/tee/simulated"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/enclave/analysis"
 	"github.com/killick-ledger/killick/gateway/enclave/operator"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -252,5 +257,106 @@ func TestUnknownIsNoRefusal(t *testing.T) {
 	s.pass()
 	if got := s.state(job); got != "accepted" {
 		t.Errorf("it is %q: %s", got, s.log)
+	}
+}
+
+// A platform whose collateral the ledger does not have brings it, and goes on; what the
+// members have stopped waits.
+func TestCollateralAndStop(t *testing.T) {
+	t.Parallel()
+	s := begin(t, analysis.CountBySchema, "a", "b")
+	spec := simulated.Default(tee.SGX, "jobs", s.jobs.Now)
+	spec.FMSPC = [6]byte{9} // another model, under the same root
+	s.cfg.Platform = simulated.New(spec)
+	s.restart()
+	job := s.openWith(analysis.CountBySchema, s.order(`{}`))
+	stopped := 2
+	s.submit = func(operation string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error) {
+		if operation == "attest.accept" && stopped > 0 {
+			stopped--
+			st, err := status.New(codes.Unavailable, "stopped").WithDetails(&errdetails.ErrorInfo{Reason: "stopped", Domain: "killick", Metadata: map[string]string{"text": "by the members"}})
+			if err != nil {
+				return nil, err
+			}
+			return nil, st.Err()
+		}
+		return forward()
+	}
+	for range 2 {
+		if err := s.Once(t.Context()); fault.Of(err) != fault.Stopped || s.state(job) != "accepting" {
+			t.Errorf("stopped: %v, it is %q", err, s.state(job))
+		}
+	}
+	s.pass()
+	quoted, err := s.enclave.Key(t.Context(), job)
+	if err != nil {
+		t.Fatal(err, s.log)
+	}
+	if quoted.Quote == "" {
+		t.Error("no quote")
+	}
+	s.release(job, s.owners...)
+	for end := time.Now().Add(20 * time.Second); s.state(job) != "proven" && time.Now().Before(end); {
+		s.pass() // evidence that is signed in the same second is the refused one
+	}
+	if got := s.state(job); got != "proven" || strings.Count(s.log.String(), "collateral of the platform is on the ledger") != 1 {
+		t.Errorf("it is %q: %s", got, s.log)
+	}
+}
+
+// A job that ended is dropped when its time to be kept is over, and what its end was
+// written of is dropped after a restart as well; orders of jobs that others took end.
+func TestDropped(t *testing.T) {
+	t.Parallel()
+	s := begin(t, analysis.CountBySchema, "a", "b")
+	job := s.openWith(analysis.CountBySchema, s.order(`{}`))
+	s.pass()
+	s.release(job, s.owners...)
+	s.pass()
+	s.settle(job)
+	s.pass()
+	if got := s.state(job); got != "settled" {
+		t.Fatalf("it is %q: %s", got, s.log)
+	}
+	s.restart()
+	s.pass()
+	if _, err := s.enclave.Output(t.Context(), job); err != nil {
+		t.Errorf("the output after a restart: %v", err)
+	}
+	s.cfg.Keep = time.Nanosecond
+	s.restart()
+	s.pass()
+	if _, err := s.enclave.Output(t.Context(), job); fault.Of(err) != fault.NotFound || len(s.Status().Jobs) != 0 {
+		t.Errorf("the output after its time: %v", err)
+	}
+	s.restart()
+	if len(s.Status().Jobs) != 0 {
+		t.Error("the journal has it after a restart")
+	}
+}
+
+// The order of a job that its consumer cancels ends with it.
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	s := begin(t, analysis.Mean, `{"pulse":60}`, `{"pulse":71}`)
+	s.cfg.Assets = []operator.Asset{{Name: "pts"}}
+	s.restart()
+	job := s.open(analysis.Mean, meanOfPulse)
+	s.pass()
+	if got := s.state(job); got != "ordered" {
+		t.Fatalf("it is %q", got)
+	}
+	jws, _, err := s.consumer.Operation(&ops.AttestCancel{Job: job}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.gateway.Submit(t.Context(), jws); err != nil {
+		t.Fatal(err)
+	}
+	for s.state(job) == "ordered" { // until the gateway's list has it
+		s.pass()
+	}
+	if got := s.state(job); got != "lost" {
+		t.Errorf("it is %q", got)
 	}
 }

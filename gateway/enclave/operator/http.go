@@ -89,16 +89,16 @@ func answer(w http.ResponseWriter, v any) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, err = w.Write(data)
-	return gone2(err)
+	return answered(err)
 }
 
-// gone2 passes over errors of writing: the client is gone.
-func gone2(error) error { return nil }
+// answered passes over errors of writing: the client is gone.
+func answered(error) error { return nil }
 
 func binary(w http.ResponseWriter, data []byte) error {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	_, err := w.Write(data)
-	return gone2(err)
+	return answered(err)
 }
 
 // body reads a request of a media type.
@@ -157,7 +157,7 @@ func (o *Operator) getOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, err = w.Write(order)
-	return gone2(err)
+	return answered(err)
 }
 
 // putOrder takes the order of an open job: the one whose digest is the job's nonce.

@@ -31,12 +31,15 @@ type sent struct {
 	JWS       string `json:"jws"`
 	Reference string `json:"reference"`
 	Expires   uint64 `json:"expires"` // seconds since 1970: after that it is not executed
+	Asset     string `json:"asset,omitzero"`
+	Deposit   string `json:"deposit,omitzero"` // micro-units, of an acceptance
 }
 
 // end is how a job ended.
 type end struct {
 	State  string `json:"state"`  // declined, lost, failed or settled
 	Reason string `json:"reason"` // for people
+	Time   uint64 `json:"time"`   // seconds since 1970
 }
 
 // output is what the enclave made, and the SHA-256 of each sealed record that went in.
@@ -119,6 +122,25 @@ func (j journal) write(job, name string, data []byte) error {
 		return fmt.Errorf("write %s of job %s: %w", name, job, err)
 	}
 	return nil
+}
+
+// drop removes a job. If we stop in between, what is left begins with its end.
+func (j journal) drop(job string) error {
+	names, err := j.disk.List("jobs/" + job)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name != "end" {
+			if err := j.remove(job, name); err != nil {
+				return err
+			}
+		}
+	}
+	if err := j.remove(job, "end"); err != nil {
+		return err
+	}
+	return j.disk.Remove("jobs/" + job)
 }
 
 func (j journal) remove(job, name string) error { return j.disk.Remove(file(job, name)) }

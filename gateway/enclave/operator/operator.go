@@ -35,8 +35,8 @@ type Operator struct {
 
 	mu    sync.Mutex
 	works map[string]*work
-	seen  map[string]string // jobs that are not taken, and why, so that it is told once
-	trip  string            // what went wrong in the last pass
+	seen  map[string]verdict // open jobs that are not taken, and why, so that it is told once
+	trip  string             // what went wrong in the last pass
 	since time.Time
 }
 
@@ -48,7 +48,7 @@ func Open(cfg Config) (*Operator, error) {
 	}
 	o := &Operator{
 		cfg: cfg, log: cfg.Log, signer: cfg.Identity.On(cfg.Network), journal: journal{cfg.disk}, wake: make(chan struct{}, 1),
-		requests: make(chan struct{}, maxRequests), works: map[string]*work{}, seen: map[string]string{}, since: time.Now(),
+		requests: make(chan struct{}, maxRequests), works: map[string]*work{}, seen: map[string]verdict{}, since: time.Now(),
 	}
 	if o.journal.disk == nil {
 		o.journal.disk = folder(cfg.Dir)

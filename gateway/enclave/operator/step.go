@@ -22,7 +22,7 @@ func (o *Operator) advance(ctx context.Context, w *work) error {
 	idle := w.accept == nil || w.end != nil
 	w.mu.Unlock()
 	if idle {
-		return nil
+		return o.clear(w)
 	}
 	r, err := o.cfg.Gateway.Round(ctx, w.job, false)
 	if err != nil {
@@ -49,6 +49,21 @@ func (o *Operator) advance(ctx context.Context, w *work) error {
 		}
 	}
 	return o.prove(ctx, w, r)
+}
+
+// clear drops a job that ended long ago.
+func (o *Operator) clear(w *work) error {
+	if w.end == nil || time.Since(time.Unix(int64(w.end.Time), 0)) < o.cfg.Keep {
+		return nil
+	}
+	if err := o.journal.drop(w.job); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	delete(o.works, w.job)
+	o.mu.Unlock()
+	o.log.Info("job dropped", "job", w.job, "state", w.end.State)
+	return nil
 }
 
 // accepted finds out whether the acceptance is on the ledger and sends it if nobody knows.
@@ -173,7 +188,7 @@ func (o *Operator) prove(ctx context.Context, w *work, r *client.Round) error {
 		w.evidence = nil // it never ran; the next one has the same output
 	}
 	if w.evidence == nil {
-		if err := o.signEvidence(w); err != nil {
+		if err := o.signEvidence(w); w.evidence == nil || err != nil {
 			return err
 		}
 	}
@@ -205,7 +220,8 @@ func (o *Operator) refusedEvidence(ctx context.Context, w *work, why string, cod
 			return fmt.Errorf("collateral: %w", err)
 		}
 		o.log.Info("collateral of the platform is on the ledger", "job", w.job)
-	case fault.NotDue, fault.Expired, fault.NotYetValid, fault.Stopped:
+		o.poke()
+	case fault.NotDue, fault.Expired:
 	default:
 		// What the ledger says of the job decides, not the answer to one operation.
 		r, err := o.cfg.Gateway.Round(ctx, w.job, false)
@@ -220,8 +236,7 @@ func (o *Operator) refusedEvidence(ctx context.Context, w *work, why string, cod
 	if err := o.journal.remove(w.job, "evidence"); err != nil {
 		return err
 	}
-	w.evidence = nil
-	o.poke()
+	w.evidence, w.refused = nil, w.evidence.Reference
 	return nil
 }
 
@@ -229,8 +244,8 @@ func (o *Operator) signEvidence(w *work) error {
 	sum := sumOf(w.output.ciphertext)
 	body := &ops.AttestEvidence{Job: w.job, Platform: o.kind, Output: canon.Hex(sum[:]), Quote: canon.B64(w.output.quote)}
 	jws, ref, err := o.signer.Operation(body, "")
-	if err != nil {
-		return err
+	if ref == w.refused || err != nil {
+		return err // signed in the second of the refused one it is the same: the next pass
 	}
 	s, err := sentOf(jws, ref)
 	if err != nil {
@@ -272,7 +287,7 @@ func (o *Operator) finish(w *work, state, reason string) error {
 }
 
 func (o *Operator) finishLocked(w *work, state, reason string) error {
-	e := &end{state, reason}
+	e := &end{state, reason, uint64(time.Now().Unix())}
 	if err := o.journal.save(w.job, "end", e); err != nil {
 		return err
 	}

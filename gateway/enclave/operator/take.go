@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/reward"
 	"github.com/killick-ledger/killick/gateway/client"
@@ -37,21 +39,53 @@ func (o *Operator) pass(ctx context.Context) error {
 // seek looks at every open job.
 func (o *Operator) seek(ctx context.Context) error {
 	q := &client.ListJobs{Phase: "open"}
+	open := map[string]bool{}
 	for {
 		page, err := o.cfg.Gateway.Jobs(ctx, q)
 		if err != nil {
 			return fmt.Errorf("list open jobs: %w", err)
 		}
 		for _, j := range page.GetJobs() {
+			open[j.GetId()] = true
 			if err := o.consider(ctx, j.GetId(), j.GetOperation(), j.GetAsset()); err != nil {
 				return fmt.Errorf("job %s: %w", j.GetId(), err)
 			}
 		}
 		if page.GetNextPageToken() == "" {
-			return nil
+			return o.forget(ctx, open)
 		}
 		q = &client.ListJobs{Phase: "open", PageToken: page.GetNextPageToken()}
 	}
+}
+
+// forget drops what is known of jobs that are open no more and were never accepted here.
+func (o *Operator) forget(ctx context.Context, open map[string]bool) error {
+	o.mu.Lock()
+	maps.DeleteFunc(o.seen, func(job string, _ verdict) bool { return !open[job] })
+	o.mu.Unlock()
+	for _, w := range o.all() {
+		if open[w.job] || !w.open() {
+			continue
+		}
+		// The list may lag behind the ledger.
+		j, err := o.cfg.Gateway.Job(ctx, w.job)
+		if err != nil {
+			return fmt.Errorf("job %s: %w", w.job, err)
+		}
+		if j.GetPhase() != "open" {
+			if err := o.finish(w, "lost", "the job is "+j.GetPhase()+", and was not accepted here"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// verdict is why a job is not taken. One for good follows from the job and the
+// configuration alone.
+type verdict struct {
+	why  string
+	good bool
 }
 
 // consider accepts an open job that can be run on the operator's terms.
@@ -60,12 +94,17 @@ func (o *Operator) consider(ctx context.Context, job, operation, asset string) e
 	if w != nil && !w.open() {
 		return nil
 	}
+	o.mu.Lock()
+	known := o.seen[job]
+	o.mu.Unlock()
 	terms := o.cfg.asset(asset)
 	switch {
+	case known.good:
+		return nil
 	case !slices.Contains(o.cfg.Operations, operation):
-		return o.skip(job, "operation "+operation+" is not run here")
+		return o.skip(job, verdict{"operation " + operation + " is not run here", true})
 	case terms == nil:
-		return o.skip(job, "no jobs are taken in "+asset)
+		return o.skip(job, verdict{"no jobs are taken in " + asset, true})
 	case o.underWay() >= o.cfg.Jobs:
 		return nil
 	}
@@ -77,24 +116,27 @@ func (o *Operator) consider(ctx context.Context, job, operation, asset string) e
 	if err != nil {
 		return err
 	}
+	if why := offTerms(j, terms); why != "" {
+		return o.skip(job, verdict{why, true})
+	}
 	why, err := o.unfit(ctx, j, terms, w)
 	if err != nil {
 		return err
 	}
 	if why != "" {
-		return o.skip(job, why)
+		return o.skip(job, verdict{why, false})
 	}
 	return o.sign(ctx, v)
 }
 
 // skip tells once why a job is not taken.
-func (o *Operator) skip(job, why string) error {
+func (o *Operator) skip(job string, v verdict) error {
 	o.mu.Lock()
 	before := o.seen[job]
-	o.seen[job] = why
+	o.seen[job] = v
 	o.mu.Unlock()
-	if before != why {
-		o.log.Info("job not taken", "job", job, "reason", why)
+	if before != v {
+		o.log.Info("job not taken", "job", job, "reason", v.why)
 	}
 	return nil
 }
@@ -118,21 +160,29 @@ func (o *Operator) underWay() (n int) {
 	return n
 }
 
-// unfit says why a job is not taken, or nothing.
+// offTerms says why a job is never taken on these terms, or nothing.
+func offTerms(j *attest.Job, terms *Asset) string {
+	deposit, err := j.AtStake()
+	switch {
+	case err != nil:
+		return "its sums are too large"
+	case j.TEEFee < terms.MinFee:
+		return "its TEE fee is below what is asked"
+	case terms.MaxDeposit > 0 && deposit > terms.MaxDeposit:
+		return "its deposit is above what is risked for one job"
+	case uint64(j.Expires) < uint64(time.Now().Unix())+10:
+		return "it is about to lapse"
+	case twice(j):
+		return "a record is in it twice"
+	}
+	return ""
+}
+
+// unfit says why a job is not taken now, or nothing.
 func (o *Operator) unfit(ctx context.Context, j *attest.Job, terms *Asset, w *work) (string, error) {
 	deposit, err := j.AtStake()
 	if err != nil {
-		return "its sums are too large", nil
-	}
-	switch {
-	case j.TEEFee < terms.MinFee:
-		return "its TEE fee is below what is asked", nil
-	case terms.MaxDeposit > 0 && deposit > terms.MaxDeposit:
-		return "its deposit is above what is risked for one job", nil
-	case uint64(j.Expires) < uint64(time.Now().Unix())+10:
-		return "it is about to lapse", nil
-	case twice(j):
-		return "a record is in it twice", nil
+		return "", err
 	}
 	if why := unordered(j, w); why != "" {
 		return why, nil
@@ -199,17 +249,19 @@ func twice(j *attest.Job) bool {
 	return false
 }
 
-// atRisk is the sum of deposits of jobs under way in an asset.
+// atRisk is the sum of deposits in an asset of jobs that are not at their end, also of
+// those whose acceptance may not have reached the ledger.
 func (o *Operator) atRisk(asset string) (sum reward.Amount, err error) {
 	for _, w := range o.all() {
 		w.mu.Lock()
-		if w.assigned != nil && w.end == nil && w.assigned.Job.Asset == asset {
-			var one reward.Amount
-			if one, err = w.assigned.Job.AtStake(); err == nil {
-				sum, err = sum.Add(one)
-			}
+		var one reward.Amount
+		if w.accept != nil && w.end == nil && w.accept.Asset == asset {
+			err = one.UnmarshalText([]byte(w.accept.Deposit))
 		}
 		w.mu.Unlock()
+		if err == nil {
+			sum, err = sum.Add(one)
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -234,6 +286,7 @@ func (o *Operator) sign(ctx context.Context, j *client.Job) error {
 	if err != nil {
 		return err
 	}
+	s.Asset, s.Deposit = j.GetAsset(), j.GetAtStake()
 	// Before it leaves: losing it after the ledger has it would leave a deposit behind.
 	if err := o.journal.save(j.GetId(), "accept", s); err != nil {
 		return err
@@ -253,11 +306,14 @@ func sentOf(jws, ref string) (*sent, error) {
 	return &sent{JWS: jws, Reference: ref, Expires: uint64(r.Expiry)}, err
 }
 
-// forGood returns why an operation was refused as it is, and whether it was.
+// forGood returns why an operation was refused as it is, and whether it was. What the
+// members have stopped, and clocks that differ, are no refusals for good.
 func forGood(err error) (string, bool) {
 	var refused *client.Error
-	if !errors.As(err, &refused) || !final(refused) {
+	if !errors.As(err, &refused) || !final(refused) || slices.Contains(passing, refused.Fault.Code) {
 		return "", false
 	}
 	return refused.Fault.Error(), true
 }
+
+var passing = []fault.Code{fault.Stopped, fault.ClockSkew, fault.NotYetValid}

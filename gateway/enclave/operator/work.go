@@ -19,7 +19,8 @@ type work struct {
 	records  [][]byte         // of the lines, nil: not brought
 	output   *output
 	evidence *sent
-	proven   bool // the evidence is on the ledger
+	refused  string // reference of the last evidence that was refused and is tried again
+	proven   bool   // the evidence is on the ledger
 	end      *end
 	window   uint64 // seconds for the evidence that were left at first sight
 }
