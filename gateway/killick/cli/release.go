@@ -8,13 +8,11 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/client"
-	"github.com/killick-ledger/killick/gateway/sealed"
 	"github.com/spf13/cobra"
 )
 
@@ -55,18 +53,11 @@ file beside it. The parameters of the job are shown; they are those with which i
 	return c
 }
 
-// release seals all of the signer's records of a job and brings them to its operator.
+// release lets all of the signer's records of a job in.
 func (a *app) release(ctx context.Context, gateway *client.Client, signer client.Signer, id string, l *release) error {
 	job, err := gateway.Assigned(ctx, signer.Network(), id)
 	if err != nil {
 		return err
-	}
-	lines, err := job.LinesOf(signer.DID())
-	if err != nil {
-		return err
-	}
-	if len(lines) == 0 {
-		return fault.New(fault.NotParty, "the job has no record of %s", signer.DID())
 	}
 	trust, err := l.trusted(ctx, gateway, id)
 	if err != nil {
@@ -76,38 +67,20 @@ func (a *app) release(ctx context.Context, gateway *client.Client, signer client
 	if err != nil {
 		return err
 	}
-	order, err := orderOf(ctx, service, job, l.contributors)
+	done, err := gateway.Release(ctx, signer, job, client.Release{
+		Enclave: service, Trust: trust, Contributors: l.contributors,
+		Content: func(ctx context.Context, line *attest.Line) ([32]byte, []byte, error) {
+			return l.content(ctx, gateway, signer, line)
+		},
+	})
 	if err != nil {
 		return err
 	}
-	quoted, err := service.Key(ctx, id)
-	if err != nil {
-		return err
-	}
-	key, err := job.Appraise(quoted, trust, time.Now())
-	if err != nil {
-		return err
-	}
-	var records []string
-	for _, line := range lines {
-		r, err := l.record(ctx, gateway, signer, line)
-		if err != nil {
-			return fmt.Errorf("record %s: %w", line.Record, err)
-		}
-		data, err := key.Seal(line, r)
-		if err == nil {
-			err = service.PutRecord(ctx, id, line.Record.String(), data)
-		}
-		if err != nil {
-			return err
-		}
-		records = append(records, line.Record.String())
-	}
-	return a.show(map[string]any{"job": id, "operator": job.Operator, "parameters": order, "records": records, "simulated": simulated(signer, trust)}, func(w io.Writer) {
-		for _, name := range records {
+	return a.show(map[string]any{"job": id, "operator": job.Operator, "parameters": done.Parameters, "records": done.Records, "simulated": simulated(signer, trust)}, func(w io.Writer) {
+		for _, name := range done.Records {
 			fmt.Fprintf(w, "record       %s is in the enclave\n", name)
 		}
-		fmt.Fprintf(w, "operation    %s with %s\noperator     %s\n", job.Job.Operation, order, job.Operator)
+		fmt.Fprintf(w, "operation    %s %s\noperator     %s\n", job.Job.Operation, done.Parameters, job.Operator)
 		if simulated(signer, trust) {
 			fmt.Fprintln(w, "the enclave may be SIMULATED: the ledger is for tests, or a root that you trust is marked so")
 		}
@@ -162,78 +135,31 @@ func simulated(signer client.Signer, trust *client.Trust) bool {
 	return trust.Simulated() || strings.HasPrefix(signer.Network(), "test-")
 }
 
-// orderOf returns the parameters of a job as they are shown: those whose digest is the
-// job's nonce. What asks for too few contributors is refused.
-func orderOf(ctx context.Context, service *client.Enclave, job *client.Assigned, contributors int) (string, error) {
-	o, err := service.Order(ctx, job.ID)
-	if fault.Of(err) == fault.NotFound {
-		return "no parameters", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	if o.Nonce() != job.Job.Nonce {
-		return "", fault.New(fault.BadProof, "the operator shows another order than the one with which the job was opened")
-	}
-	least := 2.0
-	if v, ok := o.Parameters.Find("contributors"); ok {
-		least, _ = v.(float64)
-	}
-	if least < float64(contributors) {
-		return "", fmt.Errorf("the job's result may tell of %.0f owners, --contributors asks for %d", least, contributors)
-	}
-	return string(o.Parameters.JCS()), nil
-}
-
-// record reads what goes into the enclave for a line: content and salt from files or from
-// the members, schema and scope from the ledger.
-func (l *release) record(ctx context.Context, gateway *client.Client, signer client.Signer, line *attest.Line) (*sealed.Record, error) {
-	g, err := gateway.Grant(ctx, line.Grant.String())
-	if err != nil {
-		return nil, err
-	}
-	r := &sealed.Record{Scope: g.GetScope()}
-	found, err := l.fromFile(r, line.Record.String())
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		content, err := gateway.Content(ctx, signer, line.Record.String())
-		if fault.Of(err) == fault.NotFound {
-			return nil, errors.New("the members keep no content of it: name the file with --content")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if r.Salt, r.Content, err = signer.Open(content); err != nil {
-			return nil, err
-		}
-	}
-	v, err := gateway.Record(ctx, line.Record.String())
-	if err != nil {
-		return nil, err
-	}
-	r.Schema = v.GetSchema()
-	return r, nil
-}
-
-// fromFile reads content and salt of a record, if one of the files has it.
-func (l *release) fromFile(r *sealed.Record, record string) (bool, error) {
+// content reads content and salt of a line's record: from one of the files, or what the
+// members keep.
+func (l *release) content(ctx context.Context, gateway *client.Client, signer client.Signer, line *attest.Line) (salt [32]byte, content []byte, err error) {
 	for _, path := range l.contents {
 		e, err := readEvidence(path + ".record")
 		if err != nil {
-			return false, err
+			return salt, nil, err
 		}
-		if e.Record != record {
+		if e.Record != line.Record.String() {
 			continue
 		}
-		if r.Salt, err = canon.UnHex32(e.Salt); err != nil {
-			return false, fmt.Errorf("receipt file: salt: %w", err)
+		if salt, err = canon.UnHex32(e.Salt); err != nil {
+			return salt, nil, fmt.Errorf("receipt file: salt: %w", err)
 		}
-		if r.Content, err = os.ReadFile(path); err != nil {
-			return false, fmt.Errorf("read content: %w", err)
+		if content, err = os.ReadFile(path); err != nil {
+			err = fmt.Errorf("read content: %w", err)
 		}
-		return true, nil
+		return salt, content, err
 	}
-	return false, nil
+	kept, err := gateway.Content(ctx, signer, line.Record.String())
+	if fault.Of(err) == fault.NotFound {
+		return salt, nil, errors.New("the members keep no content of it: name the file with --content")
+	}
+	if err != nil {
+		return salt, nil, err
+	}
+	return signer.Open(kept)
 }
