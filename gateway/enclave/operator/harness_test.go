@@ -209,7 +209,7 @@ func (s *stage) start() {
 		_, _ = w.Write(answer.Body.Bytes()) // the client is gone if this fails
 	}))
 	s.t.Cleanup(s.web.Close)
-	if s.enclave, err = client.DialEnclave(s.web.URL, nil); err != nil {
+	if s.enclave, err = client.DialEnclave(s.web.URL, s.web.Client()); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -216,15 +216,18 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
+	// Of its own, since the servers of other tests close idle connections of the default one.
+	web := &http.Client{Transport: new(http.Transport)}
+	defer web.CloseIdleConnections()
 	var err error
-	if s.enclave, err = client.DialEnclave("http://"+s.Address().String(), nil); err != nil {
+	if s.enclave, err = client.DialEnclave("http://"+s.Address().String(), web); err != nil {
 		t.Fatal(err)
 	}
 	job := s.open(analysis.Mean, meanOfPulse)
 	s.until(job, "accepted")
 	s.release(job, s.owners...)
 	s.until(job, "proven")
-	answer, err := http.Get("http://" + s.Address().String() + "/v1/status")
+	answer, err := web.Get("http://" + s.Address().String() + "/v1/status")
 	if err != nil {
 		t.Fatal(err)
 	}
