@@ -76,6 +76,15 @@ func DecodeFunding(value []byte) (asset string, lines []Credit, err error) {
 	return f.asset, f.lines, nil
 }
 
+// DecodeSpan reads a stored span of the emission programme.
+func DecodeSpan(value []byte) (*Span, error) {
+	s := new(Span)
+	if err := json.Unmarshal(value, s, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("stored span: %w", err)
+	}
+	return s, nil
+}
+
 // Less subtracts a total that is not larger; the error says that it is.
 func (s Sum) Less(t Sum) (Sum, error) {
 	if s.Cmp(t) < 0 {

@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -120,7 +121,7 @@ func (t *taker) move(network string, block uint64, tx *submit.Committed) error {
 		enter  func(key string) error
 	}{
 		{"fund/", m.funded}, {"hold/", m.givenBack}, {"hold/", m.setAside}, {"op/", m.paid}, {"use/", m.used},
-		{"settlement/", m.settled}, {"fold/", m.folded}, {"balance/", m.agrees},
+		{"settlement/", m.settled}, {"emission/day/", m.emitted}, {"fold/", m.folded}, {"balance/", m.agrees},
 	} {
 		for _, key := range keys {
 			if !strings.HasPrefix(key, step.prefix) {
@@ -416,6 +417,37 @@ func (m *mover) settled(key string) error {
 		}
 		if err := m.enter(account{payee, s.Asset}, l); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// emitted enters what days of the emission programme have paid to whom. Their credits are
+// all that such a transaction posts.
+func (m *mover) emitted(key string) error {
+	s, err := reward.DecodeSpan(m.writes[key])
+	if err != nil || s.Paid == 0 {
+		return err
+	}
+	from := reward.EmissionAccount(m.network)
+	l := Line{Kind: "emission", From: Balance, To: Outside, Amount: sumOf(s.Paid), Operation: key, Epoch: s.Epoch, Policy: s.Policy}
+	if err := m.enter(account{from, s.Asset}, l); err != nil {
+		return err
+	}
+	for _, posting := range slices.Sorted(maps.Keys(m.writes)) {
+		if !strings.HasPrefix(posting, "post/") {
+			continue
+		}
+		p, err := reward.DecodePosting(posting, m.writes[posting])
+		if err != nil {
+			return err
+		}
+		for _, c := range p.Lines {
+			in := l
+			in.From, in.To, in.Amount, in.Other = Outside, Pending, sumOf(c.Amount), m.name(from)
+			if err := m.enter(account{c.Payee, p.Asset}, in); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -11,14 +11,17 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ledger"
 )
 
+// emissionChanges begins the keys of all emission programmes that were in force.
+const emissionChanges = "govern/change/emission/"
+
 // money says whether a key is one that an audit of the ledger of money reads.
 func money(key string) bool {
 	switch prefix, _, _ := strings.Cut(key, "/"); prefix {
 	case "network", "rotation", "balance", "fund", "hold", "post", "epoch", "fold", "due", "rest", "total", "subtrees", "reserve",
-		"job", "round", "settlement":
+		"job", "round", "settlement", "emission", "merit":
 		return true
 	}
-	return false
+	return strings.HasPrefix(key, emissionChanges) // by which pools are reckoned
 }
 
 // keep stores what an audit reads as it is, and returns what was there before.

@@ -128,6 +128,8 @@ func (w *working) fold() {
 
 // money moves money in every way there is.
 func (w *working) money(after func(what string)) {
+	w.Emission(1000)
+	after("an emission begins")
 	good := w.ToCommit("good")
 	after("a job runs")
 	w.Vote(good, attest.Valid, attest.Valid, attest.Valid, attest.Invalid)
@@ -156,6 +158,12 @@ func (w *working) money(after func(what string)) {
 	}
 	w.fold()
 	after("an epoch is folded")
+	head := w.Head()
+	w.Checkpoint(head.Size+1, head.Time+86_400)
+	for range 2 { // the day ends, and is shared out
+		w.Must(w.Members[0].Caller(), "reward:Emit", nil)
+	}
+	after("a day's pool is shared out")
 	w.Do(w.Consumer, opstest.Pay("usd", w.Owners[0], 5), "")
 	w.fold()
 	after("another epoch is folded")
@@ -206,7 +214,7 @@ func (w *working) reasons(t *testing.T, x *index.Index) {
 	for _, want := range []string{
 		"funded   ", "job owner  valid", "job verifier right valid", "job verifier wrong valid", "job operator  valid", "job treasury  valid", "job residue  valid",
 		"job owner  expired", "set aside   ", "charged   valid", "charged   expired", "refunded   valid", "refunded   cancelled", "refunded   expired",
-		"paid   ", "received   ", "withdrawn   ", "folded   ", "assigned   ",
+		"paid   ", "received   ", "withdrawn   ", "folded   ", "assigned   ", "emission   ",
 	} {
 		if kinds[want] == 0 {
 			t.Errorf("no line of %q in %v", want, kinds)
