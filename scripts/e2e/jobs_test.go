@@ -66,8 +66,10 @@ func (n *network) jobs(t *testing.T) {
 		}
 	})
 	b.people()
+	b.head() // members decide by the checkpoints' clock
 	b.decisions()
-	b.grants()
+	b.lines = b.grants(b.consumer)
+	t.Run("last funds", b.lastFunds)
 	t.Run("valid", b.valid)
 	t.Run("unlisted", b.unlisted)
 }
@@ -182,16 +184,18 @@ func (b *bench) untilBusy(limit time.Duration, what string, ok func() error) {
 	})
 }
 
-func (b *bench) grants() {
+// grants has the owners allow jobs on a record each.
+func (b *bench) grants(to *person) (lines []attest.OpenLine) {
 	b.t.Helper()
 	for _, o := range b.owners {
 		record := b.done(o, note("of "+o.did))
 		grant := b.done(o, &ops.RecordAllow{
-			Record: record.String(), Client: b.consumer.did, Operation: "job.mean", Scope: []string{"/"}, Asset: "usd", Price: ownerPrice,
+			Record: record.String(), Client: to.did, Operation: "job.mean", Scope: []string{"/"}, Asset: "usd", Price: ownerPrice,
 			Expires: uint64(time.Now().Add(24 * time.Hour).Unix()),
 		})
-		b.lines = append(b.lines, attest.OpenLine{Grant: grant.String(), Record: record.String(), Version: 1, Owner: o.did, Price: ownerPrice})
+		lines = append(lines, attest.OpenLine{Grant: grant.String(), Record: record.String(), Version: 1, Owner: o.did, Price: ownerPrice})
 	}
+	return lines
 }
 
 // shown opens a job that has evidence of a platform.
