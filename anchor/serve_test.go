@@ -90,19 +90,22 @@ func TestHTTP(t *testing.T) {
 			status       int
 			code, detail string
 		}{
-			"/":                                     {404, "not_found", "there is no GET / here"},
-			"/bundle":                               {400, "missing_field", "give key"},
-			"/bundle?tx=12":                         {400, "invalid_value", "64 lower-case"},
-			"/bundle?tx=" + strings.Repeat("a", 64): {404, "not_found", "is not on the ledger"},
-			"/bundle?key=record/none":               {404, "not_found", "record/none is not on the ledger"},
-			"/bundle?key=network":                   {400, "invalid_value", "no proof can be made"},
-			"/bundle?key=" + key:                    {404, "not_anchored", "not yet anchored, next at 20"},
+			"/":       {404, "not_found", "there is no GET / here"},
+			"/bundle": {400, "missing_field", "give key"},
+			"/trail":  {400, "invalid_value", "reference of a job"},
+			"/trail?job=00000001-" + strings.Repeat("a", 64):                {404, "not_found", "is not on the ledger"},
+			"/trail?disclosure=e30&job=00000001-" + strings.Repeat("a", 64): {400, "invalid_value", "disclosure"},
+			"/bundle?tx=12":                                       {400, "invalid_value", "64 lower-case"},
+			"/bundle?tx=" + strings.Repeat("a", 64):               {404, "not_found", "is not on the ledger"},
+			"/bundle?key=record/none":                             {404, "not_found", "record/none is not on the ledger"},
+			"/bundle?key=network":                                 {400, "invalid_value", "no proof can be made"},
+			"/bundle?key=" + key:                                  {404, "not_anchored", "not yet anchored, next at 20"},
 			"/bundle?key=" + key + "&tx=" + newest.Txs[0].ID:      {404, "not_anchored", key + " of transaction " + newest.Txs[0].ID},
 			"/bundle?key=" + key + "&tx=" + w.blocks[1].Txs[0].ID: {404, "not_found", "is not on the ledger"},
-			"/tile/0/999":                                   {404, "not_found", "no such tile"},
-			"/tile/../signed.json":                          {404, "not_found", ""},
-			"/payout?account=nonsense":                      {400, "invalid_value", "account: "},
-			"/payout?account=" + w.chains[0].vault.String(): {404, "not_found", "a payout for"},
+			"/tile/0/999":                                         {404, "not_found", "no such tile"},
+			"/tile/../signed.json":                                {404, "not_found", ""},
+			"/payout?account=nonsense":                            {400, "invalid_value", "account: "},
+			"/payout?account=" + w.chains[0].vault.String():       {404, "not_found", "a payout for"},
 		} {
 			status, kind, body := get(t, s.URL+path)
 			var p struct{ Code, Detail, Advice, Type string }

@@ -252,6 +252,9 @@ func fakeAnchor(t *testing.T) string {
 			fmt.Fprintf(w, "bundle of %s %s", q.Get("key"), q.Get("tx"))
 		}
 	})
+	mux.HandleFunc("/trail", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "trail of %s %s", r.URL.Query().Get("job"), r.URL.Query().Get("disclosure"))
+	})
 	mux.HandleFunc("/payout", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"payouts":[{"vault":"v","address":"`+r.URL.Query().Get("account")+`","epoch":3,"cumulative":"7","sides":"0","levels":"","calldata":"00"}]}`)
 	})
@@ -275,6 +278,17 @@ func TestProofs(t *testing.T) {
 	}
 	if data, err := h.client.Proof(t.Context(), client.Subject{Operation: ref[9:]}); err != nil || string(data) != want {
 		t.Errorf("client: %s %v, want %s", data, err, want)
+	}
+	if status, data, _ := h.get("/v1/proofs?job=" + ref); status != 200 || string(data) != "trail of "+ref+" " {
+		t.Errorf("a trail: %d %s", status, data)
+	}
+	if data, err := h.client.Proof(t.Context(), client.Subject{Job: ref, Disclosure: []byte("{}")}); err != nil || string(data) != "trail of "+ref+" e30" {
+		t.Errorf("a trail from a payout: %s %v", data, err)
+	}
+	for _, query := range []string{"job=" + ref + "&key=x", "key=x&disclosure=e30", "disclosure=e30"} {
+		if status, _, got := h.get("/v1/proofs?" + query); status != 400 {
+			t.Errorf("%s: %d %+v", query, status, got)
+		}
 	}
 	if _, _, got := h.get("/v1/proofs?key=early"); got.Code != "not_anchored" || got.Text != "so it is" {
 		t.Errorf("early: %+v", got)

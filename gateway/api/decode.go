@@ -184,7 +184,8 @@ var parameters = map[string]map[string]bool{
 	"/v1/jobs":             {"consumer": false, "operator": false, "phase": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/dids/":            {"versionId": false, "versionTime": false},
 	"/v1/openid/requests/": {"response_code": false},
-	"/v1/proofs":           {"key": false, "operation": false, "transaction": false},
+	"/v1/proofs":           {"key": false, "operation": false, "transaction": false, "job": false, "disclosure": false},
+	"/v1/statements/":      {"since": false, "until": false, "pageSize": false, "pageToken": false, "minBlock": false},
 	"/v1/events":           {"cursor": false, "block": false, "now": false, "actor": true, "operation": true},
 }
 
@@ -194,6 +195,9 @@ func parametersOf(path string) map[string]bool {
 	}
 	if strings.HasPrefix(path, "/v1/jobs/") && strings.HasSuffix(path, "/round") {
 		return map[string]bool{"explain": false}
+	}
+	if strings.HasPrefix(path, "/v1/statements/") { // a DID and an asset
+		return parameters["/v1/statements/"]
 	}
 	if p, ok := parameters[path]; ok {
 		return p

@@ -334,6 +334,7 @@ func (b *bench) valid(t *testing.T) {
 	}
 	b.returned(b.operator, 1_000_000)
 	b.returned(b.consumer, 1_000_000-2*ownerPrice-teeFee-verifierFee)
+	b.traced(t, job)
 }
 
 // unlisted is a quote of an enclave that no member listed, by keys of the right platform:
