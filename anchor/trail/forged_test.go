@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/anchor/log"
-	"github.com/killick-ledger/killick/chaincode/attest"
 )
 
 // A trail from a payout down to the grants holds, and says what it rests on. (TR-1)
@@ -27,11 +26,10 @@ func TestPayoutTrail(t *testing.T) {
 // Whatever is changed, left out, or taken from elsewhere is refused, by the line that it
 // belongs to. (TR-2)
 func TestForgedTrails(t *testing.T) {
-	s, made, job := paid(t)
+	s, _, job := paid(t)
 	other := s.done("another", yes, yes, yes, yes, yes, yes, yes, yes)
 	again := s.sealed(s.Owners[0], job, uint64(s.Earned(s.Owners[0]))+9) // under a checkpoint that has both jobs
 	foreign := s.make(other, "", nil, log.Evidence{SetVersion: 1, Note: again.Head().Note.Marshal()})
-	_ = made
 	if status, failed := s.judge(again); status != log.Passed {
 		t.Fatalf("%v", failed)
 	}
@@ -88,7 +86,6 @@ func TestForgedTrails(t *testing.T) {
 	}
 	c.Sort()
 	s.refused(&c, "stray links: evidence/"+other.String())
-	_ = attest.Valid
 }
 
 // refused wants the trail refused by one of the lines.
@@ -164,6 +161,9 @@ func swapped(of, from *log.Trail, prefix string) *log.Trail {
 
 func FuzzParseTrail(f *testing.F) {
 	f.Add([]byte("killick prooftrail v1\n\nclaim trail\n\nmembers 1\n\n"))
+	for _, v := range read(f).Trails {
+		f.Add([]byte(v.File))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		made, err := log.ParseTrail(data)
 		if err != nil {

@@ -334,6 +334,8 @@ func (b *bench) valid(t *testing.T) {
 	}
 	b.returned(b.operator, 1_000_000)
 	b.returned(b.consumer, 1_000_000-2*ownerPrice-teeFee-verifierFee)
+	b.audited(t, b.consumer)
+	b.audited(t, b.owners[0])
 	b.traced(t, job)
 }
 

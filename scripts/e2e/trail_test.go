@@ -4,6 +4,9 @@ package e2e_test
 
 import (
 	"bytes"
+	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,40 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/gateway/client"
 )
+
+// audited has the ledger of money added up by the command line, from the gateway and from
+// the blocks of a peer, and compares a statement with the balance. (IX-5, IX-6)
+func (b *bench) audited(t *testing.T, p *person) {
+	t.Helper()
+	killick := func(args ...string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), filepath.Join(b.bin, "killick"), append([]string{"--gateway", b.Cluster.GatewayAddress()}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("killick %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	if out := killick("audit", "ledger"); !strings.Contains(out, "AGREES") {
+		t.Errorf("%s", out)
+	}
+	page, err := b.Client.Statement(t.Context(), &client.GetStatement{Did: p.did, Asset: "usd", PageSize: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	balance, received := b.money(t, p)
+	totals := page.GetTotals()
+	if totals.GetBalance() != fmt.Sprint(balance) || totals.GetPending() != fmt.Sprint(received) || page.GetNextPageToken() != "" {
+		t.Errorf("the statement ends with %v, the balance is %d and %d", totals, balance, received)
+	}
+	for _, l := range page.GetLines() {
+		if l.GetKind() == "unexplained" {
+			t.Errorf("%v", l)
+		}
+	}
+	if out := killick("statement", p.did, "--csv"); strings.Count(out, "\n") != len(page.GetLines())+1 {
+		t.Errorf("%s", out)
+	}
+}
 
 // traced has the auditor's program compute a job again from one file, and refuse the file
 // once a link of it is another. (TR-1)
