@@ -37,6 +37,8 @@ type Source interface {
 type Plan struct {
 	Places     []Place // the settlement's first
 	Candidates []byte
+
+	blocks map[uint64]*block.Block // that were read for it
 }
 
 // gathering is a plan at work.
@@ -67,6 +69,7 @@ func Gather(ctx context.Context, source Source, job ledger.Reference, payee stri
 			return nil, err
 		}
 	}
+	g.plan.blocks = g.blocks
 	return &g.plan, nil
 }
 
@@ -310,7 +313,7 @@ type Payout struct {
 
 // Build makes the trail of a plan under the checkpoint of e.
 func (p *Plan) Build(ctx context.Context, source Source, l *log.Log, e log.Evidence, payout *Payout) (*log.Trail, error) {
-	g := &gathering{ctx: ctx, source: source, blocks: map[uint64]*block.Block{}}
+	g := &gathering{ctx: ctx, source: source, blocks: p.blocks}
 	t := &log.Trail{Candidates: p.Candidates}
 	link := func(at Place, e log.Evidence) error {
 		b, err := g.block(at.Block)
