@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -53,7 +54,9 @@ func (c *Trail) Head() *Bundle {
 }
 
 // Sort puts links in their order.
-func (c *Trail) Sort() { slices.SortFunc(c.Links, compareLinks) }
+func (c *Trail) Sort() {
+	sort.Slice(c.Links, func(i, j int) bool { return compareLinks(c.Links[i], c.Links[j]) < 0 })
+}
 
 func compareLinks(a, b *Bundle) int {
 	return cmp.Or(cmp.Compare(a.Block.Number, b.Block.Number), cmp.Compare(a.Tx.Index, b.Tx.Index), cmp.Compare(a.Write.Index, b.Write.Index))
