@@ -130,6 +130,18 @@ func (c *Cluster) Ensure(ctx context.Context) error {
 // Kill ends one process at once, as a crash would (SIGKILL).
 func (c *Cluster) Kill(name string) error { return c.procs.kill(name) }
 
+// Beside starts a program that is no part of the network, such as a verifier node, and
+// that ends with it. The name has a part for its kind and one for which of them,
+// "verifier.1a"; LogDir has its output under it.
+func (c *Cluster) Beside(name, program string, args ...string) error {
+	path, err := c.program(program)
+	if err != nil {
+		return err
+	}
+	_, err = c.procs.start(spec{name: name, path: path, args: args})
+	return err
+}
+
 // Stop ends all processes; the state stays, and Start continues from it.
 func (c *Cluster) Stop() error {
 	release, err := lock(c.Dir)

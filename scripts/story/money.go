@@ -25,21 +25,8 @@ const price = 50_000
 // pay has a treasury fund the partner, which then pays for each record that is
 // not deleted: one operation for each.
 func (w *World) pay(ctx context.Context) error {
-	treasury, err := fabric.Connect(w.Cluster.Client(0, topology.Admin))
-	if err != nil {
-		return err
-	}
-	defer treasury.Close()
 	const funds = 1_000_000_000
-	var id [32]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return err
-	}
-	argument, err := canon.Marshal(reward.Fund{ID: canon.Hex(id[:]), Asset: "usd", To: w.on(w.partner).DID(), Amount: funds})
-	if err != nil {
-		return err
-	}
-	if _, err := treasury.Execute(ctx, "reward:Fund", argument); err != nil {
+	if err := w.fund(ctx, w.partner, funds); err != nil {
 		return fmt.Errorf("fund the partner: %w", err)
 	}
 	var batch []string
@@ -68,6 +55,25 @@ func (w *World) pay(ctx context.Context) error {
 	}
 	w.say("the partner had %s usd, paid %s to alice and %s to bob, has %s left", usd(funds), usd(w.facts.paid[w.alice]), usd(w.facts.paid[w.bob]), usd(want))
 	return nil
+}
+
+// fund has the treasury put money into an account.
+func (w *World) fund(ctx context.Context, who *client.Identity, amount uint64) error {
+	treasury, err := fabric.Connect(w.Cluster.Client(0, topology.Admin))
+	if err != nil {
+		return err
+	}
+	defer treasury.Close()
+	var id [32]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return err
+	}
+	argument, err := canon.Marshal(reward.Fund{ID: canon.Hex(id[:]), Asset: "usd", To: w.on(who).DID(), Amount: reward.Amount(amount)})
+	if err != nil {
+		return err
+	}
+	_, err = treasury.Execute(ctx, "reward:Fund", argument)
+	return err
 }
 
 func usd(microUnits uint64) string {

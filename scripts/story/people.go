@@ -129,6 +129,13 @@ func (w *World) identities(ctx context.Context) error {
 		}
 		batch = append(batch, jws)
 	}
+	for _, who := range w.parties() {
+		jws, err := w.on(who).Create(nil, "")
+		if err != nil {
+			return err
+		}
+		batch = append(batch, jws)
+	}
 	if err := w.submitAll(ctx, batch); err != nil {
 		return err
 	}

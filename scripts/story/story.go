@@ -43,6 +43,17 @@ type World struct {
 
 	issuer, partner *client.Identity
 	alice, bob      *client.Identity // data owners: paid out on Tron and on EVM
+	treasurer       *client.Identity // of the consortium's share and of residues
+	operators       []party          // of TEEs: one that is honest, and two whose platforms no owner trusts
+	verifiers       []party
+
+	since    uint64 // when the simulated platform was set up
+	trust    *client.Trust
+	edge     *edge
+	services []*service
+	metrics  []*metrics
+	tasks    []*task
+	busied   time.Time
 
 	passphrase string // file that holds the passphrase of the key files
 	facts      facts
@@ -91,7 +102,8 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	w := &World{opts: o, begun: time.Now()}
 	w.facts.paid = map[*client.Identity]uint64{}
 	w.facts.proofs, w.facts.claims = map[string]string{}, map[string]string{}
-	if err := w.makeKeys(); err != nil {
+	w.since = uint64(w.begun.Unix())
+	if err := errors.Join(w.makeKeys(), w.drawParties()); err != nil {
 		return nil, err
 	}
 	c := Consortium()
@@ -124,7 +136,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 
 // Close takes everything down.
 func (w *World) Close() error {
-	var errs []error
+	errs := []error{w.stopServices()}
 	if w.Client != nil {
 		errs = append(errs, w.Client.Close())
 	}
@@ -141,9 +153,12 @@ func (w *World) Run(ctx context.Context) error {
 		run   func(context.Context) error
 	}{
 		{"Identities: an issuer, a partner, and two data owners with accounts on Tron and on EVM", w.identities},
+		{"The members decide what jobs need: a policy, TEE operators, verifiers, enclaves, hash chains for draws", w.decide},
 		{"Certificates: one is issued, one is issued and revoked", w.certificates},
 		{"Records: the repository's files, one amended, one deleted", w.submitRecords},
 		{"Money: the partner is funded and pays the owners for each record", w.pay},
+		{"Three TEE operators and twelve verifiers go to work", w.staff},
+		{"Twenty jobs: the partner has operations done on data that it never sees", w.jobs},
 		{"A transaction that Fabric marks invalid, for the audit", w.conflict},
 		{"The epoch closes, is anchored on both chains, and the owners claim", w.claim},
 		{"An outsider verifies, with files and the two public chains alone", w.audit},

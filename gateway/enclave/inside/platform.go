@@ -25,7 +25,10 @@ const (
 
 // Platform makes the platform as it is now. Its certificates are those of Since, so the
 // root that members listed stays the same; lists and collateral are of now.
-func (s Simulation) Platform(now uint64) *simulated.Platform {
+func (s Simulation) Platform(now uint64) *simulated.Platform { return simulated.New(s.Spec(now)) }
+
+// Spec says what the platform is like now.
+func (s Simulation) Spec(now uint64) *simulated.Spec {
 	spec := simulated.Default(s.Kind, s.Seed, now)
 	for _, part := range []tee.Part{tee.InRoot, tee.InPCKCA, tee.InPCK, tee.InTCBSigner, tee.InQESigner} {
 		spec.Times[part] = simulated.Validity{From: s.Since - beforeSince, Until: s.Since + afterSince}
@@ -33,7 +36,7 @@ func (s Simulation) Platform(now uint64) *simulated.Platform {
 	if s.MREnclave != [32]byte{} {
 		spec.SGX.MREnclave = s.MREnclave
 	}
-	return simulated.New(spec)
+	return spec
 }
 
 // Listing is what the members decide so that a platform is taken: subjects tee/roots and
