@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -35,10 +36,10 @@ type TrustedProgram struct {
 	Operation   string `json:"operation"`
 }
 
-// DecodeTrust reads a Trust strictly.
+// DecodeTrust reads a Trust strictly, as killick-enclave --listing prints it.
 func DecodeTrust(data []byte) (*Trust, error) {
 	t := new(Trust)
-	if err := canon.Decode(data, t, "roots", "measurements"); err != nil {
+	if err := canon.Decode(bytes.TrimSpace(data), t, "roots", "measurements"); err != nil {
 		return nil, err
 	}
 	return t, nil

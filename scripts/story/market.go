@@ -212,6 +212,9 @@ func (w *World) jobs(ctx context.Context) error {
 	if err := w.measure(ctx); err != nil {
 		return err
 	}
+	if err := w.untilDraws(ctx); err != nil {
+		return err
+	}
 	if err := w.openJobs(ctx); err != nil {
 		return err
 	}

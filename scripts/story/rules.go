@@ -5,14 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
+	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/gateway/client"
 )
 
 // drawsAhead is how many checkpoints a member's first element for draws has to be ahead
 // of the newest checkpoint when the members decide on its hash chain.
-const drawsAhead = 25
+const drawsAhead = 14
 
 // policy of jobs. Windows are as short as rounds on one busy machine allow.
 func (w *World) policy() govern.Policy {
@@ -33,8 +35,11 @@ func (w *World) decide(ctx context.Context) error {
 		return err
 	}
 	defer m.Close()
-	head, err := m.Head(ctx)
-	if err != nil {
+	var head checkpoint.Checkpoint
+	if err := await(ctx, time.Minute, "the first checkpoint", func() (bool, error) {
+		head, err = m.Head(ctx)
+		return err == nil, err
+	}); err != nil {
 		return err
 	}
 	for _, o := range w.Cluster.Orgs() {
@@ -53,7 +58,8 @@ func (w *World) decide(ctx context.Context) error {
 			return err
 		}
 	}
-	w.say("each of the four registers a hash chain for draws, from checkpoint %d on", head.Number+drawsAhead)
+	w.draws = head.Number + drawsAhead
+	w.say("each of the four registers a hash chain for draws, from checkpoint %d on", w.draws)
 	if err := m.Decide(ctx, "jobs", w.policy()); err != nil {
 		return err
 	}
@@ -69,6 +75,23 @@ func (w *World) decide(ctx context.Context) error {
 	}
 	w.say("a policy for jobs, %d verifiers, three of each member, and %d TEE operators are in force", len(w.verifiers), len(w.operators))
 	return w.decideEnclaves(ctx, m)
+}
+
+// untilDraws waits until the members' chains have elements: rounds that begin before have
+// no draw.
+func (w *World) untilDraws(ctx context.Context) error {
+	m, err := w.Members()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return await(ctx, 2*time.Minute, "checkpoints that have elements", func() (bool, error) {
+		if err := w.keepBusy(ctx); err != nil {
+			return false, err
+		}
+		head, err := m.Head(ctx)
+		return head.Number >= w.draws, err
+	})
 }
 
 // decideEnclaves lists the program that enclaves run and the root of the simulated

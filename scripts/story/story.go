@@ -47,6 +47,7 @@ type World struct {
 	operators       []party          // of TEEs: one that is honest, and two whose platforms no owner trusts
 	verifiers       []party
 
+	draws    uint64 // first checkpoint for which members have elements
 	since    uint64 // when the simulated platform was set up
 	trust    *client.Trust
 	edge     *edge
@@ -159,6 +160,7 @@ func (w *World) Run(ctx context.Context) error {
 		{"Money: the partner is funded and pays the owners for each record", w.pay},
 		{"Three TEE operators and twelve verifiers go to work", w.staff},
 		{"Twenty jobs: the partner has operations done on data that it never sees", w.jobs},
+		{"Every party's statement, and the whole ledger of money added up again", w.statements},
 		{"A transaction that Fabric marks invalid, for the audit", w.conflict},
 		{"The epoch closes, is anchored on both chains, and the owners claim", w.claim},
 		{"An outsider verifies, with files and the two public chains alone", w.audit},

@@ -2,6 +2,7 @@ package story
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -175,6 +176,12 @@ func (w *World) output(ctx context.Context, t *task) error {
 	if err != nil {
 		return err
 	}
-	w.say("%s: %.160s", t.operation, plain)
+	var document struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.Unmarshal(plain, &document); err != nil {
+		return err
+	}
+	w.say("%s: %.180s", t.operation, document.Result)
 	return nil
 }
