@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -92,7 +93,11 @@ func (a *anchor) paid(ctx context.Context, plan *trail.Plan, shown *did.Disclosu
 		return nil, err
 	}
 	for _, c := range claims {
-		if a.assetOf(c.Vault.ID) != s.Asset || c.Root.Epoch < s.Epoch {
+		asset, err := a.assetOf(ctx, c.Vault.ID)
+		if err != nil {
+			return nil, err
+		}
+		if asset != s.Asset || c.Root.Epoch < s.Epoch {
 			continue
 		}
 		at, proof, err := a.payoutProof(ctx, account, c)
@@ -104,16 +109,28 @@ func (a *anchor) paid(ctx context.Context, plan *trail.Plan, shown *did.Disclosu
 	return nil, errNotYet
 }
 
-// assetOf is the ledger's name for what a vault pays; empty when the policy has no such vault.
-func (a *anchor) assetOf(vault string) string {
-	for _, c := range a.policy.Chains {
-		for _, v := range c.Vaults {
-			if v.ID == vault {
-				return v.Asset
-			}
+// assetOf is the ledger's name for what a vault pays; empty when the ledger has no such
+// vault.
+func (a *anchor) assetOf(ctx context.Context, vault string) (string, error) {
+	network, _, err := a.index.state(ctx, "network")
+	if err != nil {
+		return "", err
+	}
+	var n struct {
+		Vaults []struct {
+			ID    string `json:"id"`
+			Asset string `json:"asset"`
+		} `json:"vaults"`
+	}
+	if err := json.Unmarshal(network, &n); err != nil {
+		return "", fmt.Errorf("network on the ledger: %w", err)
+	}
+	for _, v := range n.Vaults {
+		if v.ID == vault {
+			return v.Asset, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // serveTrail answers with the trail of a job: job, its reference; disclosure, base64url of

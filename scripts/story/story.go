@@ -74,6 +74,8 @@ type facts struct {
 	proofs        map[string]string
 	blocks        string // file of all blocks
 	bundleBytes   int
+	trailBytes    int
+	jobs          time.Duration // from when all are open until all are closed
 	verified      []time.Duration
 	claims        map[string]string
 	anchorLatency time.Duration
@@ -164,6 +166,7 @@ func (w *World) Run(ctx context.Context) error {
 		{"A transaction that Fabric marks invalid, for the audit", w.conflict},
 		{"The epoch closes, is anchored on both chains, and the owners claim", w.claim},
 		{"An outsider verifies, with files and the two public chains alone", w.audit},
+		{"One file leads from a payout to the verdict, the ballots, the evidence and the grants", w.trail},
 		{"The auditor looks deeper: a raw block, and every block executed again", w.deepen},
 		{"Forgeries are refused", w.forgeries},
 	} {

@@ -42,6 +42,8 @@ func (w *World) table(ctx context.Context) error {
 		[2]string{"claim on Tron", w.facts.claims["tron"]},
 		[2]string{"payment to claimable", fmt.Sprintf("%.1f s (epochs of %s)", w.facts.anchorLatency.Seconds(), w.Cluster.Epoch)},
 		[2]string{"largest bundle", fmt.Sprintf("%d bytes", w.facts.bundleBytes)},
+		[2]string{"chain of proof of a payout", fmt.Sprintf("%d bytes", w.facts.trailBytes)},
+		[2]string{"jobs", fmt.Sprintf("%d, all closed after %.1f s", len(w.tasks), w.facts.jobs.Seconds())},
 		[2]string{"time to verify, median", fmt.Sprintf("%d ms (both chains read)", w.facts.verified[len(w.facts.verified)/2].Milliseconds())},
 	)
 	memory := map[string][]string{}

@@ -20,7 +20,7 @@ import (
 func (w *World) work(ctx context.Context) error {
 	begun := time.Now()
 	released, withheld := map[string]bool{}, map[string]bool{}
-	phases := ""
+	phases, told := "", begun
 	err := await(ctx, 6*time.Minute, "all jobs are closed", func() (bool, error) {
 		if err := w.keepBusy(ctx); err != nil {
 			return false, err
@@ -50,8 +50,8 @@ func (w *World) work(ctx context.Context) error {
 				released[t.ref] = true
 			}
 		}
-		if now := counts(at); now != phases {
-			phases = now
+		if now := counts(at); now != phases && time.Since(told) > 4*time.Second {
+			phases, told = now, time.Now()
 			w.say("after %4.1f s: %s", time.Since(begun).Seconds(), now)
 		}
 		return at["closed"] == len(w.tasks), nil
@@ -59,6 +59,7 @@ func (w *World) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.facts.jobs = time.Since(begun)
 	w.say("owners let their data into %d enclaves, and into none of the %d whose quotes did not pass", len(released), len(withheld))
 	if len(released) != 14 || len(withheld) != 5 {
 		return fmt.Errorf("data was released to %d enclaves and withheld from %d, want 14 and 5", len(released), len(withheld))
