@@ -145,9 +145,10 @@ func (o *Operator) run(w *work, r *client.Round) error {
 		}
 	}
 	// Before anybody sees it: another output of the same job, made after a crash, would be
-	// evidence against us. If we stop before this, nobody has seen the one that is lost.
+	// evidence against us. If we stop before this, nobody has seen the one that is lost; nor
+	// has anybody when the write fails, done or not, and the next pass makes another.
 	if err := o.journal.write(w.job, "output", made.encode()); err != nil {
-		return o.unsure(w, err)
+		return err
 	}
 	w.output = made
 	o.log.Info("job run", "job", w.job, "records", w.brought(), "of", len(w.records), "bytes", len(made.ciphertext))
@@ -157,17 +158,6 @@ func (o *Operator) run(w *work, r *client.Round) error {
 		}
 	}
 	return nil
-}
-
-// unsure takes the output that is on the disk if there is one, since a write that failed
-// may have been done all the same.
-func (o *Operator) unsure(w *work, cause error) error {
-	data, err := o.journal.read(w.job, "output")
-	if data == nil || err != nil {
-		return errors.Join(cause, err)
-	}
-	w.output, err = decodeOutput(data)
-	return errors.Join(cause, err)
 }
 
 // patience is how many seconds before the end a job is run with what was brought: at most
