@@ -5,11 +5,8 @@ package e2e_test
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -65,8 +62,10 @@ func (n *network) jobs(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	if err := n.Dismiss(t.Context()); err != nil { // those of the main job
+		t.Fatal(err)
+	}
 	b.people()
-	b.head() // members decide by the checkpoints' clock
 	b.decisions()
 	b.lines = b.grants(b.consumer)
 	t.Run("last funds", b.lastFunds)
@@ -114,8 +113,8 @@ func (b *bench) decide(subject string, value any) {
 	}
 }
 
-// decisions is all that members decide about jobs, their chains last: a draw has to be
-// some checkpoints ahead when its chain comes in force.
+// decisions is all that members decide about these jobs. Their chains for draws are those
+// of the main job.
 func (b *bench) decisions() {
 	b.t.Helper()
 	b.decide("jobs", govern.Policy{
@@ -133,29 +132,11 @@ func (b *bench) decisions() {
 		b.t.Fatal(err)
 	}
 	b.decide("tee/measurements", []govern.Measurement{{Platform: "sgx", Measurement: canon.Hex(q.SGX.MREnclave[:]), Operation: "job.mean"}})
-	from := b.head().Number + 30
-	for _, o := range b.Cluster.Orgs() {
-		out, err := exec.Command(filepath.Join(b.bin, "killick-anchor"), "chain", "--config", o.AnchorFile(), "--from", fmt.Sprint(from), "--length", "100000").Output()
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		var c govern.Chain
-		if err := json.Unmarshal(out, &c); err != nil {
-			b.t.Fatal(err)
-		}
-		b.decide("chain/"+o.MSPID, c)
-	}
 	collateral, err := b.platform.Collateral().Encode()
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.done(b.consumer, &ops.AttestCollateral{Collateral: canon.B64(collateral)})
-	b.untilBusy(5*time.Minute, "checkpoints that have elements", func() error {
-		if head := b.head(); head.Number < from {
-			return fmt.Errorf("%d of %d", head.Number, from)
-		}
-		return nil
-	})
 }
 
 func idOfDID(did string) string { return did[strings.LastIndexByte(did, ':')+1:] }

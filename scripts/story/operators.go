@@ -206,7 +206,7 @@ operator_ca: %s
 `, w.Network.GetNetwork(), strings.Join(w.Cluster.GatewayAddresses(), ", "), w.keyFile(v.name), w.passphrase, w.file(v.name), w.file("edge.pem"))); err != nil {
 			return err
 		}
-		if err := w.Cluster.Beside("verifier."+strings.TrimPrefix(v.name, "verifier"), "killick-verifier", "--config", config); err != nil {
+		if err := w.Cluster.Beside(v.daemon(), "killick-verifier", "--config", config); err != nil {
 			return err
 		}
 	}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/killick-ledger/killick/gateway/client"
@@ -83,3 +85,24 @@ func (w *World) parties() []*client.Identity {
 	}
 	return all
 }
+
+// Dismiss ends the operators and verifiers of the story and has the members take their
+// licences back, so that others can be drawn without them.
+func (w *World) Dismiss(ctx context.Context) error {
+	errs := []error{w.stopServices(), w.Cluster.Kill("enclave.1")}
+	for _, v := range w.verifiers {
+		errs = append(errs, w.Cluster.Kill(v.daemon()))
+	}
+	m, err := w.Members()
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	defer m.Close()
+	for _, v := range w.verifiers {
+		errs = append(errs, m.Decide(ctx, "licence/"+idOf(v.who), struct{}{}))
+	}
+	return errors.Join(errs...)
+}
+
+// daemon is the name of a verifier's process.
+func (p party) daemon() string { return "verifier." + strings.TrimPrefix(p.name, "verifier") }

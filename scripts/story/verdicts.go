@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/tee"
 	"github.com/killick-ledger/killick/gateway/client"
-	"github.com/killick-ledger/killick/gateway/sealed"
 )
 
 // work lets each owner release data to enclaves that deserve it, and waits until every
@@ -105,27 +105,12 @@ func (w *World) release(ctx context.Context, t *task) error {
 	if err != nil {
 		return err
 	}
-	quoted, err := enclave.Key(ctx, t.ref)
-	if err != nil {
-		return err
-	}
-	key, err := a.Appraise(quoted, w.trust, time.Now())
-	if err != nil {
-		return err
-	}
 	for _, m := range w.metrics {
-		lines, err := a.LinesOf(w.on(m.owner).DID())
-		if err != nil {
+		if _, err := w.Client.Release(ctx, w.on(m.owner), a, client.Release{
+			Enclave: enclave, Trust: w.trust,
+			Content: func(context.Context, *attest.Line) ([32]byte, []byte, error) { return m.salt, m.content, nil },
+		}); err != nil {
 			return err
-		}
-		for _, l := range lines {
-			data, err := key.Seal(l, &sealed.Record{Salt: m.salt, Schema: metricsSchema, Scope: []string{"/"}, Content: m.content})
-			if err != nil {
-				return err
-			}
-			if err := enclave.PutRecord(ctx, t.ref, l.Record.String(), data); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
