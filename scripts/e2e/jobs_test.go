@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -114,7 +115,7 @@ func (b *bench) decide(subject string, value any) {
 }
 
 // decisions is all that members decide about these jobs. Their chains for draws are those
-// of the main job.
+// of the main job. Verifiers have seats from the next epoch on.
 func (b *bench) decisions() {
 	b.t.Helper()
 	b.decide("jobs", govern.Policy{
@@ -137,6 +138,27 @@ func (b *bench) decisions() {
 		b.t.Fatal(err)
 	}
 	b.done(b.consumer, &ops.AttestCollateral{Collateral: canon.B64(collateral)})
+	licensed := b.epoch()
+	b.untilBusy(time.Minute, "the epoch after the licences", func() error {
+		if now := b.epoch(); now == licensed {
+			return fmt.Errorf("epoch %d", now)
+		}
+		return nil
+	})
+}
+
+// epoch is the number of the current one.
+func (b *bench) epoch() uint64 {
+	b.t.Helper()
+	answer, err := b.own[0].Evaluate(b.t.Context(), "reward:Epoch")
+	var v reward.EpochView
+	if err == nil {
+		err = json.Unmarshal(answer, &v)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v.Number
 }
 
 func idOfDID(did string) string { return did[strings.LastIndexByte(did, ':')+1:] }
