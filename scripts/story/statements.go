@@ -46,7 +46,7 @@ func (w *World) statements(ctx context.Context) error {
 	if err := w.returned(ctx); err != nil {
 		return err
 	}
-	w.say("%-12s %5s %14s %14s %14s %14s = %s", "", "lines", "funded", "set aside", "given back", "earned", strings.Join(places, " + "))
+	w.say("%-10s %5s %12s %12s %12s %12s %12s   %12s", "", "lines", "+ funded", "+ received", "+ earned", "- paid", "- charged", "= has")
 	var funded, kept uint64
 	for _, a := range w.accounts() {
 		f, k, err := w.statement(ctx, a)
@@ -103,9 +103,15 @@ func (w *World) statement(ctx context.Context, a account) (funded, kept uint64, 
 			return 0, 0, fmt.Errorf("its lines leave %d micro-units in %s, its total is %s", in[p], p, s.Totals[p])
 		}
 		kept += uint64(in[p])
-		has = append(has, usd(uint64(in[p])))
+		if in[p] != 0 {
+			has = append(has, p+" "+usd(uint64(in[p])))
+		}
 	}
-	w.say("%-12s %5d %14s %14s %14s %14s = %s", a.name, len(s.Lines), usd(sums["funded"]), usd(sums["set aside"]), usd(sums["refunded"]), usd(sums["job"]), strings.Join(has, " + "))
+	w.say("%-10s %5d %12s %12s %12s %12s %12s   %12s: %s", a.name, len(s.Lines), usd(sums["funded"]), usd(sums["received"]), usd(sums["job"]), usd(sums["paid"]),
+		usd(sums["charged"]), usd(kept), strings.Join(has, ", "))
+	if got := sums["funded"] + sums["received"] + sums["job"] - sums["paid"] - sums["charged"]; got != kept {
+		return 0, 0, fmt.Errorf("its lines come to %d micro-units, it has %d", got, kept)
+	}
 	return sums["funded"], kept, nil
 }
 
