@@ -64,7 +64,7 @@ func TestOtherMethods(t *testing.T) {
 	}
 }
 
-// DR-3: who kept an answer is told whether it is still the ledger's, and gets the new one
+// RD-3: who kept an answer is told whether it is still the ledger's, and gets the new one
 // when it is not. Each representation has a tag of its own.
 func TestETag(t *testing.T) {
 	t.Parallel()

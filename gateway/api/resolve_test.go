@@ -235,7 +235,7 @@ var kinds = map[string]struct {
 	"a ledger that is broken":     {brokeDID, 500, "INTERNAL_ERROR", ""},
 }
 
-// Every media type meets every kind of DID and every error. DR-3: nothing may be
+// Every media type meets every kind of DID and every error. RD-3: nothing may be
 // used again unasked.
 func TestMediaTypesAndErrors(t *testing.T) {
 	t.Parallel()

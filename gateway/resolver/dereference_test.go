@@ -93,7 +93,7 @@ func TestLocation(t *testing.T) {
 	}
 }
 
-// DR-2: a relativeRef stays on the service's host and names no folder above another.
+// RD-2: a relativeRef stays on the service's host and names no folder above another.
 func TestRelativeRefs(t *testing.T) {
 	for _, bad := range []string{
 		"//evil.example/x", "%2F%2Fevil.example", "https://evil.example", "https%3A%2F%2Fevil.example", "javascript:x", "x:y",

@@ -81,7 +81,7 @@ func TestWeb(t *testing.T) {
 	}
 }
 
-// DR-1: nothing is dialled for a DID that is none, or a host that is not allowed.
+// RD-1: nothing is dialled for a DID that is none, or a host that is not allowed.
 func TestWebAsksNobody(t *testing.T) {
 	tests := map[string]struct {
 		did  string
@@ -129,7 +129,7 @@ func TestWebAsksNobody(t *testing.T) {
 	}
 }
 
-// DR-1: what hosts answer, and what becomes of it.
+// RD-1: what hosts answer, and what becomes of it.
 func TestWebAnswers(t *testing.T) {
 	const did = "did:web:example.com"
 	document := func(w http.ResponseWriter) { fmt.Fprintf(w, `{"id":%q}`, did) }
@@ -215,7 +215,7 @@ func TestWebHangs(t *testing.T) {
 	}
 }
 
-// DR-1: a host with a certificate that nobody trusts, or of another name, is not believed.
+// RD-1: a host with a certificate that nobody trusts, or of another name, is not believed.
 func TestWebCertificates(t *testing.T) {
 	r, _ := web(t, []string{"other.test"}, func(http.ResponseWriter, *http.Request) { t.Error("a request came") })
 	if _, err := resolveWith(t, r, "did:web:other.test"); reason(err) != resolver.InternalError {
@@ -223,7 +223,7 @@ func TestWebCertificates(t *testing.T) {
 	}
 }
 
-// DR-1: the dialler that is not a test's connects to public addresses only, whatever
+// RD-1: the dialler that is not a test's connects to public addresses only, whatever
 // name led to them.
 func TestWebAddresses(t *testing.T) {
 	for address, public := range map[string]bool{
