@@ -153,6 +153,56 @@ func TestSubmissions(t *testing.T) {
 	}
 }
 
+// What gateways may differ in although none lies, one of three cannot use either: its time
+// and its licences turn no vote, and cost none, also when it is the one that makes a
+// majority. (VN-3)
+func TestOneLiesAboutTheRest(t *testing.T) {
+	for name, lie := range map[string]func(*killickv1.Round){
+		"an early time": func(r *killickv1.Round) { r.Basis.Time = 1 },
+		"a late time":   func(r *killickv1.Round) { r.Basis.Time = 1 << 40 },
+		"no licences": func(r *killickv1.Round) {
+			for _, b := range r.Committee.Benches {
+				for _, o := range b.Order {
+					o.Verifier = b.Order[0].Verifier
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := begin(t, 3)
+			job := w.toCommit(name)
+			// The second to answer is the liar.
+			first, second := make(chan bool, 99), make(chan bool, 99)
+			in := func(before, after chan bool, change func(*killickv1.Round)) func(*killickv1.Round) {
+				return func(r *killickv1.Round) {
+					if r.Basis == nil {
+						return
+					}
+					if before != nil {
+						<-before
+					}
+					change(r)
+					if after != nil {
+						after <- true
+					}
+				}
+			}
+			keep := func(*killickv1.Round) {}
+			w.gateways[0].round, w.gateways[1].round, w.gateways[2].round = in(nil, first, keep), in(first, second, lie), in(second, nil, keep)
+			n := w.node()
+			for range 5 {
+				if w.pass(n); w.seat(job).Commitment != "" {
+					break
+				}
+			}
+			if s := n.Status(); w.seat(job).Commitment == "" || s.Ballots[attest.Valid] != 1 || s.WrongCommittees != 0 {
+				t.Errorf("%+v: %s", s, w.logged)
+			}
+		})
+	}
+}
+
 // once has the first submission fail.
 func once(f func(string, func() (*killickv1.Operation, error)) (*killickv1.Operation, error)) func(string, func() (*killickv1.Operation, error)) (*killickv1.Operation, error) {
 	failed := map[bool]bool{}

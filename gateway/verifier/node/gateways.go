@@ -13,6 +13,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/gateway/committee"
 )
 
 // errDisagree says that gateways answer differently, and that none of their answers is
@@ -185,7 +186,7 @@ func (n *Node) round(ctx context.Context, job string, explain bool) (*client.Rou
 			return new(client.Round), nil // an answer as well
 		}
 		return r, err
-	}, func(r *client.Round) ([]byte, error) { return n.roundKey(r) })
+	}, func(r *client.Round) ([]byte, error) { return n.roundKey(r, explain) })
 	if err == nil && r.GetId() == "" {
 		return nil, fault.New(fault.NotFound, "there is no job %s", job)
 	}
@@ -194,7 +195,9 @@ func (n *Node) round(ctx context.Context, job string, explain bool) (*client.Rou
 
 // roundKey is a round without what differs from gateway to gateway although none of them
 // lies: their newest checkpoints, what other verifiers did, licences that changed since.
-func (n *Node) roundKey(r *client.Round) ([]byte, error) {
+// What follows from a gateway's own time and licences is there in their place: the round
+// that is taken may be that of any gateway among those who agree.
+func (n *Node) roundKey(r *client.Round, explain bool) ([]byte, error) {
 	c := proto.Clone(r).(*client.Round)
 	c.Checkpoint, c.Clock = 0, 0
 	if c.Basis != nil {
@@ -208,7 +211,24 @@ func (n *Node) roundKey(r *client.Round) ([]byte, error) {
 			}
 		}
 	}
-	return proto.MarshalOptions{Deterministic: true}.Marshal(c)
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(c)
+	if err != nil || !explain || r.GetCommittee() == nil {
+		return text, err
+	}
+	return fmt.Append(text, n.follows(r)), nil
+}
+
+// follows is what the node would conclude from the parts of an explained round in which
+// gateways may differ.
+func (n *Node) follows(r *client.Round) string {
+	finding := "unreadable"
+	if quote, err := canon.UnB64(r.GetEvidence().GetQuote()); err == nil {
+		if f, err := found(r, quote); err == nil {
+			finding = fmt.Sprint(f.Verdict, f.Reason)
+		}
+	}
+	check, err := committee.Redraw(n.cfg.Network, r)
+	return fmt.Sprint(finding, err != nil || check.Result == committee.Differs)
 }
 
 // readJob reads what a job asks for.

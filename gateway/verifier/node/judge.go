@@ -120,7 +120,7 @@ func (n *Node) quote(ctx context.Context, j *client.Job, r *client.Round, from p
 
 // judgeOnLedger judges a quote that the ledger has, by what the ledger judges it by.
 func judgeOnLedger(r *client.Round, report [64]byte) (attest.Finding, error) {
-	e, b := r.GetEvidence(), r.GetBasis()
+	e := r.GetEvidence()
 	quote, err := canon.UnB64(e.GetQuote())
 	if err != nil {
 		return attest.Finding{}, fmt.Errorf("quote: %w", err)
@@ -132,6 +132,12 @@ func judgeOnLedger(r *client.Round, report [64]byte) (attest.Finding, error) {
 	if err != nil || canon.Hex(sum[:]) != e.GetDigest() || q.ReportData != report {
 		return attest.Finding{}, errors.New("the gateways tell of a quote that the ledger cannot have for this job")
 	}
+	return found(r, quote)
+}
+
+// found is what chaincode finds of a quote by the basis of a round.
+func found(r *client.Round, quote []byte) (attest.Finding, error) {
+	b := r.GetBasis()
 	if b == nil {
 		return attest.Finding{}, errors.New("the gateways do not say by what the quote is judged")
 	}
