@@ -15,7 +15,7 @@ type Release struct {
 	Enclave *Enclave // the service of the operator who accepted the job
 	Trust   *Trust   // what the enclave is judged by
 	// Contributors is of how few owners a result may tell at least (0: 2); a job whose order
-	// asks for fewer is refused.
+	// asks for fewer is refused, and one whose order the operator does not show.
 	Contributors int
 	// Content returns content and salt of a line's record. nil: the private contents that
 	// the members keep.
@@ -32,7 +32,7 @@ type Released struct {
 // which parameters the job is done, appraises the quote of the enclave's key, and only then
 // seals each record to that key and brings it to the operator. Again it is harmless.
 // Errors: fault.NotParty when no record is the signer's, fault.BadProof for an order that is
-// not the job's, those of Assigned.Appraise and of Content, *Error.
+// not the job's, fault.NotFound for one that is not shown, those of Assigned.Appraise and of Content, *Error.
 func (c *Client) Release(ctx context.Context, s Signer, job *Assigned, r Release) (*Released, error) {
 	lines, err := job.LinesOf(s.DID())
 	if err != nil {
@@ -70,14 +70,18 @@ func (c *Client) Release(ctx context.Context, s Signer, job *Assigned, r Release
 	return done, nil
 }
 
-// parameters returns those whose digest is the job's nonce.
+// orderless is the operation of docs/formats/enclave.md that has no parameters.
+const orderless = "job.count-by-schema"
+
+// parameters returns those whose digest is the job's nonce. An operator could run a job
+// with parameters that it does not show: only who knows that there are none does without.
 func (r *Release) parameters(ctx context.Context, job *Assigned) (string, error) {
 	o, err := r.Enclave.Order(ctx, job.ID)
-	if fault.Of(err) == fault.NotFound {
-		return "", nil // an operation that has some is not run without
+	if fault.Of(err) == fault.NotFound && job.Job.Operation == orderless {
+		return "", nil
 	}
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("order of the job: %w", err)
 	}
 	if o.Nonce() != job.Job.Nonce {
 		return "", fault.New(fault.BadProof, "the operator shows another order than the one with which the job was opened")

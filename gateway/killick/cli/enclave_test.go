@@ -3,8 +3,10 @@ package cli_test
 import (
 	"encoding/json"
 	"encoding/pem"
+	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +24,8 @@ type hall struct {
 	*bureau
 	program *operator.Operator
 	grants  []string
-	reach   []string // flags that reach the operator's service
+	reach   []string    // flags that reach the operator's service
+	hides   atomic.Bool // its service does not show orders
 }
 
 // openHall has records of alice, whose content the members keep, and of bob, who keeps it
@@ -74,7 +77,13 @@ func (h *hall) serve() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewTLSServer(h.program.Handler())
+	honest := h.program.Handler()
+	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.hides.Load() && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/order") {
+			r.URL.Path = "/v1/hidden"
+		}
+		honest.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() {
 		web.Close()
 		if err := gateway.Close(); err != nil {
@@ -119,6 +128,10 @@ func TestEnclaveByCommandLine(t *testing.T) {
 	if exit, _, errOut := h.run(h.letIn("alice", job, "--contributors", "3")...); exit != 1 || !strings.Contains(errOut, "may tell of 2 owners") {
 		t.Errorf("too few contributors: exit %d, %s", exit, errOut)
 	}
+	h.hides.Store(true)
+	h.refused("not_found", h.letIn("alice", job, "--contributors", "3")...)
+	h.refused("not_found", h.letIn("alice", job)...)
+	h.hides.Store(false)
 	h.refused("not_party", h.letIn("verifier", job)...)
 	if exit, _, errOut := h.run(h.letIn("bob", job)...); exit != 1 || !strings.Contains(errOut, "name the file with --content") {
 		t.Errorf("no content: exit %d, %s", exit, errOut)
