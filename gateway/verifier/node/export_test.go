@@ -16,3 +16,6 @@ func (n *Node) Crash(at func(point string) error) { n.crash = at }
 
 // Tasks is how many jobs are attended to.
 func (n *Node) Tasks() int { return len(n.tasks) }
+
+// PublicOnly says whether an operator may be asked at an address.
+func PublicOnly(address string) error { return publicOnly("tcp", address, nil) }
