@@ -13,6 +13,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/tee"
 	"github.com/killick-ledger/killick/chaincode/tee/simulated"
+	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/enclave/inside"
 	"github.com/killick-ledger/killick/gateway/enclave/operator"
@@ -25,6 +26,7 @@ type hall struct {
 	program *operator.Operator
 	grants  []string
 	reach   []string    // flags that reach the operator's service
+	liar    string      // address of the gateway that can lie
 	hides   atomic.Bool // its service does not show orders
 }
 
@@ -45,7 +47,7 @@ func openHall(t *testing.T) *hall {
 		t.Fatal(err)
 	}
 	h.write("trust.json", string(trust))
-	h.gateway = h.honest
+	h.liar, h.gateway = h.gateway, h.honest
 	consumer := publicDID(t, h.path("consumer.keys"))
 	for name, flags := range map[string][]string{"alice": {"--private"}, "bob": nil} {
 		file := h.write(name+".json", `{"pulse":`+map[string]string{"alice": "61.5", "bob": "70"}[name]+`}`)
@@ -202,6 +204,15 @@ func TestNothingForStrangers(t *testing.T) {
 		exit, _, errOut := h.run(append([]string{"job", "release", "--keys", h.path("alice.keys"), "--trust", c.trust, job}, h.reach...)...)
 		if exit != 1 || !strings.Contains(errOut, c.want) {
 			t.Errorf("%s: exit %d, %s", name, exit, errOut)
+		}
+	}
+	// A gateway tells of a job whose output is for somebody else, as its operator would.
+	h.tamper.job = func(j *killickv1.Job) { j.Key = strings.Repeat("09", 32) }
+	for _, how := range [][]string{h.letIn("alice", job), append([]string{"job", "release", "--keys", h.path("alice.keys"), job}, h.reach...)} {
+		h.gateway = h.liar
+		exit, _, errOut := h.run(append(how, "--compare", h.honest)...)
+		if h.gateway = h.honest; exit != 1 || !strings.Contains(errOut, "it shows another job") {
+			t.Errorf("another job: exit %d, %s", exit, errOut)
 		}
 	}
 	// The members take the program from the list.

@@ -33,6 +33,7 @@ type bureau struct {
 
 // tampering is what a gateway between the program and the honest one does, if anything.
 type tampering struct {
+	job        func(*killickv1.Job)
 	round      func(*killickv1.Round)
 	settlement func(*killickv1.Settlement)
 	submit     func(jws string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error)
@@ -161,7 +162,11 @@ func (g *between) GetBalance(ctx context.Context, in *killickv1.GetBalanceReques
 	return g.honest.GetBalance(ctx, in)
 }
 func (g *between) GetJob(ctx context.Context, in *killickv1.GetJobRequest) (*killickv1.Job, error) {
-	return g.honest.GetJob(ctx, in)
+	j, err := g.honest.GetJob(ctx, in)
+	if err == nil && g.tamper.job != nil {
+		g.tamper.job(j)
+	}
+	return j, err
 }
 
 func (g *between) ListJobs(ctx context.Context, in *killickv1.ListJobsRequest) (*killickv1.JobPage, error) {

@@ -47,9 +47,8 @@ file beside it. The parameters of the job are shown; they are those with which i
 	l.flags(c)
 	c.Flags().StringArrayVar(&l.contents, "content", nil, "`file` with the content of one of the records, whose receipt is in FILE.record; may be repeated")
 	c.Flags().StringVar(&l.trust, "trust", "", "`file` with the roots and measurements that you trust (default: those that the members have in force)")
-	c.Flags().StringArrayVar(&l.compare, "compare", nil, "`address` of another organisation's gateway that must show the same in force; may be repeated")
+	c.Flags().StringArrayVar(&l.compare, "compare", nil, "`address` of another organisation's gateway that must show the same job, and the same in force; may be repeated")
 	c.Flags().IntVar(&l.contributors, "contributors", 2, "refuse a job whose result may tell of fewer owners than this `number`")
-	c.MarkFlagsMutuallyExclusive("trust", "compare")
 	return c
 }
 
@@ -59,7 +58,7 @@ func (a *app) release(ctx context.Context, gateway *client.Client, signer client
 	if err != nil {
 		return err
 	}
-	trust, err := l.trusted(ctx, gateway, id)
+	trust, err := l.trusted(ctx, gateway, job)
 	if err != nil {
 		return err
 	}
@@ -88,29 +87,37 @@ func (a *app) release(ctx context.Context, gateway *client.Client, signer client
 }
 
 // trusted returns what the enclave is judged by: a file's, or what is in force by the word
-// of the gateway and of all that it is compared with.
-func (l *release) trusted(ctx context.Context, gateway *client.Client, job string) (*client.Trust, error) {
+// of the gateway. All that it is compared with have to say the same of it, and of the job:
+// whose key the output is for, and on what it is done.
+func (l *release) trusted(ctx context.Context, gateway *client.Client, job *client.Assigned) (trust *client.Trust, err error) {
 	if l.trust != "" {
-		return l.readTrust()
+		trust, err = l.readTrust()
+	} else {
+		trust, err = gateway.TrustInForce(ctx, job.ID)
 	}
-	trust, err := gateway.TrustInForce(ctx, job)
 	for _, address := range l.compare {
 		if err == nil {
-			err = sameTrust(ctx, address, job, trust)
+			err = l.same(ctx, address, job, trust)
 		}
 	}
 	return trust, err
 }
 
-func sameTrust(ctx context.Context, address, job string, trust *client.Trust) (err error) {
+func (l *release) same(ctx context.Context, address string, job *client.Assigned, trust *client.Trust) (err error) {
 	gateway, err := client.Dial(address)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, gateway.Close()) }()
-	other, err := gateway.TrustInForce(ctx, job)
-	if err == nil && !trust.Same(other) {
-		err = errors.New("it shows other roots, measurements or statuses in force; one of the two gateways lies, or the members have just decided")
+	other, err := gateway.Assigned(ctx, job.Task.Network, job.ID)
+	if err == nil && other.Task.Digest() != job.Task.Digest() {
+		err = errors.New("it shows another job, or another acceptance; one of the two gateways lies")
+	}
+	if err == nil && l.trust == "" {
+		var force *client.Trust
+		if force, err = gateway.TrustInForce(ctx, job.ID); err == nil && !trust.Same(force) {
+			err = errors.New("it shows other roots, measurements or statuses in force; one of the two gateways lies, or the members have just decided")
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("gateway %s: %w", address, err)
