@@ -88,10 +88,10 @@ func Check(t *log.Trail, p *log.Policy) []log.Check {
 	return w.checks
 }
 
-// take returns the value of a link that has to be there.
+// take returns the value of a link that has to be there; an empty one is none, as in state.
 func (t *trail) take(key string) ([]byte, error) {
 	l := t.links[key]
-	if l == nil {
+	if l == nil || len(l.Write.Value) == 0 {
 		return nil, fmt.Errorf("there is no link %s", key)
 	}
 	delete(t.unused, key)
