@@ -74,8 +74,22 @@ func (f folder) List(name string) ([]string, error) {
 	return names, err
 }
 
+// Remove removes a file, or a folder in which nothing is left but what was being written
+// when a process was killed.
 func (f folder) Remove(name string) error {
-	err := os.Remove(filepath.Join(string(f), filepath.FromSlash(name)))
+	path := filepath.Join(string(f), filepath.FromSlash(name))
+	entries, err := os.ReadDir(path) // of a file there are none
+	if err == nil {
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), unfinished) {
+				err = errors.Join(err, os.Remove(filepath.Join(path, e.Name())))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	err = os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
