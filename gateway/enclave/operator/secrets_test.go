@@ -82,6 +82,7 @@ func TestDataStaysInside(t *testing.T) {
 	journals := map[string][]byte{}
 	job := s.open(analysis.Mean, meanOfPulse)
 	s.pass()
+	key := s.taskKey(job)
 	s.release(job, s.owners[:2]...)
 	s.keep(journals, "with records")
 	// Refusals tell nothing either: a record for another, and one that is not sealed.
@@ -104,7 +105,7 @@ func TestDataStaysInside(t *testing.T) {
 	s.pass()
 
 	places := s.places(journals)
-	secrets := map[string][]byte{"the enclave's key": s.taskKey(job), "the result": []byte(`"mean":"` + result)}
+	secrets := map[string][]byte{"the enclave's key": key, "the platform's secret": s.secret(), "the result": []byte(`"mean":"` + result)}
 	for i, o := range s.owners {
 		secrets["content of "+o.DID], secrets["salt of "+o.DID] = o.content, o.salt[:]
 		secrets["a part of content "+o.DID] = []byte(secret[i][strings.Index(secret[i], "of the"):])
@@ -126,26 +127,39 @@ func TestDataStaysInside(t *testing.T) {
 	}
 }
 
-// taskKey is the enclave's private key for a job.
-func (s *stage) taskKey(job string) []byte {
+// secret is that of the platform, from which all keys are made.
+func (s *stage) secret() []byte {
 	s.t.Helper()
 	secret, err := os.ReadFile(filepath.Join(s.cfg.Dir, "secret"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return secret
+}
+
+// taskKey is the enclave's private key for a job.
+func (s *stage) taskKey(job string) []byte {
+	s.t.Helper()
 	a, err := s.gateway.Assigned(s.t.Context(), s.cfg.Network, job)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	task := a.Task.Digest()
-	seed, err := hkdf.Key(sha256.New, secret, task[:], "killick.enclave.task-key.v1", 32)
+	seed, err := hkdf.Key(sha256.New, s.secret(), task[:], "killick.enclave.task-key.v1", 32)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	key, err := ecdh.X25519().NewPrivateKey(seed)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	// That these are the key's bytes the quoted key says.
-	key, err := ecdh.X25519().NewPrivateKey(seed)
+	quoted, err := s.enclave.Key(s.t.Context(), job)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if got := canon.Hex(key.PublicKey().Bytes()); got != quoted.Key {
+		s.t.Errorf("the search is for the key of %s, the enclave's is %s", got, quoted.Key)
 	}
 	return key.Bytes()
 }
