@@ -132,6 +132,16 @@ func TestContributors(t *testing.T) {
 	}
 }
 
+// A cluster of one contributor fewer than asked for is left out, also where all the points
+// together are of enough. (EC-4)
+func TestContributorsOfClusters(t *testing.T) {
+	records := []analysis.Record{of('1', `[{"x":1},{"x":90}]`), of('2', `[{"x":2},{"x":3},{"x":91}]`), of('3', `{"x":92}`)}
+	o := operation(t, analysis.KMeans, `{"fields":["/x"],"k":2,"contributors":3}`)
+	if got, want := run(o, records), `{"clusters":[{"centre":["91"],"contributors":3,"points":3}],"iterations":1,"withheld":1}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // The order of the records changes nothing. (EC-5)
 func TestOrderOfRecords(t *testing.T) {
 	for name, parameters := range map[string]string{
