@@ -300,7 +300,7 @@ func TestProofs(t *testing.T) {
 	}
 }
 
-// Each receipt of a test ledger says what it is, whatever became of the operation.
+// Each receipt and event of a test ledger says what it is, whatever became of the operation.
 func TestSimulatedReceipts(t *testing.T) {
 	t.Parallel()
 	for _, simulated := range []bool{false, true} {
@@ -322,6 +322,14 @@ func TestSimulatedReceipts(t *testing.T) {
 		for i, r := range append(receipts, found) {
 			if r.GetSimulated() != simulated {
 				t.Errorf("receipt %d: %v, want simulated %t", i, r, simulated)
+			}
+		}
+		for e, err := range h.client.Events(t.Context(), &client.EventsRequest{}) {
+			if err != nil || e.GetSimulated() != simulated {
+				t.Errorf("event %v, %v, want simulated %t", e, err, simulated)
+			}
+			if err != nil || e.GetReference() == ref {
+				break
 			}
 		}
 	}

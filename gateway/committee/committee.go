@@ -77,6 +77,40 @@ func Redraw(network string, r *client.Round) (*Check, error) {
 	return &Check{Result: Same}, nil
 }
 
+// Explained is Redraw for who looks at the digests of all who hold a licence: one that is
+// not what seed, job and verifier make is a problem too, and so is who is said to be drawn
+// and has no seat, or the reverse. Verifier nodes leave this out: what a gateway tells of
+// licences is its own word, and must not cost a vote.
+func Explained(network string, r *client.Round) (*Check, error) {
+	check, err := Redraw(network, r)
+	if err != nil {
+		return nil, err
+	}
+	d := &drawing{network: network, problems: check.Problems}
+	if _, err := d.read(r); err != nil {
+		return nil, err
+	}
+	for _, b := range r.GetCommittee().GetBenches() {
+		for _, o := range b.GetOrder() {
+			id, err := did.ParseOn(network, o.GetVerifier())
+			if err != nil {
+				return nil, fmt.Errorf("verifier: %w", err)
+			}
+			sum := canon.SeatDigest(network, d.seed, d.job.ID, id)
+			if digest := canon.Hex(sum[:]); o.GetDigest() != digest {
+				d.problem("the digest of %s is %s, not %s", o.GetVerifier(), digest, o.GetDigest())
+			}
+			if sits := Seat(r, o.GetVerifier()) != nil; sits != o.GetDrawn() {
+				d.problem("%s is said to be drawn: %t, and has a seat: %t", o.GetVerifier(), o.GetDrawn(), sits)
+			}
+		}
+	}
+	if len(d.problems) > 0 {
+		return &Check{Differs, d.problems}, nil
+	}
+	return check, nil
+}
+
 // read takes what the draw depends on, and returns the digest of the candidates.
 func (d *drawing) read(r *client.Round) (candidates string, err error) {
 	if d.seed, err = canon.UnHex32(r.GetCommittee().GetSeed()); err != nil {

@@ -7,7 +7,10 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/did"
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
@@ -160,12 +163,75 @@ func TestLiesAboutJobs(t *testing.T) {
 		}
 	}
 	b.tamper.round = nil
+	b.explained(job)
 
 	settled := b.open()
 	b.do("job", "cancel", "--keys", b.path("consumer.keys"), settled)
 	b.tamper.settlement = func(s *killickv1.Settlement) { s.Refund = "1900" }
 	if exit, out, errOut := b.run("settlement", settled); exit != 1 || !strings.Contains(out, "1901 set aside IS NOT 0 paid + 1900 back") || !strings.Contains(errOut, "DOES NOT ADD UP") {
 		t.Errorf("exit %d, %s%s", exit, out, errOut)
+	}
+}
+
+// explained wants the digest by which each licence has its place, and no other one.
+func (b *bureau) explained(job ledger.Reference) {
+	b.t.Helper()
+	var r attest.RoundView
+	b.jobs.Read("attest:Round", attest.RoundQuery{Job: job.String(), Explain: true}, &r)
+	seed, err := canon.UnHex32(r.Committee.Seed)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, people, _ := b.run("round", job.String(), "--explain")
+	_, machines, _ := b.run("round", job.String(), "--explain", "--json")
+	for _, bench := range r.Committee.Benches {
+		id, err := did.ParseOn(b.jobs.Name, bench.Order[0].Verifier)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		sum := canon.SeatDigest(b.jobs.Name, seed, job.ID, id)
+		digest := canon.Hex(sum[:])
+		if !strings.Contains(people, "    "+digest+" "+bench.Order[0].Verifier+" drawn\n") || !strings.Contains(machines, `{"digest":"`+digest+`","drawn":true`) {
+			b.t.Errorf("%s with the digest %s is not in %s%s", bench.Order[0].Verifier, digest, people, machines)
+		}
+	}
+	order := func(r *killickv1.Round, i int) *killickv1.Ranked {
+		return r.GetCommittee().GetBenches()[i].GetOrder()[0]
+	}
+	for name, lie := range map[string]func(*killickv1.Round){
+		"a digest":  func(r *killickv1.Round) { order(r, 2).Digest = strings.Repeat("0", 64) },
+		"not drawn": func(r *killickv1.Round) { order(r, 1).Drawn = false },
+		"a digest of who could not be drawn": func(r *killickv1.Round) {
+			bench := r.GetCommittee().GetBenches()[1]
+			bench.Order = append(bench.Order, &killickv1.Ranked{Verifier: b.jobs.Consumer.DID, Digest: strings.Repeat("f", 64), Why: "new"})
+		},
+	} {
+		b.tamper.round = lie
+		if exit, out, _ := b.run("round", job.String(), "--explain"); exit != 1 || !strings.Contains(out, "IT IS ANOTHER COMMITTEE") {
+			b.t.Errorf("%s: exit %d, %s", name, exit, out)
+		}
+	}
+	b.tamper.round = nil
+}
+
+// A receipt of a test ledger says what it is, to people and to programs.
+func TestSimulatedReceipts(t *testing.T) {
+	b := startJobs(t)
+	for _, simulated := range []bool{false, true} {
+		b.tamper.submit = func(_ string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error) {
+			o, err := forward()
+			if err == nil {
+				o.Simulated = simulated
+			}
+			return o, err
+		}
+		open := append([]string{"job", "open", "--keys", b.path("consumer.keys"), "--tee-fee", "1000", "--verification-fee", "401"}, b.grants...)
+		if _, out, errOut := b.run(open...); !strings.Contains(out, "state        done") || strings.Contains(out, "ledger       SIMULATED") != simulated {
+			t.Errorf("simulated %t: %s%s", simulated, out, errOut)
+		}
+		if _, out, errOut := b.run(append(open, "--json")...); !strings.Contains(out, `"state":"done"`) || strings.Contains(out, `"simulated":true`) != simulated {
+			t.Errorf("simulated %t: %s%s", simulated, out, errOut)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ what chaincode found, its committee and their ballots.
 The committee is drawn again here, from the seed, the job's id and the licences, and compared
 with what the gateway says: exit code 1 when it is another one, and 3 when licences or standings
 have changed since, so that only the seats themselves could be checked. --explain shows the
-digests that decided, and who holds a licence and could not be drawn.`,
+digests that decided, computed again as well, and who holds a licence and could not be drawn.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.connected(c, func(ctx context.Context, gateway *client.Client) error {
 				network, err := gateway.Network(ctx)
@@ -47,8 +47,12 @@ func (a *app) showRound(network string, r *client.Round, explain bool) error {
 	v := roundView(r)
 	var check *committee.Check
 	if r.GetCommittee() != nil {
+		draw := committee.Redraw
+		if explain {
+			draw = committee.Explained
+		}
 		var err error
-		if check, err = committee.Redraw(network, r); err != nil {
+		if check, err = draw(network, r); err != nil {
 			return fmt.Errorf("the committee cannot be read: %w", err)
 		}
 		v["committee"], v["drawnAgain"] = committeeView(r, explain), check
