@@ -60,6 +60,19 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 }
 
+// Who has gateways of fewer than N - K + 1 organisations is told, and who has them is not.
+// (VN-2)
+func TestTooFewGateways(t *testing.T) {
+	for gateways, few := range map[int]bool{1: true, 2: false} { // N is 4, K is 3
+		w := begin(t, gateways)
+		job := w.toCommit("one")
+		w.pass(w.node())
+		if w.seat(job).Commitment == "" || strings.Contains(w.logged.String(), "too few gateways") != few {
+			t.Errorf("%d gateways: %s", gateways, w.logged)
+		}
+	}
+}
+
 // ballots notes the contents of the ballot files that there are.
 func (w *world) ballots(into map[string]bool) {
 	w.t.Helper()

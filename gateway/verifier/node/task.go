@@ -176,6 +176,7 @@ func (n *Node) decide(ctx context.Context, t *task, short *client.Round) (*ballo
 		n.count(func(s *Status) { s.WrongCommittees++ })
 		return nil, nil
 	}
+	n.warnOfFew(t, r)
 	j, err := n.judge(ctx, r, n.near(t, left(short)))
 	if err != nil {
 		return nil, fmt.Errorf("no ballot yet: %w", err)
@@ -190,6 +191,15 @@ func (n *Node) decide(ctx context.Context, t *task, short *client.Round) (*ballo
 	n.count(func(s *Status) { s.Ballots[j.ballot]++ })
 	n.say(t, slog.LevelInfo, "judged", "ballot", b.Ballot, "reason", j.reason, "committee", check.Result)
 	return b, n.crash("after the ballot")
+}
+
+// warnOfFew says that the gateways are so few that N - K organisations, silent or refusing
+// together, could keep the vote from the ledger.
+func (n *Node) warnOfFew(t *task, r *client.Round) {
+	c := r.GetCommittee()
+	if least := len(c.GetBenches()) - int(c.GetK()) + 1; len(n.gateways) < least {
+		n.say(t, slog.LevelWarn, "too few gateways: N - K organisations could keep votes from the ledger", "gateways", len(n.gateways), "least", least)
+	}
 }
 
 // near says whether the commitments, which last so long from now on, end soon: within the
