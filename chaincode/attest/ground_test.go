@@ -42,6 +42,26 @@ func TestGrounds(t *testing.T) {
 	}
 }
 
+// JB-10: an operator that the members have removed takes no new job, and answers with its
+// deposit for the one that it has.
+func TestRemovedOperatorAnswers(t *testing.T) {
+	j := market(t, 1)
+	bad := simulated.Default(tee.SGX, "jobs", opstest.Start)
+	bad.SGX.Attributes[0] |= 2
+	job, other := j.Open("one"), j.Open("two")
+	j.Accept(job)
+	j.Decide("operator/"+j.Operator.ID.String(), `{}`)
+	j.try(j.Operator, j.AcceptBody(other), fault.NotAccredited)
+	j.call("reward:Return", reward.HoldQuery{Hold: j.Round(job).Accepted}, fault.NotDue)
+	j.Platform = simulated.New(bad)
+	j.Show(job)
+	j.Draw(job)
+	j.Step(job)
+	j.Vote(job, malicious, malicious, malicious, malicious)
+	j.Close(job)
+	j.ended(job, "malicious", "debug_enclave", map[string]reward.Amount{"owner from deposit": 500, "verifier from deposit": 400, "forfeit from deposit": 1}, charged, 0)
+}
+
 // Evidence is bound to its job, operator and output, is brought once, by who accepted,
 // and can be judged.
 func TestEvidenceRefused(t *testing.T) {
