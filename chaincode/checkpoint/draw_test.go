@@ -306,7 +306,8 @@ func pow(base, exponent int) int {
 }
 
 // play has each liar publish at its own moment: before the honest, after them, or at
-// later checkpoints, the last of which is too late; or never. Somebody asks for the draw
+// later checkpoints, the last of which is too late; or never. Before its own element it
+// tries another one, of a draw to come, which differs from moment to moment. Somebody asks for the draw
 // whenever it could be there.
 func (d *dice) play(liars, schedule, never int) [32]byte {
 	w := d.clone()
@@ -325,6 +326,7 @@ func (d *dice) play(liars, schedule, never int) [32]byte {
 		}
 		for i, at := range moment {
 			if at == now {
+				w.lie(i, 11+uint64(at))
 				_ = w.Publish(w.chains[i], 10) // refused when it is too late
 			}
 		}
@@ -335,4 +337,14 @@ func (d *dice) play(liars, schedule, never int) [32]byte {
 		w.t.Fatal("silent liars hold the draw up")
 	}
 	return made.Seed
+}
+
+// lie has a liar publish the element of another draw for this one.
+func (d *dice) lie(liar int, of uint64) {
+	d.t.Helper()
+	e := d.chains[liar].Element(of)
+	_, err := d.Invoke(d.chains[liar].By.Caller(), "checkpoint:Element", checkpoint.Publish{Draw: 10, Element: canon.Hex(e[:])})
+	if err == nil {
+		d.t.Error("the element of another draw was taken")
+	}
 }
