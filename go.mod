@@ -11,6 +11,7 @@ require (
 	github.com/go-json-experiment/json v0.0.0-20251027170946-4849db3c2f7e
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-sev-guest v0.15.0
+	github.com/google/go-tpm v0.9.8
 	github.com/google/logger v1.1.1
 	github.com/google/uuid v1.6.0
 	github.com/gowebpki/jcs v1.0.2

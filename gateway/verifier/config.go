@@ -15,6 +15,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/verifier/node"
 	"github.com/killick-ledger/killick/gateway/verifier/snp"
+	"github.com/killick-ledger/killick/gateway/verifier/tpm"
 )
 
 // Config is verifier.yaml.
@@ -55,8 +56,10 @@ type Config struct {
 	OperatorCA string            `yaml:"operator_ca"`
 	Operators  map[string]string `yaml:"operators"`
 	// SEVSNP is by what quotes of AMD's SEV-SNP are judged, of which the ledger has the
-	// digest alone. Nothing here: the node has no vote on them. It has none on those of TPMs.
+	// digest alone. Nothing here: the node has no vote on them.
 	SEVSNP snp.Config `yaml:"sev_snp"`
+	// TPM is the same for quotes of TPMs.
+	TPM tpm.Config `yaml:"tpm"`
 }
 
 // readConfig reads a configuration strictly and reports all its mistakes.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/killick-ledger/killick/gateway/verifier/node"
 	"github.com/killick-ledger/killick/gateway/verifier/snp"
+	"github.com/killick-ledger/killick/gateway/verifier/tpm"
 )
 
 func main() {
@@ -83,11 +84,12 @@ func build(cfg Config, log *slog.Logger) (*service, error) {
 	if c.OperatorCA, err = cfg.certificates(); err != nil {
 		return nil, err
 	}
-	judge, err := snp.New(cfg.SEVSNP)
-	if err != nil {
+	amd, bad := snp.New(cfg.SEVSNP)
+	chips, err := tpm.New(cfg.TPM)
+	if err = errors.Join(bad, err); err != nil {
 		return nil, err
 	}
-	c.Platforms = map[string]node.Platform{"sev-snp": judge}
+	c.Platforms = map[string]node.Platform{"sev-snp": amd, "tpm": chips}
 	if cfg.Listen != "" {
 		if s.http, err = net.Listen("tcp", cfg.Listen); err != nil {
 			return nil, fmt.Errorf("listen: %w", err)

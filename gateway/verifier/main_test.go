@@ -41,6 +41,8 @@ operators: {"did:killick:`+network+`:x": "http://127.0.0.1:3"}
 sev_snp:
   measurements: [{operation: job.mean, measurement: "`+strings.Repeat("0a", 48)+`"}]
   min_tcb: {snp: 5}
+tpm:
+  measurements: [{operation: job.mean, pcrs: {4: "`+strings.Repeat("0b", 32)+`"}}]
 `, "DIR", dir)
 }
 
@@ -56,7 +58,7 @@ func read(t *testing.T, text string) (Config, error) {
 // A configuration is read strictly, and all its mistakes are told at once.
 func TestConfig(t *testing.T) {
 	good := files(t)
-	if c, err := read(t, good); err != nil || c.SEVSNP.MinTCB.SNP != 5 || len(c.Operators) != 1 {
+	if c, err := read(t, good); err != nil || c.SEVSNP.MinTCB.SNP != 5 || len(c.TPM.Measurements) != 1 || len(c.Operators) != 1 {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	for name, c := range map[string]struct{ old, new, want string }{
@@ -82,7 +84,8 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	for name, c := range map[string][2]string{
-		"passphrase": {"/pass\n", "/v.keys\n"}, "measurement": {strings.Repeat("0a", 48), "0a"}, "CA": {"listen:", "operator_ca: /nowhere\nlisten:"},
+		"passphrase": {"/pass\n", "/v.keys\n"}, "measurement": {strings.Repeat("0a", 48), "0a"}, "register": {strings.Repeat("0b", 32), "0b"},
+		"roots": {"tpm:", "tpm:\n  roots: [/nowhere]"}, "CA": {"listen:", "operator_ca: /nowhere\nlisten:"},
 	} {
 		cfg, err := read(t, strings.Replace(good, c[0], c[1], 1))
 		if err != nil {

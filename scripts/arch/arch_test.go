@@ -165,24 +165,29 @@ func TestForbiddenLinks(t *testing.T) {
 	}
 }
 
-// The module that judges AMD's quotes is for verifier nodes: no other program carries it.
-func TestOneProgramJudgesAMD(t *testing.T) {
-	const amd = "github.com/google/go-sev-guest"
-	linked := false
-	for path, p := range goList(t, "./...") {
-		name := strings.TrimPrefix(path, module+"/")
-		for _, dep := range p.Deps {
-			if dep != amd && !strings.HasPrefix(dep, amd+"/") {
-				continue
-			}
-			linked = true
-			if name != "gateway/verifier" && name != "gateway/verifier/snp" {
-				t.Errorf("%s links %s", name, dep)
+// The modules that judge quotes of AMD and of TPMs are for verifier nodes: no other program
+// carries them.
+func TestOneProgramJudgesQuotes(t *testing.T) {
+	packages := goList(t, "./...")
+	for judge, library := range map[string]string{
+		"gateway/verifier/snp": "github.com/google/go-sev-guest", "gateway/verifier/tpm": "github.com/google/go-tpm",
+	} {
+		linked := false
+		for path, p := range packages {
+			name := strings.TrimPrefix(path, module+"/")
+			for _, dep := range p.Deps {
+				if dep != library && !strings.HasPrefix(dep, library+"/") {
+					continue
+				}
+				linked = true
+				if name != "gateway/verifier" && name != judge {
+					t.Errorf("%s links %s", name, dep)
+				}
 			}
 		}
-	}
-	if !linked {
-		t.Errorf("nothing links %s", amd)
+		if !linked {
+			t.Errorf("nothing links %s", library)
+		}
 	}
 }
 
