@@ -179,7 +179,7 @@ func (n *network) eventsOf(t *testing.T, number uint64, tx block.Tx) (found []*k
 		}
 		e := &killickv1.Event{
 			Cursor: fmt.Sprintf("%x-%d-%d-%d", tag[:4], number, tx.Index, i+1), Block: number, Transaction: tx.ID, Id: idOf(item),
-			Reference: r.Reference.String(), Operation: r.Op, Actor: did.String(n.name, r.Actor), Code: r.Code.String(), Created: r.Created,
+			Reference: r.Reference.String(), Operation: r.Op, Actor: did.String(n.name, r.Actor), Code: r.Code.String(), Created: r.Created, Simulated: true,
 		}
 		if p := r.Postings; p != nil {
 			e.Payment = &killickv1.Payment{Asset: p.Asset, Epoch: p.Epoch}

@@ -139,7 +139,7 @@ func (n *network) recovered(t *testing.T, l *load, victim string, killed time.Ti
 			l.all.Go(func() {
 				s, err := l.sign(p, 1, 0) // a record: nobody funded the actor
 				if err == nil {
-					err = l.deliver(t.Context(), s)
+					err = l.deliver(l.until, s)
 				}
 				if err != nil {
 					l.fail(err)

@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,11 @@ func (n *network) govern(t *testing.T) {
 
 // killickGovern runs the operators' command as the admin of an organisation.
 func (n *network) killickGovern(org int, args ...string) (string, error) {
-	args = append([]string{"govern", "--dir", n.Cluster.Dir, "--org", n.Cluster.Orgs()[org].MSPID}, args...)
+	file := filepath.Join(n.Cluster.Dir, "consortium.yaml")
+	if err := os.WriteFile(file, []byte("channel: "+n.Cluster.Channel+"\n"), 0o600); err != nil {
+		return "", err
+	}
+	args = append([]string{"govern", "--dir", n.Cluster.Dir, "--file", file, "--org", n.Cluster.Orgs()[org].MSPID}, args...)
 	out, err := exec.Command(filepath.Join(n.bin, "killick-network"), args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%v: %w\n%s", args, err, out)

@@ -44,6 +44,7 @@ type sent struct {
 type load struct {
 	n     *network
 	payee *person
+	until context.Context // of the test that began the load: whatever was sent is seen to its end
 	more  context.Context // begin further operations until it ends
 	stop  context.CancelFunc
 	all   sync.WaitGroup
@@ -55,7 +56,7 @@ type load struct {
 
 // beginLoad starts a client for each payer.
 func (n *network) beginLoad(t *testing.T, payers []*person, payee *person) *load {
-	l := &load{n: n, payee: payee}
+	l := &load{n: n, payee: payee, until: t.Context()}
 	l.more, l.stop = context.WithCancel(t.Context())
 	for i, p := range payers {
 		client := l.one
