@@ -47,10 +47,35 @@ func (w *indexer) job(kind, ref string, value []byte) error {
 	if err != nil {
 		return err
 	}
+	key := owedPrefix(h.Due) + ref // Due stays as it is once the hold is released
 	if h.Status != reward.HoldReleased || h.Left() == 0 {
-		return w.exec(`DELETE FROM state WHERE key = ?`, "hold/"+ref)
+		return w.exec(`DELETE FROM state WHERE key = ?`, key)
 	}
-	return w.exec(`INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, "hold/"+ref, value)
+	return w.exec(`INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, value)
+}
+
+// owedPrefix begins the keys of holds of which something is owed to their owners, in the
+// order in which they are due by the checkpoints' clock.
+func owedPrefix(due uint64) string { return fmt.Sprintf("hold/%016x/", due) }
+
+// owed returns the holds that are due by the clock, and when the first of the others is; 0
+// when there is none.
+func (x *index) owed(ctx context.Context, elapsed uint64) (holds []string, next uint64, err error) {
+	due, err := x.values(ctx, `key >= ? AND key < ?`, owedPrefix(0), owedPrefix(elapsed+1))
+	if err != nil {
+		return nil, 0, err
+	}
+	for key := range due {
+		holds = append(holds, key[len(owedPrefix(0)):])
+	}
+	var first string
+	err = x.db.QueryRowContext(ctx, `SELECT key FROM state WHERE key >= ? AND key < ? ORDER BY key LIMIT 1`, owedPrefix(elapsed+1), "hold0").Scan(&first)
+	first, ok, err := found(first, err)
+	if err != nil || !ok {
+		return holds, 0, err
+	}
+	next, err = strconv.ParseUint(first[len("hold/"):len(owedPrefix(0))-1], 16, 64)
+	return holds, next, err
 }
 
 // openJobs returns the jobs that are not settled yet.

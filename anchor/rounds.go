@@ -28,6 +28,7 @@ type rounds struct {
 	*anchor
 	due   map[string]time.Time // since when something has been due, by what it is
 	asked map[string]attempt
+	clock uint64 // what the checkpoints' clock had counted when it was last asked
 }
 
 func newRounds(a *anchor) *rounds {
@@ -268,14 +269,25 @@ func (r *rounds) next(ctx context.Context, j openJob, head *checkpoint.Checkpoin
 	return due(false, step)
 }
 
-// returns gives back what is left of money that was set aside and settled.
+// returns gives back what is left of money that was set aside and settled, once it is due.
 func (r *rounds) returns(ctx context.Context, m *roster, seen map[string]bool) error {
-	owed, err := r.index.states(ctx, "hold/")
+	owed, next, err := r.index.owed(ctx, r.clock)
 	if err != nil {
 		return err
 	}
+	if next > 0 {
+		var head *checkpoint.Checkpoint
+		if err := r.query(ctx, "checkpoint:Head", nil, &head); err != nil {
+			return err
+		}
+		if r.clock = head.Elapsed; next <= r.clock {
+			if owed, _, err = r.index.owed(ctx, r.clock); err != nil {
+				return err
+			}
+		}
+	}
 	var errs []error
-	for hold := range owed {
+	for _, hold := range owed {
 		turn := openJob{ref: hold}.turn()
 		errs = append(errs, r.ask(ctx, seen, "the rest of hold "+hold, m.rank(turn), "reward:Return", reward.HoldQuery{Hold: hold}))
 	}

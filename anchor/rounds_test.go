@@ -102,7 +102,7 @@ func (r *roundsWorld) settled(job mem.Reference, verdict, reason string) {
 	if s := r.jobs.Settlement(job); s.Verdict != verdict || s.Reason != reason {
 		r.t.Errorf("%s, %s, want %s, %s", s.Verdict, s.Reason, verdict, reason)
 	}
-	r.until("returned", time.Minute, func() bool { return len(r.owed()) == 0 })
+	r.until("returned", 10*time.Minute, func() bool { return len(r.owed()) == 0 })
 	r.jobs.Audit()
 	r.tickFor(2 * time.Second)
 	for _, m := range r.members {
@@ -166,9 +166,34 @@ func TestRounds(t *testing.T) {
 	job := r.shown("one")
 	r.vote(job, attest.Valid)
 	before := r.now
-	r.settled(job, "valid", "agreed")
+	r.until("closed", time.Minute, func() bool { return r.phase(job) == "closed" })
 	if took := r.now.Sub(before); took > 30*time.Second {
 		t.Errorf("closing with all ballots open took %v", took)
+	}
+	r.settled(job, "valid", "agreed")
+	r.quiet()
+}
+
+// AR-1: the deposit of a job is asked for once it is due, and not before.
+func TestRoundsWaitForDeposits(t *testing.T) {
+	t.Parallel()
+	r := newRoundsWorld(t)
+	due, asked := uint64(0), 0
+	r.border = func(_, when string) {
+		if when != "before reward:Return" {
+			return
+		}
+		if asked++; r.jobs.Head().Elapsed < due || due == 0 {
+			t.Errorf("asked at %d of the clock, it is due at %d", r.jobs.Head().Elapsed, due)
+		}
+	}
+	job := r.shown("one")
+	due = r.jobs.Round(job).Due
+	r.vote(job, attest.Valid)
+	r.until("closed", time.Minute, func() bool { return r.phase(job) == "closed" })
+	r.settled(job, "valid", "agreed")
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
 	}
 	r.quiet()
 }

@@ -95,7 +95,7 @@ func (c *claims) job(ref string, value []byte) error {
 	consumer, teeFee, verificationFee := in.Fixed(20), in.U64(), in.U64()
 	key, nonce, expires := in.Hash(), in.Hash(), in.U32()
 	policy := in.U64()
-	in.Fixed(2 + 3*4 + 2*20 + 2 + 7*4) // the rest of the terms
+	in.Fixed(2 + 4*4 + 2*20 + 2 + 7*4) // the rest of the terms
 	operation, asset, count := string(in.Var8()), string(in.Var8()), int(in.U8())
 	c.kind = KindJob
 	c.line("job", ref)

@@ -153,5 +153,5 @@ func (c *Cancel) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) error
 	if err := tx.Prefetch([]string{reward.BalanceKey(j.Consumer, j.Asset)}); err != nil {
 		return err
 	}
-	return reward.Return(tx, c.job)
+	return reward.Return(tx, c.job, nil) // no clock: what a consumer set aside is due at once
 }

@@ -97,25 +97,42 @@ func (a *audit) settlements() error {
 		if err != nil {
 			return err
 		}
-		a.settled(ref, ref, s, FromHold, total, s.Refund)
+		late, err := readLate(a.tx, ref)
+		if err != nil {
+			return err
+		}
+		var taken reward.Amount
+		if late != nil {
+			taken = late.Amount
+			a.credit(late.Epoch, late.Payee, s.Asset, taken)
+		}
+		a.settled(ref, ref, s, FromHold, total, s.Refund, 0)
 		if r.Deposit > 0 {
-			a.settled(ref, r.Accepted.String(), s, FromDeposit, r.Deposit, s.Returned)
+			a.settled(ref, r.Accepted.String(), s, FromDeposit, r.Deposit, s.Returned, taken)
+		} else if taken > 0 {
+			a.report("JB-16: %s: %d of a deposit are taken, and there was none", ref, taken)
 		}
 		for i := range s.Lines {
 			if l := &s.Lines[i]; l.Amount > 0 {
-				key := credited{s.Epoch, l.Payee, s.Asset}
-				if _, ok := a.credited[key]; !ok {
-					a.order = append(a.order, key)
-				}
-				a.credited[key] = a.credited[key].Plus(l.Amount)
+				a.credit(s.Epoch, l.Payee, s.Asset, l.Amount)
 			}
 		}
 		return nil
 	})
 }
 
-// settled compares what a settlement says of one source with the hold.
-func (a *audit) settled(job, hold string, s *Settlement, from Source, aside, back reward.Amount) {
+// credit notes what an epoch's postings have to credit.
+func (a *audit) credit(epoch uint64, payee ledger.ID, asset string, amount reward.Amount) {
+	key := credited{epoch, payee, asset}
+	if _, ok := a.credited[key]; !ok {
+		a.order = append(a.order, key)
+	}
+	a.credited[key] = a.credited[key].Plus(amount)
+}
+
+// settled compares what a settlement says of one source with the hold, of which so much was
+// taken after it.
+func (a *audit) settled(job, hold string, s *Settlement, from Source, aside, back, taken reward.Amount) {
 	a.named[hold] = job
 	ref, err := ledger.ParseReference(hold)
 	var h *reward.Hold
@@ -132,9 +149,9 @@ func (a *audit) settled(job, hold string, s *Settlement, from Source, aside, bac
 			paid = paid.Plus(s.Lines[i].Amount)
 		}
 	}
-	if h.Status == reward.HoldOpen || h.Amount != aside || (reward.Sum{Lo: uint64(h.Paid)}) != paid || h.Left()+h.Returned != back || h.Asset != s.Asset {
-		a.report("JB-16: %s: its lines pay %s and leave %d of %d; hold %s is %s, pays %d and leaves %d of %d",
-			job, paid, back, aside, hold, h.Status, h.Paid, h.Left()+h.Returned, h.Amount)
+	if h.Status == reward.HoldOpen || h.Amount != aside || (reward.Sum{Lo: uint64(h.Paid)}) != paid.Plus(taken) || h.Left()+h.Returned+taken != back || h.Asset != s.Asset {
+		a.report("JB-16: %s: its lines pay %s, %d are taken later, and %d of %d are left; hold %s is %s, pays %d and leaves %d of %d",
+			job, paid, taken, back-taken, aside, hold, h.Status, h.Paid, h.Left()+h.Returned, h.Amount)
 	}
 }
 

@@ -50,8 +50,9 @@ func parsePlatform(word string) (Platform, error) {
 }
 
 // Evidence is the body of attest.evidence. The operator hands it in once. After that
-// anyone may hand in a second genuine quote of the same job for another output, until the
-// verifiers have committed: that ends it as malicious.
+// anyone may hand in a second genuine quote of the same job for another output: until the
+// verifiers have committed that ends it as malicious, and once it is settled, until the
+// deposit is due, the deposit is taken.
 type Evidence struct {
 	Job      string `json:"job"`
 	Platform string `json:"platform"`
@@ -116,7 +117,7 @@ func (e *Evidence) readQuote() (err error) {
 // genuine quote for another output.
 func EvidenceKey(job string) string { return "evidence/" + job }
 
-// RivalKey returns the state key of a second genuine quote.
+// RivalKey returns the state key of a second genuine quote that came in time for the verdict.
 func RivalKey(job string) string { return "rival/" + job }
 
 // QuoteKey returns the state key that says for which job an operator has shown a quote.
@@ -125,7 +126,7 @@ func QuoteKey(digest [32]byte, operator ledger.ID) string {
 }
 
 // Keys returns the state keys that Apply reads and its body names. Of a second quote it
-// also reads what it is judged by.
+// also reads what it is judged by, and of a settled job the deposit.
 func (e *Evidence) Keys(call ledger.Call) []string {
 	keys := []string{JobKey(e.Job), RoundKey(e.Job), QuoteKey(e.digest, call.Actor)}
 	if e.platform.Read() {
@@ -148,7 +149,7 @@ func (e *Evidence) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) err
 	if err != nil {
 		return err
 	}
-	if err := r.in(Accepted, Drawing, Committing); err != nil {
+	if err := r.in(Accepted, Drawing, Committing, Closed); err != nil {
 		return err
 	}
 	head, err := checkpoint.Head(tx)
@@ -158,11 +159,17 @@ func (e *Evidence) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) err
 	if head == nil {
 		return fault.New(fault.NotDue, "there is no checkpoint yet")
 	}
+	if r.Phase == Closed && head.Elapsed >= r.Due {
+		return r.in(Accepted, Drawing, Committing) // nothing is at stake any more
+	}
 	if err := e.bound(j, r, n.Name); err != nil {
 		return err
 	}
-	if r.Phase != Accepted {
+	switch r.Phase {
+	case Drawing, Committing:
 		return e.rival(tx, call, j, head.Time)
+	case Closed:
+		return e.late(tx, call, n, j, r, head.Time)
 	}
 	switch {
 	case r.Operator != call.Actor:
@@ -170,6 +177,7 @@ func (e *Evidence) Apply(tx *ledger.Tx, call ledger.Call, n *govern.Network) err
 	case head.Elapsed >= r.Ends:
 		return fault.New(fault.TooLate, "the time for the evidence ended at %d of the checkpoints' clock, which is at %d", r.Ends, head.Elapsed)
 	}
+	r.Due = head.Elapsed + uint64(j.Terms.DepositSeconds)
 	return e.take(tx, call, r, head.Number+1)
 }
 
@@ -218,30 +226,40 @@ func (e *Evidence) take(tx *ledger.Tx, call ledger.Call, r *Round, draw uint64) 
 // rival stores a second quote, if it is genuine at a time and for another output. It
 // leaves the round as it is, so that it voids nobody's ballot.
 func (e *Evidence) rival(tx *ledger.Tx, call ledger.Call, j *Job, now uint64) error {
-	if err := tx.Prefetch([]string{EvidenceKey(e.Job), RivalKey(e.Job)}); err != nil {
+	second, err := e.second(tx, call, j, RivalKey(e.Job), now)
+	if err != nil {
 		return err
+	}
+	tx.Put(RivalKey(e.Job), second.Encode())
+	return nil
+}
+
+// second returns a second quote, to be kept under key, once, if it is genuine at a time and
+// for another output than the first.
+func (e *Evidence) second(tx *ledger.Tx, call ledger.Call, j *Job, key string, now uint64) (*Shown, error) {
+	if err := tx.Prefetch([]string{EvidenceKey(e.Job), key}); err != nil {
+		return nil, err
 	}
 	first, err := readShown(tx, EvidenceKey(e.Job))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	had, err := tx.Has(RivalKey(e.Job))
+	had, err := tx.Has(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if had || first.Output == e.output || !e.platform.Read() || !first.Platform.Read() {
-		return fault.New(fault.AlreadyDone, "there is evidence of this job; only a second quote that chaincode reads, for another output, counts")
+		return nil, fault.New(fault.AlreadyDone, "there is evidence of this job; only a second quote that chaincode reads, for another output, counts")
 	}
 	second := e.shown(call)
 	finding, err := judge(tx, j, second, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if finding.Verdict != Valid {
-		return fault.New(fault.BadProof, "the second quote is %s: %s", finding.Verdict, finding.Reason)
+		return nil, fault.New(fault.BadProof, "the second quote is %s: %s", finding.Verdict, finding.Reason)
 	}
-	tx.Put(RivalKey(e.Job), second.Encode())
-	return nil
+	return second, nil
 }
 
 func (e *Evidence) shown(call ledger.Call) *Shown {

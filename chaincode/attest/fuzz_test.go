@@ -44,6 +44,15 @@ func FuzzDecodeEvidence(f *testing.F) {
 	})
 }
 
+func FuzzDecodeLate(f *testing.F) {
+	shown := attest.Shown{Platform: attest.SGX, Digest: canon.Sum([]byte("quote")), Quote: []byte("quote")}
+	f.Add((&attest.Late{Payee: ledger.ID{1}, Amount: 5, Epoch: 2, Shown: &shown}).Encode())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := attest.DecodeLate(data)
+		again(t, data, err, func() []byte { return l.Encode() })
+	})
+}
+
 func FuzzDecodeCommittee(f *testing.F) {
 	d := attest.Drawn{
 		PerMember: 2, K: 2, Organisations: []attest.Organisation{{MSP: "A"}, {MSP: "B", Withheld: true}},

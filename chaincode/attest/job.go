@@ -46,6 +46,7 @@ type Terms struct {
 	EvidenceSeconds uint32
 	CommitSeconds   uint32
 	RevealSeconds   uint32
+	DepositSeconds  uint32 // from evidence until the deposit is given back
 	Treasury        ledger.ID
 	Residue         ledger.ID
 	BasisPoints     uint16 // of the TEE fee, for the treasury
@@ -94,14 +95,14 @@ func DecodeJob(data []byte) (*Job, error) {
 }
 
 func (t *Terms) append(b *canon.Record) {
-	b.U64(t.Version).U16(t.Committee).U32(t.EvidenceSeconds).U32(t.CommitSeconds).U32(t.RevealSeconds)
+	b.U64(t.Version).U16(t.Committee).U32(t.EvidenceSeconds).U32(t.CommitSeconds).U32(t.RevealSeconds).U32(t.DepositSeconds)
 	b.Fixed(t.Treasury[:]).Fixed(t.Residue[:]).U16(t.BasisPoints)
 	t.Standing.append(b)
 }
 
 func (t *Terms) read(b *canon.Reader) {
 	t.Version, t.Committee = b.U64(), b.U16()
-	t.EvidenceSeconds, t.CommitSeconds, t.RevealSeconds = b.U32(), b.U32(), b.U32()
+	t.EvidenceSeconds, t.CommitSeconds, t.RevealSeconds, t.DepositSeconds = b.U32(), b.U32(), b.U32(), b.U32()
 	t.Treasury, t.Residue, t.BasisPoints = readID(b), readID(b), b.U16()
 	t.Standing.read(b)
 }

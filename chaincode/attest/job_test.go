@@ -64,7 +64,7 @@ func sums(s attest.SettlementView) map[string]reward.Amount {
 }
 
 // back returns what hold and deposit have left to their owners, and looks that it reaches
-// their balances, once.
+// their balances, once, and that of the deposit no sooner than it is due.
 func (j *jobs) back(job ledger.Reference) (consumer, operator reward.Amount) {
 	j.t.Helper()
 	round := j.Round(job)
@@ -76,6 +76,10 @@ func (j *jobs) back(job ledger.Reference) (consumer, operator reward.Amount) {
 	}
 	consumer = give(job.String(), j.Consumer)
 	if round.Accepted != "" {
+		if round.Due > j.Head().Elapsed {
+			j.call("reward:Return", reward.HoldQuery{Hold: round.Accepted}, fault.NotDue)
+			j.Wait(job)
+		}
 		operator = give(round.Accepted, j.Operator)
 	}
 	return consumer, operator

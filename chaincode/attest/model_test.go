@@ -89,6 +89,10 @@ func (s *schedule) move(number int) {
 		verifier = s.names[j.seats[s.random.IntN(len(j.seats))]]
 	}
 	ballot := []attest.Verdict{valid, valid, valid, valid, valid, valid, malicious, invalid}[s.random.IntN(8)]
+	if j.phase == "closed" && s.random.IntN(2) == 0 {
+		s.after(ref, j)
+		return
+	}
 	if b := j.committed[verifier.DID]; b != 0 && s.random.IntN(10) > 0 {
 		ballot = attest.Verdict(b)
 	} else if j.bad && s.random.IntN(4) > 0 {
@@ -185,9 +189,28 @@ func (s *schedule) end(ref ledger.Reference, j *naiveJob) {
 	if int64(v.Refund) != j.hold || int64(v.Returned) != j.deposit {
 		s.t.Fatalf("%d and %d are left, want %d and %d", v.Refund, v.Returned, j.hold, j.deposit)
 	}
-	s.back(ref)
-	s.naive.giveBack(j)
+	s.call("reward:Return", reward.HoldQuery{Hold: ref.String()}, fault.OK)
+	s.naive.balance["consumer"] += j.hold
+	j.hold = 0
 	s.closed[v.Verdict]++
+}
+
+// after asks for the deposit of a job that is closed, or brings another quote of it.
+func (s *schedule) after(ref ledger.Reference, j *naiveJob) {
+	s.t.Helper()
+	accepted := s.Round(ref).Accepted
+	if accepted == "" {
+		return
+	}
+	if s.random.IntN(2) == 0 {
+		_, err := s.Invoke(s.Members[1].Caller(), "reward:Return", reward.HoldQuery{Hold: accepted})
+		s.same("return", fault.Of(err), s.naive.giveBack(j))
+		s.closed["return "+fault.Of(err).String()]++
+		return
+	}
+	_, code := s.do(s.Consumer, s.EvidenceBody(ref, s.Platform, opstest.OutputOf("another")))
+	s.same("late evidence", code, s.naive.another(j))
+	s.closed["late "+code.String()]++
 }
 
 func (s *schedule) compare() {
@@ -230,9 +253,9 @@ func TestJobsAgainstModel(t *testing.T) {
 			}
 		})
 	}
-	for _, v := range []string{"valid", "malicious", "expired", "cancelled"} {
+	for _, v := range []string{"valid", "malicious", "expired", "cancelled", "return ok", "return not_due", "late ok", "late wrong_phase"} {
 		if verdicts[v] == 0 && !t.Failed() {
-			t.Errorf("no schedule ends %s: %v", v, verdicts)
+			t.Errorf("no schedule comes to %s: %v", v, verdicts)
 		}
 	}
 }

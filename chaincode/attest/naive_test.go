@@ -30,6 +30,9 @@ type naiveJob struct {
 	phase     string
 	bad       bool
 	ends      uint64
+	due       uint64
+	late      bool // a second quote came after the verdict
+	back      bool // the deposit
 	draw      uint64
 	judged    uint64 // elapsed
 	seats     []string
@@ -80,11 +83,15 @@ func (n *naive) evidence(j *naiveJob, bad bool) fault.Code {
 	switch j.phase {
 	case "drawing", "commit":
 		return fault.AlreadyDone
+	case "closed":
+		if n.elapsed < j.due {
+			return fault.AlreadyDone // it is the same output
+		}
 	case "accepted":
 		if n.elapsed >= j.ends {
 			return fault.TooLate
 		}
-		j.phase, j.bad, j.draw = "drawing", bad, n.head+1
+		j.phase, j.bad, j.draw, j.due = "drawing", bad, n.head+1, n.elapsed+300
 		return fault.OK
 	}
 	return fault.WrongPhase
@@ -281,8 +288,27 @@ func (n *naive) stand(j *naiveJob, did string, truth int) {
 	}
 }
 
-func (n *naive) giveBack(j *naiveJob) {
-	n.balance["consumer"] += j.hold
+// another is a quote of another output, after the verdict.
+func (n *naive) another(j *naiveJob) fault.Code {
+	if n.elapsed >= j.due {
+		return fault.WrongPhase
+	}
+	if j.late || j.deposit == 0 {
+		return fault.AlreadyDone
+	}
+	n.earned["treasury"] += j.deposit
+	j.late, j.deposit = true, 0
+	return fault.OK
+}
+
+func (n *naive) giveBack(j *naiveJob) fault.Code {
+	switch {
+	case j.back:
+		return fault.AlreadyDone
+	case n.elapsed < j.due:
+		return fault.NotDue
+	}
 	n.balance["operator"] += j.deposit
-	j.hold, j.deposit = 0, 0
+	j.deposit, j.back = 0, true
+	return fault.OK
 }

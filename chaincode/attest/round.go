@@ -50,6 +50,8 @@ type Round struct {
 	// judged by its time. Elapsed is what its clock had counted.
 	Judged, Elapsed uint64
 	Finding         Finding
+	// Due is when what the deposit has left is given back; 0 without evidence: at once.
+	Due uint64
 }
 
 // RoundKey returns the state key of a job's round.
@@ -60,7 +62,7 @@ func (r *Round) Encode() []byte {
 	b := canon.NewRecord(roundType).U8(uint8(r.Phase)).Fixed(r.Operator[:])
 	appendReference(b, r.Accepted)
 	b.U64(uint64(r.Deposit)).U64(r.Ends).U64(r.Epoch).U64(r.Draw).U64(r.Judged).U64(r.Elapsed)
-	return b.U8(uint8(r.Finding.Verdict)).U8(uint8(r.Finding.Reason)).Bytes()
+	return b.U8(uint8(r.Finding.Verdict)).U8(uint8(r.Finding.Reason)).U64(r.Due).Bytes()
 }
 
 // DecodeRound reads a stored round. Errors: fault.Malformed, fault.TrailingData.
@@ -68,7 +70,7 @@ func DecodeRound(data []byte) (*Round, error) {
 	b := canon.OpenRecord(data, roundType)
 	r := &Round{Phase: Phase(b.U8()), Operator: readID(b), Accepted: readReference(b), Deposit: reward.Amount(b.U64())}
 	r.Ends, r.Epoch, r.Draw, r.Judged, r.Elapsed = b.U64(), b.U64(), b.U64(), b.U64(), b.U64()
-	r.Finding = Finding{Verdict(b.U8()), Reason(b.U8())}
+	r.Finding, r.Due = Finding{Verdict(b.U8()), Reason(b.U8())}, b.U64()
 	if err := b.Done(); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,8 @@ type RoundView struct {
 	Finding   *FindingView   `json:"finding,omitempty"`
 	Evidence  *EvidenceView  `json:"evidence,omitempty"`
 	Rival     *EvidenceView  `json:"rival,omitempty"`
+	Due       uint64         `json:"due,omitzero"`   // when what the deposit has left is given back, by the checkpoints' clock
+	Late      *LateView      `json:"late,omitempty"` // a second quote that came after the settlement
 	Committee *CommitteeView `json:"committee,omitempty"`
 	Basis     *BasisView     `json:"basis,omitempty"` // asked for: what the evidence would be judged by now
 }
@@ -41,6 +43,14 @@ type EvidenceView struct {
 	Digest   string `json:"digest"`
 	By       string `json:"by"`
 	Quote    string `json:"quote,omitempty"` // base64url
+}
+
+// LateView is what a second quote cost after the settlement.
+type LateView struct {
+	Payee    string        `json:"payee"`
+	Amount   reward.Amount `json:"amount"`
+	Epoch    uint64        `json:"epoch"`
+	Evidence EvidenceView  `json:"evidence"`
 }
 
 // CommitteeView is a committee with what has come of its seats.
@@ -99,6 +109,7 @@ func (q *RoundQuery) Answer(tx *ledger.Tx, n *govern.Network) (*RoundView, error
 	}
 	v := &RoundView{
 		Job: q.Job, Phase: r.Phase.String(), Ends: r.Ends, Deposit: r.Deposit, Epoch: r.Epoch, Draw: r.Draw, Judged: r.Judged,
+		Due: r.Due,
 	}
 	if r.Deposit > 0 {
 		v.Operator, v.Accepted = did.String(n.Name, r.Operator), r.Accepted.String()
@@ -112,6 +123,13 @@ func (q *RoundQuery) Answer(tx *ledger.Tx, n *govern.Network) (*RoundView, error
 	}
 	if v.Rival, err = viewShown(tx, RivalKey(q.Job)); err != nil {
 		return nil, err
+	}
+	late, err := readLate(tx, q.Job)
+	if err != nil {
+		return nil, err
+	}
+	if late != nil {
+		v.Late = &LateView{did.String(n.Name, late.Payee), late.Amount, late.Epoch, *late.Shown.view()}
 	}
 	if q.Explain && v.Operator != "" {
 		if v.Basis, err = basis(tx, j, v.Evidence); err != nil {
@@ -135,7 +153,11 @@ func viewShown(tx *ledger.Tx, key string) (*EvidenceView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &EvidenceView{s.Platform.String(), canon.Hex(s.Output[:]), canon.Hex(s.Digest[:]), s.By.String(), canon.B64(s.Quote)}, nil
+	return s.view(), nil
+}
+
+func (s *Shown) view() *EvidenceView {
+	return &EvidenceView{s.Platform.String(), canon.Hex(s.Output[:]), canon.Hex(s.Digest[:]), s.By.String(), canon.B64(s.Quote)}
 }
 
 func (q *RoundQuery) committee(tx *ledger.Tx, n *govern.Network, job ledger.Reference, r *Round, d *Drawn) (*CommitteeView, error) {

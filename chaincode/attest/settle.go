@@ -135,12 +135,12 @@ func settle(tx *ledger.Tx, n *govern.Network, job ledger.Reference, s *settling)
 	// The postings are under the job's own id: it is settled once, and by a function that
 	// has no id as well as by an operation.
 	call := ledger.Call{Network: n.Name, Ref: job}
-	if record.Refund, record.Epoch, err = release(tx, call, n, job, FromHold, total, lines); err != nil {
+	if record.Refund, record.Epoch, err = release(tx, call, n, job, FromHold, total, lines, 0); err != nil {
 		return err
 	}
 	if s.round.Deposit > 0 {
 		var epoch uint64
-		if record.Returned, epoch, err = release(tx, call, n, s.round.Accepted, FromDeposit, s.round.Deposit, lines); err != nil {
+		if record.Returned, epoch, err = release(tx, call, n, s.round.Accepted, FromDeposit, s.round.Deposit, lines, s.round.Due); err != nil {
 			return err
 		}
 		record.Epoch = max(record.Epoch, epoch)
@@ -177,7 +177,7 @@ func redirect(tx *ledger.Tx, n *govern.Network, j *Job, lines []Paid) error {
 
 // release pays the lines of one source and returns what they leave of it, and the epoch
 // in which they are credited, 0 when there are none.
-func release(tx *ledger.Tx, call ledger.Call, n *govern.Network, hold ledger.Reference, from Source, left reward.Amount, lines []Paid) (reward.Amount, uint64, error) {
+func release(tx *ledger.Tx, call ledger.Call, n *govern.Network, hold ledger.Reference, from Source, left reward.Amount, lines []Paid, due uint64) (reward.Amount, uint64, error) {
 	if err := tx.Prefetch([]string{reward.HoldKey(hold.String())}); err != nil {
 		return 0, 0, err
 	}
@@ -202,7 +202,7 @@ func release(tx *ledger.Tx, call ledger.Call, n *govern.Network, hold ledger.Ref
 			return 0, 0, err
 		}
 	}
-	epoch, err := reward.Release(tx, call, n, hold, credits)
+	epoch, err := reward.Release(tx, call, n, hold, credits, due)
 	if len(credits) == 0 {
 		epoch = 0
 	}

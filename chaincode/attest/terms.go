@@ -19,7 +19,8 @@ func termsOf(network string, p *govern.Policy, version uint64) (t Terms, err err
 	}
 	t = Terms{
 		Version: version, Committee: uint16(min(p.Committee, MaxSeats)), EvidenceSeconds: small(p.EvidenceSeconds),
-		CommitSeconds: small(p.CommitSeconds), RevealSeconds: small(p.RevealSeconds), BasisPoints: uint16(min(p.TreasuryBasisPoints, 10_000)),
+		CommitSeconds: small(p.CommitSeconds), RevealSeconds: small(p.RevealSeconds),
+		DepositSeconds: small(p.DepositSeconds), BasisPoints: uint16(min(p.TreasuryBasisPoints, 10_000)),
 	}
 	s := p.Standing
 	t.Standing = Rules{

@@ -27,7 +27,8 @@ type Policy struct {
 	EvidenceSeconds     uint64   `json:"evidenceSeconds"` // from acceptance to evidence
 	CommitSeconds       uint64   `json:"commitSeconds"`
 	RevealSeconds       uint64   `json:"revealSeconds"`
-	AcceptSeconds       uint64   `json:"acceptSeconds"` // from opening to acceptance
+	AcceptSeconds       uint64   `json:"acceptSeconds"`  // from opening to acceptance
+	DepositSeconds      uint64   `json:"depositSeconds"` // from evidence until a deposit is given back
 	MinTEEFee           Price    `json:"minTEEFee"`
 	MinVerificationFee  Price    `json:"minVerificationFee"`
 	Treasury            string   `json:"treasury"`            // DID
@@ -48,7 +49,7 @@ type Standing struct {
 }
 
 var policyFields = []string{
-	"committee", "evidenceSeconds", "commitSeconds", "revealSeconds", "acceptSeconds", "minTEEFee", "minVerificationFee",
+	"committee", "evidenceSeconds", "commitSeconds", "revealSeconds", "acceptSeconds", "depositSeconds", "minTEEFee", "minVerificationFee",
 	"treasury", "treasuryBasisPoints", "residue", "standing",
 }
 
@@ -64,7 +65,7 @@ func (p *Policy) Check(network string) error {
 		seconds uint64
 	}{
 		{"evidenceSeconds", p.EvidenceSeconds}, {"commitSeconds", p.CommitSeconds}, {"revealSeconds", p.RevealSeconds},
-		{"acceptSeconds", p.AcceptSeconds}, {"leaveSeconds", p.Standing.LeaveSeconds},
+		{"acceptSeconds", p.AcceptSeconds}, {"depositSeconds", p.DepositSeconds}, {"leaveSeconds", p.Standing.LeaveSeconds},
 	} {
 		if phase.seconds < 1 || phase.seconds > maxPhase {
 			return fault.New(fault.InvalidValue, "%s of %d, 1 to %d are allowed", phase.name, phase.seconds, maxPhase)

@@ -17,7 +17,7 @@ import (
 // policy is a policy of jobs that is allowed, with changes.
 func policy(change ...func(*govern.Policy)) govern.Policy {
 	p := govern.Policy{
-		Committee: 7, EvidenceSeconds: 3600, CommitSeconds: 60, RevealSeconds: 60, AcceptSeconds: 600, MinTEEFee: 5, MinVerificationFee: 7,
+		Committee: 7, EvidenceSeconds: 3600, CommitSeconds: 60, RevealSeconds: 60, AcceptSeconds: 600, DepositSeconds: 604800, MinTEEFee: 5, MinVerificationFee: 7,
 		Treasury: opstest.NewUser("treasury").DID, TreasuryBasisPoints: 250, Residue: opstest.NewUser("residue").DID,
 		Standing: govern.Standing{Start: 100, Right: 1, Wrong: 5, Missed: 5, OffBelow: 50, MissedOff: 3, LeaveSeconds: 86400},
 	}
@@ -67,6 +67,8 @@ func TestJobPolicy(t *testing.T) {
 		"no time for evidence":    {func(p *govern.Policy) { p.EvidenceSeconds = 0 }, fault.InvalidValue},
 		"no time to commit":       {func(p *govern.Policy) { p.CommitSeconds = 0 }, fault.InvalidValue},
 		"no time to reveal":       {func(p *govern.Policy) { p.RevealSeconds = 0 }, fault.InvalidValue},
+		"deposits back at once":   {func(p *govern.Policy) { p.DepositSeconds = 0 }, fault.InvalidValue},
+		"deposits kept for ever":  {func(p *govern.Policy) { p.DepositSeconds = 30*86400 + 1 }, fault.InvalidValue},
 		"for ever":                {func(p *govern.Policy) { p.AcceptSeconds = 30*86400 + 1 }, fault.InvalidValue},
 		"more than all":           {func(p *govern.Policy) { p.TreasuryBasisPoints = 10_001 }, fault.InvalidValue},
 		"treasury elsewhere":      {func(p *govern.Policy) { p.Treasury = foreign }, fault.WrongNetwork},

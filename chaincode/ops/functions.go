@@ -133,7 +133,7 @@ var functions = []Function{
 	{Name: "reward:Reserve", Args: 1, Writes: true, Organisation: true, run: request([]string{"vault", "funded"}, (*reward.Reserve).Apply)},
 	{Name: "reward:Sign", Args: 1, Writes: true, Organisation: true,
 		run: request([]string{"vault", "epoch", "attempt", "signature"}, (*reward.Sign).Apply)},
-	{Name: "reward:Return", Args: 1, Writes: true, Organisation: true, run: request([]string{"hold"}, (*reward.HoldQuery).Return)},
+	{Name: "reward:Return", Args: 1, Writes: true, Organisation: true, run: query([]string{"hold"}, giveBack)},
 	{Name: "reward:Hold", Args: 1},
 	{Name: "reward:Balance", Args: 1},
 	{Name: "reward:Epoch"},
@@ -213,6 +213,18 @@ func query[Q, A any](fields []string, answer func(*Q, *ledger.Tx, *govern.Networ
 func request[R any](fields []string, apply func(*R, *ledger.Tx, *govern.Network) error) func(*Engine, *ledger.Tx, []byte) (any, error) {
 	return query(fields, func(r *R, tx *ledger.Tx, n *govern.Network) (done, error) {
 		return done{true}, apply(r, tx, n)
+	})
+}
+
+// giveBack runs reward:Return. It reads the newest checkpoint only where the hold says
+// that time has to pass.
+func giveBack(q *reward.HoldQuery, tx *ledger.Tx, _ *govern.Network) (done, error) {
+	return done{true}, q.Return(tx, func() (uint64, error) {
+		head, err := checkpoint.Head(tx)
+		if head == nil || err != nil {
+			return 0, err
+		}
+		return head.Elapsed, nil
 	})
 }
 

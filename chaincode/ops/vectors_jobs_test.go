@@ -13,6 +13,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
+	"github.com/killick-ledger/killick/chaincode/reward"
 )
 
 // Made by: go test ./chaincode/ops -run JobVectors -update
@@ -132,6 +133,11 @@ func makeJobVectors(t *testing.T) *jobVectors {
 	}
 	m.function("close: valid", "attest:Close", attest.Close{Job: job.String()})
 	m.function("close again", "attest:Close", attest.Close{Job: job.String()})
+	deposit := reward.HoldQuery{Hold: m.Round(job).Accepted}
+	m.function("the deposit is not due", "reward:Return", deposit)
+	m.operation("evidence of another output: the deposit is taken", m.Consumer, m.EvidenceBody(job, m.Platform, opstest.OutputOf("another")))
+	m.happens("the deposit is due", func() { m.Wait(job) })
+	m.function("return, nothing is left", "reward:Return", deposit)
 	m.function("job", "attest:Job", attest.JobQuery{Job: job.String()})
 	m.function("round", "attest:Round", attest.RoundQuery{Job: job.String(), Explain: true})
 	m.function("settlement", "attest:Settlement", attest.JobQuery{Job: job.String()})

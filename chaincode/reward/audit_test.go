@@ -89,7 +89,8 @@ func TestAuditFindsEach(t *testing.T) {
 		"a remainder outside of folding": {"RW-7", func(w *opstest.World) ledger.Entry {
 			return ledger.Entry{Key: "rest/" + opstest.EVMVault + "/00", Value: []byte{1}}
 		}},
-		"a hold that gives too early": {"RW-13", change("hold/", func(v []byte) { v[len(v)-1] = byte(reward.HoldReleased); v[len(v)-2] = 1 })},
+		"a hold that gives too early":             {"RW-13", change("hold/", func(v []byte) { v[len(v)-9] = byte(reward.HoldReleased); v[len(v)-10] = 1 })},
+		"a hold that is due before it is settled": {"RW-13", change("hold/", last)},
 	} {
 		w, bob, _ := epoch(t)
 		w.Fund(bob, 8)

@@ -61,7 +61,7 @@ func (c *crowd) credit(from, to int) func(*ledger.Tx, *govern.Network) error {
 		if err := reward.Spend(tx, call, n, "usd", sum); err != nil {
 			return err
 		}
-		_, err := reward.Release(tx, call, n, call.Ref, lines)
+		_, err := reward.Release(tx, call, n, call.Ref, lines, 0)
 		return err
 	}
 }

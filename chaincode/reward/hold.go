@@ -41,6 +41,9 @@ type Hold struct {
 	Paid     Amount
 	Returned Amount
 	Status   HoldStatus
+	// Due is what the checkpoints' clock has to have counted before the owner has the rest
+	// of a released hold; 0: at once.
+	Due uint64
 }
 
 // HoldKey returns the state key of a hold, given the reference of the operation that set
@@ -53,7 +56,7 @@ func (h *Hold) Left() Amount { return h.Amount - h.Paid - h.Returned }
 // Encode returns the layout of docs/formats/state.md.
 func (h *Hold) Encode() []byte {
 	r := canon.NewRecord(holdType).Fixed(h.Owner[:]).Var8([]byte(h.Asset))
-	return r.U64(uint64(h.Amount)).U64(uint64(h.Paid)).U64(uint64(h.Returned)).U8(uint8(h.Status)).Bytes()
+	return r.U64(uint64(h.Amount)).U64(uint64(h.Paid)).U64(uint64(h.Returned)).U8(uint8(h.Status)).U64(h.Due).Bytes()
 }
 
 // DecodeHold reads the layout of a stored hold. Errors: fault.Malformed,
@@ -64,7 +67,7 @@ func DecodeHold(value []byte) (*Hold, error) {
 	copy(h.Owner[:], r.Fixed(len(h.Owner)))
 	h.Asset = string(r.Var8())
 	h.Amount, h.Paid, h.Returned = Amount(r.U64()), Amount(r.U64()), Amount(r.U64())
-	h.Status = HoldStatus(r.U8())
+	h.Status, h.Due = HoldStatus(r.U8()), r.U64()
 	return h, r.Done()
 }
 
@@ -74,7 +77,7 @@ func (h *Hold) check() error {
 	switch {
 	case err != nil || h.Amount < 1 || given > h.Amount:
 		return fmt.Errorf("of %d, %d are paid and %d returned", h.Amount, h.Paid, h.Returned)
-	case h.Status == HoldOpen && given == 0, h.Status == HoldReleased && h.Returned == 0, h.Status == HoldReturned && given == h.Amount:
+	case h.Status == HoldOpen && given == 0 && h.Due == 0, h.Status == HoldReleased && h.Returned == 0, h.Status == HoldReturned && given == h.Amount:
 		return nil
 	}
 	return fmt.Errorf("%s, %d of %d are paid and %d returned", h.Status, h.Paid, h.Amount, h.Returned)
@@ -122,13 +125,14 @@ func Spend(tx *ledger.Tx, call ledger.Call, n *govern.Network, asset string, amo
 }
 
 // Release pays lines out of an open hold, as credits of the current epoch, which it
-// returns; what they leave is owed to the owner of the hold. With no lines all of it is.
+// returns; what they leave is owed to the owner of the hold, once the checkpoints' clock
+// has counted due. With no lines all of it is.
 // It reads no balance: nobody who keeps moving money can hold it up. It is all or
 // nothing: who settles looks first whom the consortium lets earn (Network.CheckPayee),
 // and leaves what may not be credited in the hold.
 // Errors: fault.NotFound, fault.AlreadyDone when the hold is not open, fault.NotBound.
 // Lines below 1, or beyond the hold, are a fault of the program and no refusal.
-func Release(tx *ledger.Tx, call ledger.Call, n *govern.Network, hold ledger.Reference, lines []Credit) (epoch uint64, err error) {
+func Release(tx *ledger.Tx, call ledger.Call, n *govern.Network, hold ledger.Reference, lines []Credit, due uint64) (epoch uint64, err error) {
 	h, err := ReadHold(tx, hold)
 	if err != nil {
 		return 0, err
@@ -150,16 +154,17 @@ func Release(tx *ledger.Tx, call ledger.Call, n *govern.Network, hold ledger.Ref
 			return 0, err
 		}
 	}
-	h.Status = HoldReleased
+	h.Status, h.Due = HoldReleased, due
 	tx.Put(HoldKey(hold.String()), h.Encode())
 	return current.Number, nil
 }
 
 // Return moves what a released hold has left to its owner's balance, once. Anyone may
-// ask for it; it is apart from the release, since it reads a balance.
-// Errors: fault.NotFound, fault.NotDue while the hold is open, fault.AlreadyDone,
-// fault.Overflow while the balance cannot hold it.
-func Return(tx *ledger.Tx, hold ledger.Reference) error {
+// ask for it; it is apart from the release, since it reads a balance. What is due at once
+// asks for no clock, and no new checkpoint voids it.
+// Errors: fault.NotFound, fault.NotDue while the hold is open or its owner has to wait,
+// fault.AlreadyDone, fault.Overflow while the balance cannot hold it.
+func Return(tx *ledger.Tx, hold ledger.Reference, elapsed func() (uint64, error)) error {
 	h, err := ReadHold(tx, hold)
 	if err != nil {
 		return err
@@ -169,6 +174,15 @@ func Return(tx *ledger.Tx, hold ledger.Reference) error {
 		return fault.New(fault.NotDue, "it is not decided what becomes of what %s has set aside", hold)
 	case HoldReturned:
 		return fault.New(fault.AlreadyDone, "%s has it back", hold)
+	}
+	if h.Due > 0 {
+		now, err := elapsed()
+		if err != nil {
+			return err
+		}
+		if now < h.Due {
+			return fault.New(fault.NotDue, "what %s has left is given back at %d of the checkpoints' clock, which is at %d", hold, h.Due, now)
+		}
 	}
 	if left := h.Left(); left > 0 {
 		key := BalanceKey(h.Owner, h.Asset)
@@ -184,4 +198,32 @@ func Return(tx *ledger.Tx, hold ledger.Reference) error {
 	h.Returned, h.Status = h.Left(), HoldReturned
 	tx.Put(HoldKey(hold.String()), h.Encode())
 	return nil
+}
+
+// Forfeit pays all that a released hold has left to a payee, as a credit of the current
+// epoch, before its owner has it. It returns how much that is. Whoever forfeits looks first
+// whether the consortium lets the payee earn. Errors: fault.NotFound, fault.NotDue while
+// the hold is open, fault.AlreadyDone when nothing is left, fault.NotBound.
+func Forfeit(tx *ledger.Tx, call ledger.Call, n *govern.Network, hold ledger.Reference, payee ledger.ID) (taken Amount, epoch uint64, err error) {
+	h, err := ReadHold(tx, hold)
+	if err != nil {
+		return 0, 0, err
+	}
+	taken = h.Left()
+	switch {
+	case h.Status == HoldOpen:
+		return 0, 0, fault.New(fault.NotDue, "it is not decided what becomes of what %s has set aside", hold)
+	case taken == 0:
+		return 0, 0, fault.New(fault.AlreadyDone, "of what %s has set aside nothing is left", hold)
+	}
+	current, err := Current(tx)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := credit(tx, n, call, current.Number, payee, h.Asset, taken); err != nil {
+		return 0, 0, err
+	}
+	h.Paid += taken
+	tx.Put(HoldKey(hold.String()), h.Encode())
+	return taken, current.Number, nil
 }

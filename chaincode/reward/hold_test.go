@@ -40,7 +40,7 @@ func (s *safe) hold(amount reward.Amount) ledger.Reference {
 func (s *safe) release(hold ledger.Reference, lines ...reward.Credit) error {
 	call := s.Call(s.bob)
 	return s.Run(func(tx *ledger.Tx, n *govern.Network) error {
-		_, err := reward.Release(tx, call, n, hold, lines)
+		_, err := reward.Release(tx, call, n, hold, lines, 0)
 		return err
 	})
 }
@@ -187,6 +187,53 @@ func TestHoldRefuses(t *testing.T) {
 	}
 }
 
+// RW-13: what a hold has left goes back no sooner than it is due, by the checkpoints' clock,
+// and until it has gone back it can be forfeited, once.
+func TestHoldIsDue(t *testing.T) {
+	s := newSafe(t)
+	s.Checkpoint(1, opstest.Start)
+	settle := func(amount reward.Amount, due uint64, lines ...reward.Credit) ledger.Reference {
+		t.Helper()
+		hold, call := s.hold(amount), s.Call(s.bob)
+		s.want(s.Run(func(tx *ledger.Tx, n *govern.Network) error {
+			_, err := reward.Release(tx, call, n, hold, lines, due)
+			return err
+		}), fault.OK)
+		return hold
+	}
+	forfeit := func(hold ledger.Reference) (taken reward.Amount, err error) {
+		call := s.Call(s.bob)
+		err = s.Run(func(tx *ledger.Tx, n *govern.Network) (err error) {
+			taken, _, err = reward.Forfeit(tx, call, n, hold, s.bob.ID)
+			return err
+		})
+		return taken, err
+	}
+	kept, lost := settle(40, 60), settle(50, 60, reward.Credit{Payee: s.bob.ID, Amount: 20})
+	s.want(s.giveBack(kept), fault.NotDue)
+	if taken, err := forfeit(lost); taken != 30 || err != nil {
+		t.Errorf("%d are taken: %v", taken, err)
+	}
+	_, err := forfeit(lost)
+	s.want(err, fault.AlreadyDone)
+	s.has(s.bob, 0, 50)
+	s.Checkpoint(2, opstest.Start+59)
+	s.want(s.giveBack(kept), fault.NotDue)
+	s.want(s.giveBack(lost), fault.NotDue)
+	s.has(s.alice, 10, 0)
+	s.Checkpoint(3, opstest.Start+60)
+	s.want(s.giveBack(kept), fault.OK)
+	s.want(s.giveBack(lost), fault.OK) // nothing is left of it
+	s.has(s.alice, 50, 0)
+	for _, hold := range []ledger.Reference{kept, lost} {
+		_, err = forfeit(hold)
+		s.want(err, fault.AlreadyDone)
+	}
+	_, err = forfeit(s.hold(5))
+	s.want(err, fault.NotDue)
+	s.has(s.bob, 0, 50)
+}
+
 // A balance that cannot take what comes back leaves it in the hold, for later.
 func TestReturnToAFullBalance(t *testing.T) {
 	s := newSafe(t)
@@ -238,7 +285,7 @@ func TestReleaseReadsNoBalance(t *testing.T) {
 	hold := s.hold(50)
 	call := s.Call(s.bob)
 	settlement := s.EndorseRun(func(tx *ledger.Tx, n *govern.Network) error {
-		_, err := reward.Release(tx, call, n, hold, []reward.Credit{{Payee: s.bob.ID, Amount: 20}})
+		_, err := reward.Release(tx, call, n, hold, []reward.Credit{{Payee: s.bob.ID, Amount: 20}}, 0)
 		return err
 	})
 	for key := range settlement.Reads {
@@ -262,7 +309,7 @@ func TestReleaseReadsNoBalance(t *testing.T) {
 	settle := func(to *opstest.User) *opstest.Endorsed {
 		call := s.Call(s.bob)
 		return s.EndorseRun(func(tx *ledger.Tx, n *govern.Network) error {
-			_, err := reward.Release(tx, call, n, other, []reward.Credit{{Payee: to.ID, Amount: 10}})
+			_, err := reward.Release(tx, call, n, other, []reward.Credit{{Payee: to.ID, Amount: 10}}, 0)
 			return err
 		})
 	}
@@ -314,7 +361,7 @@ func TestPostingsOfOneOperation(t *testing.T) {
 	call := s.Call(s.alice)
 	s.want(s.Run(func(tx *ledger.Tx, n *govern.Network) error {
 		for _, h := range holds {
-			if _, err := reward.Release(tx, call, n, h, []reward.Credit{{Payee: s.bob.ID, Amount: most}}); err != nil {
+			if _, err := reward.Release(tx, call, n, h, []reward.Credit{{Payee: s.bob.ID, Amount: most}}, 0); err != nil {
 				return err
 			}
 		}

@@ -16,6 +16,7 @@ type modelHold struct {
 	ref     ledger.Reference
 	owner   string
 	left    int64
+	due     uint64 // of the checkpoints' clock
 	settled bool
 	back    bool
 }
@@ -65,8 +66,12 @@ func (g *game) settle() {
 		return
 	}
 	h := g.model.holds[g.random.IntN(len(g.model.holds))]
-	if g.random.IntN(2) == 0 {
+	switch g.random.IntN(5) {
+	case 0, 1:
 		g.giveBack(h)
+		return
+	case 2:
+		g.forfeit(h)
 		return
 	}
 	var lines []reward.Credit
@@ -82,9 +87,13 @@ func (g *game) settle() {
 		lines = append(lines, reward.Credit{Payee: u.ID, Amount: reward.Amount(a)})
 		to, amounts = append(to, u.ID.String()), append(amounts, a)
 	}
+	var due uint64
+	if g.random.IntN(2) == 0 {
+		due = g.Head().Elapsed + g.random.Uint64N(200)
+	}
 	call := g.Call(g.users[0])
 	err := g.Run(func(tx *ledger.Tx, n *govern.Network) error {
-		_, err := reward.Release(tx, call, n, h.ref, lines)
+		_, err := reward.Release(tx, call, n, h.ref, lines, due)
 		return err
 	})
 	if h.settled {
@@ -92,13 +101,40 @@ func (g *game) settle() {
 		return
 	}
 	g.want("release", err, fault.OK)
-	h.settled = true
+	h.settled, h.due = true, due
 	for i := range to {
-		if g.model.credit[g.model.epoch] == nil {
-			g.model.credit[g.model.epoch] = map[string]int64{}
+		g.earn(h, to[i], amounts[i])
+	}
+}
+
+// earn credits what a hold gives away.
+func (g *game) earn(h *modelHold, to string, amount int64) {
+	if g.model.credit[g.model.epoch] == nil {
+		g.model.credit[g.model.epoch] = map[string]int64{}
+	}
+	g.model.credit[g.model.epoch][to] += amount
+	h.left -= amount
+}
+
+// forfeit takes all that a hold has left.
+func (g *game) forfeit(h *modelHold) {
+	u := g.users[g.random.IntN(len(g.users))]
+	call := g.Call(g.users[0])
+	err := g.Run(func(tx *ledger.Tx, n *govern.Network) error {
+		taken, _, err := reward.Forfeit(tx, call, n, h.ref, u.ID)
+		if err == nil && int64(taken) != h.left {
+			g.t.Errorf("%d are taken of a hold that has %d left", taken, h.left)
 		}
-		g.model.credit[g.model.epoch][to[i]] += amounts[i]
-		h.left -= amounts[i]
+		return err
+	})
+	switch {
+	case !h.settled:
+		g.want("forfeit too early", err, fault.NotDue)
+	case h.left == 0:
+		g.want("forfeit nothing", err, fault.AlreadyDone)
+	default:
+		g.want("forfeit", err, fault.OK)
+		g.earn(h, u.ID.String(), h.left)
 	}
 }
 
@@ -109,6 +145,8 @@ func (g *game) giveBack(h *modelHold) {
 		g.want("return too early", err, fault.NotDue)
 	case h.back:
 		g.want("return again", err, fault.AlreadyDone)
+	case g.Head().Elapsed < h.due:
+		g.want("return before it is due", err, fault.NotDue)
 	default:
 		g.want("return", err, fault.OK)
 		g.model.balance[h.owner] += h.left

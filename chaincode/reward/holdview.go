@@ -21,13 +21,14 @@ func (q *HoldQuery) reference() (ledger.Reference, error) {
 	return ref, nil
 }
 
-// Return answers reward:Return. Errors: fault.InvalidValue and those of Return.
-func (q *HoldQuery) Return(tx *ledger.Tx, _ *govern.Network) error {
+// Return answers reward:Return, given what tells how much the checkpoints' clock has
+// counted. Errors: fault.InvalidValue and those of Return.
+func (q *HoldQuery) Return(tx *ledger.Tx, elapsed func() (uint64, error)) error {
 	ref, err := q.reference()
 	if err != nil {
 		return err
 	}
-	return Return(tx, ref)
+	return Return(tx, ref, elapsed)
 }
 
 // HoldView is a hold as queries answer it.
@@ -39,6 +40,7 @@ type HoldView struct {
 	Paid     Amount `json:"paid"`
 	Returned Amount `json:"returned"`
 	Status   string `json:"status"`
+	Due      uint64 `json:"due,omitzero"` // of the checkpoints' clock, before which it is not returned
 }
 
 // Answer returns the hold. Errors: fault.InvalidValue, fault.NotFound.
@@ -51,5 +53,5 @@ func (q *HoldQuery) Answer(tx *ledger.Tx, n *govern.Network) (*HoldView, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &HoldView{q.Hold, did.String(n.Name, h.Owner), h.Asset, h.Amount, h.Paid, h.Returned, h.Status.String()}, nil
+	return &HoldView{q.Hold, did.String(n.Name, h.Owner), h.Asset, h.Amount, h.Paid, h.Returned, h.Status.String(), h.Due}, nil
 }

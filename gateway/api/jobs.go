@@ -80,6 +80,10 @@ func (s *Server) GetRound(ctx context.Context, in *killickv1.GetRoundRequest) (*
 	out := &killickv1.Round{
 		Id: v.Job, Phase: v.Phase, Ends: v.Ends, Checkpoint: head.Number, Clock: head.Elapsed, Operator: v.Operator, Accepted: v.Accepted,
 		Deposit: decimal(v.Deposit), Epoch: v.Epoch, Draw: v.Draw, Judged: v.Judged, Evidence: renderEvidence(v.Evidence), Rival: renderEvidence(v.Rival),
+		Due: v.Due,
+	}
+	if l := v.Late; l != nil {
+		out.Late = &killickv1.Late{Payee: l.Payee, Amount: decimal(l.Amount), Epoch: l.Epoch, Evidence: renderEvidence(&l.Evidence)}
 	}
 	if v.Finding != nil {
 		out.Finding = renderFinding(*v.Finding)

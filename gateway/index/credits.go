@@ -102,6 +102,48 @@ func (m *mover) settled(key string) error {
 	return nil
 }
 
+// late enters what a payee has of a deposit that was taken after the settlement.
+func (m *mover) late(key string) error {
+	ref := key[len("late/"):]
+	late, err := attest.DecodeLate(m.writes[key])
+	if err != nil {
+		return err
+	}
+	value, err := m.kept(attest.RoundKey(ref))
+	if value == nil || err != nil {
+		return err
+	}
+	r, err := attest.DecodeRound(value)
+	if err != nil {
+		return err
+	}
+	asset, err := m.assetOf(ref)
+	if err != nil {
+		return err
+	}
+	l := Line{
+		Kind: "job", From: Outside, To: Pending, Amount: sumOf(late.Amount), Operation: late.Shown.By.String(), Other: m.name(r.Operator), Job: ref,
+		Role: attest.ForForfeit.String(), Source: sourceNames[attest.FromDeposit],
+	}
+	if err := m.verdict(&l); err != nil {
+		return err
+	}
+	return m.enter(account{late.Payee, asset}, l)
+}
+
+// assetOf returns in what a job is paid.
+func (m *mover) assetOf(job string) (string, error) {
+	value, err := m.kept(attest.JobKey(job))
+	if value == nil || err != nil {
+		return "", err
+	}
+	j, err := attest.DecodeJob(value)
+	if err != nil {
+		return "", err
+	}
+	return j.Asset, nil
+}
+
 // emitted enters what days of the emission programme have paid to whom. Their credits are
 // all that such a transaction posts.
 func (m *mover) emitted(key string) error {

@@ -118,7 +118,7 @@ func (t *taker) move(network string, block uint64, tx *submit.Committed) error {
 		enter  func(key string) error
 	}{
 		{"fund/", m.funded}, {"hold/", m.givenBack}, {"hold/", m.setAside}, {"op/", m.paid}, {"use/", m.used},
-		{"settlement/", m.settled}, {"emission/day/", m.emitted}, {"fold/", m.folded}, {"balance/", m.agrees},
+		{"settlement/", m.settled}, {"late/", m.late}, {"emission/day/", m.emitted}, {"fold/", m.folded}, {"balance/", m.agrees},
 	} {
 		for _, key := range keys {
 			if !strings.HasPrefix(key, step.prefix) {
@@ -315,7 +315,8 @@ func (m *mover) jobOf(hold string) (string, error) {
 	return hold, nil
 }
 
-// verdict adds what became of the line's job, if anything has.
+// verdict adds what became of the line's job, if anything has. What a transaction takes of
+// a deposit that was settled before it takes for two outputs.
 func (m *mover) verdict(l *Line) error {
 	value, err := m.kept(attest.SettlementKey(l.Job))
 	if value == nil || err != nil {
@@ -326,5 +327,12 @@ func (m *mover) verdict(l *Line) error {
 		return err
 	}
 	l.Verdict, l.Reason, l.Policy, l.Epoch = s.Verdict.String(), s.Reason.String(), s.Policy, s.Epoch
+	if value := m.writes[attest.LateKey(l.Job)]; value != nil && l.Source == sourceNames[attest.FromDeposit] {
+		late, err := attest.DecodeLate(value)
+		if err != nil {
+			return err
+		}
+		l.Verdict, l.Reason, l.Epoch = attest.Malicious.String(), attest.TwoOutputs.String(), late.Epoch
+	}
 	return nil
 }

@@ -18,7 +18,7 @@ const emissionChanges = "govern/change/emission/"
 func money(key string) bool {
 	switch prefix, _, _ := strings.Cut(key, "/"); prefix {
 	case "network", "rotation", "balance", "fund", "hold", "post", "epoch", "fold", "due", "rest", "total", "subtrees", "reserve",
-		"job", "round", "settlement", "emission", "merit":
+		"job", "round", "settlement", "late", "emission", "merit":
 		return true
 	}
 	return strings.HasPrefix(key, emissionChanges) // by which pools are reckoned

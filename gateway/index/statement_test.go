@@ -135,8 +135,15 @@ func (w *working) money(after func(what string)) {
 	w.Vote(good, attest.Valid, attest.Valid, attest.Valid, attest.Invalid)
 	w.Close(good)
 	after("a job is done")
+	w.Wait(good)
 	w.Must(ledger.Caller{MSP: "Org2MSP", Role: "client"}, "reward:Return", reward.HoldQuery{Hold: w.Jobs.Round(good).Accepted})
 	after("a deposit is back")
+	cheat := w.ToCommit("two outputs")
+	w.Vote(cheat, attest.Valid, attest.Valid, attest.Valid, attest.Valid)
+	w.Close(cheat)
+	after("a job is done")
+	w.Do(w.Consumer, w.EvidenceBody(cheat, w.Platform, opstest.OutputOf("two")), "")
+	after("its deposit is taken")
 	cancelled := w.Open("cancelled")
 	w.Do(w.Consumer, &ops.AttestCancel{Job: cancelled.String()}, "")
 	after("a job is cancelled")
@@ -214,6 +221,7 @@ func (w *working) reasons(t *testing.T, x *index.Index) {
 	for _, want := range []string{
 		"funded   ", "job owner  valid", "job verifier right valid", "job verifier wrong valid", "job operator  valid", "job treasury  valid", "job residue  valid",
 		"job owner  expired", "set aside   ", "charged   valid", "charged   expired", "refunded   valid", "refunded   cancelled", "refunded   expired",
+		"charged   malicious", "job forfeit  malicious",
 		"paid   ", "received   ", "withdrawn   ", "folded   ", "assigned   ", "emission   ",
 	} {
 		if kinds[want] == 0 {
@@ -255,7 +263,7 @@ func (w *working) audited(t *testing.T, x *index.Index) {
 	}
 	report := reward.Examine(ledger.Begin(store, 0, ledger.Caller{}), &network)
 	jobs := attest.Examine(ledger.Begin(store, 0, ledger.Caller{}))
-	if len(report.Broken) > 0 || len(jobs.Broken) > 0 || len(report.Books) != 1 || jobs.Settlements != 3 || report.Books[0].Funded != report.Books[0].All() {
+	if len(report.Broken) > 0 || len(jobs.Broken) > 0 || len(report.Books) != 1 || jobs.Settlements != 4 || report.Books[0].Funded != report.Books[0].All() {
 		t.Errorf("%+v %+v", report, jobs)
 	}
 }

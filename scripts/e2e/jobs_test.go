@@ -119,7 +119,7 @@ func (b *bench) decide(subject string, value any) {
 func (b *bench) decisions() {
 	b.t.Helper()
 	b.decide("jobs", govern.Policy{
-		Committee: 4, EvidenceSeconds: 60, CommitSeconds: 8, RevealSeconds: 8, AcceptSeconds: 7200, MinTEEFee: 10, MinVerificationFee: 10,
+		Committee: 4, EvidenceSeconds: 60, CommitSeconds: 8, RevealSeconds: 8, AcceptSeconds: 7200, DepositSeconds: 30, MinTEEFee: 10, MinVerificationFee: 10,
 		Treasury: b.treasurer.did, TreasuryBasisPoints: 500, Residue: b.treasurer.did,
 		Standing: govern.Standing{Start: 100, Right: 5, Wrong: 30, Missed: 40, OffBelow: 20, MissedOff: 3, LeaveSeconds: 1000},
 	})

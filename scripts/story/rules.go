@@ -20,7 +20,7 @@ const drawsAhead = 14
 func (w *World) policy() govern.Policy {
 	treasury := w.on(w.treasurer).DID()
 	return govern.Policy{
-		Committee: 8, EvidenceSeconds: 40, CommitSeconds: 8, RevealSeconds: 8, AcceptSeconds: 7200, MinTEEFee: 10, MinVerificationFee: 10,
+		Committee: 8, EvidenceSeconds: 40, CommitSeconds: 8, RevealSeconds: 8, AcceptSeconds: 7200, DepositSeconds: 30, MinTEEFee: 10, MinVerificationFee: 10,
 		Treasury: treasury, TreasuryBasisPoints: 500, Residue: treasury,
 		Standing: govern.Standing{Start: 100, Right: 5, Wrong: 30, Missed: 40, OffBelow: 20, MissedOff: 3, LeaveSeconds: 1000},
 	}

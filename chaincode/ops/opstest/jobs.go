@@ -40,7 +40,7 @@ type Jobs struct {
 // JobsPolicy is the policy of jobs that Jobs has, with a committee of the size.
 func JobsPolicy(size int, treasury, residue *User) govern.Policy {
 	return govern.Policy{
-		Committee: uint64(size), EvidenceSeconds: 100, CommitSeconds: 100, RevealSeconds: 100, AcceptSeconds: 7200,
+		Committee: uint64(size), EvidenceSeconds: 100, CommitSeconds: 100, RevealSeconds: 100, AcceptSeconds: 7200, DepositSeconds: 300,
 		MinTEEFee: 10, MinVerificationFee: 10, Treasury: treasury.DID, TreasuryBasisPoints: 333, Residue: residue.DID,
 		Standing: govern.Standing{Start: 100, Right: 5, Wrong: 30, Missed: 40, OffBelow: 50, MissedOff: 2, LeaveSeconds: 1000},
 	}
@@ -270,6 +270,15 @@ func (j *Jobs) Tick(seconds uint64) {
 	j.t.Helper()
 	head := j.Head()
 	j.Checkpoint(head.Size+1, head.Time+seconds)
+}
+
+// Wait lets the clock pass until a job's deposit is due.
+func (j *Jobs) Wait(job ledger.Reference) {
+	j.t.Helper()
+	due := j.Round(job).Due
+	for now := j.Head().Elapsed; now < due; now = j.Head().Elapsed {
+		j.Tick(min(100, due-now)) // of more than that between two checkpoints not all counts
+	}
 }
 
 // Step takes a job's next step, naming the newest checkpoint.

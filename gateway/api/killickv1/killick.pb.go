@@ -3254,7 +3254,11 @@ type Round struct {
 	Committee *Committee `protobuf:"bytes,15,opt,name=committee,proto3" json:"committee,omitempty"`
 	// With explain, of an accepted job: what evidence would be judged by now, where chaincode
 	// judges it.
-	Basis         *Basis `protobuf:"bytes,16,opt,name=basis,proto3" json:"basis,omitempty"`
+	Basis *Basis `protobuf:"bytes,16,opt,name=basis,proto3" json:"basis,omitempty"`
+	// When what the deposit has left is given back, by the checkpoints' clock; 0: at once.
+	Due uint64 `protobuf:"varint,17,opt,name=due,proto3" json:"due,omitempty"`
+	// Evidence of another output that came after the settlement, before due; else absent.
+	Late          *Late `protobuf:"bytes,18,opt,name=late,proto3" json:"late,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3401,6 +3405,92 @@ func (x *Round) GetBasis() *Basis {
 	return nil
 }
 
+func (x *Round) GetDue() uint64 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
+func (x *Round) GetLate() *Late {
+	if x != nil {
+		return x.Late
+	}
+	return nil
+}
+
+// Late is what evidence of another output cost the operator after the settlement.
+type Late struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DID that the rest of the deposit is paid to.
+	Payee string `protobuf:"bytes,1,opt,name=payee,proto3" json:"payee,omitempty"`
+	// In micro-units.
+	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Epoch in which it is credited.
+	Epoch         uint64    `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Evidence      *Evidence `protobuf:"bytes,4,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Late) Reset() {
+	*x = Late{}
+	mi := &file_killick_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Late) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Late) ProtoMessage() {}
+
+func (x *Late) ProtoReflect() protoreflect.Message {
+	mi := &file_killick_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Late.ProtoReflect.Descriptor instead.
+func (*Late) Descriptor() ([]byte, []int) {
+	return file_killick_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Late) GetPayee() string {
+	if x != nil {
+		return x.Payee
+	}
+	return ""
+}
+
+func (x *Late) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *Late) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Late) GetEvidence() *Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
 // Basis is all that a quote is judged by.
 type Basis struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3421,7 +3511,7 @@ type Basis struct {
 
 func (x *Basis) Reset() {
 	*x = Basis{}
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3433,7 +3523,7 @@ func (x *Basis) String() string {
 func (*Basis) ProtoMessage() {}
 
 func (x *Basis) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[43]
+	mi := &file_killick_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3446,7 +3536,7 @@ func (x *Basis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Basis.ProtoReflect.Descriptor instead.
 func (*Basis) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{43}
+	return file_killick_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Basis) GetTime() uint64 {
@@ -3504,7 +3594,7 @@ type Measurement struct {
 
 func (x *Measurement) Reset() {
 	*x = Measurement{}
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3516,7 +3606,7 @@ func (x *Measurement) String() string {
 func (*Measurement) ProtoMessage() {}
 
 func (x *Measurement) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[44]
+	mi := &file_killick_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3529,7 +3619,7 @@ func (x *Measurement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measurement.ProtoReflect.Descriptor instead.
 func (*Measurement) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{44}
+	return file_killick_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Measurement) GetPlatform() string {
@@ -3558,7 +3648,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3660,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[45]
+	mi := &file_killick_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3673,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{45}
+	return file_killick_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Finding) GetVerdict() string {
@@ -3619,7 +3709,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3631,7 +3721,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[46]
+	mi := &file_killick_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3644,7 +3734,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{46}
+	return file_killick_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Evidence) GetPlatform() string {
@@ -3702,7 +3792,7 @@ type Committee struct {
 
 func (x *Committee) Reset() {
 	*x = Committee{}
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3714,7 +3804,7 @@ func (x *Committee) String() string {
 func (*Committee) ProtoMessage() {}
 
 func (x *Committee) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[47]
+	mi := &file_killick_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3727,7 +3817,7 @@ func (x *Committee) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Committee.ProtoReflect.Descriptor instead.
 func (*Committee) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{47}
+	return file_killick_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Committee) GetSeed() string {
@@ -3790,7 +3880,7 @@ type Bench struct {
 
 func (x *Bench) Reset() {
 	*x = Bench{}
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3802,7 +3892,7 @@ func (x *Bench) String() string {
 func (*Bench) ProtoMessage() {}
 
 func (x *Bench) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[48]
+	mi := &file_killick_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3815,7 +3905,7 @@ func (x *Bench) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bench.ProtoReflect.Descriptor instead.
 func (*Bench) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{48}
+	return file_killick_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Bench) GetOrganisation() string {
@@ -3871,7 +3961,7 @@ type Seat struct {
 
 func (x *Seat) Reset() {
 	*x = Seat{}
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3883,7 +3973,7 @@ func (x *Seat) String() string {
 func (*Seat) ProtoMessage() {}
 
 func (x *Seat) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[49]
+	mi := &file_killick_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3896,7 +3986,7 @@ func (x *Seat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Seat.ProtoReflect.Descriptor instead.
 func (*Seat) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{49}
+	return file_killick_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Seat) GetVerifier() string {
@@ -3955,7 +4045,7 @@ type Ranked struct {
 
 func (x *Ranked) Reset() {
 	*x = Ranked{}
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3967,7 +4057,7 @@ func (x *Ranked) String() string {
 func (*Ranked) ProtoMessage() {}
 
 func (x *Ranked) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[50]
+	mi := &file_killick_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3980,7 +4070,7 @@ func (x *Ranked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ranked.ProtoReflect.Descriptor instead.
 func (*Ranked) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{50}
+	return file_killick_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Ranked) GetVerifier() string {
@@ -4021,7 +4111,7 @@ type GetSettlementRequest struct {
 
 func (x *GetSettlementRequest) Reset() {
 	*x = GetSettlementRequest{}
-	mi := &file_killick_proto_msgTypes[51]
+	mi := &file_killick_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +4123,7 @@ func (x *GetSettlementRequest) String() string {
 func (*GetSettlementRequest) ProtoMessage() {}
 
 func (x *GetSettlementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[51]
+	mi := &file_killick_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +4136,7 @@ func (x *GetSettlementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettlementRequest.ProtoReflect.Descriptor instead.
 func (*GetSettlementRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{51}
+	return file_killick_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GetSettlementRequest) GetId() string {
@@ -4086,7 +4176,7 @@ type Settlement struct {
 
 func (x *Settlement) Reset() {
 	*x = Settlement{}
-	mi := &file_killick_proto_msgTypes[52]
+	mi := &file_killick_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4098,7 +4188,7 @@ func (x *Settlement) String() string {
 func (*Settlement) ProtoMessage() {}
 
 func (x *Settlement) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[52]
+	mi := &file_killick_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4111,7 +4201,7 @@ func (x *Settlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
 func (*Settlement) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{52}
+	return file_killick_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Settlement) GetId() string {
@@ -4225,7 +4315,7 @@ type Votes struct {
 
 func (x *Votes) Reset() {
 	*x = Votes{}
-	mi := &file_killick_proto_msgTypes[53]
+	mi := &file_killick_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4237,7 +4327,7 @@ func (x *Votes) String() string {
 func (*Votes) ProtoMessage() {}
 
 func (x *Votes) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[53]
+	mi := &file_killick_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4250,7 +4340,7 @@ func (x *Votes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Votes.ProtoReflect.Descriptor instead.
 func (*Votes) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{53}
+	return file_killick_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Votes) GetValid() uint32 {
@@ -4301,7 +4391,7 @@ type SettlementLine struct {
 
 func (x *SettlementLine) Reset() {
 	*x = SettlementLine{}
-	mi := &file_killick_proto_msgTypes[54]
+	mi := &file_killick_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4313,7 +4403,7 @@ func (x *SettlementLine) String() string {
 func (*SettlementLine) ProtoMessage() {}
 
 func (x *SettlementLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[54]
+	mi := &file_killick_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4326,7 +4416,7 @@ func (x *SettlementLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettlementLine.ProtoReflect.Descriptor instead.
 func (*SettlementLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{54}
+	return file_killick_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SettlementLine) GetRole() string {
@@ -4381,7 +4471,7 @@ type GetStandingRequest struct {
 
 func (x *GetStandingRequest) Reset() {
 	*x = GetStandingRequest{}
-	mi := &file_killick_proto_msgTypes[55]
+	mi := &file_killick_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4393,7 +4483,7 @@ func (x *GetStandingRequest) String() string {
 func (*GetStandingRequest) ProtoMessage() {}
 
 func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[55]
+	mi := &file_killick_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4406,7 +4496,7 @@ func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStandingRequest.ProtoReflect.Descriptor instead.
 func (*GetStandingRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{55}
+	return file_killick_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *GetStandingRequest) GetDid() string {
@@ -4436,7 +4526,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_killick_proto_msgTypes[56]
+	mi := &file_killick_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4448,7 +4538,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[56]
+	mi := &file_killick_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4461,7 +4551,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{56}
+	return file_killick_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Standing) GetDid() string {
@@ -4530,7 +4620,7 @@ type GetCredentialRequest struct {
 
 func (x *GetCredentialRequest) Reset() {
 	*x = GetCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[57]
+	mi := &file_killick_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4542,7 +4632,7 @@ func (x *GetCredentialRequest) String() string {
 func (*GetCredentialRequest) ProtoMessage() {}
 
 func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[57]
+	mi := &file_killick_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4555,7 +4645,7 @@ func (x *GetCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCredentialRequest.ProtoReflect.Descriptor instead.
 func (*GetCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{57}
+	return file_killick_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *GetCredentialRequest) GetId() string {
@@ -4578,7 +4668,7 @@ type FindCredentialRequest struct {
 
 func (x *FindCredentialRequest) Reset() {
 	*x = FindCredentialRequest{}
-	mi := &file_killick_proto_msgTypes[58]
+	mi := &file_killick_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4590,7 +4680,7 @@ func (x *FindCredentialRequest) String() string {
 func (*FindCredentialRequest) ProtoMessage() {}
 
 func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[58]
+	mi := &file_killick_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4603,7 +4693,7 @@ func (x *FindCredentialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindCredentialRequest.ProtoReflect.Descriptor instead.
 func (*FindCredentialRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{58}
+	return file_killick_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *FindCredentialRequest) GetIssuer() string {
@@ -4654,7 +4744,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_killick_proto_msgTypes[59]
+	mi := &file_killick_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4666,7 +4756,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[59]
+	mi := &file_killick_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4679,7 +4769,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{59}
+	return file_killick_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Credential) GetId() string {
@@ -4790,7 +4880,7 @@ type GetBalanceRequest struct {
 
 func (x *GetBalanceRequest) Reset() {
 	*x = GetBalanceRequest{}
-	mi := &file_killick_proto_msgTypes[60]
+	mi := &file_killick_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4802,7 +4892,7 @@ func (x *GetBalanceRequest) String() string {
 func (*GetBalanceRequest) ProtoMessage() {}
 
 func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[60]
+	mi := &file_killick_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4815,7 +4905,7 @@ func (x *GetBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBalanceRequest.ProtoReflect.Descriptor instead.
 func (*GetBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{60}
+	return file_killick_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *GetBalanceRequest) GetDid() string {
@@ -4848,7 +4938,7 @@ type Balance struct {
 
 func (x *Balance) Reset() {
 	*x = Balance{}
-	mi := &file_killick_proto_msgTypes[61]
+	mi := &file_killick_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4860,7 +4950,7 @@ func (x *Balance) String() string {
 func (*Balance) ProtoMessage() {}
 
 func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[61]
+	mi := &file_killick_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4873,7 +4963,7 @@ func (x *Balance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Balance.ProtoReflect.Descriptor instead.
 func (*Balance) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{61}
+	return file_killick_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Balance) GetDid() string {
@@ -4928,7 +5018,7 @@ type GetStatementRequest struct {
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_killick_proto_msgTypes[62]
+	mi := &file_killick_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4940,7 +5030,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[62]
+	mi := &file_killick_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4953,7 +5043,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{62}
+	return file_killick_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *GetStatementRequest) GetDid() string {
@@ -5018,7 +5108,7 @@ type StatementPage struct {
 
 func (x *StatementPage) Reset() {
 	*x = StatementPage{}
-	mi := &file_killick_proto_msgTypes[63]
+	mi := &file_killick_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5030,7 +5120,7 @@ func (x *StatementPage) String() string {
 func (*StatementPage) ProtoMessage() {}
 
 func (x *StatementPage) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[63]
+	mi := &file_killick_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5043,7 +5133,7 @@ func (x *StatementPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementPage.ProtoReflect.Descriptor instead.
 func (*StatementPage) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{63}
+	return file_killick_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *StatementPage) GetLines() []*StatementLine {
@@ -5093,7 +5183,7 @@ type StatementTotals struct {
 
 func (x *StatementTotals) Reset() {
 	*x = StatementTotals{}
-	mi := &file_killick_proto_msgTypes[64]
+	mi := &file_killick_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5105,7 +5195,7 @@ func (x *StatementTotals) String() string {
 func (*StatementTotals) ProtoMessage() {}
 
 func (x *StatementTotals) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[64]
+	mi := &file_killick_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5118,7 +5208,7 @@ func (x *StatementTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementTotals.ProtoReflect.Descriptor instead.
 func (*StatementTotals) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{64}
+	return file_killick_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *StatementTotals) GetBalance() string {
@@ -5196,7 +5286,7 @@ type StatementLine struct {
 
 func (x *StatementLine) Reset() {
 	*x = StatementLine{}
-	mi := &file_killick_proto_msgTypes[65]
+	mi := &file_killick_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5208,7 +5298,7 @@ func (x *StatementLine) String() string {
 func (*StatementLine) ProtoMessage() {}
 
 func (x *StatementLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[65]
+	mi := &file_killick_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5221,7 +5311,7 @@ func (x *StatementLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementLine.ProtoReflect.Descriptor instead.
 func (*StatementLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{65}
+	return file_killick_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *StatementLine) GetKind() string {
@@ -5380,7 +5470,7 @@ type ReadMoneyRequest struct {
 
 func (x *ReadMoneyRequest) Reset() {
 	*x = ReadMoneyRequest{}
-	mi := &file_killick_proto_msgTypes[66]
+	mi := &file_killick_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5392,7 +5482,7 @@ func (x *ReadMoneyRequest) String() string {
 func (*ReadMoneyRequest) ProtoMessage() {}
 
 func (x *ReadMoneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[66]
+	mi := &file_killick_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5405,7 +5495,7 @@ func (x *ReadMoneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMoneyRequest.ProtoReflect.Descriptor instead.
 func (*ReadMoneyRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{66}
+	return file_killick_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ReadMoneyRequest) GetMinBlock() uint64 {
@@ -5427,7 +5517,7 @@ type MoneyPage struct {
 
 func (x *MoneyPage) Reset() {
 	*x = MoneyPage{}
-	mi := &file_killick_proto_msgTypes[67]
+	mi := &file_killick_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5439,7 +5529,7 @@ func (x *MoneyPage) String() string {
 func (*MoneyPage) ProtoMessage() {}
 
 func (x *MoneyPage) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[67]
+	mi := &file_killick_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5452,7 +5542,7 @@ func (x *MoneyPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoneyPage.ProtoReflect.Descriptor instead.
 func (*MoneyPage) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{67}
+	return file_killick_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *MoneyPage) GetBlock() uint64 {
@@ -5486,7 +5576,7 @@ type MoneyEntry struct {
 
 func (x *MoneyEntry) Reset() {
 	*x = MoneyEntry{}
-	mi := &file_killick_proto_msgTypes[68]
+	mi := &file_killick_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5498,7 +5588,7 @@ func (x *MoneyEntry) String() string {
 func (*MoneyEntry) ProtoMessage() {}
 
 func (x *MoneyEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[68]
+	mi := &file_killick_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5511,7 +5601,7 @@ func (x *MoneyEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoneyEntry.ProtoReflect.Descriptor instead.
 func (*MoneyEntry) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{68}
+	return file_killick_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *MoneyEntry) GetKey() string {
@@ -5548,7 +5638,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_killick_proto_msgTypes[69]
+	mi := &file_killick_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5560,7 +5650,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[69]
+	mi := &file_killick_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5573,7 +5663,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{69}
+	return file_killick_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *GetProofRequest) GetKey() string {
@@ -5621,7 +5711,7 @@ type GetPayoutRequest struct {
 
 func (x *GetPayoutRequest) Reset() {
 	*x = GetPayoutRequest{}
-	mi := &file_killick_proto_msgTypes[70]
+	mi := &file_killick_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5633,7 +5723,7 @@ func (x *GetPayoutRequest) String() string {
 func (*GetPayoutRequest) ProtoMessage() {}
 
 func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[70]
+	mi := &file_killick_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5646,7 +5736,7 @@ func (x *GetPayoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPayoutRequest.ProtoReflect.Descriptor instead.
 func (*GetPayoutRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{70}
+	return file_killick_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *GetPayoutRequest) GetAccount() string {
@@ -5666,7 +5756,7 @@ type PayoutList struct {
 
 func (x *PayoutList) Reset() {
 	*x = PayoutList{}
-	mi := &file_killick_proto_msgTypes[71]
+	mi := &file_killick_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5678,7 +5768,7 @@ func (x *PayoutList) String() string {
 func (*PayoutList) ProtoMessage() {}
 
 func (x *PayoutList) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[71]
+	mi := &file_killick_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5691,7 +5781,7 @@ func (x *PayoutList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutList.ProtoReflect.Descriptor instead.
 func (*PayoutList) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{71}
+	return file_killick_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *PayoutList) GetPayouts() []*Payout {
@@ -5724,7 +5814,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_killick_proto_msgTypes[72]
+	mi := &file_killick_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5736,7 +5826,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[72]
+	mi := &file_killick_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5749,7 +5839,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{72}
+	return file_killick_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Payout) GetVault() string {
@@ -5826,7 +5916,7 @@ type EventsRequest struct {
 
 func (x *EventsRequest) Reset() {
 	*x = EventsRequest{}
-	mi := &file_killick_proto_msgTypes[73]
+	mi := &file_killick_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5838,7 +5928,7 @@ func (x *EventsRequest) String() string {
 func (*EventsRequest) ProtoMessage() {}
 
 func (x *EventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[73]
+	mi := &file_killick_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5851,7 +5941,7 @@ func (x *EventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventsRequest.ProtoReflect.Descriptor instead.
 func (*EventsRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{73}
+	return file_killick_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *EventsRequest) GetCursor() string {
@@ -5923,7 +6013,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_killick_proto_msgTypes[74]
+	mi := &file_killick_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5935,7 +6025,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[74]
+	mi := &file_killick_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5948,7 +6038,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{74}
+	return file_killick_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Event) GetCursor() string {
@@ -6047,7 +6137,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_killick_proto_msgTypes[75]
+	mi := &file_killick_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6059,7 +6149,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[75]
+	mi := &file_killick_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6072,7 +6162,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{75}
+	return file_killick_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Payment) GetAsset() string {
@@ -6108,7 +6198,7 @@ type PaymentLine struct {
 
 func (x *PaymentLine) Reset() {
 	*x = PaymentLine{}
-	mi := &file_killick_proto_msgTypes[76]
+	mi := &file_killick_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6120,7 +6210,7 @@ func (x *PaymentLine) String() string {
 func (*PaymentLine) ProtoMessage() {}
 
 func (x *PaymentLine) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[76]
+	mi := &file_killick_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6133,7 +6223,7 @@ func (x *PaymentLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentLine.ProtoReflect.Descriptor instead.
 func (*PaymentLine) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{76}
+	return file_killick_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *PaymentLine) GetTo() string {
@@ -6162,7 +6252,7 @@ type RecordVersion struct {
 
 func (x *RecordVersion) Reset() {
 	*x = RecordVersion{}
-	mi := &file_killick_proto_msgTypes[77]
+	mi := &file_killick_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6174,7 +6264,7 @@ func (x *RecordVersion) String() string {
 func (*RecordVersion) ProtoMessage() {}
 
 func (x *RecordVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[77]
+	mi := &file_killick_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6187,7 +6277,7 @@ func (x *RecordVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordVersion.ProtoReflect.Descriptor instead.
 func (*RecordVersion) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{77}
+	return file_killick_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *RecordVersion) GetId() string {
@@ -6212,7 +6302,7 @@ type GetNetworkRequest struct {
 
 func (x *GetNetworkRequest) Reset() {
 	*x = GetNetworkRequest{}
-	mi := &file_killick_proto_msgTypes[78]
+	mi := &file_killick_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6224,7 +6314,7 @@ func (x *GetNetworkRequest) String() string {
 func (*GetNetworkRequest) ProtoMessage() {}
 
 func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[78]
+	mi := &file_killick_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6237,7 +6327,7 @@ func (x *GetNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNetworkRequest.ProtoReflect.Descriptor instead.
 func (*GetNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{78}
+	return file_killick_proto_rawDescGZIP(), []int{79}
 }
 
 type Network struct {
@@ -6280,7 +6370,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_killick_proto_msgTypes[79]
+	mi := &file_killick_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6292,7 +6382,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[79]
+	mi := &file_killick_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6305,7 +6395,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{79}
+	return file_killick_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Network) GetNetwork() string {
@@ -6440,7 +6530,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_killick_proto_msgTypes[80]
+	mi := &file_killick_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6452,7 +6542,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[80]
+	mi := &file_killick_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6465,7 +6555,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{80}
+	return file_killick_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Member) GetMsp() string {
@@ -6502,7 +6592,7 @@ type Vault struct {
 
 func (x *Vault) Reset() {
 	*x = Vault{}
-	mi := &file_killick_proto_msgTypes[81]
+	mi := &file_killick_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6514,7 +6604,7 @@ func (x *Vault) String() string {
 func (*Vault) ProtoMessage() {}
 
 func (x *Vault) ProtoReflect() protoreflect.Message {
-	mi := &file_killick_proto_msgTypes[81]
+	mi := &file_killick_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6527,7 +6617,7 @@ func (x *Vault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vault.ProtoReflect.Descriptor instead.
 func (*Vault) Descriptor() ([]byte, []int) {
-	return file_killick_proto_rawDescGZIP(), []int{81}
+	return file_killick_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Vault) GetId() string {
@@ -6832,7 +6922,7 @@ const file_killick_proto_rawDesc = "" +
 	"\x04time\x18\f \x01(\x04R\x04time\";\n" +
 	"\x0fGetRoundRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\aexplain\x18\x02 \x01(\bR\aexplain\"\xf6\x03\n" +
+	"\aexplain\x18\x02 \x01(\bR\aexplain\"\xae\x04\n" +
 	"\x05Round\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x12\n" +
@@ -6852,7 +6942,14 @@ const file_killick_proto_rawDesc = "" +
 	"\bevidence\x18\r \x01(\v2\x14.killick.v1.EvidenceR\bevidence\x12*\n" +
 	"\x05rival\x18\x0e \x01(\v2\x14.killick.v1.EvidenceR\x05rival\x123\n" +
 	"\tcommittee\x18\x0f \x01(\v2\x15.killick.v1.CommitteeR\tcommittee\x12'\n" +
-	"\x05basis\x18\x10 \x01(\v2\x11.killick.v1.BasisR\x05basis\"\xd1\x01\n" +
+	"\x05basis\x18\x10 \x01(\v2\x11.killick.v1.BasisR\x05basis\x12\x10\n" +
+	"\x03due\x18\x11 \x01(\x04R\x03due\x12$\n" +
+	"\x04late\x18\x12 \x01(\v2\x10.killick.v1.LateR\x04late\"|\n" +
+	"\x04Late\x12\x14\n" +
+	"\x05payee\x18\x01 \x01(\tR\x05payee\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x120\n" +
+	"\bevidence\x18\x04 \x01(\v2\x14.killick.v1.EvidenceR\bevidence\"\xd1\x01\n" +
 	"\x05Basis\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x04R\x04time\x12\x14\n" +
 	"\x05roots\x18\x02 \x03(\tR\x05roots\x12\x1a\n" +
@@ -7180,7 +7277,7 @@ func file_killick_proto_rawDescGZIP() []byte {
 	return file_killick_proto_rawDescData
 }
 
-var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
+var file_killick_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
 var file_killick_proto_goTypes = []any{
 	(*SubmitRequest)(nil),           // 0: killick.v1.SubmitRequest
 	(*SubmitBatchRequest)(nil),      // 1: killick.v1.SubmitBatchRequest
@@ -7225,51 +7322,52 @@ var file_killick_proto_goTypes = []any{
 	(*ListedJob)(nil),               // 40: killick.v1.ListedJob
 	(*GetRoundRequest)(nil),         // 41: killick.v1.GetRoundRequest
 	(*Round)(nil),                   // 42: killick.v1.Round
-	(*Basis)(nil),                   // 43: killick.v1.Basis
-	(*Measurement)(nil),             // 44: killick.v1.Measurement
-	(*Finding)(nil),                 // 45: killick.v1.Finding
-	(*Evidence)(nil),                // 46: killick.v1.Evidence
-	(*Committee)(nil),               // 47: killick.v1.Committee
-	(*Bench)(nil),                   // 48: killick.v1.Bench
-	(*Seat)(nil),                    // 49: killick.v1.Seat
-	(*Ranked)(nil),                  // 50: killick.v1.Ranked
-	(*GetSettlementRequest)(nil),    // 51: killick.v1.GetSettlementRequest
-	(*Settlement)(nil),              // 52: killick.v1.Settlement
-	(*Votes)(nil),                   // 53: killick.v1.Votes
-	(*SettlementLine)(nil),          // 54: killick.v1.SettlementLine
-	(*GetStandingRequest)(nil),      // 55: killick.v1.GetStandingRequest
-	(*Standing)(nil),                // 56: killick.v1.Standing
-	(*GetCredentialRequest)(nil),    // 57: killick.v1.GetCredentialRequest
-	(*FindCredentialRequest)(nil),   // 58: killick.v1.FindCredentialRequest
-	(*Credential)(nil),              // 59: killick.v1.Credential
-	(*GetBalanceRequest)(nil),       // 60: killick.v1.GetBalanceRequest
-	(*Balance)(nil),                 // 61: killick.v1.Balance
-	(*GetStatementRequest)(nil),     // 62: killick.v1.GetStatementRequest
-	(*StatementPage)(nil),           // 63: killick.v1.StatementPage
-	(*StatementTotals)(nil),         // 64: killick.v1.StatementTotals
-	(*StatementLine)(nil),           // 65: killick.v1.StatementLine
-	(*ReadMoneyRequest)(nil),        // 66: killick.v1.ReadMoneyRequest
-	(*MoneyPage)(nil),               // 67: killick.v1.MoneyPage
-	(*MoneyEntry)(nil),              // 68: killick.v1.MoneyEntry
-	(*GetProofRequest)(nil),         // 69: killick.v1.GetProofRequest
-	(*GetPayoutRequest)(nil),        // 70: killick.v1.GetPayoutRequest
-	(*PayoutList)(nil),              // 71: killick.v1.PayoutList
-	(*Payout)(nil),                  // 72: killick.v1.Payout
-	(*EventsRequest)(nil),           // 73: killick.v1.EventsRequest
-	(*Event)(nil),                   // 74: killick.v1.Event
-	(*Payment)(nil),                 // 75: killick.v1.Payment
-	(*PaymentLine)(nil),             // 76: killick.v1.PaymentLine
-	(*RecordVersion)(nil),           // 77: killick.v1.RecordVersion
-	(*GetNetworkRequest)(nil),       // 78: killick.v1.GetNetworkRequest
-	(*Network)(nil),                 // 79: killick.v1.Network
-	(*Member)(nil),                  // 80: killick.v1.Member
-	(*Vault)(nil),                   // 81: killick.v1.Vault
-	(*structpb.Struct)(nil),         // 82: google.protobuf.Struct
-	(*httpbody.HttpBody)(nil),       // 83: google.api.HttpBody
+	(*Late)(nil),                    // 43: killick.v1.Late
+	(*Basis)(nil),                   // 44: killick.v1.Basis
+	(*Measurement)(nil),             // 45: killick.v1.Measurement
+	(*Finding)(nil),                 // 46: killick.v1.Finding
+	(*Evidence)(nil),                // 47: killick.v1.Evidence
+	(*Committee)(nil),               // 48: killick.v1.Committee
+	(*Bench)(nil),                   // 49: killick.v1.Bench
+	(*Seat)(nil),                    // 50: killick.v1.Seat
+	(*Ranked)(nil),                  // 51: killick.v1.Ranked
+	(*GetSettlementRequest)(nil),    // 52: killick.v1.GetSettlementRequest
+	(*Settlement)(nil),              // 53: killick.v1.Settlement
+	(*Votes)(nil),                   // 54: killick.v1.Votes
+	(*SettlementLine)(nil),          // 55: killick.v1.SettlementLine
+	(*GetStandingRequest)(nil),      // 56: killick.v1.GetStandingRequest
+	(*Standing)(nil),                // 57: killick.v1.Standing
+	(*GetCredentialRequest)(nil),    // 58: killick.v1.GetCredentialRequest
+	(*FindCredentialRequest)(nil),   // 59: killick.v1.FindCredentialRequest
+	(*Credential)(nil),              // 60: killick.v1.Credential
+	(*GetBalanceRequest)(nil),       // 61: killick.v1.GetBalanceRequest
+	(*Balance)(nil),                 // 62: killick.v1.Balance
+	(*GetStatementRequest)(nil),     // 63: killick.v1.GetStatementRequest
+	(*StatementPage)(nil),           // 64: killick.v1.StatementPage
+	(*StatementTotals)(nil),         // 65: killick.v1.StatementTotals
+	(*StatementLine)(nil),           // 66: killick.v1.StatementLine
+	(*ReadMoneyRequest)(nil),        // 67: killick.v1.ReadMoneyRequest
+	(*MoneyPage)(nil),               // 68: killick.v1.MoneyPage
+	(*MoneyEntry)(nil),              // 69: killick.v1.MoneyEntry
+	(*GetProofRequest)(nil),         // 70: killick.v1.GetProofRequest
+	(*GetPayoutRequest)(nil),        // 71: killick.v1.GetPayoutRequest
+	(*PayoutList)(nil),              // 72: killick.v1.PayoutList
+	(*Payout)(nil),                  // 73: killick.v1.Payout
+	(*EventsRequest)(nil),           // 74: killick.v1.EventsRequest
+	(*Event)(nil),                   // 75: killick.v1.Event
+	(*Payment)(nil),                 // 76: killick.v1.Payment
+	(*PaymentLine)(nil),             // 77: killick.v1.PaymentLine
+	(*RecordVersion)(nil),           // 78: killick.v1.RecordVersion
+	(*GetNetworkRequest)(nil),       // 79: killick.v1.GetNetworkRequest
+	(*Network)(nil),                 // 80: killick.v1.Network
+	(*Member)(nil),                  // 81: killick.v1.Member
+	(*Vault)(nil),                   // 82: killick.v1.Vault
+	(*structpb.Struct)(nil),         // 83: google.protobuf.Struct
+	(*httpbody.HttpBody)(nil),       // 84: google.api.HttpBody
 }
 var file_killick_proto_depIdxs = []int32{
 	3,  // 0: killick.v1.SubmitBatchResponse.operations:type_name -> killick.v1.Operation
-	82, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
+	83, // 1: killick.v1.DidResolution.did_document:type_name -> google.protobuf.Struct
 	9,  // 2: killick.v1.DidResolution.did_document_metadata:type_name -> killick.v1.DidDocumentMetadata
 	10, // 3: killick.v1.DidResolution.version:type_name -> killick.v1.DidVersion
 	13, // 4: killick.v1.Identity.leaves:type_name -> killick.v1.IdentityLeaf
@@ -7282,91 +7380,93 @@ var file_killick_proto_depIdxs = []int32{
 	32, // 11: killick.v1.UsePage.uses:type_name -> killick.v1.Use
 	37, // 12: killick.v1.Job.lines:type_name -> killick.v1.JobLine
 	40, // 13: killick.v1.JobPage.jobs:type_name -> killick.v1.ListedJob
-	45, // 14: killick.v1.Round.finding:type_name -> killick.v1.Finding
-	46, // 15: killick.v1.Round.evidence:type_name -> killick.v1.Evidence
-	46, // 16: killick.v1.Round.rival:type_name -> killick.v1.Evidence
-	47, // 17: killick.v1.Round.committee:type_name -> killick.v1.Committee
-	43, // 18: killick.v1.Round.basis:type_name -> killick.v1.Basis
-	44, // 19: killick.v1.Basis.measurements:type_name -> killick.v1.Measurement
-	48, // 20: killick.v1.Committee.benches:type_name -> killick.v1.Bench
-	49, // 21: killick.v1.Bench.taken:type_name -> killick.v1.Seat
-	50, // 22: killick.v1.Bench.order:type_name -> killick.v1.Ranked
-	45, // 23: killick.v1.Settlement.finding:type_name -> killick.v1.Finding
-	53, // 24: killick.v1.Settlement.votes:type_name -> killick.v1.Votes
-	54, // 25: killick.v1.Settlement.lines:type_name -> killick.v1.SettlementLine
-	65, // 26: killick.v1.StatementPage.lines:type_name -> killick.v1.StatementLine
-	64, // 27: killick.v1.StatementPage.totals:type_name -> killick.v1.StatementTotals
-	64, // 28: killick.v1.StatementLine.after:type_name -> killick.v1.StatementTotals
-	68, // 29: killick.v1.MoneyPage.entries:type_name -> killick.v1.MoneyEntry
-	72, // 30: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
-	75, // 31: killick.v1.Event.payment:type_name -> killick.v1.Payment
-	77, // 32: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
-	76, // 33: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
-	80, // 34: killick.v1.Network.members:type_name -> killick.v1.Member
-	81, // 35: killick.v1.Network.vaults:type_name -> killick.v1.Vault
-	0,  // 36: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
-	1,  // 37: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
-	4,  // 38: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
-	5,  // 39: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
-	7,  // 40: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
-	11, // 41: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
-	15, // 42: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
-	17, // 43: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
-	19, // 44: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
-	22, // 45: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
-	24, // 46: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
-	27, // 47: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
-	29, // 48: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
-	31, // 49: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
-	33, // 50: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
-	35, // 51: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
-	38, // 52: killick.v1.Killick.ListJobs:input_type -> killick.v1.ListJobsRequest
-	41, // 53: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
-	51, // 54: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
-	55, // 55: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
-	57, // 56: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
-	58, // 57: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
-	60, // 58: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
-	62, // 59: killick.v1.Killick.GetStatement:input_type -> killick.v1.GetStatementRequest
-	66, // 60: killick.v1.Killick.ReadMoney:input_type -> killick.v1.ReadMoneyRequest
-	69, // 61: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
-	70, // 62: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
-	73, // 63: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
-	78, // 64: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
-	3,  // 65: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
-	2,  // 66: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
-	3,  // 67: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
-	6,  // 68: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
-	8,  // 69: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
-	12, // 70: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
-	16, // 71: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
-	18, // 72: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
-	20, // 73: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
-	23, // 74: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
-	25, // 75: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
-	28, // 76: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
-	30, // 77: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
-	32, // 78: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
-	34, // 79: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
-	36, // 80: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
-	39, // 81: killick.v1.Killick.ListJobs:output_type -> killick.v1.JobPage
-	42, // 82: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
-	52, // 83: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
-	56, // 84: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
-	59, // 85: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
-	59, // 86: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
-	61, // 87: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
-	63, // 88: killick.v1.Killick.GetStatement:output_type -> killick.v1.StatementPage
-	67, // 89: killick.v1.Killick.ReadMoney:output_type -> killick.v1.MoneyPage
-	83, // 90: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
-	71, // 91: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
-	74, // 92: killick.v1.Killick.Events:output_type -> killick.v1.Event
-	79, // 93: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
-	65, // [65:94] is the sub-list for method output_type
-	36, // [36:65] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	46, // 14: killick.v1.Round.finding:type_name -> killick.v1.Finding
+	47, // 15: killick.v1.Round.evidence:type_name -> killick.v1.Evidence
+	47, // 16: killick.v1.Round.rival:type_name -> killick.v1.Evidence
+	48, // 17: killick.v1.Round.committee:type_name -> killick.v1.Committee
+	44, // 18: killick.v1.Round.basis:type_name -> killick.v1.Basis
+	43, // 19: killick.v1.Round.late:type_name -> killick.v1.Late
+	47, // 20: killick.v1.Late.evidence:type_name -> killick.v1.Evidence
+	45, // 21: killick.v1.Basis.measurements:type_name -> killick.v1.Measurement
+	49, // 22: killick.v1.Committee.benches:type_name -> killick.v1.Bench
+	50, // 23: killick.v1.Bench.taken:type_name -> killick.v1.Seat
+	51, // 24: killick.v1.Bench.order:type_name -> killick.v1.Ranked
+	46, // 25: killick.v1.Settlement.finding:type_name -> killick.v1.Finding
+	54, // 26: killick.v1.Settlement.votes:type_name -> killick.v1.Votes
+	55, // 27: killick.v1.Settlement.lines:type_name -> killick.v1.SettlementLine
+	66, // 28: killick.v1.StatementPage.lines:type_name -> killick.v1.StatementLine
+	65, // 29: killick.v1.StatementPage.totals:type_name -> killick.v1.StatementTotals
+	65, // 30: killick.v1.StatementLine.after:type_name -> killick.v1.StatementTotals
+	69, // 31: killick.v1.MoneyPage.entries:type_name -> killick.v1.MoneyEntry
+	73, // 32: killick.v1.PayoutList.payouts:type_name -> killick.v1.Payout
+	76, // 33: killick.v1.Event.payment:type_name -> killick.v1.Payment
+	78, // 34: killick.v1.Event.record:type_name -> killick.v1.RecordVersion
+	77, // 35: killick.v1.Payment.lines:type_name -> killick.v1.PaymentLine
+	81, // 36: killick.v1.Network.members:type_name -> killick.v1.Member
+	82, // 37: killick.v1.Network.vaults:type_name -> killick.v1.Vault
+	0,  // 38: killick.v1.Killick.Submit:input_type -> killick.v1.SubmitRequest
+	1,  // 39: killick.v1.Killick.SubmitBatch:input_type -> killick.v1.SubmitBatchRequest
+	4,  // 40: killick.v1.Killick.GetOperation:input_type -> killick.v1.GetOperationRequest
+	5,  // 41: killick.v1.Killick.GetTransaction:input_type -> killick.v1.GetTransactionRequest
+	7,  // 42: killick.v1.Killick.ResolveDid:input_type -> killick.v1.ResolveDidRequest
+	11, // 43: killick.v1.Killick.GetIdentity:input_type -> killick.v1.GetIdentityRequest
+	15, // 44: killick.v1.Killick.GetRecord:input_type -> killick.v1.GetRecordRequest
+	17, // 45: killick.v1.Killick.FetchContent:input_type -> killick.v1.FetchContentRequest
+	19, // 46: killick.v1.Killick.ListRecords:input_type -> killick.v1.ListRecordsRequest
+	22, // 47: killick.v1.Killick.GetRecordHistory:input_type -> killick.v1.GetRecordHistoryRequest
+	24, // 48: killick.v1.Killick.ListOffers:input_type -> killick.v1.ListOffersRequest
+	27, // 49: killick.v1.Killick.GetGrant:input_type -> killick.v1.GetGrantRequest
+	29, // 50: killick.v1.Killick.ListGrants:input_type -> killick.v1.ListGrantsRequest
+	31, // 51: killick.v1.Killick.GetUse:input_type -> killick.v1.GetUseRequest
+	33, // 52: killick.v1.Killick.ListUses:input_type -> killick.v1.ListUsesRequest
+	35, // 53: killick.v1.Killick.GetJob:input_type -> killick.v1.GetJobRequest
+	38, // 54: killick.v1.Killick.ListJobs:input_type -> killick.v1.ListJobsRequest
+	41, // 55: killick.v1.Killick.GetRound:input_type -> killick.v1.GetRoundRequest
+	52, // 56: killick.v1.Killick.GetSettlement:input_type -> killick.v1.GetSettlementRequest
+	56, // 57: killick.v1.Killick.GetStanding:input_type -> killick.v1.GetStandingRequest
+	58, // 58: killick.v1.Killick.GetCredential:input_type -> killick.v1.GetCredentialRequest
+	59, // 59: killick.v1.Killick.FindCredential:input_type -> killick.v1.FindCredentialRequest
+	61, // 60: killick.v1.Killick.GetBalance:input_type -> killick.v1.GetBalanceRequest
+	63, // 61: killick.v1.Killick.GetStatement:input_type -> killick.v1.GetStatementRequest
+	67, // 62: killick.v1.Killick.ReadMoney:input_type -> killick.v1.ReadMoneyRequest
+	70, // 63: killick.v1.Killick.GetProof:input_type -> killick.v1.GetProofRequest
+	71, // 64: killick.v1.Killick.GetPayout:input_type -> killick.v1.GetPayoutRequest
+	74, // 65: killick.v1.Killick.Events:input_type -> killick.v1.EventsRequest
+	79, // 66: killick.v1.Killick.GetNetwork:input_type -> killick.v1.GetNetworkRequest
+	3,  // 67: killick.v1.Killick.Submit:output_type -> killick.v1.Operation
+	2,  // 68: killick.v1.Killick.SubmitBatch:output_type -> killick.v1.SubmitBatchResponse
+	3,  // 69: killick.v1.Killick.GetOperation:output_type -> killick.v1.Operation
+	6,  // 70: killick.v1.Killick.GetTransaction:output_type -> killick.v1.Transaction
+	8,  // 71: killick.v1.Killick.ResolveDid:output_type -> killick.v1.DidResolution
+	12, // 72: killick.v1.Killick.GetIdentity:output_type -> killick.v1.Identity
+	16, // 73: killick.v1.Killick.GetRecord:output_type -> killick.v1.Record
+	18, // 74: killick.v1.Killick.FetchContent:output_type -> killick.v1.Content
+	20, // 75: killick.v1.Killick.ListRecords:output_type -> killick.v1.RecordPage
+	23, // 76: killick.v1.Killick.GetRecordHistory:output_type -> killick.v1.RecordHistory
+	25, // 77: killick.v1.Killick.ListOffers:output_type -> killick.v1.OfferPage
+	28, // 78: killick.v1.Killick.GetGrant:output_type -> killick.v1.Grant
+	30, // 79: killick.v1.Killick.ListGrants:output_type -> killick.v1.GrantPage
+	32, // 80: killick.v1.Killick.GetUse:output_type -> killick.v1.Use
+	34, // 81: killick.v1.Killick.ListUses:output_type -> killick.v1.UsePage
+	36, // 82: killick.v1.Killick.GetJob:output_type -> killick.v1.Job
+	39, // 83: killick.v1.Killick.ListJobs:output_type -> killick.v1.JobPage
+	42, // 84: killick.v1.Killick.GetRound:output_type -> killick.v1.Round
+	53, // 85: killick.v1.Killick.GetSettlement:output_type -> killick.v1.Settlement
+	57, // 86: killick.v1.Killick.GetStanding:output_type -> killick.v1.Standing
+	60, // 87: killick.v1.Killick.GetCredential:output_type -> killick.v1.Credential
+	60, // 88: killick.v1.Killick.FindCredential:output_type -> killick.v1.Credential
+	62, // 89: killick.v1.Killick.GetBalance:output_type -> killick.v1.Balance
+	64, // 90: killick.v1.Killick.GetStatement:output_type -> killick.v1.StatementPage
+	68, // 91: killick.v1.Killick.ReadMoney:output_type -> killick.v1.MoneyPage
+	84, // 92: killick.v1.Killick.GetProof:output_type -> google.api.HttpBody
+	72, // 93: killick.v1.Killick.GetPayout:output_type -> killick.v1.PayoutList
+	75, // 94: killick.v1.Killick.Events:output_type -> killick.v1.Event
+	80, // 95: killick.v1.Killick.GetNetwork:output_type -> killick.v1.Network
+	67, // [67:96] is the sub-list for method output_type
+	38, // [38:67] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_killick_proto_init() }
@@ -7377,14 +7477,14 @@ func file_killick_proto_init() {
 	file_killick_proto_msgTypes[0].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[1].OneofWrappers = []any{}
 	file_killick_proto_msgTypes[32].OneofWrappers = []any{}
-	file_killick_proto_msgTypes[73].OneofWrappers = []any{}
+	file_killick_proto_msgTypes[74].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_killick_proto_rawDesc), len(file_killick_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   82,
+			NumMessages:   83,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

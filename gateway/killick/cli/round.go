@@ -94,12 +94,22 @@ func roundView(r *client.Round) map[string]any {
 		v["finding"] = map[string]any{"verdict": f.GetVerdict(), "reason": f.GetReason()}
 	}
 	if e := r.GetEvidence(); e != nil {
-		v["evidence"] = map[string]any{"platform": e.GetPlatform(), "output": e.GetOutput(), "digest": e.GetDigest(), "operation": e.GetOperation(), "quote": e.GetQuote()}
+		v["evidence"] = evidenceView(e)
 	}
 	if e := r.GetRival(); e != nil {
-		v["rival"] = map[string]any{"platform": e.GetPlatform(), "output": e.GetOutput(), "digest": e.GetDigest(), "operation": e.GetOperation(), "quote": e.GetQuote()}
+		v["rival"] = evidenceView(e)
+	}
+	if r.GetDue() > 0 {
+		v["due"] = r.GetDue()
+	}
+	if l := r.GetLate(); l != nil {
+		v["late"] = map[string]any{"payee": l.GetPayee(), "amount": l.GetAmount(), "epoch": l.GetEpoch(), "evidence": evidenceView(l.GetEvidence())}
 	}
 	return v
+}
+
+func evidenceView(e *client.Evidence) map[string]any {
+	return map[string]any{"platform": e.GetPlatform(), "output": e.GetOutput(), "digest": e.GetDigest(), "operation": e.GetOperation(), "quote": e.GetQuote()}
 }
 
 func committeeView(r *client.Round, explain bool) map[string]any {
@@ -137,11 +147,18 @@ func printRound(w io.Writer, r *client.Round) {
 	if r.GetOperator() != "" {
 		fmt.Fprintf(w, "operator     %s, deposit %s\n", r.GetOperator(), r.GetDeposit())
 	}
+	if due, clock := r.GetDue(), r.GetClock(); due > clock {
+		fmt.Fprintf(w, "deposit      what is left of it is given back at %d, in %d s by the checkpoints' clock\n", due, due-clock)
+	}
 	if e := r.GetEvidence(); e != nil {
 		fmt.Fprintf(w, "evidence     %s quote %s of output %s\n", e.GetPlatform(), e.GetDigest(), e.GetOutput())
 	}
 	if e := r.GetRival(); e != nil {
 		fmt.Fprintf(w, "rival        %s quote %s of output %s\n", e.GetPlatform(), e.GetDigest(), e.GetOutput())
+	}
+	if l := r.GetLate(); l != nil {
+		e := l.GetEvidence()
+		fmt.Fprintf(w, "late         %s quote %s of output %s, after the settlement: %s of the deposit go to %s\n", e.GetPlatform(), e.GetDigest(), e.GetOutput(), l.GetAmount(), l.GetPayee())
 	}
 	if r.GetDraw() > 0 {
 		fmt.Fprintf(w, "draw         %d, licences from before epoch %d\n", r.GetDraw(), r.GetEpoch())
