@@ -29,6 +29,7 @@ const (
 	ownerPrice  = 2_000
 	teeFee      = 10_000
 	verifierFee = 4_000
+	deposit     = 2*ownerPrice + verifierFee
 )
 
 // bench is what jobs need beside a network: people, and a platform that stands for a
@@ -72,6 +73,7 @@ func (n *network) jobs(t *testing.T) {
 	t.Run("last funds", b.lastFunds)
 	t.Run("valid", b.valid)
 	t.Run("unlisted", b.unlisted)
+	t.Run("late quote", b.late)
 }
 
 func (b *bench) people() {
@@ -114,15 +116,20 @@ func (b *bench) decide(subject string, value any) {
 	}
 }
 
+// policy is how jobs are done here; windows are short.
+func (b *bench) policy() govern.Policy {
+	return govern.Policy{
+		Committee: 4, EvidenceSeconds: 60, CommitSeconds: 8, RevealSeconds: 8, AcceptSeconds: 7200, DepositSeconds: 30, MinTEEFee: 10, MinVerificationFee: 10,
+		Treasury: b.treasurer.did, TreasuryBasisPoints: 500, Residue: b.treasurer.did,
+		Standing: govern.Standing{Start: 100, Right: 5, Wrong: 30, Missed: 40, OffBelow: 20, MissedOff: 3, LeaveSeconds: 1000},
+	}
+}
+
 // decisions is all that members decide about these jobs. Their chains for draws are those
 // of the main job. Verifiers have seats from the next epoch on.
 func (b *bench) decisions() {
 	b.t.Helper()
-	b.decide("jobs", govern.Policy{
-		Committee: 4, EvidenceSeconds: 60, CommitSeconds: 8, RevealSeconds: 8, AcceptSeconds: 7200, DepositSeconds: 30, MinTEEFee: 10, MinVerificationFee: 10,
-		Treasury: b.treasurer.did, TreasuryBasisPoints: 500, Residue: b.treasurer.did,
-		Standing: govern.Standing{Start: 100, Right: 5, Wrong: 30, Missed: 40, OffBelow: 20, MissedOff: 3, LeaveSeconds: 1000},
-	})
+	b.decide("jobs", b.policy())
 	b.decide("operator/"+idOfDID(b.operator.did), map[string]string{"organisation": b.Cluster.Orgs()[0].MSPID})
 	for i, v := range b.verifiers {
 		b.decide("licence/"+idOfDID(v.did), map[string]string{"organisation": b.Cluster.Orgs()[i].MSPID, "pay": v.did})
@@ -204,21 +211,29 @@ func (b *bench) grants(to *person) (lines []attest.OpenLine) {
 // shown opens a job that has evidence of a platform.
 func (b *bench) shown(platform *simulated.Platform) ops.Reference {
 	b.t.Helper()
-	var nonce, output [32]byte
+	var nonce [32]byte
 	_, _ = rand.Read(nonce[:])
-	_, _ = rand.Read(output[:])
 	job := b.done(b.consumer, &ops.AttestOpen{
 		Operation: "job.mean", Lines: b.lines, Asset: "usd", TEEFee: teeFee, VerificationFee: verifierFee,
 		Key: canon.Hex(nonce[:]), Nonce: canon.Hex(nonce[:]), Expires: uint64(time.Now().Add(90 * time.Minute).Unix()),
 	})
-	b.done(b.operator, &ops.AttestAccept{Job: job.String(), Checkpoint: b.head().Number, Asset: "usd", Deposit: 2*ownerPrice + verifierFee})
+	b.done(b.operator, &ops.AttestAccept{Job: job.String(), Checkpoint: b.head().Number, Asset: "usd", Deposit: deposit})
+	b.done(b.operator, b.evidence(job, platform))
+	return job
+}
+
+// evidence is a platform's quote of a new output of a job.
+func (b *bench) evidence(job ops.Reference, platform *simulated.Platform) *ops.AttestEvidence {
+	b.t.Helper()
+	var output [32]byte
+	_, _ = rand.Read(output[:])
 	var v attest.JobView
 	if err := b.ask("attest:Job", attest.JobQuery{Job: job.String()}, &v); err != nil {
 		b.t.Fatal(err)
 	}
-	evidence := canon.Evidence{Network: b.name, Job: job.ID, Output: output, Nonce: nonce}
+	evidence := canon.Evidence{Network: b.name, Job: job.ID, Output: output}
 	var err error
-	for text, into := range map[string]*[32]byte{v.InputRoot: &evidence.Input, v.GrantsRoot: &evidence.Grants} {
+	for text, into := range map[string]*[32]byte{v.Nonce: &evidence.Nonce, v.InputRoot: &evidence.Input, v.GrantsRoot: &evidence.Grants} {
 		if *into, err = canon.UnHex32(text); err != nil {
 			b.t.Fatal(err)
 		}
@@ -229,8 +244,7 @@ func (b *bench) shown(platform *simulated.Platform) ops.Reference {
 	bound := evidence.ReportData()
 	var data [64]byte
 	copy(data[:], bound[:])
-	b.done(b.operator, &ops.AttestEvidence{Job: job.String(), Platform: "sgx", Output: canon.Hex(output[:]), Quote: canon.B64(platform.Quote(data))})
-	return job
+	return &ops.AttestEvidence{Job: job.String(), Platform: "sgx", Output: canon.Hex(output[:]), Quote: canon.B64(platform.Quote(data))}
 }
 
 // round returns how far a job is.
@@ -303,7 +317,7 @@ func (b *bench) settled(t *testing.T, job ops.Reference, verdict, reason string)
 	for _, l := range s.Lines {
 		paid += l.Amount
 	}
-	if want := reward.Amount(2*ownerPrice + teeFee + verifierFee + 2*ownerPrice + verifierFee); paid != want {
+	if want := reward.Amount(2*ownerPrice + teeFee + verifierFee + deposit); paid != want {
 		t.Errorf("%d of %d are accounted for", paid, want)
 	}
 	return s

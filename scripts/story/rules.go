@@ -60,9 +60,11 @@ func (w *World) decide(ctx context.Context) error {
 	}
 	w.draws = head.Number + drawsAhead
 	w.say("each of the four registers a hash chain for draws, from checkpoint %d on", w.draws)
-	if err := m.Decide(ctx, "jobs", w.policy()); err != nil {
+	policy := w.policy()
+	if err := m.Decide(ctx, "jobs", policy); err != nil {
 		return err
 	}
+	w.say("they agree how jobs are done and paid; an operator's deposit stays %d s after its evidence, where a consortium would say seven days", policy.DepositSeconds)
 	for _, v := range w.verifiers {
 		if err := m.Decide(ctx, "licence/"+idOf(v.who), map[string]string{"organisation": w.Cluster.Orgs()[v.member].MSPID, "pay": w.on(v.who).DID()}); err != nil {
 			return err
