@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
-	"os"
 
 	"github.com/killick-ledger/killick/gateway/resolver"
 	"github.com/killick-ledger/killick/network/fabric"
-	"gopkg.in/yaml.v3"
 )
 
 // Config is gateway.yaml.
@@ -56,27 +52,6 @@ type Config struct {
 	Batch    int `yaml:"batch"`
 	InFlight int `yaml:"in_flight"`
 	Queue    int `yaml:"queue"`
-}
-
-// readConfig reads a configuration strictly and reports all its mistakes.
-func readConfig(path string) (Config, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Config{}, fmt.Errorf("read configuration: %w", err)
-	}
-	var c Config
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil {
-		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return Config{}, fmt.Errorf("configuration %s: more than one document", path)
-	}
-	if err := c.Check(); err != nil {
-		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return c, nil
 }
 
 // Check reports every mistake.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/gateway/submit"
+	"github.com/killick-ledger/killick/network/configuration"
 	"github.com/killick-ledger/killick/network/fabric"
 )
 
@@ -264,7 +265,7 @@ fabric: {channel: main, chaincode: killick, msp_id: Org1MSP}
 		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := readConfig(path)
+		err := configuration.Read(path, new(Config))
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

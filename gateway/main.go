@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 func main() {
@@ -36,8 +38,8 @@ func main() {
 }
 
 func run(ctx context.Context, path string, log *slog.Logger) error {
-	cfg, err := readConfig(path)
-	if err != nil {
+	var cfg Config
+	if err := configuration.Read(path, &cfg); err != nil {
 		return err
 	}
 	s, err := build(cfg, log)

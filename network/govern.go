@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"gopkg.in/yaml.v3"
 
+	"github.com/killick-ledger/killick/network/configuration"
 	"github.com/killick-ledger/killick/network/fabric"
 	"github.com/killick-ledger/killick/network/topology"
 )
@@ -136,13 +134,8 @@ func (g *governing) admin() (fabric.Config, error) {
 // parseConnection reads a connection strictly. Whether it is complete, fabric.Connect
 // says.
 func parseConnection(file string, data []byte) (c fabric.Config, err error) {
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil {
+	if err := configuration.Decode(data, &c); err != nil {
 		return c, fmt.Errorf("%s: %w", file, err)
-	}
-	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("%s: more than one document", file)
 	}
 	return c, nil
 }

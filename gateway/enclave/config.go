@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/killick-ledger/killick/gateway/enclave/analysis"
 	"github.com/killick-ledger/killick/gateway/enclave/inside"
 	"github.com/killick-ledger/killick/gateway/enclave/operator"
-	"gopkg.in/yaml.v3"
 )
 
 // File is enclave.yaml.
@@ -66,27 +64,6 @@ type Asset struct {
 	MinFee     string `yaml:"min_fee"`     // smallest TEE fee (empty: any)
 	MaxDeposit string `yaml:"max_deposit"` // for one job (empty: any)
 	MaxAtRisk  string `yaml:"max_at_risk"` // of all jobs under way together (empty: any)
-}
-
-// readConfig reads a configuration strictly and reports all its mistakes.
-func readConfig(path string) (*File, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	f := new(File)
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	d.KnownFields(true)
-	if err := d.Decode(f); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("configuration %s: more than one document", path)
-	}
-	if err := f.Check(); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return f, nil
 }
 
 // Check reports every mistake that can be seen without the ledger.

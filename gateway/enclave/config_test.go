@@ -8,6 +8,7 @@ import (
 
 	"github.com/killick-ledger/killick/chaincode/tee"
 	"github.com/killick-ledger/killick/gateway/enclave/operator"
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 const good = `
@@ -47,8 +48,8 @@ func write(t *testing.T, text string) string {
 }
 
 func TestConfig(t *testing.T) {
-	f, err := readConfig(write(t, good))
-	if err != nil {
+	f := new(File)
+	if err := configuration.Read(write(t, good), f); err != nil {
 		t.Fatal(err)
 	}
 	terms, err := f.terms()
@@ -66,7 +67,7 @@ func TestConfig(t *testing.T) {
 
 // Everything that is wrong is said at once, and what is not known is refused.
 func TestConfigMistakes(t *testing.T) {
-	_, err := readConfig(write(t, "platform: sgx\nassets: [{name: usd, min_fee: many}]\nmrenclave: 77\n"))
+	err := configuration.Read(write(t, "platform: sgx\nassets: [{name: usd, min_fee: many}]\nmrenclave: 77\n"), new(File))
 	if err == nil {
 		t.Fatal("an empty configuration was read")
 	}
@@ -78,7 +79,7 @@ func TestConfigMistakes(t *testing.T) {
 	for name, text := range map[string]string{
 		"an unknown field": good + "colour: blue\n", "a second document": good + "---\n{}\n", "no YAML": "\t", "from the future": strings.Replace(good, "1700000000", "99999999999", 1),
 	} {
-		if _, err := readConfig(write(t, text)); err == nil {
+		if err := configuration.Read(write(t, text), new(File)); err == nil {
 			t.Errorf("%s was read", name)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/killick-ledger/killick/gateway/enclave/inside"
 	"github.com/killick-ledger/killick/gateway/enclave/operator"
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 const about = `usage: killick-enclave --config FILE [--init | --listing]
@@ -56,8 +57,8 @@ func main() {
 
 // list prints what the members decide for this platform.
 func list(path string) error {
-	f, err := readConfig(path)
-	if err != nil {
+	f := new(File)
+	if err := configuration.Read(path, f); err != nil {
 		return err
 	}
 	simulation, err := f.simulation()
@@ -74,8 +75,8 @@ func list(path string) error {
 }
 
 func serve(ctx context.Context, path string, first bool, log *slog.Logger) (err error) {
-	f, err := readConfig(path)
-	if err != nil {
+	f := new(File)
+	if err := configuration.Read(path, f); err != nil {
 		return err
 	}
 	cfg, done, err := f.open()

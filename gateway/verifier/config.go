@@ -5,12 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"time"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/verifier/node"
@@ -60,27 +57,6 @@ type Config struct {
 	SEVSNP snp.Config `yaml:"sev_snp"`
 	// TPM is the same for quotes of TPMs.
 	TPM tpm.Config `yaml:"tpm"`
-}
-
-// readConfig reads a configuration strictly and reports all its mistakes.
-func readConfig(path string) (Config, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Config{}, fmt.Errorf("read configuration: %w", err)
-	}
-	var c Config
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil {
-		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return Config{}, fmt.Errorf("configuration %s: more than one document", path)
-	}
-	if err := c.Check(); err != nil {
-		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return c, nil
 }
 
 // Check reports every mistake.

@@ -20,6 +20,7 @@ import (
 	"github.com/killick-ledger/killick/gateway/verifier/node"
 	"github.com/killick-ledger/killick/gateway/verifier/snp"
 	"github.com/killick-ledger/killick/gateway/verifier/tpm"
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 func main() {
@@ -52,8 +53,8 @@ start.
 }
 
 func run(ctx context.Context, path string, log *slog.Logger) error {
-	cfg, err := readConfig(path)
-	if err != nil {
+	var cfg Config
+	if err := configuration.Read(path, &cfg); err != nil {
 		return err
 	}
 	s, err := build(cfg, log)

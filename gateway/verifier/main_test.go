@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/killick-ledger/killick/gateway/client"
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 const network = "main-0011223344556677"
@@ -52,7 +53,9 @@ func read(t *testing.T, text string) (Config, error) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return readConfig(path)
+	var c Config
+	err := configuration.Read(path, &c)
+	return c, err
 }
 
 // A configuration is read strictly, and all its mistakes are told at once.

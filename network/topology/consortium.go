@@ -5,7 +5,6 @@
 package topology
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 // The two profiles: what an organisation may do before the network fails.
@@ -163,13 +164,8 @@ func Default() Consortium {
 // refuses; fields that are left out have their defaults.
 func Parse(data []byte) (Consortium, error) {
 	c := Default()
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+	if err := configuration.Decode(data, &c); err != nil && !errors.Is(err, io.EOF) {
 		return Consortium{}, fmt.Errorf("consortium: %w", err)
-	}
-	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return Consortium{}, errors.New("consortium: more than one document")
 	}
 	return c, c.Check()
 }

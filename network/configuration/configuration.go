@@ -1,0 +1,44 @@
+// Package configuration reads the YAML that people write for programs, strictly: a key that
+// the program does not know, a key that is there twice and a second document are mistakes, so
+// nothing in a file is passed over. What the values mean it leaves to Check.
+package configuration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Read reads the file at path into c, a pointer, and checks it. What the file leaves out
+// stays in c as it is. Errors name the file and, where the YAML is at fault, all lines that
+// are.
+func Read(path string, c interface{ Check() error }) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	if err = Decode(data, c); err == nil {
+		err = c.Check()
+	}
+	if err != nil {
+		return fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return nil
+}
+
+// Decode reads one document into what the pointer points at. No document at all is io.EOF.
+func Decode(data []byte, into any) error {
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	d.KnownFields(true)
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return errors.New("more than one document")
+	}
+	return nil
+}
