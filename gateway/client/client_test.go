@@ -5,20 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/ops"
-	"github.com/killick-ledger/killick/gateway/api"
+	"github.com/killick-ledger/killick/gateway/api/apitest"
 	"github.com/killick-ledger/killick/gateway/client"
-	"github.com/killick-ledger/killick/gateway/events"
 	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
@@ -39,26 +36,7 @@ func startGateway(t *testing.T) (address string, o owner) {
 	if err := ledger.Found(); err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	stream := events.New(events.Config{Ledger: ledger, Network: submittest.Network, Log: log})
-	s, err := submit.Open(submit.Config{
-		Journal: filepath.Join(t.TempDir(), "journal.db"), Network: submittest.Network, Ledger: stream.Watch(ledger), Log: log, Hold: 4 * time.Millisecond, Queue: 50,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := api.New(api.Config{Submitter: s, Ledger: ledger, Events: stream, Network: submittest.Network, Log: log}).GRPC()
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	t.Cleanup(func() {
-		server.Stop()
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	gateway := apitest.Serve(t, ledger, func(c *submit.Config) { c.Queue = 50 })
 	identity, _, err := client.Generate("EdDSA", true)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +45,7 @@ func startGateway(t *testing.T) (address string, o owner) {
 	if err := identity.Save(o.file, []byte(passphrase)); err != nil {
 		t.Fatal(err)
 	}
-	return listener.Addr().String(), o
+	return gateway.Address, o
 }
 
 // More operations than a gateway has room for go through all the same.

@@ -2,15 +2,14 @@ package client_test
 
 import (
 	"context"
-	"net"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
+	"github.com/killick-ledger/killick/gateway/api/apitest"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/client"
 )
@@ -18,15 +17,15 @@ import (
 // dialled serves a gateway until the test ends, and returns a client of it.
 func dialled(t *testing.T, gateway killickv1.KillickServer) *client.Client {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	server := grpc.NewServer()
 	killickv1.RegisterKillickServer(server, gateway)
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	t.Cleanup(server.Stop)
-	c, err := client.Dial(listener.Addr().String())
+	return dial(t, apitest.Listen(t, server))
+}
+
+// dial returns a client that lasts as long as the test.
+func dial(t *testing.T, address string) *client.Client {
+	t.Helper()
+	c, err := client.Dial(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,13 +135,11 @@ func TestEditBelievesNoGateway(t *testing.T) {
 	jws, err := signer.Create([]string{"eip155:1", "tron:0x2b6653dc"}, "tron:0x2b6653dc")
 	l.submit(jws, err, fault.OK)
 
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	gateway := &liar{honest: killickv1.NewKillickClient(conn)}
-	lying := dialled(t, gateway)
+	gateway := new(liar)
+	lying := dial(t, apitest.Between(t, address, func(honest killickv1.KillickClient) killickv1.KillickServer {
+		gateway.honest = honest
+		return gateway
+	}))
 
 	thief, _, err := client.Generate("EdDSA", false)
 	if err != nil {

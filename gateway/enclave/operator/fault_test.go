@@ -230,7 +230,7 @@ func TestNotAccepted(t *testing.T) {
 	if _, err := s.enclave.Key(t.Context(), job); fault.Of(err) != fault.NotFound {
 		t.Errorf("a key for another operator's job: %v", err)
 	}
-	s.pull()
+	s.jobs.Pull()
 	if got := s.jobs.Balance(s.jobs.Operator).Balance; got != 1_000_000 {
 		t.Errorf("the operator has %d", got)
 	}

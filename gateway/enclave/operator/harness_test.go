@@ -14,8 +14,6 @@ import (
 
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/chaincode/did"
-	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
@@ -40,8 +38,7 @@ type owner struct {
 // stage is a ledger with jobs behind a gateway, an operator, and all that passes between.
 type stage struct {
 	t          *testing.T
-	jobs       *opstest.Jobs
-	ledger     *submittest.Ledger
+	jobs       *submittest.Jobs
 	gateway    *client.Client
 	consumer   client.Signer
 	operator   *client.Identity
@@ -79,9 +76,7 @@ func (w *wire) add(data []byte) {
 // begin has owners with these contents, whose grants are for the operation.
 func begin(t *testing.T, operation string, contents ...string) *stage {
 	t.Helper()
-	scene := opstest.New(t)
-	scene.Now = uint64(time.Now().Unix())
-	s := &stage{t: t, jobs: opstest.NewJobsOn(scene, 1), log: new(bytes.Buffer)}
+	s := &stage{t: t, jobs: submittest.NewJobs(t), log: new(bytes.Buffer)}
 	j := s.jobs
 	s.consumer, j.Consumer = s.enrol()
 	var signer client.Signer
@@ -92,13 +87,7 @@ func begin(t *testing.T, operation string, contents ...string) *stage {
 	for i, content := range contents {
 		s.owners = append(s.owners, s.newOwner(i, operation, content))
 	}
-	j.Register()
-	s.ledger = submittest.NewOn(j.Store)
-	scene.Through = func(caller ledger.Caller, name string, args [][]byte) error {
-		_, err := s.ledger.InvokeAs(caller, name, args...)
-		s.pull()
-		return err
-	}
+	j.Start()
 	s.serve()
 	s.cfg = operator.Config{
 		Gateway: s.gateway, Identity: s.operator, Network: submittest.Network, Platform: j.Platform, Dir: filepath.Join(t.TempDir(), "journal"), Init: true,
@@ -116,23 +105,7 @@ func (s *stage) enrol() (client.Signer, *opstest.User) {
 		s.t.Fatal(err)
 	}
 	signer := identity.On(submittest.Network)
-	jws, err := signer.Create(nil, "")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	item, err := ops.ParseCompact(jws)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if got := s.jobs.Batch(item); got[0] != 0 {
-		s.t.Fatalf("create: %v", fault.Code(got[0]))
-	}
-	id, err := did.ParseOn(submittest.Network, signer.DID())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	u := &opstest.User{DID: signer.DID(), ID: id}
-	s.jobs.Fund(u, 1_000_000)
+	u := s.jobs.Enrol(signer)
 	if s.identities == nil {
 		s.identities = map[string]*client.Identity{}
 	}
@@ -168,18 +141,6 @@ func (s *stage) newOwner(i int, operation, content string) *owner {
 	}, "")
 	o.line = attest.OpenLine{Grant: grant.String(), Record: record.String(), Version: 1, Owner: o.DID, Price: 250}
 	return o
-}
-
-// pull shows the jobs what the ledger has.
-func (s *stage) pull() {
-	s.t.Helper()
-	store := new(ledger.Memory)
-	for _, e := range s.ledger.State() {
-		if err := store.Put(e.Key, e.Value); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	s.jobs.Store = store
 }
 
 // start starts the operator's program on its journal.
@@ -273,7 +234,7 @@ func (s *stage) openWith(operation string, o *sealed.Order) string {
 	if _, err := s.gateway.Jobs(s.t.Context(), &client.ListJobs{Phase: "open", MinBlock: receipt.GetBlock()}); err != nil {
 		s.t.Fatal(err)
 	}
-	s.pull()
+	s.jobs.Pull()
 	return ref
 }
 
@@ -316,7 +277,7 @@ func (s *stage) release(job string, owners ...*owner) {
 // result fetches, checks and opens the output as the consumer.
 func (s *stage) result(job string) map[string]any {
 	s.t.Helper()
-	s.pull()
+	s.jobs.Pull()
 	a, err := s.gateway.Assigned(s.t.Context(), submittest.Network, job)
 	if err != nil {
 		s.t.Fatal(err)
@@ -353,7 +314,7 @@ func (s *stage) state(job string) string {
 // reference reads the name of a job.
 func (s *stage) reference(job string) ledger.Reference {
 	s.t.Helper()
-	s.pull()
+	s.jobs.Pull()
 	ref, err := ledger.ParseReference(job)
 	if err != nil {
 		s.t.Fatal(err)
@@ -376,7 +337,7 @@ func (s *stage) settle(job string) {
 // rival is another operator with money.
 func (s *stage) rival() client.Signer {
 	s.t.Helper()
-	s.pull()
+	s.jobs.Pull()
 	signer, u := s.enrol()
 	s.jobs.Decide("operator/"+u.ID.String(), `{"organisation":"Org3MSP"}`)
 	return signer

@@ -162,7 +162,7 @@ func TestTooFew(t *testing.T) {
 	if got := s.state(job); got != "accepted" {
 		t.Fatalf("it is %q before the time ends", got)
 	}
-	s.pull()
+	s.jobs.Pull()
 	s.jobs.Tick(60)
 	s.pass()
 	if got := s.state(job); got != "proven" {

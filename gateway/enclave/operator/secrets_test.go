@@ -45,7 +45,7 @@ func (s *stage) places(journals map[string][]byte) map[string][]byte {
 		s.t.Fatal(err)
 	}
 	var state bytes.Buffer
-	for _, e := range s.ledger.State() {
+	for _, e := range s.jobs.Ledger.State() {
 		state.WriteString(e.Key)
 		state.Write(e.Value)
 	}

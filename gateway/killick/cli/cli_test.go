@@ -4,26 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/killick-ledger/killick/gateway/api"
-	"github.com/killick-ledger/killick/gateway/certificate"
+	"github.com/killick-ledger/killick/gateway/api/apitest"
 	"github.com/killick-ledger/killick/gateway/client"
-	"github.com/killick-ledger/killick/gateway/events"
-	"github.com/killick-ledger/killick/gateway/index"
 	"github.com/killick-ledger/killick/gateway/killick/cli"
-	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
 
@@ -49,37 +40,8 @@ func beginOn(t *testing.T, ledger *submittest.Ledger) *world {
 	t.Helper()
 	w := &world{t: t, ledger: ledger, dir: t.TempDir()}
 	w.write("pass", passphrase+"\n")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.gateway = listener.Addr().String()
-	log := slog.New(slog.DiscardHandler)
-	stream := events.New(events.Config{Ledger: w.ledger, Network: submittest.Network, Log: log})
-	s, err := submit.Open(submit.Config{Journal: w.path("journal.db"), Network: submittest.Network, Ledger: stream.Watch(w.ledger), Log: log, Hold: 4 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := index.Open(index.Config{File: w.path("index"), Network: submittest.Network, Ledger: stream, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewUnstartedServer(nil)
-	w.url = "http://" + web.Listener.Addr().String()
-	service := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Index: x, Network: submittest.Network, Log: log, Credentials: certificate.Config{URL: w.url}})
-	if web.Config.Handler, err = service.REST(); err != nil {
-		t.Fatal(err)
-	}
-	web.Start()
-	server := service.GRPC()
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	t.Cleanup(func() {
-		server.Stop()
-		web.Close()
-		if err := errors.Join(x.Close(), s.Close()); err != nil {
-			t.Error(err)
-		}
-	})
+	gateway := apitest.Serve(t, ledger)
+	w.gateway, w.url = gateway.Address, gateway.URL
 	return w
 }
 

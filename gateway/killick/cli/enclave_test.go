@@ -216,7 +216,7 @@ func TestNothingForStrangers(t *testing.T) {
 		}
 	}
 	// The members take the program from the list.
-	h.pull()
+	h.jobs.Pull()
 	h.jobs.Decide("tee/measurements", `[]`)
 	if exit, _, errOut := h.run(append([]string{"job", "release", "--keys", h.path("alice.keys"), job}, h.reach...)...); exit != 1 || !strings.Contains(errOut, "no program for job.mean") {
 		t.Errorf("taken from the list: exit %d, %s", exit, errOut)

@@ -83,13 +83,13 @@ func TestJobStory(t *testing.T) {
 		t.Errorf("sent again: %v", got)
 	}
 	b.refused("wrong_phase", append([]string{"vote", "reveal", open}, ballot...)...)
-	b.pull()
-	b.others(job, func(u *opstest.User) ops.Body { return b.jobs.CommitBody(job, u, attest.Valid) })
+	b.jobs.Pull()
+	b.jobs.Others(job, func(u *opstest.User) ops.Body { return b.jobs.CommitBody(job, u, attest.Valid) })
 	b.jobs.Tick(100)
 	b.jobs.Step(job)
 	b.do(append([]string{"vote", "reveal", open}, ballot...)...)
-	b.pull()
-	b.others(job, func(u *opstest.User) ops.Body { return b.jobs.RevealBody(job, u, attest.Valid) })
+	b.jobs.Pull()
+	b.jobs.Others(job, func(u *opstest.User) ops.Body { return b.jobs.RevealBody(job, u, attest.Valid) })
 	b.jobs.Close(job)
 
 	settled := b.do("settlement", open)

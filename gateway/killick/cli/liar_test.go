@@ -2,15 +2,14 @@ package cli_test
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/killick-ledger/killick/gateway/api/apitest"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/client"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
@@ -23,22 +22,6 @@ type liar struct {
 	honest     killickv1.KillickClient
 	ref, other string
 	content    *killickv1.Content
-}
-
-func (l *liar) GetNetwork(ctx context.Context, in *killickv1.GetNetworkRequest) (*killickv1.Network, error) {
-	return l.honest.GetNetwork(ctx, in)
-}
-
-func (l *liar) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest) (*killickv1.DidResolution, error) {
-	return l.honest.ResolveDid(ctx, in)
-}
-
-func (l *liar) GetIdentity(ctx context.Context, in *killickv1.GetIdentityRequest) (*killickv1.Identity, error) {
-	return l.honest.GetIdentity(ctx, in)
-}
-
-func (l *liar) GetBalance(ctx context.Context, in *killickv1.GetBalanceRequest) (*killickv1.Balance, error) {
-	return l.honest.GetBalance(ctx, in)
 }
 
 func (l *liar) Events(in *killickv1.EventsRequest, to grpc.ServerStreamingServer[killickv1.Event]) error {
@@ -76,11 +59,6 @@ func TestExportStaysInItsFolder(t *testing.T) {
 	w := founded(t, "alice")
 	alice := w.path("alice.keys")
 	ref := w.do("record", "submit", "--keys", alice, "--private", w.write("note.txt", "run me"))["record"].(string)
-	conn, err := grpc.NewClient(w.gateway, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
 	honest, err := client.Dial(w.gateway)
 	if err != nil {
 		t.Fatal(err)
@@ -94,15 +72,10 @@ func TestExportStaysInItsFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer()
-	killickv1.RegisterKillickServer(server, &liar{honest: killickv1.NewKillickClient(conn), ref: ref, other: filepath.Join("..", "..", "planted"), content: content})
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	defer server.Stop()
-	exit, out, errOut := w.run("--gateway", listener.Addr().String(), "data", "export", "--keys", alice, "--out", w.path("data"))
+	lying := apitest.Between(t, w.gateway, func(honest killickv1.KillickClient) killickv1.KillickServer {
+		return &liar{honest: honest, ref: ref, other: filepath.Join("..", "..", "planted"), content: content}
+	})
+	exit, out, errOut := w.run("--gateway", lying, "data", "export", "--keys", alice, "--out", w.path("data"))
 	if exit != 1 {
 		t.Errorf("exit %d, %s%s", exit, out, errOut)
 	}

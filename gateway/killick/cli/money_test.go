@@ -2,13 +2,12 @@ package cli_test
 
 import (
 	"encoding/csv"
-	"net"
 	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/killick-ledger/killick/gateway/api/apitest"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 )
@@ -112,21 +111,11 @@ func TestAuditLedger(t *testing.T) {
 	if exit, out, _ := w.auditLedger(); exit != 0 || !strings.Contains(out, "AGREES") {
 		t.Errorf("%d %s", exit, out)
 	}
-	conn, err := grpc.NewClient(w.gateway, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	s := &spoiler{honest: killickv1.NewKillickClient(conn)}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer()
-	killickv1.RegisterKillickServer(server, s)
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	defer server.Stop()
-	w.gateway = listener.Addr().String()
+	var s *spoiler
+	w.gateway = apitest.Between(t, w.gateway, func(honest killickv1.KillickClient) killickv1.KillickServer {
+		s = &spoiler{honest: honest}
+		return s
+	})
 	entry := func(prefix string, edit func(e *killickv1.MoneyEntry)) func(*killickv1.MoneyPage) *killickv1.MoneyPage {
 		return func(p *killickv1.MoneyPage) *killickv1.MoneyPage {
 			for _, e := range p.Entries {

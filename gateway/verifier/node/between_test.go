@@ -21,14 +21,6 @@ func (g *between) unary(ctx context.Context, request any, _ *grpc.UnaryServerInf
 	return handle(ctx, request)
 }
 
-func (g *between) GetJob(ctx context.Context, in *killickv1.GetJobRequest) (*killickv1.Job, error) {
-	return g.honest.GetJob(ctx, in)
-}
-
-func (g *between) ResolveDid(ctx context.Context, in *killickv1.ResolveDidRequest) (*killickv1.DidResolution, error) {
-	return g.honest.ResolveDid(ctx, in)
-}
-
 func (g *between) ListJobs(ctx context.Context, in *killickv1.ListJobsRequest) (*killickv1.JobPage, error) {
 	page, err := g.honest.ListJobs(ctx, in)
 	if err == nil && g.list != nil {

@@ -39,14 +39,14 @@ func TestRound(t *testing.T) {
 	if seat := w.seat(job); seat.Commitment == "" || len(w.gateways[0].submitted) != 1 {
 		t.Fatalf("seat %+v after %d submissions: %s", seat, len(w.gateways[0].submitted), w.logged)
 	}
-	w.others(job, func(u *opstest.User) ops.Body { return w.jobs.CommitBody(job, u, attest.Valid) })
+	w.jobs.Others(job, func(u *opstest.User) ops.Body { return w.jobs.CommitBody(job, u, attest.Valid) })
 	w.toReveal(job)
 	w.pass(n)
 	w.pass(n)
 	if seat := w.seat(job); seat.Ballot != "valid" || len(w.gateways[0].submitted) != 2 {
 		t.Fatalf("seat %+v after %d submissions: %s", seat, len(w.gateways[0].submitted), w.logged)
 	}
-	w.others(job, func(u *opstest.User) ops.Body { return w.jobs.RevealBody(job, u, attest.Valid) })
+	w.jobs.Others(job, func(u *opstest.User) ops.Body { return w.jobs.RevealBody(job, u, attest.Valid) })
 	w.jobs.Close(job)
 	w.pass(n)
 	if s := n.Status(); s.Ballots[attest.Valid] != 1 || s.Revealed != 1 || s.Following != 0 || s.Errors != 0 {

@@ -2,9 +2,7 @@ package node_test
 
 import (
 	"crypto/x509"
-	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -13,23 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
-	"github.com/killick-ledger/killick/chaincode/did"
-	"github.com/killick-ledger/killick/chaincode/fault"
-	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
 	"github.com/killick-ledger/killick/chaincode/ops"
-	"github.com/killick-ledger/killick/chaincode/ops/opstest"
-	"github.com/killick-ledger/killick/gateway/api"
+	"github.com/killick-ledger/killick/gateway/api/apitest"
 	"github.com/killick-ledger/killick/gateway/api/killickv1"
 	"github.com/killick-ledger/killick/gateway/client"
-	"github.com/killick-ledger/killick/gateway/events"
-	"github.com/killick-ledger/killick/gateway/index"
-	"github.com/killick-ledger/killick/gateway/submit"
 	"github.com/killick-ledger/killick/gateway/submit/submittest"
 	"github.com/killick-ledger/killick/gateway/verifier/node"
 )
@@ -39,8 +27,7 @@ import (
 // act by themselves.
 type world struct {
 	t        *testing.T
-	ledger   *submittest.Ledger
-	jobs     *opstest.Jobs
+	jobs     *submittest.Jobs
 	honest   string
 	client   *client.Client
 	operator client.Signer
@@ -77,29 +64,15 @@ const output = "the output's ciphertext"
 // begin makes a world whose node has so many gateways.
 func begin(t *testing.T, gateways int) *world {
 	t.Helper()
-	w := &world{t: t, output: output, logged: new(log)}
-	scene := opstest.New(t)
-	scene.Now = uint64(time.Now().Unix())
-	w.jobs = opstest.NewJobsOn(scene, 1)
+	w := &world{t: t, jobs: submittest.NewJobs(t), output: output, logged: new(log)}
 	j := w.jobs
 	operator, verifier := w.person(), w.person()
 	w.operator, w.verifier = operator.On(submittest.Network), verifier
-	j.Operator = w.enrol(operator)
+	j.Operator = j.Enrol(w.operator)
 	j.Decide("operator/"+j.Operator.ID.String(), `{"organisation":"Org2MSP"}`)
-	own := w.enrol(verifier)
-	licences := []govern.Licence{{DID: own.DID, Organisation: j.Members[0].MSP, Pay: own.DID, Epoch: 1}}
-	for i, v := range j.Verifiers[1:] {
-		licences = append(licences, govern.Licence{DID: v.DID, Organisation: j.Members[i+1].MSP, Pay: v.DID, Epoch: 1})
-	}
-	j.SetLicences(licences)
-	j.Register()
-	w.ledger = submittest.NewOn(j.Store)
+	j.License(j.Enrol(verifier.On(submittest.Network)))
+	j.Start()
 	w.serve()
-	scene.Through = func(caller ledger.Caller, name string, args [][]byte) error {
-		_, err := w.ledger.InvokeAs(caller, name, args...)
-		w.pull()
-		return err
-	}
 	shop := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if w.deliver != nil {
 			w.deliver(rw, r)
@@ -132,81 +105,27 @@ func (w *world) person() *client.Identity {
 	return identity
 }
 
-// enrol creates the DID of an identity and gives it money.
-func (w *world) enrol(identity *client.Identity) *opstest.User {
-	w.t.Helper()
-	signer := identity.On(submittest.Network)
-	jws, err := signer.Create(nil, "")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	item, err := ops.ParseCompact(jws)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if got := w.jobs.Batch(item); got[0] != 0 {
-		w.t.Fatalf("create: %v", fault.Code(got[0]))
-	}
-	id, err := did.ParseOn(submittest.Network, signer.DID())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	u := &opstest.User{DID: signer.DID(), ID: id}
-	w.jobs.Fund(u, 1_000_000)
-	return u
-}
-
 // serve serves the honest gateway.
 func (w *world) serve() {
 	w.t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	dir := w.t.TempDir()
-	stream := events.New(events.Config{Ledger: w.ledger, Network: submittest.Network, Log: quiet})
-	s, err := submit.Open(submit.Config{Journal: filepath.Join(dir, "journal.db"), Network: submittest.Network, Ledger: stream.Watch(w.ledger), Log: quiet, Hold: 4 * time.Millisecond})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	x, err := index.Open(index.Config{File: filepath.Join(dir, "index"), Network: submittest.Network, Ledger: stream, Log: quiet})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		if err := errors.Join(x.Close(), s.Close()); err != nil {
-			w.t.Error(err)
-		}
-	})
-	server := api.New(api.Config{Submitter: s, Ledger: w.ledger, Events: stream, Index: x, Network: submittest.Network, Log: quiet}).GRPC()
-	w.honest = w.listen(server)
+	w.honest = apitest.Serve(w.t, w.jobs.Ledger).Address
+	var err error
 	if w.client, err = client.Dial(w.honest); err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = w.client.Close() })
 }
 
-func (w *world) listen(server *grpc.Server) string {
-	w.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	go func() { _ = server.Serve(listener) }() // ends with Stop
-	w.t.Cleanup(server.Stop)
-	return listener.Addr().String()
-}
-
 // between adds a gateway of the node that can lie.
 func (w *world) between() {
 	w.t.Helper()
-	conn, err := grpc.NewClient(w.honest, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = conn.Close() })
-	g := &between{honest: killickv1.NewKillickClient(conn)}
-	server := grpc.NewServer(grpc.UnaryInterceptor(g.unary))
-	killickv1.RegisterKillickServer(server, g)
+	g := new(between)
+	address := apitest.Between(w.t, w.honest, func(honest killickv1.KillickClient) killickv1.KillickServer {
+		g.honest = honest
+		return g
+	}, g.unary)
 	w.gateways = append(w.gateways, g)
-	w.config.Gateways = append(w.config.Gateways, w.listen(server))
+	w.config.Gateways = append(w.config.Gateways, address)
 }
 
 // node opens a node on the world's folder.
@@ -224,7 +143,7 @@ func (w *world) node() *node.Node {
 // has.
 func (w *world) pass(n *node.Node) {
 	w.t.Helper()
-	height, err := w.ledger.Height(w.t.Context())
+	height, err := w.jobs.Ledger.Height(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -232,18 +151,6 @@ func (w *world) pass(n *node.Node) {
 		w.t.Fatal(err)
 	}
 	n.Pass(w.t.Context())
-}
-
-// pull shows the jobs what the ledger has.
-func (w *world) pull() {
-	w.t.Helper()
-	store := new(ledger.Memory)
-	for _, e := range w.ledger.State() {
-		if err := store.Put(e.Key, e.Value); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	w.jobs.Store = store
 }
 
 // submit has the operator do something.
@@ -256,7 +163,7 @@ func (w *world) submit(body ops.Body) {
 	if _, err := w.client.Submit(w.t.Context(), jws); err != nil {
 		w.t.Fatalf("%T: %v", body, err)
 	}
-	w.pull()
+	w.jobs.Pull()
 }
 
 // announce puts where the operator delivers into its document.
@@ -274,7 +181,7 @@ func (w *world) announce(url string) {
 	if _, err := w.client.Submit(w.t.Context(), jws); err != nil {
 		w.t.Fatal(err)
 	}
-	w.pull()
+	w.jobs.Pull()
 }
 
 // accepted opens a job and has the operator accept it.
@@ -307,18 +214,10 @@ func (w *world) toReveal(job ledger.Reference) {
 	w.jobs.Step(job)
 }
 
-// others has the other verifiers act.
-func (w *world) others(job ledger.Reference, body func(u *opstest.User) ops.Body) {
-	w.t.Helper()
-	for _, u := range w.jobs.Drawn(job)[1:] {
-		w.jobs.Do(u, body(u), "")
-	}
-}
-
 // seat is the node's seat in a round.
 func (w *world) seat(job ledger.Reference) attest.SeatView {
 	w.t.Helper()
-	w.pull()
+	w.jobs.Pull()
 	for _, b := range w.jobs.Round(job).Committee.Benches {
 		for _, s := range b.Taken {
 			if s.Verifier == w.verifier.DID(submittest.Network) {
