@@ -1,13 +1,9 @@
 package snp_test
 
 import (
-	"encoding/pem"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-sev-guest/abi"
 	"github.com/google/go-sev-guest/proto/sevsnp"
@@ -17,33 +13,25 @@ import (
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/gateway/verifier/snp"
+	"github.com/killick-ledger/killick/gateway/verifier/verifiertest"
 )
 
-const operation = "job.mean"
+const operation = verifiertest.Operation
 
 var (
-	began    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	now      = uint64(began.Unix()) + 86400
-	bound    = [64]byte{1, 2, 3}
+	now      = verifiertest.Now
+	bound    = verifiertest.Bound
 	launched = append([]byte("what was launched"), make([]byte, 31)...)
 )
 
 // amd is a chain of certificates as AMD's, under a root of its own.
 func amd(t testing.TB) (*fake.AmdSigner, string) {
 	t.Helper()
-	s, err := fake.DefaultTestOnlyCertChain("Milan-B1", began)
+	s, err := fake.DefaultTestOnlyCertChain("Milan-B1", verifiertest.Began)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var text []byte
-	for _, c := range [][]byte{s.Ask.Raw, s.Ark.Raw} {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c})...)
-	}
-	path := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return s, path
+	return s, verifiertest.Certificates(t, s.Ask.Raw, s.Ark.Raw)
 }
 
 // quote is a report that was signed, with its certificates.
@@ -87,61 +75,30 @@ func listed(roots string) snp.Config {
 func TestJudge(t *testing.T) {
 	signer, roots := amd(t)
 	good := quote(t, signer, nil)
-	for name, c := range map[string]struct {
-		quote  []byte
-		config func(*snp.Config)
-		report [64]byte
-		at     uint64
-		other  string // operation
-		want   string
-	}{
-		"good":              {quote: good, want: "valid none"},
-		"bound to another":  {quote: good, report: [64]byte{9}, want: "malicious evidence_unbound"},
-		"AMD's roots":       {quote: good, config: func(c *snp.Config) { c.Roots = nil }, want: "malicious forged_chain"},
-		"changed":           {quote: flip(good, 0x90), want: "malicious forged_chain"},
-		"other measurement": {quote: quote(t, signer, func(r *sevsnp.Report) { r.Measurement = make([]byte, 48) }), want: "malicious unlisted_measurement"},
-		"debug": {quote: quote(t, signer, func(r *sevsnp.Report) {
+	verifiertest.Run(t, func() snp.Config { return listed(roots) }, snp.New, map[string]verifiertest.Case[snp.Config]{
+		"good":              {Quote: good, Want: "valid none"},
+		"bound to another":  {Quote: good, Report: [64]byte{9}, Want: "malicious evidence_unbound"},
+		"AMD's roots":       {Quote: good, Change: func(c *snp.Config) { c.Roots = nil }, Want: "malicious forged_chain"},
+		"changed":           {Quote: flip(good, 0x90), Want: "malicious forged_chain"},
+		"other measurement": {Quote: quote(t, signer, func(r *sevsnp.Report) { r.Measurement = make([]byte, 48) }), Want: "malicious unlisted_measurement"},
+		"debug": {Quote: quote(t, signer, func(r *sevsnp.Report) {
 			r.Policy = abi.SnpPolicyToBytes(abi.SnpPolicy{SMT: true, Debug: true})
-		}), want: "malicious debug_enclave"},
-		"may migrate": {quote: quote(t, signer, func(r *sevsnp.Report) {
+		}), Want: "malicious debug_enclave"},
+		"may migrate": {Quote: quote(t, signer, func(r *sevsnp.Report) {
 			r.Policy = abi.SnpPolicyToBytes(abi.SnpPolicy{SMT: true, MigrateMA: true})
-		}), want: "invalid below_policy"},
-		"old firmware":            {quote: good, config: func(c *snp.Config) { c.MinTCB.SNP = 100 }, want: "invalid below_policy"},
-		"another firmware's key":  {quote: quote(t, signer, func(r *sevsnp.Report) { r.ReportedTcb++ }), want: "invalid below_policy"},
-		"expired":                 {quote: good, at: now + 60*365*86400, want: "invalid below_policy"},
-		"before its time":         {quote: good, at: now - 10*86400, want: "invalid below_policy"},
-		"no measurement is known": {quote: good, other: "job.sum", want: "undecided no_roots"},
-		"no certificates":         {quote: good[:abi.ReportSize], want: "invalid unreadable"},
-		"cut":                     {quote: good[:abi.ReportSize-1], want: "invalid unreadable"},
-		"table cut":               {quote: good[:abi.ReportSize+40], want: "invalid unreadable"},
-		"nothing":                 {want: "invalid unreadable"},
-		"zeros":                   {quote: make([]byte, 4096), want: "invalid unreadable"},
-		"large":                   {quote: append(slices.Clone(good), make([]byte, 40<<10)...), want: "invalid unreadable"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			config := listed(roots)
-			if c.config != nil {
-				c.config(&config)
-			}
-			if c.report == [64]byte{} {
-				c.report = bound
-			}
-			if c.at == 0 {
-				c.at = now
-			}
-			if c.other == "" {
-				c.other = operation
-			}
-			j, err := snp.New(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ballot, reason, err := j.Judge(c.quote, c.report, c.other, c.at)
-			if got := ballot.String() + " " + reason; got != c.want || err != nil {
-				t.Errorf("%s, %v, want %s", got, err, c.want)
-			}
-		})
-	}
+		}), Want: "invalid below_policy"},
+		"old firmware":            {Quote: good, Change: func(c *snp.Config) { c.MinTCB.SNP = 100 }, Want: "invalid below_policy"},
+		"another firmware's key":  {Quote: quote(t, signer, func(r *sevsnp.Report) { r.ReportedTcb++ }), Want: "invalid below_policy"},
+		"expired":                 {Quote: good, At: now + 60*365*86400, Want: "invalid below_policy"},
+		"before its time":         {Quote: good, At: now - 10*86400, Want: "invalid below_policy"},
+		"no measurement is known": {Quote: good, Operation: "job.sum", Want: "undecided no_roots"},
+		"no certificates":         {Quote: good[:abi.ReportSize], Want: "invalid unreadable"},
+		"cut":                     {Quote: good[:abi.ReportSize-1], Want: "invalid unreadable"},
+		"table cut":               {Quote: good[:abi.ReportSize+40], Want: "invalid unreadable"},
+		"nothing":                 {Want: "invalid unreadable"},
+		"zeros":                   {Quote: make([]byte, 4096), Want: "invalid unreadable"},
+		"large":                   {Quote: append(slices.Clone(good), make([]byte, 40<<10)...), Want: "invalid unreadable"},
+	})
 }
 
 func flip(quote []byte, at int) []byte {
@@ -166,7 +123,7 @@ func TestRealReport(t *testing.T) {
 	q := append(slices.Clone(report), table.Marshal()...)
 	for at, want := range map[uint64]string{1672531200: "malicious debug_enclave", 2 * 1672531200: "invalid below_policy"} {
 		ballot, reason, err := j.Judge(q, [64]byte(parsed.GetReportData()), operation, at)
-		if got := ballot.String() + " " + reason; got != want || err != nil {
+		if got := verifiertest.Said(ballot, reason); got != want || err != nil {
 			t.Errorf("at %d: %s, %v, want %s", at, got, err, want)
 		}
 	}

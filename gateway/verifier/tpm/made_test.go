@@ -10,10 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/pem"
 	"math/big"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,14 +18,15 @@ import (
 
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/gateway/verifier/tpm"
+	"github.com/killick-ledger/killick/gateway/verifier/verifiertest"
 )
 
-const operation = "job.mean"
+const operation = verifiertest.Operation
 
 var (
-	began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	now   = uint64(began.Unix()) + 86400
-	bound = [64]byte{1, 2, 3}
+	began = verifiertest.Began
+	now   = verifiertest.Now
+	bound = verifiertest.Bound
 	boot  = [32]byte{4}
 	ran   = [32]byte{11}
 )
@@ -87,18 +85,8 @@ func newMaker(t testing.TB, alg tpm2.TPMAlgID, key crypto.Signer) *maker {
 	return m
 }
 
-// roots writes the root to a file.
-func (m *maker) roots(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.root.Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func (m *maker) config(t testing.TB) tpm.Config {
-	return tpm.Config{Roots: []string{m.roots(t)}, Measurements: []tpm.Measurement{
+	return tpm.Config{Roots: []string{verifiertest.Certificates(t, m.root.Raw)}, Measurements: []tpm.Measurement{
 		{Operation: operation, PCRs: map[int]string{4: canon.Hex(boot[:]), 11: canon.Hex(ran[:])}},
 	}}
 }

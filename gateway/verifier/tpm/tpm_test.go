@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
-	"encoding/pem"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,14 +18,13 @@ import (
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/gateway/verifier/tpm"
+	"github.com/killick-ledger/killick/gateway/verifier/verifiertest"
 )
 
 func judge(t testing.TB, c tpm.Config) *tpm.Judge {
 	t.Helper()
 	return ok[*tpm.Judge](t)(tpm.New(c))
 }
-
-func said(ballot attest.Verdict, reason string) string { return ballot.String() + " " + reason }
 
 // Each way in which the evidence of a good TPM can be bad has its own ballot, and what
 // cannot be told has none.
@@ -47,99 +45,72 @@ func TestJudge(t *testing.T) {
 	pcrs := func(set map[int]string) func(*tpm.Config) {
 		return func(c *tpm.Config) { c.Measurements[0].PCRs = set }
 	}
-	for name, c := range map[string]struct {
-		quote  []byte
-		config func(*tpm.Config)
-		report [64]byte
-		at     uint64
-		other  string // operation
-		want   string
-	}{
-		"good":                  {quote: good, want: "valid none"},
-		"bound to another":      {quote: good, report: [64]byte{9}, want: "malicious evidence_unbound"},
-		"bound to more":         {quote: m.evidence(t, func(d *draft) { d.attest.ExtraData.Buffer = bound[:] }, nil), want: "malicious evidence_unbound"},
-		"bound to nothing":      {quote: m.evidence(t, func(d *draft) { d.attest.ExtraData.Buffer = nil }, nil), want: "malicious evidence_unbound"},
-		"another root":          {quote: stranger.evidence(t, nil, nil), want: "malicious forged_chain"},
-		"another root, expired": {quote: stranger.evidence(t, nil, nil), at: now + 2*365*86400, want: "malicious forged_chain"},
-		"another key's certificate": {quote: m.evidence(t, nil, func(d *draft) {
+	verifiertest.Run(t, func() tpm.Config { return m.config(t) }, tpm.New, map[string]verifiertest.Case[tpm.Config]{
+		"good":                  {Quote: good, Want: "valid none"},
+		"bound to another":      {Quote: good, Report: [64]byte{9}, Want: "malicious evidence_unbound"},
+		"bound to more":         {Quote: m.evidence(t, func(d *draft) { d.attest.ExtraData.Buffer = bound[:] }, nil), Want: "malicious evidence_unbound"},
+		"bound to nothing":      {Quote: m.evidence(t, func(d *draft) { d.attest.ExtraData.Buffer = nil }, nil), Want: "malicious evidence_unbound"},
+		"another root":          {Quote: stranger.evidence(t, nil, nil), Want: "malicious forged_chain"},
+		"another root, expired": {Quote: stranger.evidence(t, nil, nil), At: now + 2*365*86400, Want: "malicious forged_chain"},
+		"another key's certificate": {Quote: m.evidence(t, nil, func(d *draft) {
 			d.out.Chain[0] = certify(t, m.leaf, m.ca, fresh(t).Public(), m.caKey).Raw
-		}), want: "malicious forged_chain"},
-		"another key described": {quote: m.evidence(t, func(d *draft) {
+		}), Want: "malicious forged_chain"},
+		"another key described": {Quote: m.evidence(t, func(d *draft) {
 			d.public.Unique = newMaker(t, tpm2.TPMAlgECDSA, fresh(t)).public(t).Unique
-		}, nil), want: "malicious forged_chain"},
-		"a CA's key":                 {quote: leaf(func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }), want: "invalid below_policy"},
-		"signed by another":          {quote: m.evidence(t, func(d *draft) { d.signer = fresh(t) }, nil), want: "malicious forged_chain"},
-		"signed by another, expired": {quote: m.evidence(t, func(d *draft) { d.signer = fresh(t) }, nil), at: now + 2*365*86400, want: "malicious forged_chain"},
-		"changed":                    {quote: m.evidence(t, nil, func(d *draft) { d.out.Attest[60] ^= 1 }), want: "malicious forged_chain"},
-		"expired":                    {quote: good, at: now + 2*365*86400, want: "invalid below_policy"},
-		"before its time":            {quote: good, at: now - 10*86400, want: "invalid below_policy"},
-		"not restricted":             {quote: attr(func(a *tpm2.TPMAObject) { a.Restricted = false }), want: "invalid below_policy"},
-		"not for signing":            {quote: attr(func(a *tpm2.TPMAObject) { a.SignEncrypt = false }), want: "invalid below_policy"},
-		"decrypts":                   {quote: attr(func(a *tpm2.TPMAObject) { a.Decrypt = true }), want: "invalid below_policy"},
-		"may leave the TPM":          {quote: attr(func(a *tpm2.TPMAObject) { a.FixedTPM = false }), want: "invalid below_policy"},
-		"may leave its parent":       {quote: attr(func(a *tpm2.TPMAObject) { a.FixedParent = false }), want: "invalid below_policy"},
-		"brought from outside":       {quote: attr(func(a *tpm2.TPMAObject) { a.SensitiveDataOrigin = false }), want: "invalid below_policy"},
-		"for servers": {quote: leaf(func(c *x509.Certificate) {
+		}, nil), Want: "malicious forged_chain"},
+		"a CA's key":                 {Quote: leaf(func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }), Want: "invalid below_policy"},
+		"signed by another":          {Quote: m.evidence(t, func(d *draft) { d.signer = fresh(t) }, nil), Want: "malicious forged_chain"},
+		"signed by another, expired": {Quote: m.evidence(t, func(d *draft) { d.signer = fresh(t) }, nil), At: now + 2*365*86400, Want: "malicious forged_chain"},
+		"changed":                    {Quote: m.evidence(t, nil, func(d *draft) { d.out.Attest[60] ^= 1 }), Want: "malicious forged_chain"},
+		"expired":                    {Quote: good, At: now + 2*365*86400, Want: "invalid below_policy"},
+		"before its time":            {Quote: good, At: now - 10*86400, Want: "invalid below_policy"},
+		"not restricted":             {Quote: attr(func(a *tpm2.TPMAObject) { a.Restricted = false }), Want: "invalid below_policy"},
+		"not for signing":            {Quote: attr(func(a *tpm2.TPMAObject) { a.SignEncrypt = false }), Want: "invalid below_policy"},
+		"decrypts":                   {Quote: attr(func(a *tpm2.TPMAObject) { a.Decrypt = true }), Want: "invalid below_policy"},
+		"may leave the TPM":          {Quote: attr(func(a *tpm2.TPMAObject) { a.FixedTPM = false }), Want: "invalid below_policy"},
+		"may leave its parent":       {Quote: attr(func(a *tpm2.TPMAObject) { a.FixedParent = false }), Want: "invalid below_policy"},
+		"brought from outside":       {Quote: attr(func(a *tpm2.TPMAObject) { a.SensitiveDataOrigin = false }), Want: "invalid below_policy"},
+		"for servers": {Quote: leaf(func(c *x509.Certificate) {
 			c.UnknownExtKeyUsage, c.ExtKeyUsage = nil, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-		}), want: "invalid below_policy"},
-		"for keys":     {quote: leaf(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), want: "invalid below_policy"},
-		"for anything": {quote: leaf(func(c *x509.Certificate) { c.KeyUsage, c.UnknownExtKeyUsage = 0, nil }), want: "valid none"},
-		"another extension": {quote: leaf(func(c *x509.Certificate) {
+		}), Want: "invalid below_policy"},
+		"for keys":     {Quote: leaf(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }), Want: "invalid below_policy"},
+		"for anything": {Quote: leaf(func(c *x509.Certificate) { c.KeyUsage, c.UnknownExtKeyUsage = 0, nil }), Want: "valid none"},
+		"another extension": {Quote: leaf(func(c *x509.Certificate) {
 			c.ExtraExtensions = append(slices.Clone(c.ExtraExtensions), c.ExtraExtensions[0])
 			c.ExtraExtensions[1].Id = asn1.ObjectIdentifier{1, 2, 3}
-		}), want: "invalid below_policy"},
-		"other attributes":        {quote: m.evidence(t, nil, func(d *draft) { d.public.ObjectAttributes.NoDA = true; d.out.Public = tpm2.Marshal(d.public) }), want: "invalid key_mismatch"},
-		"another parent":          {quote: m.evidence(t, nil, func(d *draft) { d.out.Parent[3] ^= 1 }), want: "invalid key_mismatch"},
-		"registers swapped":       {quote: m.evidence(t, nil, func(d *draft) { slices.Reverse(d.out.Registers) }), want: "invalid pcr_mismatch"},
-		"another digest":          {quote: m.evidence(t, func(d *draft) { d.quote.PCRDigest.Buffer = make([]byte, 32) }, nil), want: "invalid pcr_mismatch"},
-		"other registers":         {quote: m.evidence(t, func(d *draft) { d.quote.PCRSelect.PCRSelections[0].PCRSelect[0] = 1 << 5 }, nil), want: "invalid pcr_missing"},
-		"one too many":            {quote: m.evidence(t, nil, func(d *draft) { d.out.Registers = append(d.out.Registers, boot) }), want: "invalid unreadable"},
-		"one too few":             {quote: m.evidence(t, nil, func(d *draft) { d.out.Registers = d.out.Registers[:1] }), want: "invalid unreadable"},
-		"another bank":            {quote: m.evidence(t, func(d *draft) { d.quote.PCRSelect.PCRSelections[0].Hash = tpm2.TPMAlgSHA384 }, nil), want: "invalid unreadable"},
-		"another measurement":     {quote: good, config: pcrs(map[int]string{4: canon.Hex(boot[:]), 11: canon.Hex(boot[:])}), want: "malicious unlisted_measurement"},
-		"more than was quoted":    {quote: good, config: pcrs(map[int]string{4: canon.Hex(boot[:]), 7: canon.Hex(boot[:])}), want: "invalid pcr_missing"},
-		"less than was quoted":    {quote: good, config: pcrs(map[int]string{4: canon.Hex(boot[:])}), want: "valid none"},
-		"no measurement is known": {quote: good, other: "job.sum", want: "undecided no_roots"},
-		"no root is known":        {quote: good, config: func(c *tpm.Config) { c.Roots = nil }, want: "undecided no_roots"},
-		"not a TPM's": {quote: m.evidence(t, nil, func(d *draft) {
+		}), Want: "invalid below_policy"},
+		"other attributes":        {Quote: m.evidence(t, nil, func(d *draft) { d.public.ObjectAttributes.NoDA = true; d.out.Public = tpm2.Marshal(d.public) }), Want: "invalid key_mismatch"},
+		"another parent":          {Quote: m.evidence(t, nil, func(d *draft) { d.out.Parent[3] ^= 1 }), Want: "invalid key_mismatch"},
+		"registers swapped":       {Quote: m.evidence(t, nil, func(d *draft) { slices.Reverse(d.out.Registers) }), Want: "invalid pcr_mismatch"},
+		"another digest":          {Quote: m.evidence(t, func(d *draft) { d.quote.PCRDigest.Buffer = make([]byte, 32) }, nil), Want: "invalid pcr_mismatch"},
+		"other registers":         {Quote: m.evidence(t, func(d *draft) { d.quote.PCRSelect.PCRSelections[0].PCRSelect[0] = 1 << 5 }, nil), Want: "invalid pcr_missing"},
+		"one too many":            {Quote: m.evidence(t, nil, func(d *draft) { d.out.Registers = append(d.out.Registers, boot) }), Want: "invalid unreadable"},
+		"one too few":             {Quote: m.evidence(t, nil, func(d *draft) { d.out.Registers = d.out.Registers[:1] }), Want: "invalid unreadable"},
+		"another bank":            {Quote: m.evidence(t, func(d *draft) { d.quote.PCRSelect.PCRSelections[0].Hash = tpm2.TPMAlgSHA384 }, nil), Want: "invalid unreadable"},
+		"another measurement":     {Quote: good, Change: pcrs(map[int]string{4: canon.Hex(boot[:]), 11: canon.Hex(boot[:])}), Want: "malicious unlisted_measurement"},
+		"more than was quoted":    {Quote: good, Change: pcrs(map[int]string{4: canon.Hex(boot[:]), 7: canon.Hex(boot[:])}), Want: "invalid pcr_missing"},
+		"less than was quoted":    {Quote: good, Change: pcrs(map[int]string{4: canon.Hex(boot[:])}), Want: "valid none"},
+		"no measurement is known": {Quote: good, Operation: "job.sum", Want: "undecided no_roots"},
+		"no root is known":        {Quote: good, Change: func(c *tpm.Config) { c.Roots = nil }, Want: "undecided no_roots"},
+		"not a TPM's": {Quote: m.evidence(t, nil, func(d *draft) {
 			d.out.Attest[0] ^= 1
 			d.out.Signature = m.sign(t, m.key, d.out.Attest)
-		}), want: "invalid unreadable"},
-		"not a quote": {quote: m.evidence(t, func(d *draft) {
+		}), Want: "invalid unreadable"},
+		"not a quote": {Quote: m.evidence(t, func(d *draft) {
 			d.attest.Type = tpm2.TPMSTAttestTime
 			d.attest.Attested = tpm2.NewTPMUAttest(d.attest.Type, &tpm2.TPMSTimeAttestInfo{})
-		}, nil), want: "invalid unreadable"},
-		"a certificate to spare":      {quote: m.evidence(t, nil, func(d *draft) { d.out.Chain = append(d.out.Chain, m.root.Raw) }), want: "invalid unreadable"},
-		"no certificate":              {quote: m.evidence(t, nil, func(d *draft) { d.out.Chain = nil }), want: "invalid unreadable"},
-		"cut chain":                   {quote: m.evidence(t, nil, func(d *draft) { d.out.Chain = d.out.Chain[:1] }), want: "malicious forged_chain"},
-		"no certificates at all":      {quote: m.evidence(t, nil, func(d *draft) { d.out.Chain[0] = []byte("certificate") }), want: "invalid unreadable"},
-		"a byte behind the signature": {quote: m.evidence(t, nil, func(d *draft) { d.out.Signature = append(d.out.Signature, 0) }), want: "invalid unreadable"},
-		"cut":                         {quote: good[:len(good)-1], want: "invalid unreadable"},
-		"longer":                      {quote: append(slices.Clone(good), 0), want: "invalid unreadable"},
-		"nothing":                     {want: "invalid unreadable"},
-		"zeros":                       {quote: make([]byte, 4096), want: "invalid unreadable"},
-		"large":                       {quote: m.evidence(t, nil, func(d *draft) { d.out.Chain = append(d.out.Chain, make([]byte, 32<<10)) }), want: "invalid unreadable"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			config := m.config(t)
-			if c.config != nil {
-				c.config(&config)
-			}
-			if c.report == [64]byte{} {
-				c.report = bound
-			}
-			if c.at == 0 {
-				c.at = now
-			}
-			if c.other == "" {
-				c.other = operation
-			}
-			ballot, reason, err := judge(t, config).Judge(c.quote, c.report, c.other, c.at)
-			if got := said(ballot, reason); got != c.want || err != nil {
-				t.Errorf("%s, %v, want %s", got, err, c.want)
-			}
-		})
-	}
+		}, nil), Want: "invalid unreadable"},
+		"a certificate to spare":      {Quote: m.evidence(t, nil, func(d *draft) { d.out.Chain = append(d.out.Chain, m.root.Raw) }), Want: "invalid unreadable"},
+		"no certificate":              {Quote: m.evidence(t, nil, func(d *draft) { d.out.Chain = nil }), Want: "invalid unreadable"},
+		"cut chain":                   {Quote: m.evidence(t, nil, func(d *draft) { d.out.Chain = d.out.Chain[:1] }), Want: "malicious forged_chain"},
+		"no certificates at all":      {Quote: m.evidence(t, nil, func(d *draft) { d.out.Chain[0] = []byte("certificate") }), Want: "invalid unreadable"},
+		"a byte behind the signature": {Quote: m.evidence(t, nil, func(d *draft) { d.out.Signature = append(d.out.Signature, 0) }), Want: "invalid unreadable"},
+		"cut":                         {Quote: good[:len(good)-1], Want: "invalid unreadable"},
+		"longer":                      {Quote: append(slices.Clone(good), 0), Want: "invalid unreadable"},
+		"nothing":                     {Want: "invalid unreadable"},
+		"zeros":                       {Quote: make([]byte, 4096), Want: "invalid unreadable"},
+		"large":                       {Quote: m.evidence(t, nil, func(d *draft) { d.out.Chain = append(d.out.Chain, make([]byte, 32<<10)) }), Want: "invalid unreadable"},
+	})
 }
 
 // The other ways to sign are read as well. No byte of any evidence is without meaning.
@@ -153,7 +124,7 @@ func TestEveryByte(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			j, good := judge(t, m.config(t)), m.evidence(t, nil, nil)
 			if ballot, reason, err := j.Judge(good, bound, operation, now); ballot != attest.Valid || err != nil {
-				t.Fatalf("%s, %v", said(ballot, reason), err)
+				t.Fatalf("%s, %v", verifiertest.Said(ballot, reason), err)
 			}
 			for i := range good {
 				bad := slices.Clone(good)
@@ -192,8 +163,8 @@ func TestWeakKeys(t *testing.T) {
 		"other hash":    {ecc, ecc.evidence(t, hashed(tpm2.TPMAlgSHA384), nil), "malicious forged_chain"},
 		"other scheme":  {ssa, ssa.evidence(t, nil, func(d *draft) { d.out.Signature = pss.sign(t, pss.key, d.out.Attest) }), "malicious forged_chain"},
 	} {
-		if ballot, reason, err := judge(t, c.m.config(t)).Judge(c.quote, bound, operation, now); said(ballot, reason) != c.want || err != nil {
-			t.Errorf("%s: %s, %v, want %s", name, said(ballot, reason), err, c.want)
+		if ballot, reason, err := judge(t, c.m.config(t)).Judge(c.quote, bound, operation, now); verifiertest.Said(ballot, reason) != c.want || err != nil {
+			t.Errorf("%s: %s, %v, want %s", name, verifiertest.Said(ballot, reason), err, c.want)
 		}
 	}
 }
@@ -203,7 +174,7 @@ func TestPanic(t *testing.T) {
 	m := newMaker(t, tpm2.TPMAlgECDSA, fresh(t))
 	var none *tpm.Judge
 	if ballot, reason, err := none.Judge(m.evidence(t, nil, nil), bound, operation, now); ballot != attest.Undecided || reason != "" || err == nil {
-		t.Errorf("%s, %v", said(ballot, reason), err)
+		t.Errorf("%s, %v", verifiertest.Said(ballot, reason), err)
 	}
 }
 
@@ -236,11 +207,7 @@ func TestConfig(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	machine := filepath.Join(t.TempDir(), "machine.pem")
-	cert := certify(t, m.leaf, m.ca, m.key.Public(), m.caKey)
-	if err := os.WriteFile(machine, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	machine := verifiertest.Certificates(t, certify(t, m.leaf, m.ca, m.key.Public(), m.caKey).Raw)
 	pcrs := func(i int, text string) tpm.Config {
 		return tpm.Config{Measurements: []tpm.Measurement{{Operation: operation, PCRs: map[int]string{i: text}}}}
 	}

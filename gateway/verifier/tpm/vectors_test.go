@@ -5,10 +5,8 @@ import (
 	"crypto/rsa"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"flag"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-tpm/tpm2"
@@ -17,6 +15,7 @@ import (
 	"github.com/killick-ledger/killick/chaincode/canon"
 	"github.com/killick-ledger/killick/chaincode/canon/canontest"
 	"github.com/killick-ledger/killick/gateway/verifier/tpm"
+	"github.com/killick-ledger/killick/gateway/verifier/verifiertest"
 )
 
 var update = flag.Bool("update-quotes", false, "make docs/formats/vectors/tpm.json anew, under other keys")
@@ -77,11 +76,7 @@ func readVectors(t testing.TB) (v vectors, judges []*tpm.Judge) {
 	t.Helper()
 	canontest.ReadJSON(t, vectorsFile, &v)
 	for _, q := range v.Quotes {
-		path := filepath.Join(t.TempDir(), "root.pem")
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: bin(t, q.Root)}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		judges = append(judges, judge(t, tpm.Config{Roots: []string{path}, Measurements: []tpm.Measurement{{Operation: v.Operation, PCRs: v.PCRs}}}))
+		judges = append(judges, judge(t, tpm.Config{Roots: []string{verifiertest.Certificates(t, bin(t, q.Root))}, Measurements: []tpm.Measurement{{Operation: v.Operation, PCRs: v.PCRs}}}))
 	}
 	return v, judges
 }
@@ -102,7 +97,7 @@ func TestVectors(t *testing.T) {
 	for i, q := range v.Quotes {
 		quote := bin(t, q.Quote)
 		ballot, reason, err := judges[i].Judge(quote, [64]byte(bin(t, v.Report)), v.Operation, v.Time)
-		if got := said(ballot, reason); got != q.Verdict || err != nil {
+		if got := verifiertest.Said(ballot, reason); got != q.Verdict || err != nil {
 			t.Errorf("%s: %s, %v, want %s", q.Name, got, err, q.Verdict)
 		}
 		if e := ok[*tpm.Evidence](t)(tpm.Decode(quote)); canon.Hex(e.Encode()) != q.Quote {
