@@ -1,6 +1,7 @@
 // Package sqlite opens databases in files, for one process each, and parses every query
 // once: that takes several times as long as to run one of those with which the anchor's
-// loops ask a few times a second whether anything is due.
+// loops ask a few times a second whether anything is due. A database says of which format
+// its tables are.
 package sqlite
 
 import (
