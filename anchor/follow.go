@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -118,11 +119,8 @@ func (a *anchor) followOnce(ctx context.Context) error {
 	if a.bft != nil {
 		a.bft.loaded = false // it may have seen blocks that were not stored
 	}
-	// A stream of blocks would wait for ever for one that the peer will never have.
-	if _, err := a.ledger.Block(ctx, from); err != nil {
-		if _, ok := afterSnapshot(err); ok {
-			return fmt.Errorf("block %d of the own peer: %w", from, err)
-		}
+	if from, err = a.skip(ctx, from); err != nil {
+		return err
 	}
 	type item struct {
 		b   *block.Block
@@ -174,6 +172,39 @@ func (a *anchor) followOnce(ctx context.Context) error {
 		a.bell.ring()
 	}
 	return ctx.Err()
+}
+
+// skip returns the first block from which on the own peer can be followed: a stream would
+// wait for ever for one that it will never have, as it joined from a snapshot. What it lacks
+// and the log has is indexed before, as other organisations' peers have it; what the log does
+// not have is believed of the own peer alone.
+func (a *anchor) skip(ctx context.Context, from uint64) (uint64, error) {
+	_, err := a.ledger.Block(ctx, from)
+	if err == nil {
+		return from, nil
+	}
+	first, ok := afterSnapshot(err)
+	switch {
+	case !ok:
+		return from, nil // it is still to come, or the stream says what is wrong
+	case first > a.log.Size():
+		return 0, fmt.Errorf("block %d of the own peer: %w", from, err)
+	}
+	slog.Info("blocks that the own peer does not have are indexed as other peers have them", "from", from, "to", first)
+	for from < first {
+		var blocks []*block.Block
+		for ; from < first && len(blocks) < maxBatch; from++ {
+			b, err := a.past(ctx, from)
+			if err != nil {
+				return 0, fmt.Errorf("block %d, which the own peer does not have: %w", from, err)
+			}
+			blocks = append(blocks, b)
+		}
+		if err := a.extend(ctx, blocks); err != nil {
+			return 0, err
+		}
+	}
+	return from, nil
 }
 
 // extend appends blocks to the log, then to the index. Blocks that either has

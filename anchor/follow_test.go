@@ -253,6 +253,46 @@ func TestConfigurationOfAnotherPeer(t *testing.T) {
 	}
 }
 
+// An index that is lost or of another format begins with blocks that a peer from a snapshot
+// does not have: any peer's serve that are those in the log. A peer that lies is passed over,
+// and what the log does not have is asked of no other peer.
+func TestIndexOfAnotherPeersBlocks(t *testing.T) {
+	t.Parallel()
+	a, all := onTape(t)
+	if err := a.index.db.Remake(indexSchema, indexFormat); err != nil {
+		t.Fatal(err)
+	}
+	lie := *all[0]
+	lie.Filter = []byte{1}
+	for _, c := range []struct {
+		firsts  []*block.Block
+		indexed uint64
+		want    string
+	}{
+		{[]*block.Block{&lie}, 0, "block 0, which the own peer does not have: the peer's block 0 is not the one in the log"},
+		{[]*block.Block{all[1], &lie, all[0]}, 2, errStream.Error()},
+	} {
+		a.ledger = bootstrapped{tape{blocks: all}, c.firsts}
+		err := a.followOnce(t.Context())
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+		if next, err := a.index.next(t.Context()); next != c.indexed || err != nil {
+			t.Errorf("%d blocks are indexed, %v; want %d", next, err, c.indexed)
+		}
+	}
+	cfg := *a.cfg
+	cfg.Dir = t.TempDir()
+	empty, err := open(&cfg, a.roster.keys, bootstrapped{tape{blocks: all}, all[:1]}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer empty.close()
+	if err := empty.followOnce(t.Context()); err == nil || !strings.Contains(err.Error(), "bootstrapped from a snapshot") || empty.log.Size() > 0 {
+		t.Errorf("%d blocks of other peers alone: %v", empty.log.Size(), err)
+	}
+}
+
 // bootstrapped is a tape whose own peer does not have block 0; others have something.
 type bootstrapped struct {
 	tape

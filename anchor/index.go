@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,7 @@ import (
 // index is what the blocks of the own peer say, made searchable: where each
 // write and transaction is, the members' signatures, checkpoints and payouts. It
 // is a function of the blocks and can be removed and recomputed, as can what it
-// keeps of the public chains.
+// keeps of the public chains, as long as endpoints serve old logs.
 //
 // A row is written in the transaction that moves height past its block, so after
 // a crash there is no block half indexed.
@@ -29,6 +30,11 @@ type index struct {
 	chaincode string // namespace that counts
 	post      uint64 // seconds between posted checkpoints
 }
+
+// indexFormat changes with the tables and with what blocks leave in them: rows that an older
+// program did not write would be missing for ever. Indexes from before there was a number
+// have all been of other formats.
+const indexFormat = 2
 
 const indexSchema = `
 CREATE TABLE IF NOT EXISTS height (one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
@@ -58,14 +64,21 @@ CREATE TABLE IF NOT EXISTS scanned (chain TEXT PRIMARY KEY, next INTEGER NOT NUL
 // kept are the prefixes of keys whose present value is kept under state.
 var kept = []string{"network", "payoutsig/", "anchored/", "reserve/", "fold/", "sweep/", "program/", "rotation/", "rotationsig/", "chain/", "draw/wait/"}
 
-// openIndex opens or creates the index. post is the pause between anchors.
+// openIndex opens or creates the index. post is the pause between anchors. One of another
+// format begins anew with the first block. What it knows of the public chains stays:
+// endpoints may not serve logs that old any more.
 func openIndex(path, chaincode string, post uint64) (*index, error) {
 	db, err := sqlite.Open(path, "journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)")
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	if _, err := db.Exec(indexSchema); err != nil {
-		return nil, errors.Join(fmt.Errorf("open index %s (it can be removed and recomputed): %w", path, err), db.Close())
+	err = db.Make(indexSchema, indexFormat)
+	if other := (*sqlite.OtherFormat)(nil); errors.As(err, &other) {
+		slog.Warn("index is made anew", "file", path, "reason", other.Error())
+		err = db.Remake(indexSchema, indexFormat, "event", "scanned")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open index %s (it can be removed and recomputed from the peer and the chains' logs): %w", path, err), db.Close())
 	}
 	return &index{db: db, chaincode: chaincode, post: post}, nil
 }

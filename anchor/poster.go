@@ -62,7 +62,12 @@ func (p *poster) step(ctx context.Context) error {
 	for _, a := range alarms {
 		errs = append(errs, errors.New(a))
 	}
-	if m := p.members(); m.member() {
+	size, err := p.size(ctx)
+	if err != nil {
+		return err
+	}
+	// While the index is made anew it has events whose receipts it has yet to come to.
+	if m := p.members(); m.member() && size == p.log.Size() {
 		for _, id := range slices.Sorted(maps.Keys(p.chains)) {
 			c := p.chains[id]
 			errs = append(errs, p.rotate(ctx, m, c), p.post(ctx, m, c, open), p.receipt(ctx, m, c))

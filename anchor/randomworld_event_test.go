@@ -97,8 +97,8 @@ func (rw *randomWorld) restart(m *fakeMember, meanwhile func()) {
 // back, docs/operations.md says, is to be restored by hand: it is not lost here.
 func (rw *randomWorld) loses(o *organisation, m *fakeMember) {
 	parts := [][]string{{"send.db", "send.db-wal", "send.db-shm"}, {"signed.json"}}
-	if m.first == 0 {
-		parts = append(parts, []string{"index.db", "index.db-wal", "index.db-shm"}, []string{"log"})
+	if parts = append(parts, []string{"index.db", "index.db-wal", "index.db-shm"}); m.first == 0 {
+		parts = append(parts, []string{"log"})
 	}
 	from := rw.r.IntN(len(parts))
 	to := from + 1 + rw.r.IntN(len(parts)-from)

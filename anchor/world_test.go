@@ -223,8 +223,8 @@ func (m *fakeMember) catchUp(ctx context.Context) error {
 	if from = min(from, m.log.Size()); from >= height {
 		return nil
 	}
-	if from < m.first {
-		return snapshotOnly(from, m.first)
+	if from, err = m.skip(ctx, from); err != nil {
+		return err
 	}
 	return m.extend(ctx, m.visible()[from:])
 }
