@@ -16,6 +16,10 @@ import (
 // on disk when it returns. Times are Unix nanoseconds, 0 for none.
 type journal struct{ db *sqlite.DB }
 
+// format changes with the tables and with what their values mean. Nothing of a journal can be
+// made again, so one of another format is refused.
+const format = 1
+
 const schema = `
 CREATE TABLE IF NOT EXISTS intent (
 	n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, chain TEXT NOT NULL,
@@ -35,7 +39,7 @@ CREATE INDEX IF NOT EXISTS loose ON attempt (intent) WHERE first > 0 AND state <
 CREATE TABLE IF NOT EXISTS halt (chain TEXT PRIMARY KEY, why TEXT NOT NULL) STRICT;`
 
 // openJournal opens or creates a journal and holds it until Close: a second
-// process, or a second sender, is refused.
+// process, or a second sender, is refused, as is a journal of another format.
 func openJournal(path string) (*journal, error) {
 	db, err := sqlite.Open(path, "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)",
 		"foreign_keys(ON)", "busy_timeout(200)")
@@ -43,8 +47,10 @@ func openJournal(path string) (*journal, error) {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(schema); err != nil {
-		if strings.Contains(err.Error(), "SQLITE_BUSY") {
+	if err := db.Make(schema, format); err != nil {
+		if other := (*sqlite.OtherFormat)(nil); errors.As(err, &other) {
+			err = fmt.Errorf("%w: let the program that wrote it bring to an end what it has under way, then move the file away, and a new one is made", err)
+		} else if strings.Contains(err.Error(), "SQLITE_BUSY") {
 			err = fmt.Errorf("%w: %w", ErrTaken, err)
 		}
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), db.Close())
