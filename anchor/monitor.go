@@ -144,12 +144,13 @@ contracts, as chain nodes serve them, from a policy file. It has no key and trus
 anchor and no node: checkpoints must have the signatures of K members, and every root
 is compared with every other one. An alarm is a line in the log, a metric, and an entry
 in the state file, and it lasts as long as its cause. An alarm "fork" lasts until
-somebody has looked and removes it with --forget. One process at a time has the state
+somebody has looked and removes it with --forget. A warning is told of in the same
+ways: of several endpoints of a chain one does not answer, and enough others do. One process at a time has the state
 file: --once beside another one needs a file of its own, --forget that the other stops.
 
 Exit codes: 0 no alarm stands when it ends, 1 it could not do its work (the
-configuration, or its state file), 2 alarms stand.`
-	c.Flags().BoolVar(&once, "once", false, "look once, print the alarms and exit")
+configuration, or its state file), 2 alarms stand. Warnings do not count.`
+	c.Flags().BoolVar(&once, "once", false, "look once, print alarms and warnings and exit")
 	c.Flags().StringVar(&forget, "forget", "", "remove the alarm with this `topic`, which lasts otherwise, and exit")
 	return c
 }
@@ -222,7 +223,7 @@ func (m *monitor) run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			if len(m.state.alarms()) > 0 {
+			if m.state.alarmed() {
 				return errAlarm
 			}
 			return nil
@@ -241,13 +242,16 @@ func (m *monitor) step(ctx context.Context) error {
 	return m.state.commit(l, m.now())
 }
 
-// report prints the alarms; errAlarm says that there are some.
+// report prints the alarms and warnings; errAlarm says that there are alarms.
 func (m *monitor) report(w io.Writer) error {
-	alarms := m.state.alarms()
-	for _, a := range alarms {
-		fmt.Fprintf(w, "%s since %s: %s\n", a.Topic, a.Since.UTC().Format(time.RFC3339), log.Plain(a.Text))
+	for _, a := range m.state.alarms() {
+		kind := ""
+		if a.Warning {
+			kind = "warning: "
+		}
+		fmt.Fprintf(w, "%s%s since %s: %s\n", kind, a.Topic, a.Since.UTC().Format(time.RFC3339), log.Plain(a.Text))
 	}
-	if len(alarms) > 0 {
+	if m.state.alarmed() {
 		return errAlarm
 	}
 	fmt.Fprintln(w, "no alarm")
@@ -264,21 +268,8 @@ func (m *monitor) handler() http.Handler {
 func (m *monitor) measure() *metrics {
 	out := &metrics{}
 	state := m.state.copy()
-	stand := map[string]bool{}
-	for _, a := range m.state.alarms() {
-		stand[a.Topic] = true
-	}
 	out.add("watch_looked", "When the last look was finished, in seconds since 1970.", state.Looked)
-	out.add("watch_alarms", "Alarms that stand.", len(stand))
-	topics := slices.AppendSeq(m.topics(), maps.Keys(stand)) // a fork lasts longer than the configuration
-	slices.Sort(topics)
-	for _, topic := range slices.Compact(topics) {
-		v := 0
-		if stand[topic] {
-			v = 1
-		}
-		out.add("watch_alarm", "1 while the alarm of the topic stands.", v, "topic", topic)
-	}
+	m.measureAlarms(out, state.Alarms)
 	out.add("watch_checkpoint_size", "Size of the newest checkpoint seen.", state.Ledger.Size)
 	out.add("watch_checkpoint_time", "Its time, in seconds since 1970.", state.Ledger.Time)
 	for _, c := range m.chains {
@@ -290,7 +281,32 @@ func (m *monitor) measure() *metrics {
 	return out
 }
 
-// topics are those of all alarms that there may be.
+// measureAlarms shows which alarms and warnings stand, and those that do not.
+func (m *monitor) measureAlarms(out *metrics, alarms []raised) {
+	stand := map[string]int{}
+	count := map[bool]int{}
+	for _, a := range alarms {
+		stand[a.Topic] = 1
+		count[a.Warning]++
+	}
+	topics := slices.AppendSeq(m.topics(), maps.Keys(stand)) // a fork lasts longer than the configuration
+	slices.Sort(topics)
+	topics = slices.Compact(topics)
+	out.add("watch_alarms", "Alarms that stand.", count[false])
+	for _, topic := range topics {
+		if !warns(topic) {
+			out.add("watch_alarm", "1 while the alarm of the topic stands.", stand[topic], "topic", topic)
+		}
+	}
+	out.add("watch_warnings", "Warnings that stand.", count[true])
+	for _, topic := range topics {
+		if warns(topic) {
+			out.add("watch_warning", "1 while the warning of the topic stands.", stand[topic], "topic", topic)
+		}
+	}
+}
+
+// topics are those of all alarms and warnings that there may be.
 func (m *monitor) topics() []string {
 	all := []string{"clock", "fork", "heartbeat", "tiles"}
 	for i := range m.cfg.Anchors {
@@ -307,7 +323,7 @@ func (m *monitor) topics() []string {
 func anchorTopic(i int) string { return fmt.Sprintf("anchor %d", i+1) }
 
 // chainTopics are what alarms of one chain begin with.
-var chainTopics = []string{"ahead", "back", "behind", "chain", "fork", "frozen", "members", "stale"}
+var chainTopics = []string{"ahead", "back", "behind", "chain", "endpoints", "fork", "frozen", "members", "stale"}
 
 // root parses a stored root, which this program wrote.
 func (s seen) root() log.Hash {

@@ -71,7 +71,11 @@ func (l *monitorLook) look(ctx context.Context) {
 		l.set(anchorTopic(i), textOf(err))
 	}
 	for _, c := range l.chains {
-		l.set("chain "+c.cfg.ID, textOf(l.chain(ctx, c)))
+		err := l.chain(ctx, c)
+		l.set("chain "+c.cfg.ID, textOf(err))
+		if err == nil { // else what the driver knows is older than the look
+			l.set("endpoints "+c.cfg.ID, textOf(c.driver.silent()))
+		}
 	}
 	if len(l.notes) == len(l.cfg.Anchors) && len(l.heads) == len(l.chains) {
 		l.set("tiles", "") // unless raised below; who is silent may have what nobody proves

@@ -25,7 +25,7 @@ type monitorState struct {
 	Ledger seen            `json:"ledger"` // newest checkpoint that K members signed
 	Chains map[string]seen `json:"chains"` // by chain: the newest in AnchorLog
 	Wanted map[string]seen `json:"wanted"` // by chain: what another one had first that it has not; without a root
-	Alarms []raised        `json:"alarms"` // by topic
+	Alarms []raised        `json:"alarms"` // and warnings, by topic
 }
 
 // seen is a checkpoint that a look saw. Hashes are hex.
@@ -36,9 +36,10 @@ type seen struct {
 	Note string `json:"note,omitempty"` // with its signatures: evidence, if it turns out to be of a fork
 }
 
-// raised is an alarm that stands.
+// raised is an alarm that stands, or a warning.
 type raised struct {
 	Topic    string    `json:"topic"`
+	Warning  bool      `json:"warning,omitempty"`
 	Text     string    `json:"text"`
 	Since    time.Time `json:"since"`
 	Evidence []string  `json:"evidence,omitempty"` // signed notes
@@ -47,6 +48,28 @@ type raised struct {
 // lasts reports whether an alarm stays when its cause is no longer seen: whoever shows
 // a fork once may hide it afterwards.
 func lasts(topic string) bool { return topic == "fork" || strings.HasPrefix(topic, "fork ") }
+
+// warns reports whether a topic is that of a warning: everything was looked at, and would
+// not be if one thing more went wrong.
+func warns(topic string) bool { return strings.HasPrefix(topic, "endpoints ") }
+
+// log tells of it where it begins.
+func (a raised) log() {
+	if a.Warning {
+		slog.Warn("warning", "topic", a.Topic, "text", a.Text)
+	} else {
+		slog.Error("alarm", "topic", a.Topic, "error", a.Text)
+	}
+}
+
+// over tells of its end.
+func (a raised) over() {
+	if a.Warning {
+		slog.Info("warning is over", "topic", a.Topic)
+	} else {
+		slog.Info("alarm is over", "topic", a.Topic)
+	}
+}
 
 // monitorStore holds the state, in memory and on disk.
 type monitorStore struct {
@@ -92,8 +115,13 @@ func (s *monitorStore) copy() monitorState {
 	return out
 }
 
-// alarms returns those that stand, by topic.
+// alarms returns those that stand, and the warnings, by topic.
 func (s *monitorStore) alarms() []raised { return s.copy().Alarms }
+
+// alarmed reports whether more than warnings stand.
+func (s *monitorStore) alarmed() bool {
+	return slices.ContainsFunc(s.alarms(), func(a raised) bool { return !a.Warning })
+}
 
 // commit takes over what a finished look saw. Alarms go to the log first: after a crash
 // between the two the next look, which begins from the old state, logs them again.
@@ -103,7 +131,7 @@ func (s *monitorStore) commit(l *monitorLook, now time.Time) error {
 	standing := map[string]raised{}
 	for _, a := range next.Alarms {
 		if _, again := l.raised[a.Topic]; !again && l.cleared[a.Topic] { // never a fork
-			slog.Info("alarm is over", "topic", a.Topic)
+			a.over()
 			continue
 		}
 		standing[a.Topic] = a
@@ -112,8 +140,9 @@ func (s *monitorStore) commit(l *monitorLook, now time.Time) error {
 		a, stands := standing[topic]
 		switch {
 		case !stands:
-			slog.Error("alarm", "topic", topic, "error", text)
-			standing[topic] = raised{Topic: topic, Text: text, Since: now.UTC(), Evidence: l.evidence[topic]}
+			a = raised{Topic: topic, Warning: warns(topic), Text: text, Since: now.UTC(), Evidence: l.evidence[topic]}
+			a.log()
+			standing[topic] = a
 		case !lasts(topic) || len(a.Evidence) == 0 && len(l.evidence[topic]) > 0: // the first proof of a fork is kept
 			a.Text, a.Evidence = text, l.evidence[topic]
 			standing[topic] = a
