@@ -92,6 +92,7 @@ func (c *Close) hopeless(tx *ledger.Tx, n *govern.Network, s *settling) error {
 	if !never {
 		return fault.New(fault.NotDue, "draw %d can still be made", s.round.Draw)
 	}
+	checkpoint.Forget(tx, s.round.Draw)
 	if f := s.round.Finding; f.Verdict == Malicious {
 		s.outcome = Outcome{Verdict: f.Verdict, Reason: f.Reason} // known without a committee
 		return nil

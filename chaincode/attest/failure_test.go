@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/killick-ledger/killick/chaincode/attest"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/chaincode/checkpoint"
 	"github.com/killick-ledger/killick/chaincode/fault"
 	"github.com/killick-ledger/killick/chaincode/govern"
 	"github.com/killick-ledger/killick/chaincode/ledger"
@@ -105,6 +106,35 @@ func TestFailuresPayOwners(t *testing.T) {
 		j.AdvanceTo(draw + govern.Reach)
 		j.Close(job)
 		j.ended(job, "expired", "no_draw", nil, charged, atStake)
+	})
+	t.Run("no draw for two", func(t *testing.T) { // closed in one block, after which nobody waits
+		j := start.clone(t)
+		one, two := j.Open("one"), j.Open("two")
+		j.Accept(one)
+		j.Accept(two)
+		j.Show(one)
+		j.try(j.Operator, j.EvidenceBody(two, j.Platform, opstest.OutputOf("two")), fault.OK)
+		draw := j.Round(one).Draw
+		j.AdvanceTo(draw + govern.Reach)
+		waits := func() (n int) {
+			var open []checkpoint.DrawView
+			j.Read("checkpoint:Draws", checkpoint.DrawsQuery{}, &open)
+			return len(open)
+		}
+		if waits() != 1 || j.Round(two).Draw != draw {
+			t.Errorf("%d draws are waited for, the jobs wait for %d and %d", waits(), draw, j.Round(two).Draw)
+		}
+		first := j.EndorseCall(j.Members[0].Caller(), "attest:Close", attest.Close{Job: one.String()})
+		second := j.EndorseCall(j.Members[1].Caller(), "attest:Close", attest.Close{Job: two.String()})
+		if !j.Order(first) || !j.Order(second) {
+			t.Error("a close voids the other")
+		}
+		for _, job := range []ledger.Reference{one, two} {
+			j.ended(job, "expired", "no_draw", nil, charged, atStake)
+		}
+		if n := waits(); n != 0 {
+			t.Errorf("%d draws are waited for", n)
+		}
 	})
 	t.Run("not accepted", func(t *testing.T) {
 		j := start.clone(t)

@@ -99,6 +99,11 @@ func Hopeless(tx *ledger.Tx, n *govern.Network, draw uint64) (bool, error) {
 	return given < set.K, err
 }
 
+// Forget notes that no round waits any more for a draw that never comes. It reads nothing:
+// all jobs that waited for it can be closed at once. None can begin to wait for it again,
+// since its checkpoint is there.
+func Forget(tx *ledger.Tx, draw uint64) { tx.Delete(waitKey(draw)) }
+
 // Draw is the request of checkpoint:Draw.
 type Draw struct {
 	Draw uint64 `json:"draw"`
