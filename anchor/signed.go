@@ -1,13 +1,14 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"sync"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/payout"
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -52,7 +53,9 @@ func openSigned(path string) (*signed, error) {
 		return s, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(data, &s.file)
+		// What this program does not know it would drop with the next signature, and nothing
+		// can make this file again.
+		err = json.Unmarshal(data, &s.file, json.RejectUnknownMembers(true))
 	}
 	if err == nil && s.file.Payouts == nil {
 		s.file.Payouts = map[string]signedPayout{}
@@ -148,7 +151,7 @@ func (s *signed) rotation(version uint64, digest [32]byte) error {
 }
 
 func (s *signed) save(next signedFile) error {
-	data, err := json.MarshalIndent(next, "", "  ")
+	data, err := json.Marshal(next, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		return err
 	}
