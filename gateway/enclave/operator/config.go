@@ -135,7 +135,10 @@ func (c *Config) asset(name string) *Asset {
 	return nil
 }
 
+// arriveLimit is how long a request may be on its way.
+const arriveLimit = 30 * time.Second
+
 // newServer is a server with bounds for clients that take their time.
 func newServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: arriveLimit, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 }

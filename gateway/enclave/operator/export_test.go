@@ -11,3 +11,16 @@ func (c Config) On(d Disk) Config {
 	c.disk = d
 	return c
 }
+
+// MaxRequests is how many requests are worked on at a time.
+const MaxRequests = maxRequests
+
+// Bodies bounds what bodies take in memory together.
+func (o *Operator) Bodies(most int) { o.arriving = &arriving{most: most} }
+
+// Held is what bodies take in memory.
+func (o *Operator) Held() int {
+	o.arriving.mu.Lock()
+	defer o.arriving.mu.Unlock()
+	return o.arriving.held
+}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
 
 	"github.com/killick-ledger/killick/chaincode/canon"
@@ -15,9 +13,6 @@ import (
 	"github.com/killick-ledger/killick/gateway/sealed"
 )
 
-// maxRequests is how many requests are served at a time.
-const maxRequests = 64
-
 // Handler is the service of docs/formats/enclave.md section 6.
 func (o *Operator) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -25,28 +20,77 @@ func (o *Operator) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/jobs/{job}", o.serve(o.getJob))
 	mux.HandleFunc("GET /v1/jobs/{job}/key", o.serve(o.getKey))
 	mux.HandleFunc("GET /v1/jobs/{job}/order", o.serve(o.getOrder))
-	mux.HandleFunc("PUT /v1/jobs/{job}/order", o.serve(o.putOrder))
-	mux.HandleFunc("PUT /v1/jobs/{job}/records/{record}", o.serve(o.putRecord))
+	mux.HandleFunc("PUT /v1/jobs/{job}/order", o.take("application/json", sealed.MaxOrder, o.orderFits, o.putOrder))
+	mux.HandleFunc("PUT /v1/jobs/{job}/records/{record}", o.take("application/octet-stream", sealed.MaxRecord, o.recordFits, o.putRecord))
 	mux.HandleFunc("GET /v1/jobs/{job}/output", o.serve(o.getOutput))
 	mux.HandleFunc("GET /v1/jobs/{job}/evidence", o.serve(o.getEvidence))
-	mux.HandleFunc("/", o.serve(func(http.ResponseWriter, *http.Request) error { return fault.New(fault.NotFound, "no such path") }))
+	mux.HandleFunc("/", o.serve(func(*http.Request) (*reply, error) { return nil, fault.New(fault.NotFound, "no such path") }))
 	return mux
 }
 
-// serve answers errors with problem documents (RFC 9457).
-func (o *Operator) serve(f func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+// reply is what is answered, nil: nothing but that it was done.
+type reply struct {
+	media string
+	data  []byte
+}
+
+// serve answers requests that have no body.
+func (o *Operator) serve(f func(r *http.Request) (*reply, error)) http.HandlerFunc {
+	return o.answer(func(r *http.Request) (*reply, error) {
+		leave, err := o.enter()
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		return f(r)
+	})
+}
+
+// take answers requests that bring something: what can be known of one without its body
+// is checked first, and a place is taken once the body is there.
+func (o *Operator) take(media string, most int, fits func(r *http.Request) error, f func(r *http.Request, data []byte) error) http.HandlerFunc {
+	return o.answer(func(r *http.Request) (*reply, error) {
+		if err := fits(r); err != nil {
+			return nil, err
+		}
+		data, done, err := o.body(r, media, most)
+		defer done()
+		if err != nil {
+			return nil, err
+		}
+		leave, err := o.enter()
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		return nil, f(r, data)
+	})
+}
+
+// enter takes a place. Errors: fault.Overloaded.
+func (o *Operator) enter() (leave func(), err error) {
+	select {
+	case o.requests <- struct{}{}:
+		return func() { <-o.requests }, nil
+	default:
+		return nil, fault.New(fault.Overloaded, "too many requests at a time")
+	}
+}
+
+// answer writes what f returns, errors as problem documents (RFC 9457).
+func (o *Operator) answer(f func(r *http.Request) (*reply, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		select {
-		case o.requests <- struct{}{}:
-			defer func() { <-o.requests }()
-		default:
-			o.refuse(w, r, fault.New(fault.Overloaded, "too many requests at a time"))
-			return
-		}
-		if err := f(w, r); err != nil {
+		a, err := f(r)
+		switch {
+		case err != nil:
 			o.refuse(w, r, err)
+		case a == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			w.Header().Set("Content-Type", a.media)
+			_, _ = w.Write(a.data) // the client is gone if this fails
 		}
 	}
 }
@@ -63,11 +107,8 @@ type problem struct {
 
 func (o *Operator) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	code, text := fault.Of(err), fault.Text(err)
-	var large *http.MaxBytesError
 	var gateway *client.Error
 	switch {
-	case errors.As(err, &large):
-		code, text = fault.TooLarge, "the body is larger than is read"
 	case errors.As(err, &gateway):
 	case code == fault.Internal:
 		o.log.Error("request failed", "path", r.URL.Path, "error", err)
@@ -76,38 +117,25 @@ func (o *Operator) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if code == fault.Overloaded {
 		w.Header().Set("Retry-After", "1")
 	}
+	if code == fault.Overloaded || code == fault.TooLarge {
+		// The server would read on before it answers.
+		w.Header().Set("Connection", "close")
+	}
 	w.WriteHeader(code.HTTP())
 	_ = json.NewEncoder(w).Encode(problem{ // the client is gone if this fails
 		"urn:killick:problem:" + code.String(), code.String(), code.HTTP(), code.String(), text, code.Advice(),
 	})
 }
 
-func answer(w http.ResponseWriter, v any) error {
+func document(v any) (*reply, error) {
 	data, err := canon.Marshal(v)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, err = w.Write(data)
-	return answered(err)
+	return &reply{"application/json", data}, nil
 }
 
-// answered passes over errors of writing: the client is gone.
-func answered(error) error { return nil }
-
-func binary(w http.ResponseWriter, data []byte) error {
-	w.Header().Set("Content-Type", "application/octet-stream")
-	_, err := w.Write(data)
-	return answered(err)
-}
-
-// body reads a request of a media type.
-func body(w http.ResponseWriter, r *http.Request, media string, most int64) ([]byte, error) {
-	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != media {
-		return nil, fault.New(fault.InvalidValue, "the body is %s", media)
-	}
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-}
+func binary(data []byte) *reply { return &reply{"application/octet-stream", data} }
 
 // job returns the work of a request's path. Errors: fault.InvalidValue, fault.NotFound.
 func (o *Operator) job(r *http.Request) (*work, error) {
@@ -121,55 +149,53 @@ func (o *Operator) job(r *http.Request) (*work, error) {
 	return nil, fault.New(fault.NotFound, "this operator has nothing of job %s", name)
 }
 
-func (o *Operator) getKey(w http.ResponseWriter, r *http.Request) error {
+func (o *Operator) getKey(r *http.Request) (*reply, error) {
 	work, err := o.job(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	work.mu.Lock()
 	defer work.mu.Unlock()
 	if work.assigned == nil {
-		return fault.New(fault.NotFound, "the job is not accepted here: there is no key before that")
+		return nil, fault.New(fault.NotFound, "the job is not accepted here: there is no key before that")
 	}
 	if work.output != nil || work.end != nil {
-		return fault.New(fault.WrongPhase, "the job is %s: nothing is let in any more", work.state())
+		return nil, fault.New(fault.WrongPhase, "the job is %s: nothing is let in any more", work.state())
 	}
 	a := work.assignment()
 	key, quote, err := o.enclave.Key(a)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return answer(w, client.QuotedKey{
+	return document(client.QuotedKey{
 		Job: work.job, Operator: o.DID(), Accepted: a.Accepted.String(), Key: canon.Hex(key[:]), Quote: canon.B64(quote), Collateral: canon.B64(o.collateral),
 	})
 }
 
-func (o *Operator) getOrder(w http.ResponseWriter, r *http.Request) error {
+func (o *Operator) getOrder(r *http.Request) (*reply, error) {
 	work, err := o.job(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	work.mu.Lock()
 	order := work.order
 	work.mu.Unlock()
 	if order == nil {
-		return fault.New(fault.NotFound, "the job has no order here")
+		return nil, fault.New(fault.NotFound, "the job has no order here")
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, err = w.Write(order)
-	return answered(err)
+	return &reply{"application/json", order}, nil
+}
+
+func (o *Operator) orderFits(r *http.Request) error {
+	if _, err := ledger.ParseReference(r.PathValue("job")); err != nil {
+		return fault.New(fault.InvalidValue, "job: %v", err)
+	}
+	return nil
 }
 
 // putOrder takes the order of an open job: the one whose digest is the job's nonce.
-func (o *Operator) putOrder(w http.ResponseWriter, r *http.Request) error {
+func (o *Operator) putOrder(r *http.Request, data []byte) error {
 	name := r.PathValue("job")
-	if _, err := ledger.ParseReference(name); err != nil {
-		return fault.New(fault.InvalidValue, "job: %v", err)
-	}
-	data, err := body(w, r, "application/json", sealed.MaxOrder)
-	if err != nil {
-		return err
-	}
 	order, err := sealed.DecodeOrder(data)
 	if err != nil {
 		return err
@@ -184,7 +210,6 @@ func (o *Operator) putOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	data = order.Encode()
 	if known := o.find(name); known != nil && known.ordered(data) {
-		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	if j.GetPhase() != "open" {
@@ -199,7 +224,6 @@ func (o *Operator) putOrder(w http.ResponseWriter, r *http.Request) error {
 	known.mu.Unlock()
 	o.log.Info("order came", "job", name, "operation", j.GetOperation())
 	o.poke()
-	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
@@ -210,8 +234,8 @@ func (w *work) ordered(data []byte) bool {
 	return bytes.Equal(w.order, data)
 }
 
-// putRecord takes a sealed record of an accepted job. The same one again is no change.
-func (o *Operator) putRecord(w http.ResponseWriter, r *http.Request) error {
+// recordFits says whether a record of the path can be one of a job here.
+func (o *Operator) recordFits(r *http.Request) error {
 	work, err := o.job(r)
 	if err != nil {
 		return err
@@ -220,26 +244,42 @@ func (o *Operator) putRecord(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fault.New(fault.InvalidValue, "record: %v", err)
 	}
-	data, err := body(w, r, "application/octet-stream", sealed.MaxRecord)
+	work.mu.Lock()
+	defer work.mu.Unlock()
+	_, err = work.line(record)
+	return err
+}
+
+// line finds the line of a record. Errors: fault.NotFound. The caller holds mu.
+func (w *work) line(record ledger.Reference) (int, error) {
+	if w.assigned == nil {
+		return 0, fault.New(fault.NotFound, "the job is not accepted here")
+	}
+	for i := range w.assigned.Job.Lines {
+		if w.assigned.Job.Lines[i].Record == record {
+			return i, nil
+		}
+	}
+	return 0, fault.New(fault.NotFound, "the job has no record %s", record)
+}
+
+// putRecord takes a sealed record of an accepted job. The same one again is no change.
+func (o *Operator) putRecord(r *http.Request, data []byte) error {
+	work, err := o.job(r) // again: it may have been dropped while the body came
 	if err != nil {
 		return err
 	}
+	record, err := ledger.ParseReference(r.PathValue("record"))
+	if err != nil {
+		return fault.New(fault.InvalidValue, "record: %v", err)
+	}
 	work.mu.Lock()
 	defer work.mu.Unlock()
-	if work.assigned == nil {
-		return fault.New(fault.NotFound, "the job is not accepted here")
-	}
-	line := -1
-	for i := range work.assigned.Job.Lines {
-		if work.assigned.Job.Lines[i].Record == record {
-			line = i
-		}
-	}
-	if line < 0 {
-		return fault.New(fault.NotFound, "the job has no record %s", record)
+	line, err := work.line(record)
+	if err != nil {
+		return err
 	}
 	if work.has(line, data) {
-		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	if work.output != nil || work.end != nil {
@@ -251,10 +291,9 @@ func (o *Operator) putRecord(w http.ResponseWriter, r *http.Request) error {
 	if err := o.journal.write(work.job, recordFile(line), data); err != nil {
 		return err
 	}
-	work.records[line] = data
+	work.records[line] = bytes.Clone(data) // what it came in is larger, and is counted no more
 	o.log.Info("record came", "job", work.job, "record", record.String(), "brought", work.brought(), "of", len(work.records))
 	o.poke()
-	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
@@ -264,23 +303,23 @@ func (w *work) has(line int, data []byte) bool {
 	if w.output != nil {
 		return w.output.used[line] == sumOf(data)
 	}
-	return bytes.Equal(w.records[line], data)
+	return w.records[line] != nil && bytes.Equal(w.records[line], data)
 }
 
-func (o *Operator) getOutput(w http.ResponseWriter, r *http.Request) error {
+func (o *Operator) getOutput(r *http.Request) (*reply, error) {
 	out, err := o.made(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return binary(w, out.ciphertext)
+	return binary(out.ciphertext), nil
 }
 
-func (o *Operator) getEvidence(w http.ResponseWriter, r *http.Request) error {
+func (o *Operator) getEvidence(r *http.Request) (*reply, error) {
 	out, err := o.made(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return binary(w, out.quote)
+	return binary(out.quote), nil
 }
 
 // made returns a job's output. Errors: fault.NotFound, with the reason when there will

@@ -60,14 +60,12 @@ func (w *work) status() JobStatus {
 	return s
 }
 
-func (o *Operator) getStatus(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, o.Status())
-}
+func (o *Operator) getStatus(*http.Request) (*reply, error) { return document(o.Status()) }
 
-func (o *Operator) getJob(w http.ResponseWriter, r *http.Request) error {
+func (o *Operator) getJob(r *http.Request) (*reply, error) {
 	work, err := o.job(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return answer(w, work.status())
+	return document(work.status())
 }
