@@ -77,12 +77,16 @@ func (o *Operator) accepted(ctx context.Context, w *work, r *client.Round) error
 	case r.GetAccepted() == w.accept.Reference:
 		return o.assign(ctx, w)
 	case r.GetPhase() != "open":
+		// A job opens once, so what this gateway shows it has come to holds, however far
+		// behind the gateway is. An acceptance that is still on its way is void.
 		return o.finish(w, "lost", "the job is "+r.GetPhase()+", not by this operator's acceptance")
 	case gone(w.accept):
-		// It never ran and cannot run any more.
-		return o.finish(w, "lost", "the acceptance expired before it reached the ledger")
+		return o.lookUp(ctx, w)
 	}
 	_, err := o.cfg.Gateway.Submit(ctx, w.accept.JWS)
+	if fault.Of(err) == fault.Expired {
+		return o.lookUp(ctx, w)
+	}
 	if why, refused := forGood(err); refused {
 		return o.finish(w, "declined", why)
 	}
@@ -92,10 +96,33 @@ func (o *Operator) accepted(ctx context.Context, w *work, r *client.Round) error
 	return o.assign(ctx, w)
 }
 
+// lookUp finds out what became of an acceptance that has expired. That this gateway shows
+// the job open and does not know the operation says nothing: it may be behind the ledger.
+// Nor does it help that the operation is done before the round is there that it made.
+// The answer that decides is a later one: no acceptance expires after its job, and a job
+// that nobody has accepted lapses once the checkpoints' time is past its own.
+func (o *Operator) lookUp(ctx context.Context, w *work) error {
+	v, err := o.cfg.Gateway.Operation(ctx, w.accept.Reference)
+	switch {
+	case fault.Of(err) == fault.NotFound:
+	case err != nil:
+		return fmt.Errorf("look up the acceptance: %w", err)
+	case v.GetReference() != w.accept.Reference:
+		return errors.New("the gateway answers with another operation than the acceptance")
+	case v.GetState() == "refused":
+		code, known := fault.ByName(v.GetCode())
+		if why, refused := forGood(&client.Error{Fault: fault.Error{Code: code, Text: v.GetText()}}); known && refused && code != fault.Expired {
+			return o.finish(w, "declined", why)
+		}
+	}
+	return fault.New(fault.Unknown, "the acceptance has expired, and the gateway does not show yet what became of it")
+}
+
 // clockSpread is how far the clocks of endorsers may be from ours.
 const clockSpread = 5 * time.Minute
 
-// gone says that no endorser executes an operation any more.
+// gone says that no endorser executes an operation any more. Whether one did is another
+// question.
 func gone(s *sent) bool {
 	return time.Now().After(time.Unix(int64(s.Expires), 0).Add(clockSpread))
 }
@@ -175,7 +202,7 @@ func (o *Operator) prove(ctx context.Context, w *work, r *client.Round) error {
 		return o.proven(ctx, w, r)
 	}
 	if w.evidence != nil && gone(w.evidence) {
-		w.evidence = nil // it never ran; the next one has the same output
+		w.evidence = nil // if it ran, the next one is refused: it has the same output
 	}
 	if w.evidence == nil {
 		if err := o.signEvidence(w); w.evidence == nil || err != nil {
@@ -220,6 +247,9 @@ func (o *Operator) refusedEvidence(ctx context.Context, w *work, why string, cod
 		}
 		if r.GetEvidence() != nil {
 			return o.proven(ctx, w, r)
+		}
+		if r.GetPhase() == "accepted" && (code == fault.WrongPhase || code == fault.AlreadyDone) {
+			return fmt.Errorf("evidence: %s: the gateway shows the job as it was before", why)
 		}
 		return o.finish(w, "failed", "the ledger refuses the evidence: "+why)
 	}

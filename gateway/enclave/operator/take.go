@@ -148,11 +148,13 @@ func (w *work) open() bool {
 	return w.accept == nil && w.end == nil
 }
 
-// underWay is how many jobs have an acceptance and no evidence yet.
+// underWay is how many jobs have an acceptance and no evidence yet. One whose acceptance
+// has expired, with an outcome that is not known, keeps its deposit at risk and no place:
+// most never ran, and their jobs may stay open for days.
 func (o *Operator) underWay() (n int) {
 	for _, w := range o.all() {
 		w.mu.Lock()
-		if w.accept != nil && !w.proven && w.end == nil {
+		if w.accept != nil && !w.proven && w.end == nil && (w.assigned != nil || !gone(w.accept)) {
 			n++
 		}
 		w.mu.Unlock()
