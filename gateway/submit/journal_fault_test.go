@@ -97,6 +97,54 @@ func TestJournalFails(t *testing.T) {
 	}
 }
 
+// Who submits what somebody else submits at that moment is told that it was taken when it
+// is on the disk, not before; and that it was not, when it is not. (GW-1)
+func TestSameWhileKept(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]sqlitetest.Fault{"kept": sqlitetest.None, "not kept": sqlitetest.NotDone, "kept although it failed": sqlitetest.Done} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				if err := h.s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				disk := sqlitetest.On(t, h.path)
+				h.open()
+				come, first := make(chan struct{}), true
+				disk.Set(func() sqlitetest.Fault {
+					if !first {
+						return sqlitetest.None
+					}
+					first = false
+					<-come
+					return f
+				})
+				jws, _ := h.alice.Record("twice at a time")
+				tickets := make(chan *submit.Ticket, 2)
+				for range 2 {
+					go func() { tickets <- h.s.Submit(jws)[0] }()
+					synctest.Wait()
+				}
+				if n := len(tickets); n > 0 {
+					t.Errorf("%d of 2 were told while it was not on the disk", n)
+				}
+				close(come)
+				want := fault.OK
+				if f != sqlitetest.None {
+					want = fault.Unavailable
+				}
+				for range 2 {
+					if err := (<-tickets).Err(); fault.Of(err) != want {
+						t.Errorf("%v, want %v", err, want)
+					}
+				}
+				h.check([]submit.Receipt{h.want(jws, submit.Done, fault.OK)})
+			})
+		})
+	}
+}
+
 // open is how many batches a journal holds as an image has it.
 func open(t *testing.T, image sqlitetest.Image) (n int) {
 	path := filepath.Join(t.TempDir(), "image.db")

@@ -2,6 +2,7 @@ package submit_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -67,6 +68,38 @@ func TestRepeatedAfterExpiry(t *testing.T) {
 		if r := h.want(item.Compact(), submit.Done, fault.OK); !r.Repeated || r.Transaction != first.Transaction {
 			t.Errorf("another signature after expiry: %+v", r)
 		}
+	})
+}
+
+// One that waits here, or waited and was refused in the end, is not refused by the
+// gateway's own clock when it comes again: what is said of it is what became of it.
+func TestWaitingAfterExpiry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t)
+		h.ledger.SetDown(true)
+		jws := brief(t, h.alice, 2, "0")
+		first := h.submit(jws)[0]
+		expire(t, jws)
+		again := h.s.Submit(jws)[0]
+		if err := again.Err(); err != nil {
+			t.Fatalf("it waits here, and is refused: %v", err)
+		}
+		now, cancel := context.WithCancel(t.Context())
+		cancel()
+		if r := again.Wait(now); r.State != submit.Pending || !r.Repeated {
+			t.Errorf("while it waits: %+v", r)
+		}
+		h.ledger.SetDown(false)
+		for _, ticket := range []*submit.Ticket{first, again, h.s.Submit(jws)[0]} {
+			if ticket.Err() != nil {
+				t.Fatal(ticket.Err())
+			}
+			if r := h.wait(ticket); r.State != submit.Refused || r.Code != fault.Expired {
+				t.Errorf("in the end: %+v", r)
+			}
+		}
+		h.check(nil)
 	})
 }
 
