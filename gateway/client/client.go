@@ -34,6 +34,7 @@ import (
 type (
 	Operation  = killickv1.Operation
 	Network    = killickv1.Network
+	Vault      = killickv1.Vault
 	Resolution = killickv1.DidResolution
 	Linked     = killickv1.Identity
 	Record     = killickv1.Record

@@ -34,7 +34,8 @@ type app struct {
 	passphrase string // path
 	keys       string // path
 	timeout    time.Duration
-	started    bool // arguments were good
+	started    bool   // arguments were good
+	warning    string // told with what was done
 }
 
 // Run runs the program and returns its exit code.

@@ -27,6 +27,9 @@ linked to it; with --payout, rewards are paid out to the linked account there.`,
 				if err != nil {
 					return err
 				}
+				if err := a.preferring(ctx, gateway, payout); err != nil {
+					return err
+				}
 				o, err := gateway.Submit(ctx, jws)
 				if err != nil {
 					return err
@@ -90,11 +93,19 @@ func resolve(ctx context.Context, gateway *client.Client, did string, version ui
 	return gateway.Resolve(ctx, did)
 }
 
-// done prints what was done and its receipt: as JSON {kind: name, "operation": receipt}.
+// done prints what was done and its receipt: as JSON {kind: name, "operation": receipt},
+// with a "warning" where there is one.
 func (a *app) done(o *client.Operation, kind, name string) error {
 	r := receiptOf(o)
-	return a.show(map[string]any{kind: name, "operation": r}, func(w io.Writer) {
+	v := map[string]any{kind: name, "operation": r}
+	if a.warning != "" {
+		v["warning"] = a.warning
+	}
+	return a.show(v, func(w io.Writer) {
 		fmt.Fprintf(w, "%-12s %s\n", kind, name)
 		r.print(w)
+		if a.warning != "" {
+			fmt.Fprintf(a.err, "warning: %s\n", a.warning)
+		}
 	})
 }

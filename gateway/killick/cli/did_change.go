@@ -163,6 +163,9 @@ NAME.recovery before anything is sent.`,
 				if err != nil {
 					return err
 				}
+				if err := a.preferring(ctx, gateway, payout); err != nil {
+					return err
+				}
 				passphrase, err := a.ask("new passphrase", true)
 				if err != nil {
 					return err

@@ -143,7 +143,8 @@ func (a *app) didPrefer() *cobra.Command {
 		Use: "prefer ACCOUNT|CHAIN|none", Short: "Choose which linked account is paid, from the next epoch on", Args: cobra.ExactArgs(1),
 		Long: `Choose which linked account is paid from the next epoch on: its CAIP-10 id, or a chain
 for the account of the key file's own chain key there, or none. What the current epoch
-brings goes where it would have gone.`,
+brings goes where it would have gone. Where no vault pays out on that chain, it says so:
+"killick network" lists the vaults.`,
 		Example: "  killick did prefer --keys alice.keys tron:0x2b6653dc",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.signed(c, func(ctx context.Context, gateway *client.Client, signer client.Signer) error {
@@ -157,6 +158,9 @@ brings goes where it would have gone.`,
 				}
 				jws, err := signer.Prefer(body)
 				if err != nil {
+					return err
+				}
+				if err := a.preferring(ctx, gateway, body); err != nil {
 					return err
 				}
 				o, err := gateway.Submit(ctx, jws)
