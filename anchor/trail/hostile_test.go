@@ -22,6 +22,10 @@ func TestHostileValues(t *testing.T) {
 		c.Links[i] = &empty
 		trail.Check(&c, s.policy)
 	}
+	nothing := altered(made, "draw/", func(l *log.Bundle) { l.Write.Value = []byte("{}") })
+	if got := log.Worst(trail.Check(nothing, s.policy)); got != log.Failed {
+		t.Errorf("with a draw that says nothing it is %v", got)
+	}
 	for range 1000 {
 		c := *made
 		c.Links = append([]*log.Bundle{}, made.Links...)

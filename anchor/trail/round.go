@@ -29,6 +29,9 @@ func (t *trail) drawn() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if d == nil {
+		return "", fmt.Errorf("%s is no draw", key)
+	}
 	elements := make([][32]byte, len(d.Elements))
 	given := 0
 	for i, e := range d.Elements {
