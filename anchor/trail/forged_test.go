@@ -158,20 +158,3 @@ func swapped(of, from *log.Trail, prefix string) *log.Trail {
 	c.Sort()
 	return c
 }
-
-func FuzzParseTrail(f *testing.F) {
-	f.Add([]byte("killick prooftrail v1\n\nclaim trail\n\nmembers 1\n\n"))
-	for _, v := range read(f).Trails {
-		f.Add([]byte(v.File))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		made, err := log.ParseTrail(data)
-		if err != nil {
-			return
-		}
-		again, err := made.Marshal()
-		if err != nil || string(again) != string(data) {
-			t.Errorf("reads as another: %v", err)
-		}
-	})
-}

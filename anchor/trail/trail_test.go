@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -29,6 +30,7 @@ type story struct {
 	blocks []*block.Block
 	log    *log.Log
 	policy *log.Policy
+	only   []string // prefixes of keys that get into blocks, nil: all do
 	ed     []ed25519.PrivateKey
 	secp   []*secp256k1.PrivateKey
 }
@@ -59,12 +61,17 @@ func (s *story) cut() {
 		}
 	}
 	for _, e := range s.Store.Entries() {
-		if !bytes.Equal(was[e.Key], e.Value) {
+		if !bytes.Equal(was[e.Key], e.Value) && s.keeps(e.Key) {
 			tx.Writes = append(tx.Writes, block.Write{Namespace: "killick", Key: []byte(e.Key), Value: e.Value, ValueHash: sha256.Sum256(e.Value)})
 		}
 	}
 	b.Txs, b.Filter = []block.Tx{tx}, []byte{0}
 	s.blocks = append(s.blocks, b)
+}
+
+// keeps says whether a key gets into blocks.
+func (s *story) keeps(key string) bool {
+	return s.only == nil || slices.ContainsFunc(s.only, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
 
 func (s *story) Newest(_ context.Context, key string, before uint64) (trail.Place, bool, error) {
@@ -277,6 +284,20 @@ func leaf(t *testing.T, logID [32]byte, vault, token, payee canon.Account, cumul
 		t.Fatal(err)
 	}
 	return node, proof
+}
+
+// small is a ledger with the trail of a job that was cancelled, and nothing else in its
+// blocks.
+func small(t *testing.T) (*story, *log.Trail) {
+	t.Helper()
+	s := begin(t)
+	s.only = []string{"settlement/", "round/", "job/", "grant/", "record/", "post/"}
+	s.cut()
+	job := s.Open("cancelled")
+	s.cut()
+	s.Do(s.Consumer, &ops.AttestCancel{Job: job.String()}, "")
+	s.cut()
+	return s, s.make(job, "", nil, s.seal())
 }
 
 // paid is a ledger with the trail from a payout to its grants.

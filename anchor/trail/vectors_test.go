@@ -108,6 +108,8 @@ func writeVectors(t *testing.T) {
 	add("a candidate less", &c)
 	good := v.Trails[0].File
 	v.Trails = append(v.Trails, vector{"another claim", "invalid", "form", strings.Replace(good, "head payout", "head settlement", 1)})
+	_, cancelled := small(t)
+	add("of a cancelled job", cancelled)
 	out, err := json.MarshalIndent(v, "", " ")
 	if err == nil {
 		err = os.WriteFile(vectorFile, append(out, '\n'), 0o644)
