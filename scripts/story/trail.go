@@ -1,12 +1,15 @@
 package story
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/killick-ledger/killick/anchor/log"
+	"github.com/killick-ledger/killick/chaincode/attest"
+	"github.com/killick-ledger/killick/chaincode/canon"
 )
 
 // trail follows one payout back, from the chain on which alice claims it over the verdict
@@ -48,14 +51,12 @@ func (w *World) trail(ctx context.Context) error {
 	return w.forgedTrail(ctx, data)
 }
 
-// forgedTrail changes what a verifier revealed.
-func (w *World) forgedTrail(ctx context.Context, trail []byte) error {
-	at := bytes.Index(trail, []byte("\nlink reveal/"))
-	if at < 0 {
-		return fmt.Errorf("the chain of proof names no ballot")
+// forgedTrail has a file refused in which a verifier revealed something else.
+func (w *World) forgedTrail(ctx context.Context, data []byte) error {
+	forged, key, err := otherBallot(data)
+	if err != nil {
+		return err
 	}
-	end := at + 1 + bytes.IndexByte(trail[at+1:], '\n')
-	forged := bytes.Replace(trail, trail[at:end], bytes.Replace(trail[at:end], []byte("reveal/"), []byte("ballot/"), 1), 1)
 	path := w.file("forged.anchorproof")
 	if err := writeFile(path, forged); err != nil {
 		return err
@@ -64,14 +65,49 @@ func (w *World) forgedTrail(ctx context.Context, trail []byte) error {
 	if err != nil {
 		return err
 	}
-	if v.Exit != 2 {
-		return fmt.Errorf("a chain of proof with another ballot: exit %d, want 2: %+v", v.Exit, v)
-	}
+	w.say("with another ballot in %.40s..., in a file of good form:", key)
+	refused := false
 	for _, check := range v.Checks {
 		if check.Status == "FAIL" {
-			w.say("with one of its links changed: %s: %s", check.Name, strings.TrimSpace(check.Text))
-			break
+			w.say("  %-4s %-22.40s %.160s", check.Status, check.Name, strings.TrimSpace(check.Text))
+			refused = refused || check.Name == "link "+key
 		}
 	}
+	if v.Exit != 2 || !refused {
+		return fmt.Errorf("a chain of proof with another ballot: exit %d, want 2 for its link: %+v", v.Exit, v)
+	}
 	return nil
+}
+
+// otherBallot turns the first ballot that a verifier revealed, and names its link. All that
+// can be made to fit without keys does: the file is well-formed, and the link's own record
+// has the digest of the new value. What is left to refuse it is the tree of writes that the
+// members signed, and the commitment that the verifier made before.
+func otherBallot(data []byte) (forged []byte, key string, err error) {
+	made, err := log.ParseTrail(data)
+	if err != nil {
+		return nil, "", err
+	}
+	for i, l := range made.Links {
+		key = string(l.Write.Record.Key)
+		if !strings.HasPrefix(key, "reveal/") {
+			continue
+		}
+		ballot, err := attest.DecodeRevealed(l.Write.Value)
+		if err != nil {
+			return nil, "", err
+		}
+		if ballot.Ballot == attest.Valid {
+			ballot.Ballot = attest.Invalid
+		} else {
+			ballot.Ballot = attest.Valid
+		}
+		link, write := *l, *l.Write
+		write.Value = ballot.Encode()
+		write.Record.ValueHash = canon.Sum(write.Value)
+		link.Write, made.Links[i] = &write, &link
+		forged, err = made.Marshal()
+		return forged, key, err
+	}
+	return nil, "", fmt.Errorf("the chain of proof has no ballot")
 }

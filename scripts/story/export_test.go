@@ -1,0 +1,4 @@
+package story
+
+// OtherBallot turns a ballot of a trail.
+var OtherBallot = otherBallot
