@@ -37,8 +37,8 @@ type Issuer struct {
 	// same key, whose credentials the ledger does not know. Empty: killick.
 	Method string `yaml:"method"`
 	// Token is the path of a file whose first line clients must show to have something
-	// issued (Authorization: Bearer). An issuer of the method key may do without: it
-	// vouches for nobody.
+	// issued (Authorization: Bearer); white space around it is no part of it. An issuer of
+	// the method key may do without: it vouches for nobody.
 	Token string `yaml:"token_file"`
 	// Records is the reference of the schema under which the issuer certifies records; it
 	// must be accredited for it. Empty: it certifies none.
@@ -63,7 +63,7 @@ func (i Issuer) check() error {
 // open reads the keys.
 func (i Issuer) open(network string) (certificate.Issuer, error) {
 	var out certificate.Issuer
-	passphrase, err := firstLine(i.Passphrase)
+	passphrase, err := client.FirstLine(i.Passphrase)
 	if err != nil {
 		return out, err
 	}
@@ -72,10 +72,12 @@ func (i Issuer) open(network string) (certificate.Issuer, error) {
 		return out, err
 	}
 	if i.Token != "" {
-		token, err := firstLine(i.Token)
+		token, err := client.FirstLine(i.Token)
 		if err != nil {
 			return out, err
 		}
+		// A header has no white space around a value: a token with some could not be shown.
+		token = bytes.TrimSpace(token)
 		if len(token) < 16 {
 			return out, fmt.Errorf("%s: a token has 16 characters or more", i.Token)
 		}
@@ -100,19 +102,6 @@ type renamed struct {
 
 // KeyID returns the DID URL of the key.
 func (r renamed) KeyID() string { return r.kid }
-
-// firstLine reads a secret.
-func firstLine(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	line, _, _ := bytes.Cut(data, []byte("\n"))
-	if line = bytes.TrimSpace(line); len(line) == 0 {
-		return nil, fmt.Errorf("the first line of %s is empty", path)
-	}
-	return line, nil
-}
 
 // credentials reads what the VC-API works with.
 func (c Config) credentials() (certificate.Config, error) {

@@ -33,7 +33,7 @@ func TestCredentials(t *testing.T) {
 	const context = `{"@context":{"Member":"https://member.example/Member"}}`
 	sum := sha256.Sum256([]byte(context))
 	good := func() Config {
-		issuer := Issuer{Keys: keys, Passphrase: write("pass", "correct horse\n"), Token: write("token", "sixteen characters or more\n"), Records: "x"}
+		issuer := Issuer{Keys: keys, Passphrase: write("pass", "correct horse\n"), Token: write("token", "\tsixteen characters or more \r\n"), Records: "x"}
 		test := Issuer{Keys: keys, Passphrase: issuer.Passphrase, Method: "key"}
 		return Config{
 			Network: "main-0011223344556677", URL: "https://gateway.example", Issuers: []Issuer{issuer, test}, StatusHosts: []string{"issuer.example"},
@@ -99,5 +99,24 @@ func TestCredentials(t *testing.T) {
 				t.Errorf("%v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// A passphrase is the first line as it is: white space at its ends belongs to it.
+func TestPassphraseWithWhiteSpace(t *testing.T) {
+	identity, _, err := client.Generate("EdDSA", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, pass := filepath.Join(t.TempDir(), "issuer.keys"), filepath.Join(t.TempDir(), "pass")
+	if err := identity.Save(keys, []byte(" correct horse\t")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(pass, []byte(" correct horse\t\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Network: "main-0011223344556677", Issuers: []Issuer{{Keys: keys, Passphrase: pass, Method: "key"}}}
+	if got, err := c.credentials(); err != nil || len(got.Issuers) != 1 || got.Issuers[0].DID != "did:key:"+identity.PublicKey() {
+		t.Errorf("%+v, %v", got.Issuers, err)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -144,12 +143,11 @@ func (f *File) simulation() (inside.Simulation, error) {
 
 // open connects and loads keys. done closes what was opened.
 func (f *File) open() (cfg *operator.Config, done func(), err error) {
-	passphrase, err := os.ReadFile(f.PassphraseFile)
+	passphrase, err := client.FirstLine(f.PassphraseFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read passphrase: %w", err)
+		return nil, nil, fmt.Errorf("passphrase_file: %w", err)
 	}
-	passphrase, _, _ = bytes.Cut(passphrase, []byte("\n"))
-	identity, err := client.Load(f.Keys, bytes.TrimSuffix(passphrase, []byte("\r")))
+	identity, err := client.Load(f.Keys, passphrase)
 	if err != nil {
 		return nil, nil, err
 	}

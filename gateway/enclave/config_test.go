@@ -84,3 +84,18 @@ func TestConfigMistakes(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with the file of the passphrase names that file.
+func TestPassphraseFile(t *testing.T) {
+	for name, want := range map[string]string{
+		write(t, "\nnot this\n"):              "is empty",
+		filepath.Join(t.TempDir(), "nothing"): "no such file",
+	} {
+		_, _, err := (&File{Keys: "operator.keys", PassphraseFile: name}).open()
+		for _, want := range []string{"passphrase_file: ", name, want} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, without %q", err, want)
+			}
+		}
+	}
+}

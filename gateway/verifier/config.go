@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -83,16 +82,11 @@ func (c *Config) node() node.Config {
 
 // identity opens the key file.
 func (c *Config) identity() (*client.Identity, error) {
-	data, err := os.ReadFile(c.PassphraseFile)
+	passphrase, err := client.FirstLine(c.PassphraseFile)
 	if err != nil {
-		return nil, fmt.Errorf("read passphrase: %w", err)
+		return nil, fmt.Errorf("passphrase_file: %w", err)
 	}
-	line, _, _ := bytes.Cut(data, []byte("\n"))
-	line = bytes.TrimSuffix(line, []byte("\r"))
-	if len(line) == 0 {
-		return nil, fmt.Errorf("the first line of %s is empty", c.PassphraseFile)
-	}
-	return client.Load(c.Keys, line)
+	return client.Load(c.Keys, passphrase)
 }
 
 // certificates reads the CAs that vouch for operators, nil for those of the system.

@@ -151,20 +151,7 @@ func (a *app) load(path string) (*client.Identity, error) {
 // twice when it is new.
 func (a *app) ask(what string, fresh bool) ([]byte, error) {
 	if a.passphrase != "" {
-		data, err := os.ReadFile(a.passphrase)
-		if err != nil {
-			return nil, fmt.Errorf("read passphrase: %w", err)
-		}
-		for i, b := range data {
-			if b == '\n' || b == '\r' {
-				data = data[:i]
-				break
-			}
-		}
-		if len(data) == 0 {
-			return nil, fmt.Errorf("the first line of %s is empty", a.passphrase)
-		}
-		return data, nil
+		return client.FirstLine(a.passphrase)
 	}
 	terminal, ok := a.in.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
