@@ -13,6 +13,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// ErrEmpty says that there is nothing to be read.
+var ErrEmpty = errors.New("no settings are in it: it is empty, or has comments alone")
+
 // Read reads the file at path into c, a pointer, and checks it. What the file leaves out
 // stays in c as it is. Errors name the file and, where the YAML is at fault, all lines that
 // are.
@@ -30,15 +33,22 @@ func Read(path string, c interface{ Check() error }) error {
 	return nil
 }
 
-// Decode reads one document into what the pointer points at. No document at all is io.EOF.
+// Decode reads one document into what the pointer points at. No document at all is ErrEmpty.
 func Decode(data []byte, into any) error {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
-	if err := d.Decode(into); err != nil {
+	switch err := d.Decode(into); {
+	case errors.Is(err, io.EOF):
+		return ErrEmpty
+	case err != nil:
 		return err
 	}
-	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return errors.New("more than one document")
+	var second yaml.Node
+	switch err := d.Decode(&second); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return fmt.Errorf("more than one document: %w", err)
 	}
-	return nil
+	return fmt.Errorf("line %d: more than one document", second.Line)
 }

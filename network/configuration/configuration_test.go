@@ -2,7 +2,6 @@ package configuration_test
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,9 +40,11 @@ func TestRead(t *testing.T) {
 		"key twice":          {"name: a\nname: b\n", []string{"line 2", `"name" already defined at line 1`}},
 		"another type":       {"name: a\ndepth: deep\n", []string{"line 2: cannot unmarshal"}},
 		"no YAML":            {"name: a\n\tdepth: 3\n", []string{"line 2"}},
-		"second document":    {"name: a\n---\nname: b\n", []string{"more than one document"}},
-		"empty second":       {"name: a\n---\n", []string{"more than one document"}},
-		"nothing":            {"# only this\n", []string{"EOF"}},
+		"second document":    {"name: a\n---\nname: b\n", []string{"line 2: more than one document"}},
+		"empty second":       {"name: a\n---\n", []string{"line 2: more than one document"}},
+		"no YAML second":     {"name: a\n---\nb: \"\n", []string{"more than one document: yaml: line 3"}},
+		"nothing":            {"", []string{"no settings are in it: it is empty"}},
+		"comments":           {"# only this\n", []string{"no settings are in it: it is empty"}},
 		"what Check refuses": {"depth: -1\n", []string{"name: it is needed", "depth: it is negative"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,7 +71,7 @@ func TestRead(t *testing.T) {
 	if err := configuration.Read(missing, new(config)); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Errorf("no file: %v", err)
 	}
-	if err := configuration.Decode(nil, new(config)); !errors.Is(err, io.EOF) {
+	if err := configuration.Decode(nil, new(config)); !errors.Is(err, configuration.ErrEmpty) {
 		t.Errorf("no document: %v", err)
 	}
 }

@@ -7,7 +7,6 @@ package topology
 import (
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"time"
@@ -164,7 +163,7 @@ func Default() Consortium {
 // refuses; fields that are left out have their defaults.
 func Parse(data []byte) (Consortium, error) {
 	c := Default()
-	if err := configuration.Decode(data, &c); err != nil && !errors.Is(err, io.EOF) {
+	if err := configuration.Decode(data, &c); err != nil && !errors.Is(err, configuration.ErrEmpty) {
 		return Consortium{}, fmt.Errorf("consortium: %w", err)
 	}
 	return c, c.Check()
