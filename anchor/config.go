@@ -8,16 +8,14 @@ import (
 	"math/big"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/network/configuration"
 	"github.com/killick-ledger/killick/network/fabric"
 )
 
@@ -88,22 +86,9 @@ type deployConfig struct {
 	Policy  string        `yaml:"policy"` // policy.json
 }
 
-func readYAML(path string, into any) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
-	}
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	d.KnownFields(true)
-	if err := d.Decode(into); err != nil {
-		return fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return nil
-}
-
 func readConfig(path string) (*config, error) {
 	c := &config{}
-	if err := readYAML(path, c); err != nil {
+	if err := configuration.Unchecked(path, c); err != nil {
 		return nil, err
 	}
 	c.Cadence.defaults()
@@ -117,7 +102,7 @@ func readConfig(path string) (*config, error) {
 // members and contracts are not known.
 func readKeysConfig(path string) (*config, error) {
 	c := &config{}
-	if err := readYAML(path, c); err != nil {
+	if err := configuration.Unchecked(path, c); err != nil {
 		return nil, err
 	}
 	if c.Organisation == "" || c.Network == "" || c.Keys.Cosign == "" || c.Keys.Attest == "" || c.Keys.Sender == "" {

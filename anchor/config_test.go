@@ -161,6 +161,25 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
+// No command passes anything in its file over, and none takes a file without settings.
+func TestConfigIsOneDocument(t *testing.T) {
+	for name, read := range map[string]func(string) error{
+		"run":    func(path string) error { _, err := readConfig(path); return err },
+		"keys":   func(path string) error { _, err := readKeysConfig(path); return err },
+		"deploy": func(path string) error { _, err := readDeployConfig(path); return err },
+	} {
+		for text, want := range map[string]string{
+			"network: x\n---\nk: 3\n": "line 2: more than one document", "# later\n": "no settings are in it",
+			"network: x\ncolour: blue\n": "line 2: field colour not found", "network: [\n": "yaml: line 1",
+		} {
+			path, _ := writeConfig(t, text)
+			if err := read(path); err == nil || !strings.Contains(err.Error(), "configuration "+path+": ") || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s of %q: %v, without %q", name, text, err, want)
+			}
+		}
+	}
+}
+
 func tronChain(edit func(*chainConfig)) []chainConfig {
 	c := chainConfig{ID: "tron:0x2b6653dc", Kind: "tron", RPC: []string{"http://x"}, GRPC: "full:50051", Solidity: "solid:50061"}
 	edit(&c)

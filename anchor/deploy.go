@@ -19,6 +19,7 @@ import (
 	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/anchor/tron"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 // deployments is deployments.json. Accounts are CAIP-10 ids.
@@ -36,7 +37,7 @@ type deployed struct {
 
 func readDeployConfig(path string) (*deployConfig, error) {
 	c := &deployConfig{Asset: "usd", Supply: 1_000_000_000_000_000}
-	if err := readYAML(path, c); err != nil {
+	if err := configuration.Unchecked(path, c); err != nil {
 		return nil, err
 	}
 	var errs []error

@@ -19,6 +19,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/log"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 // monitorConfig is watch.yaml. Zero values stand for the defaults.
@@ -36,7 +37,7 @@ type monitorConfig struct {
 
 func readMonitorConfig(path string) (*monitorConfig, *log.Policy, error) {
 	c := &monitorConfig{}
-	if err := readYAML(path, c); err != nil {
+	if err := configuration.Unchecked(path, c); err != nil {
 		return nil, nil, err
 	}
 	c.defaults()

@@ -372,6 +372,7 @@ chains:
 		"anchor's URL":   {`"http://127.0.0.1:1"]` + "\nchains", `"127.0.0.1:1"]` + "\nchains", "no http or https URL"},
 		"no state":       {"state: ", "late: 1s\n#", "state is needed"},
 		"unknown":        {"anchors:", "keys: x\nanchors:", "field keys not found"},
+		"two documents":  {"anchors:", "---\nanchors:", "more than one document"},
 		"another chain":  {"eip155:1337", "eip155:1", "no such AnchorLog"},
 		"one chain less": {`- {id: "eip155:1337", kind: evm, rpc: ["http://127.0.0.1:1"]}` + "\n", "", "the policy has 2"},
 		"a chain twice":  {"tron:0x2b6653dc", "eip155:1337", "stated twice"},

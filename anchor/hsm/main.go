@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,10 +20,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"gopkg.in/yaml.v3"
 
 	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/chaincode/canon"
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 // config is signer.yaml.
@@ -67,8 +66,8 @@ func command() *cobra.Command {
 		Use: "killick-signer", Short: "sign for anchors with keys that never reach them", Args: cobra.NoArgs,
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := readConfig(path)
-			if err != nil {
+			cfg := &config{}
+			if err := configuration.Read(path, cfg); err != nil {
 				return err
 			}
 			keys, err := open(cfg)
@@ -91,17 +90,8 @@ func command() *cobra.Command {
 	return c
 }
 
-func readConfig(path string) (*config, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	c := &config{}
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	d.KnownFields(true)
-	if err := d.Decode(c); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
-	}
+// Check reports all mistakes at once.
+func (c *config) Check() error {
 	var errs []error
 	if len(c.Keys) == 0 {
 		errs = append(errs, errors.New("keys: at least one is needed"))
@@ -114,10 +104,7 @@ func readConfig(path string) (*config, error) {
 			errs = append(errs, fmt.Errorf("keys[%d]: token needs module, label, pin and key", i))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return c, nil
+	return errors.Join(errs...)
 }
 
 // open opens all keys and has each sign once: one that cannot is found now.

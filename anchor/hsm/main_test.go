@@ -14,6 +14,7 @@ import (
 
 	"github.com/killick-ledger/killick/anchor/signer"
 	"github.com/killick-ledger/killick/anchor/signer/signertest"
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 func TestMain(m *testing.M) {
@@ -108,6 +109,8 @@ func TestConfig(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":       {"listen: x\n", "at least one"},
 		"unknown":       {"listen: x\nkeys: [{hex: abc}]\n", "not found"},
+		"empty":         {"", "no settings are in it"},
+		"two documents": {"keys: [{file: " + dir + "/none}]\n---\nlisten: x\n", "signer.yaml: line 2: more than one document"},
 		"neither":       {"keys: [{}]\n", "want either file or token"},
 		"both":          {"keys: [{file: a, token: {module: m, label: l, pin: p, key: k}}]\n", "want either file or token"},
 		"half a token":  {"keys: [{token: {module: m}}]\n", "token needs"},
@@ -115,7 +118,8 @@ func TestConfig(t *testing.T) {
 		"no such token": {"keys: [{token: {module: " + dir + "/none.so, label: l, pin: p, key: k}}]\n", "PKCS#11"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg, err := readConfig(write(t, filepath.Join(dir, "signer.yaml"), c.text))
+			cfg := &config{}
+			err := configuration.Read(write(t, filepath.Join(dir, "signer.yaml"), c.text), cfg)
 			if err == nil {
 				_, err = open(cfg)
 			}

@@ -6,13 +6,11 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
-	"gopkg.in/yaml.v3"
 )
 
 // config is the file's content; usage documents the fields.
@@ -27,24 +25,6 @@ type config struct {
 	Alloc         map[string]string `yaml:"alloc"`
 
 	alloc map[common.Address]uint64 // Alloc, read by Check
-}
-
-func load(path string) (*config, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open configuration: %w", err)
-	}
-	defer f.Close()
-	dec := yaml.NewDecoder(f)
-	dec.KnownFields(true)
-	cfg := &config{}
-	if err := dec.Decode(cfg); err != nil {
-		return nil, fmt.Errorf("read configuration %s: %w", path, err)
-	}
-	if err := cfg.Check(); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return cfg, nil
 }
 
 // Check reports all mistakes at once.

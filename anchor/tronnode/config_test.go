@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 func write(t *testing.T, text string) string {
@@ -18,6 +20,11 @@ func write(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func load(t *testing.T, text string) error {
+	t.Helper()
+	return configuration.Read(write(t, text), &config{})
 }
 
 const good = `
@@ -33,11 +40,13 @@ alloc:
 `
 
 func TestConfig(t *testing.T) {
-	if _, err := load(write(t, good)); err != nil {
+	if err := load(t, good); err != nil {
 		t.Error(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"unknown field", "period:", "perod:", "perod"},
+		{"second document", "period:", "---\nperiod:", "tronnode.yaml: line 6: more than one document"},
+		{"empty", good, "", "no settings are in it"},
 		{"no folder", "dir: DIR", "", "dir: must be set"},
 		{"no address", "grpc: 127.0.0.1:0", "", "grpc:"},
 		{"period below zero", "period: 1s", "period: -1s", "period:"},
@@ -49,13 +58,13 @@ func TestConfig(t *testing.T) {
 		{"too much sun", `"5"`, `"9223372036854775807"`, "more sun"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := load(write(t, strings.Replace(good, tt.old, tt.new, 1)))
+			err := load(t, strings.Replace(good, tt.old, tt.new, 1))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want something about %q", err, tt.want)
 			}
 		})
 	}
-	_, err := load(write(t, "period: -1s"))
+	err := load(t, "period: -1s")
 	for _, want := range []string{"grpc:", "solidity:", "http:", "dir:", "period:"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)

@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/killick-ledger/killick/anchor/tronnode/node"
+	"github.com/killick-ledger/killick/network/configuration"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -58,8 +59,8 @@ func main() {
 }
 
 func run(ctx context.Context, path string, log *slog.Logger) (err error) {
-	cfg, err := load(path)
-	if err != nil {
+	cfg := &config{}
+	if err := configuration.Read(path, cfg); err != nil {
 		return err
 	}
 	var sockets node.Listen

@@ -20,14 +20,23 @@ var ErrEmpty = errors.New("no settings are in it: it is empty, or has comments a
 // stays in c as it is. Errors name the file and, where the YAML is at fault, all lines that
 // are.
 func Read(path string, c interface{ Check() error }) error {
+	if err := Unchecked(path, c); err != nil {
+		return err
+	}
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return nil
+}
+
+// Unchecked is Read without the check, for those who cannot check the settings by
+// themselves, or need a part of them alone.
+func Unchecked(path string, into any) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
-	if err = Decode(data, c); err == nil {
-		err = c.Check()
-	}
-	if err != nil {
+	if err := Decode(data, into); err != nil {
 		return fmt.Errorf("configuration %s: %w", path, err)
 	}
 	return nil

@@ -60,6 +60,9 @@ func TestRead(t *testing.T) {
 				}
 				return
 			}
+			if alone := configuration.Unchecked(path, new(config)); name == "what Check refuses" && alone != nil || name != "what Check refuses" && (alone == nil || alone.Error() != err.Error()) {
+				t.Errorf("without the check: %v", alone)
+			}
 			for _, want := range append(tt.want, "configuration "+path+": ") {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%v, without %q", err, want)

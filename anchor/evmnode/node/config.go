@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"gopkg.in/yaml.v3"
+
+	"github.com/killick-ledger/killick/network/configuration"
 )
 
 // Config says what chain a node keeps and where.
@@ -64,13 +65,12 @@ func Parse(r io.Reader) (File, error) {
 		Period:   DefaultPeriod.String(),
 		Finality: DefaultFinality,
 	}
-	d := yaml.NewDecoder(r)
-	d.KnownFields(true)
-	if err := d.Decode(&y); err != nil {
-		return File{}, fmt.Errorf("parse: %w", err)
+	data, err := io.ReadAll(r)
+	if err == nil {
+		err = configuration.Decode(data, &y)
 	}
-	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return File{}, errors.New("parse: more than one document")
+	if err != nil {
+		return File{}, fmt.Errorf("parse: %w", err)
 	}
 	return y.file()
 }

@@ -52,11 +52,11 @@ func TestParseRefuses(t *testing.T) {
 		name, text string
 		want       []string // each is in the error
 	}{
-		{"nothing", "", []string{"parse"}},
+		{"nothing", "", []string{"parse", "no settings are in it"}},
 		{"unknown field", good + "ws: true\n", []string{"ws"}},
 		{"wrong type", good + "chain_id: one\n", []string{"one"}},
 		{"duplicate field", good + "dir: y\n", []string{"already defined"}},
-		{"two documents", good + "---\n" + good, []string{"more than one"}},
+		{"two documents", good + "---\n" + good, []string{"line 3: more than one"}},
 		{"all mistakes at once", "chain_id: 0\nperiod: 10ms\n", []string{"listen", "chain_id", "dir", "period"}},
 		{"listen without a port", "dir: x\nlisten: localhost\n", []string{"listen", "port"}},
 		{"alloc without 0x", good + "alloc: {00000000000000000000000000000000000000aa: \"1\"}\n", []string{"alloc", "address"}},
