@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 
@@ -42,8 +43,11 @@ func readConfig(path string) (*Config, error) {
 	decoder := yaml.NewDecoder(file)
 	decoder.KnownFields(true)
 	c := new(Config)
-	if err := decoder.Decode(c); err != nil {
+	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) { // which leaves all to be missing
 		return nil, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read configuration %s: more than one document", path)
 	}
 	if err := c.Check(); err != nil {
 		return nil, fmt.Errorf("configuration %s:\n%w", path, err)

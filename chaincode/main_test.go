@@ -159,9 +159,10 @@ func TestFlags(t *testing.T) {
 func TestConfigurationMistakes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chaincode.yaml")
 	for text, want := range map[string][]string{
-		"listen: nowhere\n":            {"listen", "package_id", "organisation", "tls.cert", "tls.key", "tls.client_ca"},
-		"listen: 127.0.0.1:0\nport: 1": {"port"},
-		"":                             {"EOF"},
+		"listen: nowhere\n":             {"listen", "package_id", "organisation", "tls.cert", "tls.key", "tls.client_ca"},
+		"listen: 127.0.0.1:0\nport: 1":  {"port"},
+		"listen: nowhere\n---\nport: 1": {path, "more than one document"},
+		"# none\n":                      {path, "listen", "package_id is missing", "tls.client_ca is missing"},
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
