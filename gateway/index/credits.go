@@ -125,7 +125,7 @@ func (m *mover) late(key string) error {
 		Kind: "job", From: Outside, To: Pending, Amount: sumOf(late.Amount), Operation: late.Shown.By.String(), Other: m.name(r.Operator), Job: ref,
 		Role: attest.ForForfeit.String(), Source: sourceNames[attest.FromDeposit],
 	}
-	if err := m.verdict(&l); err != nil {
+	if err := m.forTwoOutputs(&l, late); err != nil {
 		return err
 	}
 	return m.enter(account{late.Payee, asset}, l)

@@ -24,6 +24,7 @@ type working struct {
 	*world
 	*opstest.Jobs
 	opened []string // in their order
+	both   string   // the job whose deposit a settlement and a second quote took at once
 }
 
 func startJobs(t *testing.T) *working {

@@ -247,11 +247,8 @@ func (m *mover) released(key string, now, was *reward.Hold) error {
 		return err
 	}
 	if more := now.Paid - was.Paid; more > 0 {
-		l := Line{Kind: "charged", From: Held, To: Outside, Amount: sumOf(more), Operation: ref, Job: job, Source: sourceOf(ref, job)}
-		if err := m.verdict(&l); err != nil {
-			return err
-		}
-		if err := m.enter(a, l); err != nil {
+		l := Line{Kind: "charged", From: Held, To: Outside, Operation: ref, Job: job, Source: sourceOf(ref, job)}
+		if err := m.charged(a, l, more); err != nil {
 			return err
 		}
 	}
@@ -263,6 +260,36 @@ func (m *mover) released(key string, now, was *reward.Hold) error {
 		return m.enter(a, l)
 	}
 	return nil
+}
+
+// charged enters what a hold pays: what the settlement takes of it, and then what a second
+// quote does. Both can be of one transaction, and each has its own reason.
+func (m *mover) charged(a account, l Line, more reward.Amount) error {
+	late, err := m.quoted(&l)
+	if err != nil {
+		return err
+	}
+	var taken reward.Amount
+	if late != nil {
+		taken = min(late.Amount, more)
+	}
+	if settled := more - taken; settled > 0 {
+		l.Amount = sumOf(settled)
+		if err := m.verdict(&l); err != nil {
+			return err
+		}
+		if err := m.enter(a, l); err != nil {
+			return err
+		}
+	}
+	if taken == 0 {
+		return nil
+	}
+	l.Amount = sumOf(taken)
+	if err := m.forTwoOutputs(&l, late); err != nil {
+		return err
+	}
+	return m.enter(a, l)
 }
 
 // setAside enters new holds, those first that gave everything back at once.
@@ -315,8 +342,7 @@ func (m *mover) jobOf(hold string) (string, error) {
 	return hold, nil
 }
 
-// verdict adds what became of the line's job, if anything has. What a transaction takes of
-// a deposit that was settled before it takes for two outputs.
+// verdict adds what became of the line's job, if anything has.
 func (m *mover) verdict(l *Line) error {
 	value, err := m.kept(attest.SettlementKey(l.Job))
 	if value == nil || err != nil {
@@ -327,12 +353,24 @@ func (m *mover) verdict(l *Line) error {
 		return err
 	}
 	l.Verdict, l.Reason, l.Policy, l.Epoch = s.Verdict.String(), s.Reason.String(), s.Policy, s.Epoch
-	if value := m.writes[attest.LateKey(l.Job)]; value != nil && l.Source == sourceNames[attest.FromDeposit] {
-		late, err := attest.DecodeLate(value)
-		if err != nil {
-			return err
-		}
-		l.Verdict, l.Reason, l.Epoch = attest.Malicious.String(), attest.TwoOutputs.String(), late.Epoch
+	return nil
+}
+
+// quoted returns the second quote that this transaction brought after the settlement, nil
+// when it brought none or the line is not of the deposit.
+func (m *mover) quoted(l *Line) (*attest.Late, error) {
+	value := m.writes[attest.LateKey(l.Job)]
+	if value == nil || l.Source != sourceNames[attest.FromDeposit] {
+		return nil, nil
 	}
+	return attest.DecodeLate(value)
+}
+
+// forTwoOutputs is verdict for what a second quote takes after the settlement.
+func (m *mover) forTwoOutputs(l *Line, late *attest.Late) error {
+	if err := m.verdict(l); err != nil {
+		return err
+	}
+	l.Verdict, l.Reason, l.Epoch = attest.Malicious.String(), attest.TwoOutputs.String(), late.Epoch
 	return nil
 }

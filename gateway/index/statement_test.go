@@ -15,6 +15,8 @@ import (
 	"github.com/killick-ledger/killick/chaincode/ops"
 	"github.com/killick-ledger/killick/chaincode/ops/opstest"
 	"github.com/killick-ledger/killick/chaincode/reward"
+	"github.com/killick-ledger/killick/chaincode/tee"
+	"github.com/killick-ledger/killick/chaincode/tee/simulated"
 	"github.com/killick-ledger/killick/gateway/index"
 	"github.com/killick-ledger/killick/gateway/submit"
 )
@@ -144,6 +146,8 @@ func (w *working) money(after func(what string)) {
 	after("a job is done")
 	w.Do(w.Consumer, w.EvidenceBody(cheat, w.Platform, opstest.OutputOf("two")), "")
 	after("its deposit is taken")
+	w.closeAndTake("at once")
+	after("a deposit is partly used and taken, in one transaction")
 	cancelled := w.Open("cancelled")
 	w.Do(w.Consumer, &ops.AttestCancel{Job: cancelled.String()}, "")
 	after("a job is cancelled")
@@ -176,6 +180,51 @@ func (w *working) money(after func(what string)) {
 	after("another epoch is folded")
 }
 
+// closeAndTake has a platform that is out of date, which leaves a part of the deposit, and
+// in the transaction of the close a second quote that takes this.
+func (w *working) closeAndTake(nonce string) {
+	w.world.t.Helper()
+	good, old := w.Platform, simulated.Default(tee.SGX, "jobs", w.Jobs.Now)
+	old.Components = [16]uint8{5, 5, 2, 2, 4, 1, 0, 5}
+	w.Platform = simulated.New(old)
+	job := w.ToCommit(nonce)
+	w.Platform = good
+	w.Vote(job, attest.Invalid, attest.Invalid, attest.Invalid, attest.Valid)
+	end, _ := w.Sign(w.Consumer, &ops.AttestClose{Job: job.String()}, "")
+	quote, _ := w.Sign(w.Consumer, w.EvidenceBody(job, w.Platform, opstest.OutputOf("two")), "")
+	if got := w.Batch(end, quote); !bytes.Equal(got, []byte{0, 0}) {
+		w.world.t.Fatalf("%v", got)
+	}
+	w.both = job.String()
+}
+
+// apart looks that what a settlement took of a deposit and what a second quote took in the
+// same transaction are two lines, each with its own reason.
+func (w *working) apart(t *testing.T, x *index.Index) {
+	t.Helper()
+	charged, credited := map[string]uint64{}, map[string]uint64{}
+	for _, u := range w.everyone() {
+		lines, _ := statement(t, x, u, 1000)
+		for _, l := range lines {
+			switch {
+			case l.Job != w.both || l.Source != "deposit" || l.Amount == (reward.Sum{}):
+			case l.Kind == "charged":
+				charged[l.Verdict+" "+l.Reason] += l.Amount.Lo
+			case l.Kind == "job":
+				credited[l.Verdict+" "+l.Reason] += l.Amount.Lo
+			}
+		}
+	}
+	if len(charged) != 2 || len(credited) != 2 {
+		t.Errorf("charged %v, credited %v", charged, credited)
+	}
+	for why, amount := range credited {
+		if charged[why] != amount {
+			t.Errorf("%s: %d are credited and %d charged", why, amount, charged[why])
+		}
+	}
+}
+
 // An account's statement says what moved its money, in an order and with totals that add
 // up to what the ledger has, at every block and in pages of any size; made anew it is the
 // same to the byte, and what an audit reads is what the ledger has. (IX-5, IX-6)
@@ -199,6 +248,7 @@ func TestStatements(t *testing.T) {
 		}
 	}
 	w.reasons(t, x)
+	w.apart(t, x)
 	w.audited(t, x)
 }
 
@@ -263,7 +313,7 @@ func (w *working) audited(t *testing.T, x *index.Index) {
 	}
 	report := reward.Examine(ledger.Begin(store, 0, ledger.Caller{}), &network)
 	jobs := attest.Examine(ledger.Begin(store, 0, ledger.Caller{}))
-	if len(report.Broken) > 0 || len(jobs.Broken) > 0 || len(report.Books) != 1 || jobs.Settlements != 4 || report.Books[0].Funded != report.Books[0].All() {
+	if len(report.Broken) > 0 || len(jobs.Broken) > 0 || len(report.Books) != 1 || jobs.Settlements != 5 || report.Books[0].Funded != report.Books[0].All() {
 		t.Errorf("%+v %+v", report, jobs)
 	}
 }
