@@ -14,11 +14,6 @@ func jobAccesses(j *opstest.Jobs, run func(opstest.Signer, ops.Body, string, fau
 	j.Register()
 	limit := uint64(3)
 	j.Grants = append(j.Grants, j.Grant(j.Owners[0], &limit))
-	deposit := func(job ops.Reference) *ops.AttestAccept {
-		a := j.AcceptBody(job)
-		a.Deposit += opstest.OwnerPrice
-		return a
-	}
 	run(j.Consumer, opstest.CollateralOf(j.Platform), "", fault.CollateralOlder)
 	spec := simulated.Default(tee.SGX, "jobs", j.Now)
 	spec.FMSPC[0]++
@@ -27,8 +22,8 @@ func jobAccesses(j *opstest.Jobs, run func(opstest.Signer, ops.Body, string, fau
 	run(j.Operator, &ops.AttestCancel{Job: cancelled.String()}, "", fault.NotParty)
 	run(j.Consumer, &ops.AttestCancel{Job: cancelled.String()}, "", fault.OK)
 	job := run(j.Consumer, j.OpenBody("one"), "", fault.OK)
-	run(j.Consumer, deposit(job), "", fault.NotAccredited)
-	run(j.Operator, deposit(job), "", fault.OK)
+	run(j.Consumer, deposit(j, job), "", fault.NotAccredited)
+	run(j.Operator, deposit(j, job), "", fault.OK)
 	run(j.Operator, j.EvidenceBody(job, j.Platform, opstest.OutputOf("one")), "", fault.OK)
 	step := func(want fault.Code) {
 		run(j.Consumer, &ops.AttestStep{Job: job.String(), Checkpoint: j.Head().Number}, "", want)
@@ -47,8 +42,34 @@ func jobAccesses(j *opstest.Jobs, run func(opstest.Signer, ops.Body, string, fau
 	run(first, j.RevealBody(job, first, attest.Invalid), "", fault.BallotDiffers)
 	run(first, j.RevealBody(job, first, attest.Valid), "", fault.OK)
 	run(first, &ops.AttestClose{Job: job.String()}, "", fault.OK)
+	lateAccesses(j, run)
 	late := run(j.Consumer, j.OpenBody("late"), "", fault.OK)
 	j.Checkpoint(j.Head().Size+1, max(j.Head().Time+1, j.Now+7201))
 	run(j.Consumer, &ops.AttestStep{Job: late.String(), Checkpoint: j.Head().Number}, "", fault.OK)
 	run(j.Consumer, &ops.AttestClose{Job: late.String()}, "", fault.OK)
+}
+
+// lateAccesses brings second quotes of a job that is settled, where only DIDs with a person
+// earn and where all do.
+func lateAccesses(j *opstest.Jobs, run func(opstest.Signer, ops.Body, string, fault.Code) ops.Reference) {
+	job := j.Open("two outputs")
+	j.Do(j.Operator, deposit(j, job), "")
+	j.Show(job)
+	j.Draw(job)
+	j.Step(job)
+	j.Vote(job, attest.Valid, attest.Valid, attest.Valid, attest.Valid)
+	j.Close(job)
+	run(j.Consumer, j.EvidenceBody(job, j.Platform, opstest.OutputOf("one")), "", fault.AlreadyDone)
+	j.Decide("bound", `["usd"]`)
+	run(j.Consumer, j.EvidenceBody(job, j.Platform, opstest.OutputOf("two")), "", fault.NotBound)
+	j.Decide("bound", `[]`)
+	run(j.Consumer, j.EvidenceBody(job, j.Platform, opstest.OutputOf("two")), "", fault.OK)
+	run(j.Consumer, j.EvidenceBody(job, j.Platform, opstest.OutputOf("three")), "", fault.AlreadyDone)
+}
+
+// deposit is the body that accepts a job of three owners.
+func deposit(j *opstest.Jobs, job ops.Reference) *ops.AttestAccept {
+	a := j.AcceptBody(job)
+	a.Deposit += opstest.OwnerPrice
+	return a
 }

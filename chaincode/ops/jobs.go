@@ -30,7 +30,7 @@ var jobKinds = []*kind{
 			return nil, b.(*AttestCancel).Apply(tx, c, n)
 		}},
 	{number: 44, name: "attest.evidence", epoch: always, clock: always, reads: []string{"job", "collateral"},
-		follows: []string{"evidence", "rival", "late", "hold", "govern"},
+		follows: []string{"evidence", "rival", "late", "hold", "govern", did.SignerPrefix},
 		fields:  []string{"job", "platform", "output"},
 		body:    func() Body { return new(AttestEvidence) },
 		apply: func(tx *ledger.Tx, c ledger.Call, b Body, n *govern.Network) ([]byte, error) {
