@@ -228,6 +228,44 @@ func TestTrails(t *testing.T) {
 	}
 }
 
+// What a second quote costs the operator after the settlement changes nothing in the trail of
+// the job, whether it comes later or in the transaction that settles. (TR-1, JB-17)
+func TestTrailOfALateQuote(t *testing.T) {
+	s := begin(t)
+	later := s.done("later", yes, yes, yes, yes, yes, yes, yes, yes)
+	before := s.make(later, "", nil, s.seal())
+	s.Do(s.Consumer, s.EvidenceBody(later, s.Platform, opstest.OutputOf("two")), "")
+	s.cut()
+	job := s.Open("at once")
+	s.Accept(job)
+	s.Show(job)
+	s.cut()
+	s.Draw(job)
+	s.Step(job)
+	s.cut()
+	s.Vote(job, yes, yes, yes, yes, no, no, yes, yes)
+	s.cut()
+	end, _ := s.Sign(s.Consumer, &ops.AttestClose{Job: job.String()}, "")
+	quote, _ := s.Sign(s.Consumer, s.EvidenceBody(job, s.Platform, opstest.OutputOf("two")), "")
+	if got := s.Batch(end, quote); !bytes.Equal(got, []byte{0, 0}) {
+		t.Fatalf("%v", got)
+	}
+	s.cut()
+	e := s.seal()
+	for _, job := range []ledger.Reference{later, job} {
+		made := s.make(job, "", nil, e)
+		if status, failed := s.judge(made); status != log.Passed {
+			t.Errorf("%s: %v", job, failed)
+		}
+		if s.Round(job).Late == nil {
+			t.Errorf("%s: its deposit is not taken", job)
+		}
+		if job == later && len(made.Links) != len(before.Links) {
+			t.Errorf("%d writes, before the quote %d", len(made.Links), len(before.Links))
+		}
+	}
+}
+
 // sealed adds a root in which the owner has a leaf, and makes the trail.
 func (s *story) sealed(owner *opstest.User, job ledger.Reference, cumulative uint64) *log.Trail {
 	t := s.t
