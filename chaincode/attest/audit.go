@@ -25,7 +25,7 @@ func Audit(tx *ledger.Tx) error { return errors.Join(Examine(tx).Broken...) }
 // Examine is Audit with what it has seen. What cannot be read is broken too.
 func Examine(tx *ledger.Tx) *Report {
 	a := &audit{tx: tx, out: new(Report), named: map[string]string{}, credited: map[credited]reward.Sum{}}
-	for _, step := range []func() error{a.settlements, a.holds, a.postings} {
+	for _, step := range []func() error{a.settlements, a.lates, a.holds, a.postings} {
 		if err := step(); err != nil {
 			a.report("JB-16: %w", err)
 		}
@@ -153,6 +153,16 @@ func (a *audit) settled(job, hold string, s *Settlement, from Source, aside, bac
 		a.report("JB-16: %s: its lines pay %s, %d are taken later, and %d of %d are left; hold %s is %s, pays %d and leaves %d of %d",
 			job, paid, taken, back-taken, aside, hold, h.Status, h.Paid, h.Left()+h.Returned, h.Amount)
 	}
+}
+
+// lates looks that nothing is taken of a deposit before its job is settled.
+func (a *audit) lates() error {
+	return a.each("late/", func(ref string, _ []byte) error {
+		if a.named[ref] != ref {
+			a.report("JB-16: a second quote takes the deposit on %s, which is not settled", ref)
+		}
+		return nil
+	})
 }
 
 // holds looks that whatever is paid out of a hold is paid by a settlement.

@@ -74,6 +74,7 @@ func TestJobs(t *testing.T) {
 	j.Tick(100)
 	j.Step(job)
 	settled := j.Close(job)
+	j.Do(j.Consumer, j.EvidenceBody(job, j.Platform, opstest.OutputOf("another")), "")
 	_, server, get := asked(t, j)
 	ctx, ref := t.Context(), job.String()
 
@@ -88,7 +89,8 @@ func TestJobs(t *testing.T) {
 	same(t, get, "/v1/jobs/"+running.String()+"/round?explain=true", r, err)
 	head, view := j.Head(), j.Round(running)
 	if r.GetPhase() != "commit" || r.GetEnds() != view.Ends || r.GetCheckpoint() != head.Number || r.GetClock() != head.Elapsed || r.GetDeposit() != "901" ||
-		r.GetOperator() != j.Operator.DID || r.GetEvidence().GetPlatform() != "sgx" || r.GetEvidence().GetQuote() != view.Evidence.Quote || r.GetFinding() != nil || r.GetRival() != nil {
+		r.GetOperator() != j.Operator.DID || r.GetEvidence().GetPlatform() != "sgx" || r.GetEvidence().GetQuote() != view.Evidence.Quote || r.GetFinding() != nil || r.GetRival() != nil ||
+		r.GetDue() != view.Due || r.GetDue() == 0 || r.GetLate() != nil {
 		t.Errorf("round %v", r)
 	}
 	c := r.GetCommittee()
@@ -109,6 +111,11 @@ func TestJobs(t *testing.T) {
 	same(t, get, "/v1/jobs/"+ref+"/round", short, err)
 	if b := short.GetCommittee().GetBenches()[0]; len(b.GetOrder()) != 0 || b.GetTaken()[0].GetBallot() != "valid" || b.GetTaken()[0].GetSalt() == "" || short.GetFinding().GetVerdict() != "valid" {
 		t.Errorf("round without explain %v", short)
+	}
+	late, l := short.GetLate(), j.Round(job).Late
+	if e := late.GetEvidence(); late.GetPayee() != j.Treasury.DID || late.GetAmount() != "901" || late.GetEpoch() != l.Epoch || l.Epoch == 0 ||
+		e.GetOutput() != opstest.OutputOf("another") || e.GetDigest() != l.Evidence.Digest || e.GetOperation() != l.Evidence.By || e.GetQuote() != l.Evidence.Quote {
+		t.Errorf("late %v, want %+v", late, l)
 	}
 
 	s, err := server.GetSettlement(ctx, &killickv1.GetSettlementRequest{Id: ref})

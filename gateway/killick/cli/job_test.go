@@ -105,6 +105,7 @@ func TestJobStory(t *testing.T) {
 	if _, out, _ := b.run("round", open); strings.Count(out, "voted valid\n") != 4 {
 		t.Errorf("afterwards: %s", out)
 	}
+	b.lateQuote(job)
 	if got := b.do("vote", "standing", verifier); got["right"] != 1.0 || got["score"] != 100.0 {
 		t.Errorf("standing %v", got)
 	}
