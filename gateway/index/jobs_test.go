@@ -23,8 +23,9 @@ import (
 type working struct {
 	*world
 	*opstest.Jobs
-	opened []string // in their order
-	both   string   // the job whose deposit a settlement and a second quote took at once
+	opened []string         // in their order
+	cheat  ledger.Reference // the job whose deposit a second quote took an epoch after the settlement
+	both   []string         // those whose deposit a settlement and a second quote took at once
 }
 
 func startJobs(t *testing.T) *working {

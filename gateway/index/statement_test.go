@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +132,8 @@ func (w *working) fold() {
 
 // money moves money in every way there is.
 func (w *working) money(after func(what string)) {
+	platform, old := w.Platform, simulated.Default(tee.SGX, "jobs", w.Jobs.Now)
+	old.Components = [16]uint8{5, 5, 2, 2, 4, 1, 0, 5}
 	w.Emission(1000)
 	after("an emission begins")
 	good := w.ToCommit("good")
@@ -144,10 +148,12 @@ func (w *working) money(after func(what string)) {
 	w.Vote(cheat, attest.Valid, attest.Valid, attest.Valid, attest.Valid)
 	w.Close(cheat)
 	after("a job is done")
+	w.fold()
+	w.cheat = cheat
 	w.Do(w.Consumer, w.EvidenceBody(cheat, w.Platform, opstest.OutputOf("two")), "")
 	after("its deposit is taken")
-	w.closeAndTake("at once")
-	after("a deposit is partly used and taken, in one transaction")
+	w.both = []string{w.closeAndTake("out of date", simulated.New(old), attest.Invalid), w.closeAndTake("up to date", platform, attest.Valid)}
+	after("deposits are settled and taken, in one transaction each")
 	cancelled := w.Open("cancelled")
 	w.Do(w.Consumer, &ops.AttestCancel{Job: cancelled.String()}, "")
 	after("a job is cancelled")
@@ -180,48 +186,50 @@ func (w *working) money(after func(what string)) {
 	after("another epoch is folded")
 }
 
-// closeAndTake has a platform that is out of date, which leaves a part of the deposit, and
-// in the transaction of the close a second quote that takes this.
-func (w *working) closeAndTake(nonce string) {
+// closeAndTake closes a job and takes with a second quote what that leaves of the deposit, in
+// one transaction: of a platform that is out of date a part, of another all.
+func (w *working) closeAndTake(nonce string, platform *simulated.Platform, ballot attest.Verdict) string {
 	w.world.t.Helper()
-	good, old := w.Platform, simulated.Default(tee.SGX, "jobs", w.Jobs.Now)
-	old.Components = [16]uint8{5, 5, 2, 2, 4, 1, 0, 5}
-	w.Platform = simulated.New(old)
+	good := w.Platform
+	w.Platform = platform
 	job := w.ToCommit(nonce)
 	w.Platform = good
-	w.Vote(job, attest.Invalid, attest.Invalid, attest.Invalid, attest.Valid)
+	w.Vote(job, ballot, ballot, ballot, ballot)
 	end, _ := w.Sign(w.Consumer, &ops.AttestClose{Job: job.String()}, "")
 	quote, _ := w.Sign(w.Consumer, w.EvidenceBody(job, w.Platform, opstest.OutputOf("two")), "")
 	if got := w.Batch(end, quote); !bytes.Equal(got, []byte{0, 0}) {
 		w.world.t.Fatalf("%v", got)
 	}
-	w.both = job.String()
+	return job.String()
 }
 
-// apart looks that what a settlement took of a deposit and what a second quote took in the
-// same transaction are two lines, each with its own reason.
+// apart looks that what a settlement took and what a second quote took are lines of their
+// own, each with its own reason, also where one transaction did both.
 func (w *working) apart(t *testing.T, x *index.Index) {
 	t.Helper()
 	charged, credited := map[string]uint64{}, map[string]uint64{}
+	late, found := w.Jobs.Round(w.cheat).Late, 0
 	for _, u := range w.everyone() {
 		lines, _ := statement(t, x, u, 1000)
 		for _, l := range lines {
+			if l.Job == w.cheat.String() && l.Reason == "two_outputs" {
+				found++
+				if l.Epoch != late.Epoch || l.Policy == 0 || l.Kind == "job" && (l.Operation != late.Evidence.By || l.Other != w.Operator.DID) {
+					t.Errorf("%+v of %+v", l, late)
+				}
+			}
+			why := l.Job + l.Source + " " + l.Verdict + " " + l.Reason
 			switch {
-			case l.Job != w.both || l.Source != "deposit" || l.Amount == (reward.Sum{}):
+			case !slices.Contains(w.both, l.Job) || l.Amount == (reward.Sum{}):
 			case l.Kind == "charged":
-				charged[l.Verdict+" "+l.Reason] += l.Amount.Lo
+				charged[why] += l.Amount.Lo
 			case l.Kind == "job":
-				credited[l.Verdict+" "+l.Reason] += l.Amount.Lo
+				credited[why] += l.Amount.Lo
 			}
 		}
 	}
-	if len(charged) != 2 || len(credited) != 2 {
-		t.Errorf("charged %v, credited %v", charged, credited)
-	}
-	for why, amount := range credited {
-		if charged[why] != amount {
-			t.Errorf("%s: %d are credited and %d charged", why, amount, charged[why])
-		}
+	if late.Epoch == w.Settlement(w.cheat).Epoch || found != 2 || len(credited) != 4 || !maps.Equal(charged, credited) {
+		t.Errorf("%d lines, charged %v, credited %v", found, charged, credited)
 	}
 }
 
@@ -313,7 +321,7 @@ func (w *working) audited(t *testing.T, x *index.Index) {
 	}
 	report := reward.Examine(ledger.Begin(store, 0, ledger.Caller{}), &network)
 	jobs := attest.Examine(ledger.Begin(store, 0, ledger.Caller{}))
-	if len(report.Broken) > 0 || len(jobs.Broken) > 0 || len(report.Books) != 1 || jobs.Settlements != 5 || report.Books[0].Funded != report.Books[0].All() {
+	if len(report.Broken) > 0 || len(jobs.Broken) > 0 || len(report.Books) != 1 || jobs.Settlements != 6 || report.Books[0].Funded != report.Books[0].All() {
 		t.Errorf("%+v %+v", report, jobs)
 	}
 }
