@@ -182,17 +182,21 @@ func TestAuditFindsStrayLateQuotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Returned--
-	for key, value := range map[string][]byte{
-		attest.LateKey(cancelled.String()): late,
-		attest.LateKey(open.String()):      late,
-		attest.SettlementKey(job.String()): s.Encode(),
+	for name, c := range map[string]struct {
+		key   string
+		value []byte
+		want  string
+	}{
+		"of no deposit":        {attest.LateKey(cancelled.String()), late, "and there was none"},
+		"before a settlement":  {attest.LateKey(open.String()), late, "which is not settled"},
+		"of more than is left": {attest.SettlementKey(job.String()), s.Encode(), "are taken later"},
 	} {
 		store := j.Store.Clone()
-		if err := store.Put(key, value); err != nil {
+		if err := store.Put(c.key, c.value); err != nil {
 			t.Fatal(err)
 		}
-		if found := attest.Audit(ledger.Begin(store, j.Now, ledger.Caller{})); found == nil || !strings.Contains(found.Error(), "JB-16") {
-			t.Errorf("%s: %v", key, found)
+		if found := attest.Audit(ledger.Begin(store, j.Now, ledger.Caller{})); found == nil || !strings.Contains(found.Error(), "JB-16") || !strings.Contains(found.Error(), c.want) {
+			t.Errorf("%s: %v", name, found)
 		}
 	}
 }
