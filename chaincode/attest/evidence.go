@@ -67,6 +67,7 @@ type Evidence struct {
 	quote      []byte
 	reportData [64]byte
 	collateral string // the key of the collateral that the quote needs
+	machine    [16]byte
 }
 
 // Check looks at what the body says by itself, and reads the layout of a quote. Errors:
@@ -109,6 +110,7 @@ func (e *Evidence) readQuote() (err error) {
 	if err != nil {
 		return err
 	}
+	e.machine = p.PPID
 	e.digest, e.reportData, e.collateral = canon.Sum(e.quote), q.ReportData, collateralKey(p.Kind, p.FMSPC, p.PCEID, p.CA)
 	return nil
 }
@@ -251,6 +253,9 @@ func (e *Evidence) second(tx *ledger.Tx, call ledger.Call, j *Job, key string, n
 	if had || first.Output == e.output || !e.platform.Read() || !first.Platform.Read() {
 		return nil, fault.New(fault.AlreadyDone, "there is evidence of this job; only a second quote that chaincode reads, for another output, counts")
 	}
+	if err := e.sameMachine(first); err != nil {
+		return nil, err
+	}
 	second := e.shown(call)
 	finding, err := judge(tx, j, second, now)
 	if err != nil {
@@ -260,6 +265,23 @@ func (e *Evidence) second(tx *ledger.Tx, call ledger.Call, j *Job, key string, n
 		return nil, fault.New(fault.BadProof, "the second quote is %s: %s", finding.Verdict, finding.Reason)
 	}
 	return second, nil
+}
+
+// sameMachine refuses a second quote of another machine than the first: programs that are
+// listed are public, so anyone who has a machine could have one run for another's job.
+func (e *Evidence) sameMachine(first *Shown) error {
+	q, err := tee.Read(first.Quote)
+	if err != nil {
+		return err
+	}
+	p, err := q.Platform()
+	if err != nil {
+		return err
+	}
+	if e.machine != p.PPID || e.machine == [16]byte{} {
+		return fault.New(fault.EvidenceUnbound, "the second quote is not of the machine that made the first")
+	}
+	return nil
 }
 
 func (e *Evidence) shown(call ledger.Call) *Shown {

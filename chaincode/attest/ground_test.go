@@ -152,6 +152,9 @@ func TestTwoOutputs(t *testing.T) {
 	debug := simulated.Default(tee.SGX, "jobs", opstest.Start)
 	debug.SGX.Attributes[0] |= 2
 	j.try(j.Consumer, j.EvidenceBody(job, simulated.New(debug), opstest.OutputOf("two")), fault.BadProof)
+	// The listed program is public. Whoever has it run on a machine of its own, for this job
+	// and in the operator's name, has a genuine quote, and proves nothing of the operator.
+	j.try(j.Consumer, j.EvidenceBody(job, elsewhere(), opstest.OutputOf("two")), fault.EvidenceUnbound)
 	late := j.clone(t)
 	j.try(j.Consumer, j.EvidenceBody(job, j.Platform, opstest.OutputOf("two")), fault.OK)
 	j.try(j.Consumer, j.EvidenceBody(job, j.Platform, opstest.OutputOf("three")), fault.AlreadyDone)

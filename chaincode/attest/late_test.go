@@ -23,6 +23,13 @@ func (j *jobs) done(nonce string) ledger.Reference {
 	return job
 }
 
+// elsewhere is a good platform of the same vendor, which is not the operator's.
+func elsewhere() *simulated.Platform {
+	s := simulated.Default(tee.SGX, "jobs", opstest.Start)
+	s.Machine = "of somebody else"
+	return simulated.New(s)
+}
+
 // JB-17: a deposit is given back so long after the evidence as the policy said when the job
 // was opened, no second sooner, whoever asks and whatever the members decide meanwhile.
 func TestDepositIsKept(t *testing.T) {
@@ -112,8 +119,8 @@ func TestLateQuote(t *testing.T) {
 		forged.Forge = []tee.Part{tee.InQuote}
 		debug := simulated.Default(tee.SGX, "jobs", opstest.Start)
 		debug.SGX.Attributes[0] |= 2
-		elsewhere := *other
-		elsewhere.Output = opstest.OutputOf("three")
+		unlike := *other
+		unlike.Output = opstest.OutputOf("three")
 		for _, c := range []struct {
 			body ops.Body
 			code fault.Code
@@ -121,7 +128,8 @@ func TestLateQuote(t *testing.T) {
 			{j.EvidenceBody(job, simulated.New(forged), opstest.OutputOf("two")), fault.BadProof},
 			{j.EvidenceBody(job, simulated.New(debug), opstest.OutputOf("two")), fault.BadProof},
 			{j.EvidenceBody(job, j.Platform, opstest.OutputOf("one")), fault.AlreadyDone}, // the same output
-			{&elsewhere, fault.EvidenceUnbound},
+			{j.EvidenceBody(job, elsewhere(), opstest.OutputOf("two")), fault.EvidenceUnbound},
+			{&unlike, fault.EvidenceUnbound},
 		} {
 			j.try(j.Consumer, c.body, c.code)
 		}

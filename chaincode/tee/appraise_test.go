@@ -159,9 +159,20 @@ func TestRead(t *testing.T) {
 			}
 		}
 		platform, err := q.Platform()
-		want := &tee.Platform{Kind: s.Kind, FMSPC: s.FMSPC, CA: "Simulated SGX PCK Platform CA"}
-		if diff := cmp.Diff(want, platform); err != nil || diff != "" {
-			t.Errorf("%s: %v\n%s", m.name, err, diff)
+		if err != nil {
+			t.Fatalf("%s: %v", m.name, err)
+		}
+		want := &tee.Platform{Kind: s.Kind, FMSPC: s.FMSPC, CA: "Simulated SGX PCK Platform CA", PPID: platform.PPID}
+		if diff := cmp.Diff(want, platform); diff != "" {
+			t.Errorf("%s: %s", m.name, diff)
+		}
+		elsewhere := *s
+		elsewhere.Machine = "another"
+		if q, err = tee.Read(simulated.New(&elsewhere).Quote(data)); err != nil {
+			t.Fatalf("%s: %v", m.name, err)
+		}
+		if other, err := q.Platform(); err != nil || other.PPID == platform.PPID || platform.PPID == [16]byte{} {
+			t.Errorf("%s: machines %x and %x: %v", m.name, platform.PPID, other.PPID, err)
 		}
 	}
 	for _, junk := range [][]byte{nil, {3}, bytes.Repeat([]byte{0xff}, 700)} {

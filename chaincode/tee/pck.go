@@ -7,7 +7,8 @@ import (
 
 // pckTCB is what the PCK certificate says of its platform.
 type pckTCB struct {
-	fmspc      [6]byte // family and model
+	ppid       [16]byte // of the machine; zero where the certificate does not say
+	fmspc      [6]byte  // family and model
 	pceID      [2]byte
 	components [16]uint8 // security versions of the platform's parts
 	pceSVN     uint16
@@ -19,6 +20,7 @@ var sgxExtension = asn1.ObjectIdentifier{1, 2, 840, 113741, 1, 13, 1}
 // The members that are read of the extension and of its TCB, by the last number of
 // their identifiers.
 const (
+	pckPPIDMember  = 1
 	pckTCBMember   = 2
 	pckPCEIDMember = 3
 	pckFMSPCMember = 4
@@ -44,6 +46,7 @@ func readPCK(cert *x509.Certificate) (*pckTCB, error) {
 	if !ok || !octets(members[pckFMSPCMember], p.fmspc[:]) || !octets(members[pckPCEIDMember], p.pceID[:]) || !p.readTCB(members[pckTCBMember]) {
 		return nil, refuse(InPCK, Form, "%s lacks Intel's extension in its form", name(cert))
 	}
+	octets(members[pckPPIDMember], p.ppid[:]) // no appraisal needs it
 	return p, nil
 }
 

@@ -57,6 +57,13 @@ func TestRealQuotes(t *testing.T) {
 		if got := hex.EncodeToString(r.FMSPC[:]); r.Status.String() != tt.status || cmp.Diff(tt.advisories, r.Advisories) != "" || got != tt.fmspc || r.Evaluation != 17 || r.Root != sum(tee.IntelRoot()) {
 			t.Errorf("%s: %+v", tt.name, r)
 		}
+		q, err := tee.Read(quote)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := q.Platform(); err != nil || p.PPID == [16]byte{} {
+			t.Errorf("%s: which machine made it is not read: %+v, %v", tt.name, p, err)
+		}
 		if facts, err := tee.CheckCollateral(c, roots, realNow); err != nil || facts.CA != tt.ca || facts.Until <= realNow {
 			t.Errorf("%s: %+v, %v", tt.name, facts, err)
 		}

@@ -70,15 +70,18 @@ func splitSigned(in Part, member string, body []byte) (object, signature []byte,
 	return body[:at-len(between)], signature, nil
 }
 
-// Platform is what collateral for a quote is looked up by.
+// Platform is what collateral for a quote is looked up by, and which machine made it.
 type Platform struct {
 	Kind  Kind
 	FMSPC [6]byte
 	PCEID [2]byte
 	CA    string // name of the CA that issued the PCK certificate
+	// PPID names the machine, whatever its security versions are; zero: it is not said.
+	PPID [16]byte
 }
 
-// Platform reads which collateral a quote needs. Nothing of it is verified.
+// Platform reads which collateral a quote needs. Nothing of it is verified: what it says is
+// true of a quote that Appraise accepts.
 // Errors: *Refusal.
 func (q *Quote) Platform() (*Platform, error) {
 	ders, err := readPEM(q.chain)
@@ -93,7 +96,7 @@ func (q *Quote) Platform() (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Platform{Kind: q.Kind, FMSPC: p.fmspc, PCEID: p.pceID, CA: issuerName(cert)}, nil
+	return &Platform{Kind: q.Kind, FMSPC: p.fmspc, PCEID: p.pceID, CA: issuerName(cert), PPID: p.ppid}, nil
 }
 
 func issuerName(cert *x509.Certificate) string {

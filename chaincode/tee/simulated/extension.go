@@ -25,7 +25,7 @@ func (s *Spec) extension() pkix.Extension {
 		tcb = append(tcb, member{id(2, i+1), int(svn)})
 	}
 	tcb = append(tcb, member{id(2, 17), int(s.PCESVN)}, member{id(2, 18), s.Components[:]})
-	ppid := sha256.Sum256([]byte(s.Seed + "\nppid"))
+	ppid := sha256.Sum256([]byte(s.Seed + "\nppid" + s.Machine))
 	value, err := asn1.Marshal([]member{{id(1), ppid[:16]}, {id(2), tcb}, {id(3), s.PCEID[:]}, {id(4), s.FMSPC[:]}, {id(5), asn1.Enumerated(0)}})
 	if err != nil {
 		panic(fmt.Sprintf("simulated: %v", err))

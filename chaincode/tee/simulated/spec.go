@@ -19,6 +19,7 @@ import (
 // Spec says what the platform is like. Begin with Default.
 type Spec struct {
 	Seed    string
+	Machine string // of several machines with the same keys of their vendor, which this is
 	Now     uint64 // all validities are around this time
 	Kind    tee.Kind
 	Version uint16 // of quotes
