@@ -275,18 +275,17 @@ func (r *rounds) returns(ctx context.Context, m *roster, seen map[string]bool) e
 	if err != nil {
 		return err
 	}
+	var errs []error
 	if next > 0 {
 		var head *checkpoint.Checkpoint
 		if err := r.query(ctx, "checkpoint:Head", nil, &head); err != nil {
-			return err
-		}
-		if r.clock = head.Elapsed; next <= r.clock {
+			errs = append(errs, err) // what is known to be due is asked for all the same
+		} else if r.clock = head.Elapsed; next <= r.clock {
 			if owed, _, err = r.index.owed(ctx, r.clock); err != nil {
 				return err
 			}
 		}
 	}
-	var errs []error
 	for _, hold := range owed {
 		turn := openJob{ref: hold}.turn()
 		errs = append(errs, r.ask(ctx, seen, "the rest of hold "+hold, m.rank(turn), "reward:Return", reward.HoldQuery{Hold: hold}))

@@ -18,6 +18,7 @@ type (
 	Bench          = killickv1.Bench
 	Seat           = killickv1.Seat
 	Evidence       = killickv1.Evidence
+	Late           = killickv1.Late
 	Settlement     = killickv1.Settlement
 	SettlementLine = killickv1.SettlementLine
 	Standing       = killickv1.Standing

@@ -103,7 +103,7 @@ func roundView(r *client.Round) map[string]any {
 		v["due"] = r.GetDue()
 	}
 	if l := r.GetLate(); l != nil {
-		v["late"] = map[string]any{"payee": l.GetPayee(), "amount": l.GetAmount(), "epoch": l.GetEpoch(), "evidence": evidenceView(l.GetEvidence())}
+		v["late"] = lateView(l)
 	}
 	return v
 }
@@ -136,6 +136,19 @@ func committeeView(r *client.Round, explain bool) map[string]any {
 	}
 }
 
+func lateView(l *client.Late) map[string]any {
+	return map[string]any{"payee": l.GetPayee(), "amount": l.GetAmount(), "epoch": l.GetEpoch(), "evidence": evidenceView(l.GetEvidence())}
+}
+
+// printLate says what a second quote took after the settlement, if one has.
+func printLate(w io.Writer, l *client.Late) {
+	if l == nil {
+		return
+	}
+	e := l.GetEvidence()
+	fmt.Fprintf(w, "late         %s quote %s of output %s, after the settlement: %s of the deposit go to %s\n", e.GetPlatform(), e.GetDigest(), e.GetOutput(), l.GetAmount(), l.GetPayee())
+}
+
 func printRound(w io.Writer, r *client.Round) {
 	fmt.Fprintf(w, "job          %s\nphase        %s\n", r.GetId(), r.GetPhase())
 	switch ends, clock := r.GetEnds(), r.GetClock(); {
@@ -156,10 +169,7 @@ func printRound(w io.Writer, r *client.Round) {
 	if e := r.GetRival(); e != nil {
 		fmt.Fprintf(w, "rival        %s quote %s of output %s\n", e.GetPlatform(), e.GetDigest(), e.GetOutput())
 	}
-	if l := r.GetLate(); l != nil {
-		e := l.GetEvidence()
-		fmt.Fprintf(w, "late         %s quote %s of output %s, after the settlement: %s of the deposit go to %s\n", e.GetPlatform(), e.GetDigest(), e.GetOutput(), l.GetAmount(), l.GetPayee())
-	}
+	printLate(w, r.GetLate())
 	if r.GetDraw() > 0 {
 		fmt.Fprintf(w, "draw         %d, licences from before epoch %d\n", r.GetDraw(), r.GetEpoch())
 	}

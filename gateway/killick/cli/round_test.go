@@ -33,4 +33,10 @@ func (b *bureau) lateQuote(job ledger.Reference) {
 		evidence["output"] != l.Evidence.Output || evidence["digest"] != l.Evidence.Digest || evidence["operation"] != l.Evidence.By || evidence["quote"] != l.Evidence.Quote {
 		b.t.Errorf("late %v, want %+v", late, l)
 	}
+	if _, out, _ := b.run("settlement", job.String()); !strings.Contains(out, took) {
+		b.t.Errorf("no %q: %s", took, out)
+	}
+	if late, _ := b.do("settlement", job.String())["late"].(map[string]any); late["amount"] != "901" {
+		b.t.Errorf("late %v", late)
+	}
 }

@@ -35,7 +35,7 @@ up here against what was paid and what they get back: exit code 1 when it is not
 				if err != nil {
 					return fmt.Errorf("the money of the job cannot be read: %w", err)
 				}
-				return a.showSettlement(s, sums)
+				return a.showSettlement(s, sums, r.GetLate())
 			})
 		},
 	}
@@ -98,7 +98,7 @@ func total(amounts []string) (sum reward.Amount, err error) {
 	return sum, nil
 }
 
-func (a *app) showSettlement(s *client.Settlement, sums []balanceSheet) error {
+func (a *app) showSettlement(s *client.Settlement, sums []balanceSheet, late *client.Late) error {
 	lines := []map[string]any{}
 	for _, l := range s.GetLines() {
 		v := map[string]any{"role": l.GetRole(), "from": l.GetFrom(), "who": l.GetWho(), "amount": l.GetAmount(), "why": why(l)}
@@ -111,12 +111,19 @@ func (a *app) showSettlement(s *client.Settlement, sums []balanceSheet) error {
 		lines = append(lines, v)
 	}
 	f, votes := s.GetFinding(), s.GetVotes()
-	err := a.show(map[string]any{
+	v := map[string]any{
 		"job": s.GetId(), "verdict": s.GetVerdict(), "reason": s.GetReason(), "finding": map[string]any{"verdict": f.GetVerdict(), "reason": f.GetReason()},
 		"policy": s.GetPolicy(), "judged": s.GetJudged(), "epoch": s.GetEpoch(), "asset": s.GetAsset(), "seats": s.GetSeats(), "k": s.GetK(),
 		"votes":  map[string]any{"valid": votes.GetValid(), "invalid": votes.GetInvalid(), "malicious": votes.GetMalicious(), "unrevealed": votes.GetUnrevealed()},
 		"refund": s.GetRefund(), "returned": s.GetReturned(), "lines": lines, "sums": sums,
-	}, func(w io.Writer) { printSettlement(w, s, sums) })
+	}
+	if late != nil {
+		v["late"] = lateView(late)
+	}
+	err := a.show(v, func(w io.Writer) {
+		printSettlement(w, s, sums)
+		printLate(w, late)
+	})
 	if err != nil {
 		return err
 	}
