@@ -146,8 +146,9 @@ anchor and no node: checkpoints must have the signatures of K members, and every
 is compared with every other one. An alarm is a line in the log, a metric, and an entry
 in the state file, and it lasts as long as its cause. An alarm "fork" lasts until
 somebody has looked and removes it with --forget. A warning is told of in the same
-ways: of several endpoints of a chain one does not answer, and enough others do. One process at a time has the state
-file: --once beside another one needs a file of its own, --forget that the other stops.
+ways: of several endpoints of a chain one does not answer, and enough others do. One
+process at a time has the state file: --once beside another one needs a file of its own,
+--forget that the other stops.
 
 Exit codes: 0 no alarm stands when it ends, 1 it could not do its work (the
 configuration, or its state file), 2 alarms stand. Warnings do not count.`

@@ -36,6 +36,7 @@ type poster struct {
 	since    map[string]wanted    // what is to be sent
 	receipts map[string]time.Time // when a receipt was last sent
 	received map[string]uint64    // by chain: up to this size the ledger has all receipts
+	logged   uint64               // size of the log at the start
 }
 
 // wanted is when something was first seen to be needed, and last.
@@ -45,7 +46,7 @@ type wanted struct{ first, last time.Time }
 const unwanted = time.Hour
 
 func newPoster(a *anchor) *poster {
-	return &poster{anchor: a, since: map[string]wanted{}, receipts: map[string]time.Time{}, received: map[string]uint64{}}
+	return &poster{anchor: a, since: map[string]wanted{}, receipts: map[string]time.Time{}, received: map[string]uint64{}, logged: a.log.Size()}
 }
 
 // step does whatever is due on public chains.
@@ -62,12 +63,13 @@ func (p *poster) step(ctx context.Context) error {
 	for _, a := range alarms {
 		errs = append(errs, errors.New(a))
 	}
-	size, err := p.size(ctx)
+	indexed, err := p.index.next(ctx)
 	if err != nil {
 		return err
 	}
-	// While the index is made anew it has events whose receipts it has yet to come to.
-	if m := p.members(); m.member() && size == p.log.Size() {
+	// While the index is made anew it has events whose receipts it has yet to come to. Once
+	// it has caught up it may be behind the log for a moment: under load it often is.
+	if m := p.members(); m.member() && indexed >= p.logged {
 		for _, id := range slices.Sorted(maps.Keys(p.chains)) {
 			c := p.chains[id]
 			errs = append(errs, p.rotate(ctx, m, c), p.post(ctx, m, c, open), p.receipt(ctx, m, c))

@@ -46,3 +46,30 @@ func TestSignedIsReadStrictly(t *testing.T) {
 		}
 	}
 }
+
+// A file from before it was read strictly, whose writer had null for a map or bytes that
+// were not there, reads as it was meant.
+func TestSignedOfBefore(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "signed.json")
+	for name, text := range map[string]string{
+		"no payouts": `null`,
+		"a payout":   `{"eip155:1:0xAB": {"epoch": 3, "attempt": 1, "record": "AQID"}, "tron:1:TX": {"epoch": 2, "attempt": 0, "record": null}}`,
+	} {
+		text = `{"size": 5, "root": "` + strings.Repeat("01", 32) + `", "time": 7, "payouts": ` + text + `, "rotation": {"version": 2, "digest": ""}}`
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := openSigned(path)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if size, root, time, err := s.last(); size != 5 || root[31] != 1 || time != 7 || err != nil {
+			t.Errorf("%s: %d %x %d, %v", name, size, root, time, err)
+		}
+		if p := s.file.Payouts; p == nil || name == "a payout" && string(p["eip155:1:0xAB"].Record) != "\x01\x02\x03" {
+			t.Errorf("%s: payouts %v", name, p)
+		}
+	}
+}
