@@ -29,6 +29,7 @@ type rounds struct {
 	due   map[string]time.Time // since when something has been due, by what it is
 	asked map[string]attempt
 	clock uint64 // what the checkpoints' clock had counted when it was last asked
+	at    uint64 // number of the checkpoint that said so
 }
 
 func newRounds(a *anchor) *rounds {
@@ -275,12 +276,16 @@ func (r *rounds) returns(ctx context.Context, m *roster, seen map[string]bool) e
 	if err != nil {
 		return err
 	}
+	newest, err := r.index.head(ctx)
+	if err != nil {
+		return err
+	}
 	var errs []error
-	if next > 0 {
+	if next > 0 && newest.Number != r.at { // the clock stands still between checkpoints
 		var head *checkpoint.Checkpoint
 		if err := r.query(ctx, "checkpoint:Head", nil, &head); err != nil {
 			errs = append(errs, err) // what is known to be due is asked for all the same
-		} else if r.clock = head.Elapsed; next <= r.clock {
+		} else if r.clock, r.at = head.Elapsed, head.Number; next <= r.clock {
 			if owed, _, err = r.index.owed(ctx, r.clock); err != nil {
 				return err
 			}

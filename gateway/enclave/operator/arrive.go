@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/killick-ledger/killick/chaincode/fault"
 )
@@ -15,6 +16,11 @@ const (
 	// body is there and given back before the answer is written, so that clients who send
 	// or read slowly hold none.
 	maxRequests = 64
+	// maxOrders is how many orders are worked on at a time, on places of their own and each
+	// for orderLimit at most: the gateway is asked about each, and one that hangs, or is
+	// asked about jobs that nobody opened, keeps only orders out.
+	maxOrders  = 16
+	orderLimit = 10 * time.Second
 	// maxArriving bounds what bodies that are on their way, or worked on, take in memory
 	// together. A body is charged for what has come of it and not for what it announces:
 	// one that trickles costs its sender a connection and us a few kilobytes.

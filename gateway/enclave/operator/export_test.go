@@ -15,6 +15,9 @@ func (c Config) On(d Disk) Config {
 // MaxRequests is how many requests are worked on at a time.
 const MaxRequests = maxRequests
 
+// MaxOrders is how many orders are.
+const MaxOrders = maxOrders
+
 // Bodies bounds what bodies take in memory together.
 func (o *Operator) Bodies(most int) { o.arriving = &arriving{most: most} }
 

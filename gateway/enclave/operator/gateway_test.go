@@ -50,6 +50,16 @@ type between struct {
 	s      *stage
 }
 
+// GetJob does not answer while the stage says that the gateway hangs.
+func (g *between) GetJob(ctx context.Context, in *killickv1.GetJobRequest) (*killickv1.Job, error) {
+	if hung := g.s.hangs.Load(); hung != nil {
+		*hung <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return g.honest.GetJob(ctx, in)
+}
+
 func (g *between) Submit(ctx context.Context, in *killickv1.SubmitRequest) (*killickv1.Operation, error) {
 	forward := func() (*killickv1.Operation, error) { return g.honest.Submit(ctx, in) }
 	if g.s.submit == nil {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,8 @@ type stage struct {
 	log        *bytes.Buffer
 	// submit, if set, is between the operator and the ledger.
 	submit func(operation string, forward func() (*killickv1.Operation, error)) (*killickv1.Operation, error)
+	// hangs, if set, is told of each question about a job, which gets no answer.
+	hangs atomic.Pointer[chan struct{}]
 
 	*running
 }

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -20,8 +21,8 @@ func (o *Operator) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/jobs/{job}", o.serve(o.getJob))
 	mux.HandleFunc("GET /v1/jobs/{job}/key", o.serve(o.getKey))
 	mux.HandleFunc("GET /v1/jobs/{job}/order", o.serve(o.getOrder))
-	mux.HandleFunc("PUT /v1/jobs/{job}/order", o.take("application/json", sealed.MaxOrder, o.orderFits, o.putOrder))
-	mux.HandleFunc("PUT /v1/jobs/{job}/records/{record}", o.take("application/octet-stream", sealed.MaxRecord, o.recordFits, o.putRecord))
+	mux.HandleFunc("PUT /v1/jobs/{job}/order", o.take("application/json", sealed.MaxOrder, o.orders, o.orderFits, o.putOrder))
+	mux.HandleFunc("PUT /v1/jobs/{job}/records/{record}", o.take("application/octet-stream", sealed.MaxRecord, o.requests, o.recordFits, o.putRecord))
 	mux.HandleFunc("GET /v1/jobs/{job}/output", o.serve(o.getOutput))
 	mux.HandleFunc("GET /v1/jobs/{job}/evidence", o.serve(o.getEvidence))
 	mux.HandleFunc("/", o.serve(func(*http.Request) (*reply, error) { return nil, fault.New(fault.NotFound, "no such path") }))
@@ -37,7 +38,7 @@ type reply struct {
 // serve answers requests that have no body.
 func (o *Operator) serve(f func(r *http.Request) (*reply, error)) http.HandlerFunc {
 	return o.answer(func(r *http.Request) (*reply, error) {
-		leave, err := o.enter()
+		leave, err := enter(o.requests)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +49,7 @@ func (o *Operator) serve(f func(r *http.Request) (*reply, error)) http.HandlerFu
 
 // take answers requests that bring something: what can be known of one without its body
 // is checked first, and a place is taken once the body is there.
-func (o *Operator) take(media string, most int, fits func(r *http.Request) error, f func(r *http.Request, data []byte) error) http.HandlerFunc {
+func (o *Operator) take(media string, most int, places chan struct{}, fits func(r *http.Request) error, f func(r *http.Request, data []byte) error) http.HandlerFunc {
 	return o.answer(func(r *http.Request) (*reply, error) {
 		if err := fits(r); err != nil {
 			return nil, err
@@ -58,7 +59,7 @@ func (o *Operator) take(media string, most int, fits func(r *http.Request) error
 		if err != nil {
 			return nil, err
 		}
-		leave, err := o.enter()
+		leave, err := enter(places)
 		if err != nil {
 			return nil, err
 		}
@@ -68,10 +69,10 @@ func (o *Operator) take(media string, most int, fits func(r *http.Request) error
 }
 
 // enter takes a place. Errors: fault.Overloaded.
-func (o *Operator) enter() (leave func(), err error) {
+func enter(places chan struct{}) (leave func(), err error) {
 	select {
-	case o.requests <- struct{}{}:
-		return func() { <-o.requests }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	default:
 		return nil, fault.New(fault.Overloaded, "too many requests at a time")
 	}
@@ -200,7 +201,9 @@ func (o *Operator) putOrder(r *http.Request, data []byte) error {
 	if err != nil {
 		return err
 	}
-	j, err := o.cfg.Gateway.Job(r.Context(), name)
+	ctx, cancel := context.WithTimeout(r.Context(), orderLimit)
+	defer cancel()
+	j, err := o.cfg.Gateway.Job(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,8 @@ type Operator struct {
 	journal    journal
 	listener   net.Listener // nil: the caller serves Handler
 	wake       chan struct{}
-	requests   chan struct{} // a place for each that is worked on
+	requests   chan struct{} // a place for each that is worked on, but orders
+	orders     chan struct{}
 	arriving   *arriving
 
 	mu    sync.Mutex
@@ -49,7 +50,7 @@ func Open(cfg Config) (*Operator, error) {
 	}
 	o := &Operator{
 		cfg: cfg, log: cfg.Log, signer: cfg.Identity.On(cfg.Network), journal: journal{cfg.disk}, wake: make(chan struct{}, 1),
-		requests: make(chan struct{}, maxRequests), arriving: &arriving{most: maxArriving}, works: map[string]*work{}, seen: map[string]verdict{}, since: time.Now(),
+		requests: make(chan struct{}, maxRequests), orders: make(chan struct{}, maxOrders), arriving: &arriving{most: maxArriving}, works: map[string]*work{}, seen: map[string]verdict{}, since: time.Now(),
 	}
 	if o.journal.disk == nil {
 		o.journal.disk = folder(cfg.Dir)

@@ -2,6 +2,7 @@ package operator_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -209,4 +210,44 @@ func TestSlowReaders(t *testing.T) {
 	}
 	close(until)
 	wait.Wait()
+}
+
+// A gateway that hangs, and is asked about orders of jobs that nobody opened, keeps nobody
+// out but other orders.
+func TestHangingGateway(t *testing.T) {
+	t.Parallel()
+	s := begin(t, analysis.CountBySchema, "a")
+	h := s.Handler()
+	body := s.order(`{}`).Encode()
+	hung := make(chan struct{}, 4*operator.MaxRequests)
+	s.hangs.Store(&hung)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	codes := make(chan int, 2*operator.MaxRequests)
+	for range 2 * operator.MaxRequests {
+		go func() {
+			answer := httptest.NewRecorder()
+			request := httptest.NewRequestWithContext(ctx, http.MethodPut, "/v1/jobs/"+nobodys+"/order", bytes.NewReader(body))
+			request.Header.Set("Content-Type", "application/json")
+			h.ServeHTTP(answer, request)
+			codes <- answer.Code
+		}()
+	}
+	for range operator.MaxOrders {
+		<-hung
+	}
+	for range 2*operator.MaxRequests - operator.MaxOrders {
+		if got := <-codes; got != fault.Overloaded.HTTP() {
+			t.Errorf("an order beyond the places: %d", got)
+		}
+	}
+	if got := asked(h); got != http.StatusOK {
+		t.Errorf("while the gateway hangs the status answers %d", got)
+	}
+	cancel()
+	for range operator.MaxOrders {
+		<-codes
+	}
+	s.hangs.Store(nil)
+	s.open(analysis.CountBySchema, `{}`) // brings its order
 }

@@ -161,7 +161,7 @@ func printRound(w io.Writer, r *client.Round) {
 		fmt.Fprintf(w, "operator     %s, deposit %s\n", r.GetOperator(), r.GetDeposit())
 	}
 	if due, clock := r.GetDue(), r.GetClock(); due > clock && r.GetLate() == nil {
-		fmt.Fprintf(w, "deposit      what is left of it is given back at %d, in %d s by the checkpoints' clock\n", due, due-clock)
+		fmt.Fprintf(w, "deposit      what is left of it, if anything, is given back at %d, in %d s by the checkpoints' clock\n", due, due-clock)
 	}
 	if e := r.GetEvidence(); e != nil {
 		fmt.Fprintf(w, "evidence     %s quote %s of output %s\n", e.GetPlatform(), e.GetDigest(), e.GetOutput())

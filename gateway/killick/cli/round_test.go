@@ -13,7 +13,7 @@ import (
 func (b *bureau) lateQuote(job ledger.Reference) {
 	b.t.Helper()
 	r := b.jobs.Round(job)
-	waits := fmt.Sprintf("deposit      what is left of it is given back at %d, in %d s by the checkpoints' clock\n", r.Due, r.Due-b.jobs.Head().Elapsed)
+	waits := fmt.Sprintf("deposit      what is left of it, if anything, is given back at %d, in %d s by the checkpoints' clock\n", r.Due, r.Due-b.jobs.Head().Elapsed)
 	if _, out, _ := b.run("round", job.String()); !strings.Contains(out, waits) || strings.Contains(out, "late ") {
 		b.t.Errorf("no %q: %s", waits, out)
 	}
