@@ -36,7 +36,7 @@ type poster struct {
 	since    map[string]wanted    // what is to be sent
 	receipts map[string]time.Time // when a receipt was last sent
 	received map[string]uint64    // by chain: up to this size the ledger has all receipts
-	logged   uint64               // size of the log at the start
+	logged   uint64               // size of the log at the start; under load the index is often behind the present one
 }
 
 // wanted is when something was first seen to be needed, and last.
@@ -67,8 +67,7 @@ func (p *poster) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// While the index is made anew it has events whose receipts it has yet to come to. Once
-	// it has caught up it may be behind the log for a moment: under load it often is.
+	// While the index is made anew it has events whose receipts it has yet to come to.
 	if m := p.members(); m.member() && indexed >= p.logged {
 		for _, id := range slices.Sorted(maps.Keys(p.chains)) {
 			c := p.chains[id]
