@@ -50,9 +50,9 @@ func parsePlatform(word string) (Platform, error) {
 }
 
 // Evidence is the body of attest.evidence. The operator hands it in once. After that
-// anyone may hand in a second genuine quote of the same job for another output: until the
-// verifiers have committed that ends it as malicious, and once it is settled, until the
-// deposit is due, the deposit is taken.
+// anyone may hand in a second genuine quote of the same job and machine for another output:
+// until the verifiers have committed that ends it as malicious, and once it is settled,
+// until the deposit is due, the deposit is taken.
 type Evidence struct {
 	Job      string `json:"job"`
 	Platform string `json:"platform"`
@@ -236,8 +236,8 @@ func (e *Evidence) rival(tx *ledger.Tx, call ledger.Call, j *Job, now uint64) er
 	return nil
 }
 
-// second returns a second quote, to be kept under key, once, if it is genuine at a time and
-// for another output than the first.
+// second returns a second quote, to be kept under key, once, if it is genuine at a time, of
+// the machine that made the first, and for another output.
 func (e *Evidence) second(tx *ledger.Tx, call ledger.Call, j *Job, key string, now uint64) (*Shown, error) {
 	if err := tx.Prefetch([]string{EvidenceKey(e.Job), key}); err != nil {
 		return nil, err

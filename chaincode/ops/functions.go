@@ -219,13 +219,7 @@ func request[R any](fields []string, apply func(*R, *ledger.Tx, *govern.Network)
 // giveBack runs reward:Return. It reads the newest checkpoint only where the hold says
 // that time has to pass.
 func giveBack(q *reward.HoldQuery, tx *ledger.Tx, _ *govern.Network) (done, error) {
-	return done{true}, q.Return(tx, func() (uint64, error) {
-		head, err := checkpoint.Head(tx)
-		if head == nil || err != nil {
-			return 0, err
-		}
-		return head.Elapsed, nil
-	})
+	return done{true}, q.Return(tx, func() (uint64, error) { return elapsedSeconds(tx) })
 }
 
 // timed makes a function of one that takes a strict JSON object with the named

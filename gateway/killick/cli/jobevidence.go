@@ -26,9 +26,9 @@ records, the grants and the output (docs/formats/job.md section 4). It is handed
 sgx and tdx the quote goes onto the ledger; of sev-snp and tpm only its SHA-256 does, and the
 verifiers ask the operator for it. Data and output stay here.
 
-Anyone may hand in a second quote of the same job and operator for another output. Until the
-verifiers have committed it ends the job as malicious; once the job is settled, and until the
-deposit is due (killick round), it takes what the deposit has left.`,
+Anyone may hand in a second quote of the same job, operator and machine for another output.
+Until the verifiers have committed it ends the job as malicious; once the job is settled, and
+until the deposit is due (killick round), it takes what the deposit has left.`,
 		Example: "  killick job evidence --keys operator.keys --platform sgx --output output.jwe --quote quote.bin JOB",
 		RunE: func(c *cobra.Command, args []string) error {
 			body, err := evidenceOf(args[0], platform, output, quote)
